@@ -1,0 +1,1 @@
+"""Codara: a stateful, event-sourced gateway in front of CLI coding agents."""

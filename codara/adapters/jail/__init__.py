@@ -1,0 +1,1 @@
+"""The jail every agent runs in."""

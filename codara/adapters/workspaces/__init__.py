@@ -1,0 +1,1 @@
+"""Workspace folders, their snapshots and their diffs."""

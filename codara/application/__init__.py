@@ -1,0 +1,1 @@
+"""What we do: commands that load, decide and append."""

@@ -1,0 +1,274 @@
+"""Every error a caller may see: one class, one stable code each.
+
+CodaraError
+├── the request is wrong       InvalidRequest, UnsupportedParameter, ContextLengthExceeded, BodyTooLarge
+├── the caller may not         InvalidApiKey, UserSuspended, WorkspaceAccessDenied
+├── it is not there            NotFound, ModelNotFound, MethodNotAllowed
+├── someone else was first     SessionBusy, WorkspaceBusy, Conflict, IdempotencyConflict
+├── too much                   RateLimited, BudgetExhausted, ConcurrencyLimit, AllAccountsCooling, Overloaded
+├── the agent                  AgentFailed, AgentAuthFailed, AgentStalled, AgentOverloaded, TurnTimeout
+├── the house                  NoAccount, NoFreeAccount, JailUnavailable, StorageFull, ShuttingDown, Internal
+├── the turn ended early       ClientClosedRequest, TaskCancelled
+└── at start, for the operator ConfigInvalid, LogLocked, LogDamaged, MasterKeyInvalid, AddressInUse
+
+`VersionClash` is no CodaraError: it never leaves the application floor.
+"""
+
+from typing import ClassVar
+
+
+class VersionClash(Exception):
+    """A stream is not at the version the writer expected: load again and decide anew."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(f"{stream} has moved on")
+        self.stream = stream
+
+
+class CodaraError(Exception):
+    """What happened, why and what to do, in words for the person who reads it.
+
+    `param` names the field of the request that is wrong; `retry_after` is in seconds, the real
+    earliest time; `retry_safe` is false once a repetition could do the work twice; `cause` is the
+    normalised reason an agent failed (`cut_stream`, `crashed`, ...).
+    """
+
+    code: ClassVar[str] = "internal"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        retry_after: float | None = None,
+        retry_safe: bool = True,
+        cause: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.retry_after = retry_after
+        self.retry_safe = retry_safe
+        self.cause = cause
+
+
+class InvalidRequest(CodaraError):
+    """A field is missing, of the wrong type or out of range."""
+
+    code = "invalid_request"
+
+
+class UnsupportedParameter(CodaraError):
+    """The field is OpenAI's, but no agent runtime can honour it."""
+
+    code = "unsupported_parameter"
+
+
+class ContextLengthExceeded(CodaraError):
+    """The conversation no longer fits the model's context window."""
+
+    code = "context_length_exceeded"
+
+
+class BodyTooLarge(CodaraError):
+    """The request body is over `server.max_body_bytes`."""
+
+    code = "body_too_large"
+
+
+class InvalidApiKey(CodaraError):
+    """No key, an unknown one, a revoked or expired one, or one of the wrong plane."""
+
+    code = "invalid_api_key"
+
+
+class UserSuspended(CodaraError):
+    """The user behind the key is suspended or deleted."""
+
+    code = "user_suspended"
+
+
+class WorkspaceAccessDenied(CodaraError):
+    """A folder outside the workspaces' root, or one that is no workspace."""
+
+    code = "workspace_access_denied"
+
+
+class NotFound(CodaraError):
+    """There is no such thing, or it is another user's."""
+
+    code = "not_found"
+
+
+class ModelNotFound(CodaraError):
+    """The agent's provider does not know the model."""
+
+    code = "model_not_found"
+
+
+class MethodNotAllowed(CodaraError):
+    """The route exists, but not for this method."""
+
+    code = "method_not_allowed"
+
+
+class SessionBusy(CodaraError):
+    """Another turn of the same session is running."""
+
+    code = "session_busy"
+
+
+class WorkspaceBusy(CodaraError):
+    """Another session held the workspace until the queue's time-out."""
+
+    code = "workspace_busy"
+
+
+class Conflict(CodaraError):
+    """What was to be made exists already."""
+
+    code = "conflict"
+
+
+class IdempotencyConflict(CodaraError):
+    """The idempotency key was used before with another body."""
+
+    code = "idempotency_conflict"
+
+
+class RateLimited(CodaraError):
+    """The caller asks more often than it may."""
+
+    code = "rate_limited"
+
+
+class BudgetExhausted(CodaraError):
+    """The caller's budget is spent."""
+
+    code = "budget_exhausted"
+
+
+class ConcurrencyLimit(CodaraError):
+    """The user runs as many turns at once as allowed."""
+
+    code = "concurrency_limit"
+
+
+class AllAccountsCooling(CodaraError):
+    """Every account of the provider waits for its quota or rate limit to come back."""
+
+    code = "all_accounts_cooling"
+
+
+class Overloaded(CodaraError):
+    """The gateway's queue is full."""
+
+    code = "overloaded"
+
+
+class AgentFailed(CodaraError):
+    """The agent ended without a good answer; `cause` says how."""
+
+    code = "agent_failed"
+
+
+class AgentAuthFailed(CodaraError):
+    """The provider refused the account's credential."""
+
+    code = "agent_auth_failed"
+
+
+class AgentStalled(CodaraError):
+    """The agent made no progress for `stall_timeout_seconds`."""
+
+    code = "agent_stalled"
+
+
+class AgentOverloaded(CodaraError):
+    """The agent's provider is overloaded."""
+
+    code = "agent_overloaded"
+
+
+class TurnTimeout(CodaraError):
+    """The turn ran for longer than `turn_timeout_seconds`."""
+
+    code = "turn_timeout"
+
+
+class NoAccount(CodaraError):
+    """No account of the provider is registered."""
+
+    code = "no_account"
+
+
+class NoFreeAccount(CodaraError):
+    """Every ready account carries as many turns as it may."""
+
+    code = "no_free_account"
+
+
+class JailUnavailable(CodaraError):
+    """The jail cannot work here; the message names the layer and the remedy."""
+
+    code = "jail_unavailable"
+
+
+class StorageFull(CodaraError):
+    """The disk that holds the log has no room; reads go on, writes come back by themselves."""
+
+    code = "storage_full"
+
+
+class ShuttingDown(CodaraError):
+    """The gateway is stopping."""
+
+    code = "shutting_down"
+
+
+class Internal(CodaraError):
+    """A defect of the gateway; the details are in the operator's log."""
+
+    code = "internal"
+
+
+class ClientClosedRequest(CodaraError):
+    """The last listener left before the turn ended."""
+
+    code = "client_closed_request"
+
+
+class TaskCancelled(CodaraError):
+    """The turn was cancelled by its user or an operator."""
+
+    code = "task_cancelled"
+
+
+class ConfigInvalid(CodaraError):
+    """The configuration has an unknown key, a wrong type or an impossible value."""
+
+    code = "config_invalid"
+
+
+class LogLocked(CodaraError):
+    """Another process holds the log of this data folder."""
+
+    code = "log_locked"
+
+
+class LogDamaged(CodaraError):
+    """The log, the vault or a view cannot be read."""
+
+    code = "log_damaged"
+
+
+class MasterKeyInvalid(CodaraError):
+    """The master key is not base64 of exactly 32 bytes, or not the one the vault was made with."""
+
+    code = "master_key_invalid"
+
+
+class AddressInUse(CodaraError):
+    """Another program listens on the gateway's address."""
+
+    code = "address_in_use"

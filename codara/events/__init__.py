@@ -1,0 +1,1 @@
+"""What happened: facts, their stored names, and the log that keeps them."""

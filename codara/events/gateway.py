@@ -1,0 +1,42 @@
+"""Facts of the gateway itself and of its log."""
+
+from typing import ClassVar
+
+import attrs
+
+from codara.events.base import Event
+
+
+@attrs.frozen(kw_only=True)
+class LogOpened(Event):
+    """The first event of every log."""
+
+    name: ClassVar[str] = "log.opened"
+    log_id: str
+    format: int
+
+
+@attrs.frozen(kw_only=True)
+class GatewayStarted(Event):
+    name: ClassVar[str] = "gateway.started"
+    gateway_id: str
+    codara_version: str
+    jail: str
+    """`bwrap` or `unsafe`."""
+    config_digest: str
+
+
+@attrs.frozen(kw_only=True)
+class GatewayRecovered(Event):
+    """What the last gateway left behind was put in order."""
+
+    name: ClassVar[str] = "gateway.recovered"
+    gateway_id: str
+    turns: tuple[str, ...]
+    jails: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class GatewayStopped(Event):
+    name: ClassVar[str] = "gateway.stopped"
+    gateway_id: str

@@ -1,0 +1,43 @@
+"""Facts of a request at the door, so that "why?" has something to read."""
+
+from typing import ClassVar
+
+import attrs
+
+from codara.events.base import Event, private
+
+
+@attrs.frozen(kw_only=True)
+class RequestAccepted(Event):
+    name: ClassVar[str] = "request.accepted"
+    request_id: str
+    user_id: str
+    key_id: str | None
+    turn_id: str
+    session_id: str
+    trace_id: str
+    stream: bool
+
+
+@attrs.frozen(kw_only=True)
+class RequestRefused(Event):
+    name: ClassVar[str] = "request.refused"
+    request_id: str
+    user_id: str
+    key_id: str | None
+    code: str
+    param: str | None = None
+    retry_after: float | None = None
+    evidence: dict[str, str] = attrs.field(factory=dict)
+    """What the refusal was decided on: limits, holders, counts. Ids and numbers only."""
+    message: str = private()
+
+
+@attrs.frozen(kw_only=True)
+class RequestAnswered(Event):
+    """The request got the recorded answer of a turn another request had begun."""
+
+    name: ClassVar[str] = "request.answered"
+    request_id: str
+    user_id: str
+    turn_id: str

@@ -1,0 +1,190 @@
+"""Facts of a session: a conversation of one user with one agent in one workspace."""
+
+from datetime import datetime
+from typing import ClassVar
+
+import attrs
+
+from codara.events.base import Event, PayloadRef, private
+
+
+@attrs.frozen(kw_only=True)
+class SessionOpened(Event):
+    name: ClassVar[str] = "session.opened"
+    session_id: str
+    user_id: str
+    workspace_id: str
+    provider: str
+    client_session_id: str = private()
+
+
+@attrs.frozen(kw_only=True)
+class Thread:
+    """What the agent's own conversation has heard: how many user messages, and their rolling digest."""
+
+    backend_id: str | None = None
+    messages: int = 0
+    digest: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class TurnRequested(Event):
+    """A turn waits to start.
+
+    It carries the session's standing (`provider`, `thread`, `dirty`), so that a decision needs to
+    fold no event older than the last of these.
+    """
+
+    name: ClassVar[str] = "session.turn_requested"
+    session_id: str
+    turn_id: str
+    user_id: str
+    workspace_id: str
+    request_id: str
+    key_id: str | None
+    provider: str
+    model: str
+    manual: bool = False
+    persistent: bool = True
+    thread: Thread
+    dirty: bool
+    deadline: datetime
+    idempotency: str | None = None
+    prompt: str = private()
+    prompt_payload: PayloadRef | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Candidate:
+    """An account that was looked at: its score, and why it was passed over (None: chosen)."""
+
+    account_id: str
+    headroom: float | None
+    refused: str | None
+
+
+@attrs.frozen(kw_only=True)
+class AccountChosen:
+    """Why this account: the best five that were looked at, and how many fell out for which reason."""
+
+    account_id: str
+    policy: str
+    best: tuple[Candidate, ...]
+    refused: dict[str, int]
+
+
+@attrs.frozen(kw_only=True)
+class TurnStarted(Event):
+    name: ClassVar[str] = "session.turn_started"
+    session_id: str
+    turn_id: str
+    user_id: str
+    thread: str
+    """`new`, `resumed` or `fresh`."""
+    baseline: str
+    """Tree id of the workspace before the turn."""
+    account_chosen: AccountChosen
+    leases: tuple[str, ...]
+    """The lease streams taken with this turn; each is released by the event that ends it."""
+    until: datetime
+    jailed: bool
+
+
+@attrs.frozen(kw_only=True)
+class BackendBound(Event):
+    name: ClassVar[str] = "session.backend_bound"
+    session_id: str
+    turn_id: str
+    backend_id: str
+
+
+@attrs.frozen(kw_only=True)
+class HistoryDiverged(Event):
+    """The client's history is not a continuation of the thread's: a fresh thread gets the whole."""
+
+    name: ClassVar[str] = "session.history_diverged"
+    session_id: str
+    turn_id: str
+    recorded: int
+    offered: int
+
+
+@attrs.frozen(kw_only=True)
+class Usage:
+    """Tokens of one turn. `input` includes `cached`; `output` includes `reasoning`."""
+
+    input: int = 0
+    cached: int = 0
+    cache_write: int = 0
+    output: int = 0
+    reasoning: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class TurnEnd:
+    """What every end of a turn records, however it ended."""
+
+    usage: Usage | None = None
+    frames: PayloadRef | None = None
+    """The agent's own output, as it wrote it."""
+    actions: PayloadRef | None = None
+    tool_ran: bool = False
+    changed: bool = False
+    timings: dict[str, float] = attrs.field(factory=dict)
+    """Milliseconds by phase: queue, start, first_delta, agent, finish."""
+
+
+@attrs.frozen(kw_only=True)
+class TurnCompleted(Event):
+    name: ClassVar[str] = "session.turn_completed"
+    session_id: str
+    turn_id: str
+    user_id: str
+    thread: Thread
+    end: TurnEnd
+    answer: str = private()
+    """The answer, or its first few KiB when `answer_payload` holds the whole."""
+    answer_payload: PayloadRef | None = None
+
+
+@attrs.frozen(kw_only=True)
+class TurnFailed(Event):
+    name: ClassVar[str] = "session.turn_failed"
+    session_id: str
+    turn_id: str
+    user_id: str
+    code: str
+    cause: str
+    end: TurnEnd
+    retry_after: float | None = None
+    message: str = private()
+    answer: str = private()
+    """The text that came before the failure, if any."""
+
+
+@attrs.frozen(kw_only=True)
+class TurnCancelled(Event):
+    name: ClassVar[str] = "session.turn_cancelled"
+    session_id: str
+    turn_id: str
+    user_id: str
+    cause: str
+    """`client_gone`, `requested`, `shutdown` or `queue_timeout`."""
+    end: TurnEnd
+    answer: str = private()
+
+
+@attrs.frozen(kw_only=True)
+class SessionReset(Event):
+    """The next turn begins a fresh thread; the workspace's files stay."""
+
+    name: ClassVar[str] = "session.reset"
+    session_id: str
+
+
+@attrs.frozen(kw_only=True)
+class SessionExpired(Event):
+    """Nothing happened for `session_ttl_hours`: the next turn begins a fresh thread."""
+
+    name: ClassVar[str] = "session.expired"
+    session_id: str

@@ -1,0 +1,63 @@
+"""Facts of a user and of the keys they hold."""
+
+from datetime import datetime
+from typing import ClassVar
+
+import attrs
+
+from codara.events.base import Event, private
+
+
+@attrs.frozen(kw_only=True)
+class UserProvisioned(Event):
+    name: ClassVar[str] = "user.provisioned"
+    user_id: str
+    max_concurrency: int
+    role: str = "user"
+    """`user`, or `admin` for the Dashboard Admin that operators' turns run as."""
+    email: str = private()
+    display_name: str = private()
+
+
+@attrs.frozen(kw_only=True)
+class UserUpdated(Event):
+    name: ClassVar[str] = "user.updated"
+    user_id: str
+    max_concurrency: int
+    display_name: str = private()
+
+
+@attrs.frozen(kw_only=True)
+class UserSuspended(Event):
+    name: ClassVar[str] = "user.suspended"
+    user_id: str
+
+
+@attrs.frozen(kw_only=True)
+class UserRestored(Event):
+    name: ClassVar[str] = "user.restored"
+    user_id: str
+
+
+@attrs.frozen(kw_only=True)
+class UserDeleted(Event):
+    name: ClassVar[str] = "user.deleted"
+    user_id: str
+
+
+@attrs.frozen(kw_only=True)
+class KeyIssued(Event):
+    """An API key exists; the stream's name is an HMAC of it, the key itself is nowhere."""
+
+    name: ClassVar[str] = "key.issued"
+    key_id: str
+    user_id: str
+    until: datetime | None = None
+    label: str = private()
+
+
+@attrs.frozen(kw_only=True)
+class KeyRevoked(Event):
+    name: ClassVar[str] = "key.revoked"
+    key_id: str
+    user_id: str

@@ -1,0 +1,1 @@
+"""Reading the log again: replay, time travel and verification."""
