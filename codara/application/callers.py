@@ -1,0 +1,18 @@
+"""Who asks: a user with a key, or an operator whose turns run as the Dashboard Admin."""
+
+import attrs
+
+
+@attrs.frozen(kw_only=True)
+class Caller:
+    """An authenticated caller of the OpenAI door."""
+
+    user_id: str
+    key_id: str | None
+    max_concurrency: int
+    operator_id: str | None = None
+
+    @property
+    def actor(self) -> str:
+        """How the caller is named in an event's envelope."""
+        return f"operator:{self.operator_id}" if self.operator_id else f"user:{self.user_id}"

@@ -1,0 +1,1 @@
+"""One turn: admitted, started, run, finished."""

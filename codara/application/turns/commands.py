@@ -1,0 +1,81 @@
+"""What is asked of a turn, and what it answers."""
+
+from typing import Any
+
+import attrs
+
+from codara.application.callers import Caller
+from codara.events.session import Usage
+from codara.events.workspace import FileChange
+
+
+@attrs.frozen
+class Message:
+    """One message of the request; `role` is system, developer, user, assistant or tool."""
+
+    role: str
+    text: str
+
+
+@attrs.frozen(kw_only=True)
+class RunTurn:
+    """A request for one turn, decoded and authenticated.
+
+    `workspace` is a label or a ``wsp_`` id, `session_label` a label or a ``ses_`` id. `retry` says
+    that the client's SDK sends the same request again by itself.
+    """
+
+    caller: Caller
+    request_id: str
+    trace_id: str
+    body_digest: str
+    idempotency_key: str | None
+    retry: bool
+    messages: tuple[Message, ...]
+    model: str
+    provider: str
+    workspace: str
+    workspace_root: str | None
+    session_label: str
+    manual: bool
+    persistent: bool
+    stream: bool
+
+
+@attrs.frozen(kw_only=True)
+class Started:
+    """A turn has its locks and its account, and is about to run."""
+
+    position: int
+    thread: str
+
+
+@attrs.frozen(kw_only=True)
+class TurnResult:
+    """A completed turn, with everything the answer tells of it."""
+
+    turn_id: str
+    session_id: str
+    client_session_id: str
+    workspace_id: str
+    workspace: str
+    provider: str
+    model: str
+    backend_id: str | None
+    thread: str
+    position: int
+    text: str
+    files: tuple[FileChange, ...]
+    diff: str
+    diff_truncated: bool
+    partial: tuple[str, ...]
+    actions: tuple[dict[str, Any], ...]
+    dirty: bool
+    jailed: bool
+    usage: Usage | None
+    timings: dict[str, float]
+
+    @property
+    def modified_files(self) -> list[str]:
+        """The paths that changed, sorted."""
+        return sorted(change.path for change in self.files)
