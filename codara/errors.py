@@ -1,13 +1,17 @@
 """Every error a caller may see: one class, one stable code each.
 
 CodaraError
-├── the request is wrong       InvalidRequest, UnsupportedParameter, ContextLengthExceeded, BodyTooLarge
+├── the request is wrong       InvalidRequest, UnsupportedParameter, ContextLengthExceeded,
+│                              BodyTooLarge
 ├── the caller may not         InvalidApiKey, UserSuspended, WorkspaceAccessDenied
 ├── it is not there            NotFound, ModelNotFound, MethodNotAllowed
 ├── someone else was first     SessionBusy, WorkspaceBusy, Conflict, IdempotencyConflict
-├── too much                   RateLimited, BudgetExhausted, ConcurrencyLimit, AllAccountsCooling, Overloaded
-├── the agent                  AgentFailed, AgentAuthFailed, AgentStalled, AgentOverloaded, TurnTimeout
-├── the house                  NoAccount, NoFreeAccount, JailUnavailable, StorageFull, ShuttingDown, Internal
+├── too much                   RateLimited, BudgetExhausted, ConcurrencyLimit,
+│                              AllAccountsCooling, Overloaded
+├── the agent                  AgentFailed, AgentAuthFailed, AgentStalled, AgentOverloaded,
+│                              TurnTimeout
+├── the house                  NoAccount, NoFreeAccount, JailUnavailable, StorageFull,
+│                              ShuttingDown, Internal
 ├── the turn ended early       ClientClosedRequest, TaskCancelled
 └── at start, for the operator ConfigInvalid, LogLocked, LogDamaged, MasterKeyInvalid, AddressInUse
 

@@ -260,7 +260,7 @@ class Workspaces(Protocol):
         """Makes the folder, owned by whom the agents run as. Doing it twice is harmless."""
 
     async def snapshot(self, workspace_id: str, folder: Path) -> Snapshot:
-        """Writes the folder's present tree to the workspace's store; never raises for its contents."""
+        """Writes the folder's present tree to the store; never raises for its contents."""
 
     async def diff(self, workspace_id: str, base: str, final: str) -> Diff:
         """What changed between two trees of the workspace."""

@@ -26,6 +26,20 @@ class Event:
         return str(getattr(self, "user_id", GATEWAY_SUBJECT))
 
 
+@attrs.frozen(kw_only=True)
+class Unknown(Event):
+    """A fact that this version of Codara does not know; whoever reads the log passes it over.
+
+    `stored_name` and `stored_version` are what the log says; `fields` are JSON values, private
+    ones as `Sealed`. It is never appended.
+    """
+
+    name: ClassVar[str] = "unknown"
+    stored_name: str
+    stored_version: int
+    fields: dict[str, Any]
+
+
 def private(**options: Any) -> Any:
     """An attrs field holding what a user wrote, or what names their things: it is stored sealed."""
     return attrs.field(metadata={"private": True}, **options)

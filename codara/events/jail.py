@@ -9,7 +9,7 @@ from codara.events.base import Event
 
 @attrs.frozen(kw_only=True)
 class JailStarted(Event):
-    """`inner_pid` and `start_time` (clock ticks since boot, /proc/PID/stat field 22) find it again."""
+    """`inner_pid` and `start_time` (clock ticks since boot) together find the process again."""
 
     name: ClassVar[str] = "jail.started"
     jail_id: str

@@ -20,7 +20,7 @@ class SessionOpened(Event):
 
 @attrs.frozen(kw_only=True)
 class Thread:
-    """What the agent's own conversation has heard: how many user messages, and their rolling digest."""
+    """What the agent's own conversation heard: how many user messages, and their rolling digest."""
 
     backend_id: str | None = None
     messages: int = 0
@@ -47,11 +47,17 @@ class TurnRequested(Event):
     manual: bool = False
     persistent: bool = True
     thread: Thread
+    """The agent's thread as it stands; empty when a fresh one begins."""
+    heard: Thread
+    """The same thread once the agent has heard the prompt."""
     dirty: bool
-    deadline: datetime
     idempotency: str | None = None
+    """The idempotency stream that is freed if the turn fails before it did anything."""
     prompt: str = private()
+    """What the agent gets to hear, or its first few KiB when `prompt_payload` holds the whole."""
     prompt_payload: PayloadRef | None = None
+    instructions: str = private(default="")
+    instructions_payload: PayloadRef | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -65,7 +71,7 @@ class Candidate:
 
 @attrs.frozen(kw_only=True)
 class AccountChosen:
-    """Why this account: the best five that were looked at, and how many fell out for which reason."""
+    """Why this account: the best five looked at, and how many fell out for which reason."""
 
     account_id: str
     policy: str
@@ -124,6 +130,10 @@ class Usage:
 class TurnEnd:
     """What every end of a turn records, however it ended."""
 
+    thread: Thread
+    """What the agent's thread has heard by now."""
+    expires_at: datetime
+    """When the session expires if no other turn comes."""
     usage: Usage | None = None
     frames: PayloadRef | None = None
     """The agent's own output, as it wrote it."""
@@ -140,7 +150,6 @@ class TurnCompleted(Event):
     session_id: str
     turn_id: str
     user_id: str
-    thread: Thread
     end: TurnEnd
     answer: str = private()
     """The answer, or its first few KiB when `answer_payload` holds the whole."""
@@ -160,6 +169,7 @@ class TurnFailed(Event):
     message: str = private()
     answer: str = private()
     """The text that came before the failure, if any."""
+    answer_payload: PayloadRef | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -169,9 +179,10 @@ class TurnCancelled(Event):
     turn_id: str
     user_id: str
     cause: str
-    """`client_gone`, `requested`, `shutdown` or `queue_timeout`."""
+    """`client_gone`, `requested` or `shutdown`."""
     end: TurnEnd
     answer: str = private()
+    answer_payload: PayloadRef | None = None
 
 
 @attrs.frozen(kw_only=True)

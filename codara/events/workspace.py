@@ -58,7 +58,7 @@ class FileChange:
 
 @attrs.frozen(kw_only=True)
 class DiffRecorded(Event):
-    """What a turn left behind in the folder: tree against tree, whatever was committed meanwhile."""
+    """What a turn left behind in the folder: tree against tree, whatever was committed."""
 
     name: ClassVar[str] = "workspace.diff_recorded"
     workspace_id: str

@@ -1,0 +1,1 @@
+"""OpenAI Codex: its CLI in two transports."""

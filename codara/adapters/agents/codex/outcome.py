@@ -1,0 +1,79 @@
+"""How a codex turn ended: the agent's word, its exit, its thread, and what we did to it, together."""
+
+from datetime import datetime
+
+import attrs
+
+from codara.adapters.agents.codex.causes import cause_of
+from codara.adapters.agents.codex.reading import Reading
+from codara.application.ports import Outcome, WindowSeen
+
+_ENOUGH = 100.0
+
+
+@attrs.frozen(kw_only=True)
+class Ending:
+    """What is known besides the agent's lines.
+
+    `expected` is the thread that was asked for, None for a fresh one. `exited` says that the
+    process ended, with `exit_code`. `stopped` is our own reason for ending it: stalled, timeout or
+    protocol.
+    """
+
+    expected: str | None = None
+    exited: bool = False
+    exit_code: int | None = None
+    stderr: str = ""
+    stopped: str | None = None
+    message: str = ""
+    jailed: bool = True
+
+
+def outcome_of(reading: Reading, ending: Ending) -> Outcome:
+    """Completed only if nothing at all speaks against it."""
+    status, cause, message = _verdict(reading, ending)
+    resets_at = (
+        _resets_at(reading.windows) if cause in ("quota_exhausted", "rate_limited") else None
+    )
+    return Outcome(
+        status=status,
+        cause=cause,
+        message=message,
+        backend_id=reading.thread_id,
+        resets_at=resets_at,
+        jailed=ending.jailed,
+    )
+
+
+def _verdict(reading: Reading, ending: Ending) -> tuple[str, str | None, str]:
+    said = reading.ended
+    if ending.stopped is not None:
+        return "failed", ending.stopped, ending.message
+    if said is None:
+        return _without_a_word(ending)
+    if said.status == "failed":
+        return "failed", said.cause or cause_of(said.message), said.message
+    if said.status == "interrupted":
+        return "interrupted", None, said.message
+    if said.status != "completed":
+        return "failed", "protocol", f"the agent ended the turn as {said.status!r}"
+    if ending.expected not in (None, reading.thread_id):
+        return "failed", "unknown_session", "the agent went on in another thread"
+    if ending.exit_code not in (None, 0):
+        return "failed", "crashed", f"the agent ended with exit code {ending.exit_code}"
+    return "completed", None, ""
+
+
+def _without_a_word(ending: Ending) -> tuple[str, str | None, str]:
+    cause = cause_of(ending.stderr) if ending.stderr else "protocol"
+    if cause == "unknown_session":
+        return "failed", cause, ending.stderr
+    code = "" if ending.exit_code is None else f" (exit code {ending.exit_code})"
+    told = f": {ending.stderr}" if ending.stderr else ""
+    return "failed", "crashed", f"the agent ended in the middle of the turn{code}{told}"
+
+
+def _resets_at(windows: tuple[WindowSeen, ...]) -> datetime | None:
+    full = [seen for seen in windows if (seen.used_percent or 0.0) >= _ENOUGH]
+    times = [seen.resets_at for seen in full if seen.resets_at is not None]
+    return max(times, default=None)

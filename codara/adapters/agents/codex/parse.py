@@ -1,0 +1,204 @@
+"""Lines of `codex app-server` and of `codex exec --json`, read without any side effect."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import attrs
+
+from codara.adapters.agents.codex.causes import cause_of
+from codara.adapters.agents.codex.reading import (
+    Ended,
+    Read,
+    Reading,
+    Tokens,
+    count,
+    speak,
+    think,
+    window,
+)
+from codara.application.ports import (
+    BackendSeen,
+    FileHint,
+    QuotaSeen,
+    RetryNotice,
+    ToolFinished,
+    ToolStarted,
+    Warned,
+)
+
+Message = Mapping[str, Any]
+
+QUOTA_SOURCE = "codex"
+
+_TOOLS = {
+    "commandExecution": "command",
+    "command_execution": "command",
+    "fileChange": "file_change",
+    "file_change": "file_change",
+    "mcpToolCall": "mcp",
+    "mcp_tool_call": "mcp",
+    "dynamicToolCall": "tool",
+    "collabAgentToolCall": "agent",
+    "collab_tool_call": "agent",
+    "imageGeneration": "image",
+}
+
+
+def appserver_line(reading: Reading, message: Message) -> Read:
+    """Folds one notification of the app-server; answers to our own requests say nothing here.
+
+    Words, counts and ends of other threads (sub-agents) are not this turn's; their tools are.
+    """
+    method, params = message.get("method"), message.get("params") or {}
+    ours = params.get("threadId") in (None, reading.thread_id)
+    match method:
+        case "item/agentMessage/delta" if ours:
+            return speak(reading, str(params.get("itemId")), str(params.get("delta", "")))
+        case "item/reasoning/summaryTextDelta" | "item/reasoning/textDelta" if ours:
+            return think(reading, str(params.get("itemId")), str(params.get("delta", "")))
+        case "item/started":
+            return _started(reading, params.get("item") or {})
+        case "item/completed":
+            return _completed(reading, params.get("item") or {}, ours=ours)
+        case "thread/tokenUsage/updated" if ours:
+            return _counted(reading, params.get("tokenUsage") or {})
+        case "account/rateLimits/updated":
+            return _limits(reading, params.get("rateLimits") or {})
+        case "error" if ours and params.get("willRetry"):
+            return reading, (RetryNotice(_retry_text(params.get("error") or {})),)
+        case "turn/completed" if ours:
+            return _ended(reading, params.get("turn") or {})
+        case "warning" | "configWarning" | "guardianWarning" if ours:
+            return reading, (Warned(str(params.get("message") or params.get("summary") or "")),)
+        case _:
+            return reading, ()
+
+
+def exec_line(reading: Reading, message: Message) -> Read:
+    """Folds one line of ``exec --json``; an `error` item is a warning, not a failure."""
+    item = message.get("item") or {}
+    match message.get("type"):
+        case "thread.started":
+            thread_id = str(message.get("thread_id"))
+            return attrs.evolve(reading, thread_id=thread_id), (BackendSeen(thread_id),)
+        case "item.started":
+            return _started(reading, item)
+        case "item.completed" if item.get("type") == "error":
+            return reading, (Warned(str(item.get("message", ""))),)
+        case "item.completed":
+            return _completed(reading, item, ours=True)
+        case "error":
+            return reading, _exec_retry(str(message.get("message", "")))
+        case "turn.completed":
+            usage = message.get("usage") or {}
+            after, frames = count(reading, _tokens(usage, _EXEC_NAMES), None, usage)
+            return attrs.evolve(after, ended=Ended("completed")), frames
+        case "turn.failed":
+            text = str((message.get("error") or {}).get("message", ""))
+            return attrs.evolve(reading, ended=Ended("failed", text, cause_of(text))), ()
+        case _:
+            return reading, ()
+
+
+def is_progress(message: Message) -> bool:
+    """Whether the agent got on with the turn; retries and changes of status are none."""
+    name = str(message.get("method") or message.get("type") or "")
+    return name.startswith(("item", "turn", "thread/tokenUsage", "thread.started"))
+
+
+def _started(reading: Reading, item: Message) -> Read:
+    kind = _TOOLS.get(str(item.get("type")))
+    if kind is None:
+        return reading, ()
+    tool_id = str(item.get("id"))
+    after = attrs.evolve(reading, running=reading.running | {tool_id}, heard=True)
+    return after, (ToolStarted(tool_id, kind, _title(item)),)
+
+
+def _completed(reading: Reading, item: Message, *, ours: bool) -> Read:
+    item_id = str(item.get("id"))
+    kind = str(item.get("type"))
+    if kind in _TOOLS:
+        return _tool_ended(reading, item_id, item)
+    if not ours or item_id in reading.spoken:
+        return reading, ()
+    if kind in ("agentMessage", "agent_message"):
+        return speak(reading, item_id, str(item.get("text") or ""))
+    if kind == "reasoning":
+        return think(reading, item_id, _reasoning(item))
+    return reading, ()
+
+
+def _tool_ended(reading: Reading, tool_id: str, item: Message) -> Read:
+    after = attrs.evolve(reading, running=reading.running - {tool_id}, heard=True)
+    finished = ToolFinished(tool_id, item.get("status") == "completed")
+    paths = tuple(_paths(item))
+    return after, (finished, FileHint(paths)) if paths else (finished,)
+
+
+def _title(item: Message) -> str:
+    named = item.get("command") or item.get("tool") or ", ".join(_paths(item))
+    return str(named or item.get("type"))
+
+
+def _paths(item: Message) -> Iterable[str]:
+    changes = item.get("changes") or ()
+    return (str(change["path"]) for change in changes if "path" in change)
+
+
+def _reasoning(item: Message) -> str:
+    if isinstance(item.get("text"), str):
+        return str(item["text"])
+    parts = [*(item.get("summary") or ()), *(item.get("content") or ())]
+    return "\n".join(part for part in parts if isinstance(part, str))
+
+
+_SERVER_NAMES = (
+    "inputTokens",
+    "cachedInputTokens",
+    "cacheWriteInputTokens",
+    "outputTokens",
+    "reasoningOutputTokens",
+)
+_EXEC_NAMES = (
+    "input_tokens",
+    "cached_input_tokens",
+    "cache_write_input_tokens",
+    "output_tokens",
+    "reasoning_output_tokens",
+)
+
+
+def _tokens(found: Message, names: Iterable[str]) -> Tokens:
+    return Tokens(*(int(found.get(name) or 0) for name in names))
+
+
+def _counted(reading: Reading, usage: Message) -> Read:
+    total = _tokens(usage.get("total") or {}, _SERVER_NAMES)
+    last = _tokens(usage.get("last") or {}, _SERVER_NAMES)
+    return count(reading, total, last, usage)
+
+
+def _limits(reading: Reading, limits: Message) -> Read:
+    found = (window(name, limits.get(name)) for name in ("primary", "secondary"))
+    windows = tuple(seen for seen in found if seen is not None)
+    if not windows or windows == reading.windows:
+        return reading, ()
+    return attrs.evolve(reading, windows=windows), (QuotaSeen(QUOTA_SOURCE, windows),)
+
+
+def _ended(reading: Reading, turn: Message) -> Read:
+    error = turn.get("error") or {}
+    status, text = str(turn.get("status")), str(error.get("message") or "")
+    cause = cause_of(text, error.get("codexErrorInfo")) if status == "failed" else None
+    return attrs.evolve(reading, ended=Ended(status, text, cause)), ()
+
+
+def _retry_text(error: Message) -> str:
+    return ": ".join(
+        str(part) for part in (error.get("message"), error.get("additionalDetails")) if part
+    )
+
+
+def _exec_retry(text: str) -> tuple[RetryNotice, ...]:
+    return (RetryNotice(text),) if text.startswith("Reconnecting") else ()

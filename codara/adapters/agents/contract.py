@@ -1,0 +1,54 @@
+"""What the pool asks of a runtime: a module that satisfies `Runtime` is a new agent."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from codara.application.ports import AgentTurn, FrameSink, Outcome
+
+
+class Session(Protocol):
+    """An agent at work in one home; it runs one turn at a time."""
+
+    @property
+    def keeps(self) -> bool:
+        """Whether it is worth keeping between turns."""
+
+    @property
+    def ended(self) -> "asyncio.Future[None]":
+        """Done as soon as the agent can run no further turn."""
+
+    def serves(self, turn: AgentTurn) -> bool:
+        """Whether a turn of this home can run in it as it was started."""
+
+    async def run(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
+        """Runs a turn to its end; cancelled, it leaves nothing running and then raises."""
+
+    async def close(self) -> None:
+        """Ends the agent and everything it started; returns when all of it is gone."""
+
+
+class Runtime(Protocol):
+    """A kind of agent.
+
+    At most `max_processes` sessions are open at once; one unused for `idle_seconds` is closed.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def max_processes(self) -> int: ...
+
+    @property
+    def idle_seconds(self) -> float: ...
+
+    async def open(self, turn: AgentTurn) -> Session:
+        """Starts the agent in the turn's home.
+
+        Raises AgentFailed where the binary is missing or not executable, JailUnavailable where no
+        jail can be made. Cancelled, it leaves nothing running.
+        """
+
+    def models(self) -> Sequence[str]:
+        """What the CLI lists, as far as it is known by now."""

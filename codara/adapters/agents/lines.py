@@ -1,0 +1,82 @@
+"""Bytes of an agent's output into lines, and lines into objects, whatever they hold."""
+
+import json
+from typing import Any
+
+import orjson
+
+LINE_LIMIT = 64 * 1024 * 1024
+CHUNK = 256 * 1024
+
+Message = dict[str, Any]
+
+
+class LineTooLong(Exception):
+    """The agent wrote more than `LINE_LIMIT` bytes without ending a line."""
+
+
+class Lines:
+    """Cuts a stream of chunks at its line ends.
+
+    `feed` returns whole lines without their ends, empty ones left out, and raises LineTooLong as
+    soon as the unfinished one is over `limit` bytes, so that memory stays bounded.
+    """
+
+    def __init__(self, limit: int = LINE_LIMIT) -> None:
+        self._limit = limit
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        head, *tail = chunk.split(b"\n")
+        self._keep(head)
+        if not tail:
+            return []
+        first = b"".join(self._parts)
+        self._parts, self._size = [], 0
+        self._keep(tail.pop())
+        return [line for line in map(_stripped, (first, *tail)) if line]
+
+    def rest(self) -> bytes:
+        """What came behind the last line end: half a line, if anything."""
+        return b"".join(self._parts)
+
+    def _keep(self, part: bytes) -> None:
+        self._size += len(part)
+        if self._size > self._limit:
+            raise LineTooLong
+        self._parts.append(part)
+
+
+def message_of(line: bytes) -> Message | None:
+    """The JSON object of a line; None if it is none.
+
+    A line that is not valid UTF-8 or holds half a surrogate pair is read all the same: what cannot
+    be text becomes U+FFFD.
+    """
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        value = _leniently(line)
+    return value if isinstance(value, dict) else None
+
+
+def _stripped(line: bytes) -> bytes:
+    return line.removesuffix(b"\r")
+
+
+def _leniently(line: bytes) -> Any:
+    try:
+        return _repaired(json.loads(line.decode("utf-8", "replace")))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _repaired(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_repaired(item) for item in value]
+    if isinstance(value, dict):
+        return {_repaired(name): _repaired(item) for name, item in value.items()}
+    return value

@@ -1,0 +1,190 @@
+"""What serves a jail's listeners: the agent's requests go out with the key of the account lent."""
+
+import asyncio
+import contextlib
+import json
+import socket
+from collections import Counter
+from collections.abc import Mapping
+
+import aiohttp
+from aiohttp import web
+
+from codara.adapters.jail import forwarding
+from codara.adapters.jail.mask import Mask
+from codara.adapters.jail.proxy import Proxy
+from codara.adapters.jail.spec import PROXY_PORT, Lending
+from codara.application.ports import JailJournal
+
+MOST_CONNECTIONS = 128
+CLOSE_SECONDS = 1.0
+
+
+class Broker:
+    """The way out of one jail.
+
+    A request that shows the jail's token is sent to the base URL of the present lending, with the
+    real key instead of the token, both directions streaming. Without a lending it is answered 503;
+    everything else is refused. `session` is shared by all brokers and belongs to their maker.
+    """
+
+    def __init__(
+        self,
+        jail_id: str,
+        token: str,
+        *,
+        journal: JailJournal,
+        session: aiohttp.ClientSession,
+        allow_hosts: tuple[str, ...] = (),
+    ) -> None:
+        self._token = token
+        self._session = session
+        self._lending: Lending | None = None
+        self._egress: Counter[str] = Counter()
+        self._denials = Denials(jail_id, journal)
+        self._proxy = Proxy(allow_hosts, let_out=self._count, refuse=self._denials.report)
+        self._servers: list[asyncio.Server] = []
+        self._web = web.Server(
+            self._serve,
+            handler_cancellation=True,
+            auto_decompress=False,
+            access_log=None,
+        )
+        self._requests: set[asyncio.Task[object]] = set()
+
+    def lend(self, lending: Lending) -> None:
+        """From now on requests are made with this account."""
+        self._lending = lending
+
+    def withdraw(self) -> None:
+        """Nothing more is made with the account: requests in flight are cut, later ones get 503."""
+        self._lending = None
+        for request in self._requests:
+            request.cancel()
+
+    def egress(self) -> Mapping[str, int]:
+        """Requests and tunnels let out so far, by `host:port`."""
+        return dict(self._egress)
+
+    async def serve(self, listeners: Mapping[int, socket.socket]) -> None:
+        """Answers on these sockets from now on, and owns them."""
+        loop = asyncio.get_running_loop()
+        for port, listener in listeners.items():
+            if port == PROXY_PORT:
+                server = await asyncio.start_server(self._proxy.serve, sock=listener)
+            else:
+                server = await loop.create_server(self._connection, sock=listener)
+            self._servers.append(server)
+
+    async def close(self) -> None:
+        """Closes listeners and connections; the counts stay."""
+        self.withdraw()
+        for server in self._servers:
+            server.close()
+        await self._web.shutdown(CLOSE_SECONDS)
+        await self._proxy.close()
+        await self._denials.close()
+
+    def _connection(self) -> asyncio.Protocol:
+        if len(self._web.connections) >= MOST_CONNECTIONS:
+            return _Refusal()
+        return self._web()
+
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("requests are served in tasks")
+        self._requests.add(task)
+        try:
+            return await self._answer(request)
+        finally:
+            self._requests.discard(task)
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        elsewhere = forwarding.foreign_target(request)
+        if elsewhere is not None:
+            self._denials.report(*elsewhere)
+            return refusal(403, "not_allowed", "the jail has no way to that host")
+        if not forwarding.shows_token(request.headers, self._token):
+            return refusal(401, "invalid_token", "this is not the key of this jail")
+        if "upgrade" in request.headers:
+            return refusal(426, "no_upgrade", "WebSockets are not brokered; use HTTP streaming")
+        lending = self._lending
+        if lending is None:
+            return refusal(503, "no_account_lent", "no turn is running, so no account is lent")
+        url = forwarding.target(lending.base_url, request.raw_path)
+        if url is None:
+            return refusal(403, "not_allowed", "the path leaves the configured base URL")
+        self._count(url.host or "", url.port or 0)
+        return await self._forward(request, lending, url)
+
+    async def _forward(
+        self, request: web.BaseRequest, lending: Lending, url: "forwarding.URL"
+    ) -> web.StreamResponse:
+        mask = Mask(lending.secret)
+        answer: web.StreamResponse | None = None
+        try:
+            async with self._session.request(
+                request.method,
+                url,
+                headers=forwarding.request_headers(request.headers, lending),
+                data=request.content if request.can_read_body else None,
+                allow_redirects=False,
+            ) as upstream:
+                forwarding.observe(lending, upstream)
+                answer = forwarding.response_head(upstream, mask)
+                await answer.prepare(request)
+                await forwarding.stream(upstream, answer, mask)
+        except (aiohttp.ClientError, TimeoutError, OSError) as failure:
+            if answer is None or not answer.prepared:
+                text = mask.text(f"{type(failure).__name__}: the provider cannot be reached")
+                return refusal(502, "upstream_unreachable", text)
+            _cut(request)
+        return answer
+
+    def _count(self, host: str, port: int) -> None:
+        self._egress[f"{host}:{port}"] += 1
+
+
+class Denials:
+    """Tells the journal of refused connections, each host and port once, a bounded number."""
+
+    MOST = 100
+
+    def __init__(self, jail_id: str, journal: JailJournal) -> None:
+        self._jail_id = jail_id
+        self._journal = journal
+        self._seen: set[tuple[str, int]] = set()
+        self._telling: set[asyncio.Task[None]] = set()
+
+    def report(self, host: str, port: int) -> None:
+        """Queues the news; never waits."""
+        if (host, port) in self._seen or len(self._seen) >= self.MOST:
+            return
+        self._seen.add((host, port))
+        task = asyncio.create_task(
+            self._journal.egress_denied(self._jail_id, host=host[:253], port=port)
+        )
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    async def close(self) -> None:
+        """Waits, at most a second, until the journal has it all."""
+        if self._telling:
+            await asyncio.wait(self._telling, timeout=CLOSE_SECONDS)
+
+
+class _Refusal(asyncio.Protocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
+
+
+def refusal(status: int, code: str, message: str) -> web.Response:
+    """An error in the shape every model client understands."""
+    body = {"error": {"message": message, "type": "codara_broker", "param": None, "code": code}}
+    return web.Response(status=status, text=json.dumps(body), content_type="application/json")
+
+
+def _cut(request: web.BaseRequest) -> None:
+    with contextlib.suppress(AttributeError):
+        request.transport.abort()  # type: ignore[union-attr]  # None once the client is gone

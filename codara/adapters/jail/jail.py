@@ -1,0 +1,130 @@
+"""A running jail: its streams, its way out, and its end."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Protocol
+
+import attrs
+
+from codara.adapters.jail.broker import Broker
+from codara.adapters.jail.lines import lines_of
+from codara.adapters.jail.pipes import Pipes
+from codara.application.ports import JailJournal
+
+KILL_SECONDS = 10.0
+
+log = logging.getLogger(__name__)
+
+
+class Process(Protocol):
+    """What a jail needs of the processes in it."""
+
+    @property
+    def inner_pid(self) -> int: ...
+
+    def kill(self) -> None:
+        """SIGKILL for everything in the jail; harmless when done twice."""
+
+    async def gone(self) -> int | None:
+        """Waits for the last process and returns the exit code; called once."""
+
+
+@attrs.frozen(kw_only=True)
+class Parts:
+    """What a jail is put together from; `clear` removes its cgroups and mounts."""
+
+    jail_id: str
+    jailed: bool
+    limits: tuple[str, ...]
+    process: Process
+    pipes: Pipes
+    broker: Broker
+    journal: JailJournal
+    clear: Callable[[], Awaitable[None]]
+
+
+class Jail:
+    """One agent and everything it started.
+
+    `stdin` and `stdout` are the agent's; what it writes to stderr is kept to its last 64 KiB.
+    Whoever got a jail calls `close` in the end.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self.jail_id = parts.jail_id
+        self.inner_pid = parts.process.inner_pid
+        self.jailed = parts.jailed
+        self.limits = parts.limits
+        self.broker = parts.broker
+        self.stdin = parts.pipes.stdin
+        self.stdout = parts.pipes.stdout
+        self._parts = parts
+        self._announced = False
+        self._reason: str | None = None
+        self._ending = asyncio.create_task(self._end(), name=f"end of {parts.jail_id}")
+
+    def announced(self) -> None:
+        """The log knows of this jail, so it will hear of its end."""
+        self._announced = True
+
+    @property
+    def alive(self) -> bool:
+        """False once the last process is gone and everything is cleared away."""
+        return not self._ending.done()
+
+    def lines(self) -> AsyncIterator[bytes]:
+        """The lines of stdout, of any length up to 64 MiB; one iteration serves the whole life."""
+        return lines_of(self.stdout)
+
+    def stderr(self) -> bytes:
+        """The last 64 KiB the agent wrote to stderr."""
+        return self._parts.pipes.stderr.tail()
+
+    async def wait(self) -> int | None:
+        """The exit code (128 + n for a signal), once everything in the jail is gone."""
+        return await asyncio.shield(self._ending)
+
+    async def kill(self, reason: str) -> None:
+        """Ends everything in the jail and waits, at most 10 s, until it is gone.
+
+        The signal is sent before the first wait: a cancelled call has killed all the same.
+        """
+        if self._ending.done():
+            return
+        self._reason = self._reason or reason
+        self._parts.process.kill()
+        await asyncio.wait({self._ending}, timeout=KILL_SECONDS)
+
+    async def close(self, grace: float = 2.0) -> None:
+        """Lets the agent end by itself at the end of its input, and kills it after `grace` seconds.
+
+        What it wrote and nobody has read is dropped.
+        """
+        self.stdin.close()
+        try:
+            await asyncio.wait({self._ending}, timeout=grace)
+            await self.kill("closed")
+        finally:
+            if self.alive:
+                self._parts.process.kill()
+            self._parts.pipes.close()
+
+    async def _end(self) -> int | None:
+        code = await self._parts.process.gone()
+        self.stdin.close()
+        await self._parts.broker.close()
+        await self._parts.clear()
+        try:
+            await self._tell(code)
+        except Exception:
+            log.exception("the end of jail %s could not be written to the log", self.jail_id)
+        return code
+
+    async def _tell(self, code: int | None) -> None:
+        if not self._announced:
+            return
+        journal = self._parts.journal
+        if self._reason is not None:
+            await journal.killed(self.jail_id, reason=self._reason)
+        await journal.exited(self.jail_id, exit_code=code, egress=self.broker.egress())

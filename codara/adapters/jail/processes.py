@@ -1,0 +1,95 @@
+"""Processes by what cannot be reused: a pid together with its start time and the boot."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from pathlib import Path
+
+
+def boot_id() -> str:
+    """The kernel's id of this boot."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
+def start_time(pid: int) -> int | None:
+    """Clock ticks since boot at which the process began; None once it is gone or a zombie."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    state, *fields = text.rpartition(")")[2].split()
+    return None if state in "ZX" else int(fields[18])
+
+
+def parents() -> dict[int, int]:
+    """The parent of every process there is, zombies included."""
+    found: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                text = (entry / "stat").read_text(encoding="utf-8", errors="replace")
+                found[int(entry.name)] = int(text.rpartition(")")[2].split()[1])
+    return found
+
+
+def descendants(pid: int) -> list[int]:
+    """The children of a process, their children, and so on."""
+    tree = parents()
+    found, level = [], {pid}
+    while level := {child for child, parent in tree.items() if parent in level}:
+        found.extend(level)
+    return found
+
+
+def send_kill(pidfd: int) -> None:
+    """SIGKILL; a process that is gone already is fine."""
+    with contextlib.suppress(ProcessLookupError):
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+
+
+def kill_and_wait(pid: int, began: int, seconds: float) -> bool:
+    """Kills that very process; true once it is gone, false when it was gone before.
+
+    TimeoutError when it does not end within `seconds`. Blocks.
+    """
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return False
+    try:
+        if start_time(pid) != began:
+            return False
+        send_kill(pidfd)
+        _await_end(pid, began, seconds)
+    finally:
+        os.close(pidfd)
+    return True
+
+
+def _await_end(pid: int, began: int, seconds: float) -> None:
+    give_up = time.monotonic() + seconds
+    while start_time(pid) == began:
+        if time.monotonic() > give_up:
+            raise TimeoutError(f"process {pid} does not end although it was killed")
+        time.sleep(0.002)
+
+
+async def ended(pidfd: int) -> None:
+    """Returns when the process of a pidfd has ended.
+
+    The end of a pid namespace's first process means the end of all others in it.
+    """
+    loop = asyncio.get_running_loop()
+    done = loop.create_future()
+
+    def finish() -> None:
+        if not done.done():
+            done.set_result(None)
+
+    loop.add_reader(pidfd, finish)
+    try:
+        await done
+    finally:
+        loop.remove_reader(pidfd)

@@ -1,0 +1,165 @@
+"""Accounts: registered, looked after, removed; their credentials stay in the vault."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import attrs
+
+from codara.application.deciding import Deciding, Decision
+from codara.application.ports import Vault
+from codara.clock import Clock
+from codara.domain import account, credential, text
+from codara.errors import InvalidRequest
+from codara.events import streams
+from codara.events.base import Cause
+from codara.ids import NewId
+
+_LONGEST_EVIDENCE: Final = 500
+_LONGEST_COOLDOWN: Final = timedelta(days=30).total_seconds()
+
+
+@attrs.frozen(kw_only=True)
+class NewAccount:
+    """An account to be, or a new credential of one that is there."""
+
+    account_id: str
+    provider: str
+    auth_type: str
+    label: str
+    credential: bytes = attrs.field(repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class Accounts:
+    """Commands return the position of what they appended, None if they had nothing to say.
+
+    `cooldown_seconds` is how long an account waits when nobody says until when.
+    """
+
+    deciding: Deciding
+    vault: Vault
+    clock: Clock
+    new_id: NewId
+    cooldown_seconds: float = 60.0
+
+    async def register(
+        self, new: NewAccount, actor: str, *, request_id: str | None = None
+    ) -> int | None:
+        """Keeps the credential, then says so. The same id again stores a new credential.
+
+        InvalidRequest for what can be no account; Conflict if the id is another provider's.
+        """
+        account_id = text.account_id(new.account_id)
+        label = text.one_line(new.label, param="label") or account_id
+        secret = credential.check(new.provider, new.auth_type, new.credential)
+        stream = streams.account(account_id)
+        known: account.Account = await self.deciding.state(stream)
+        account.check_provider(known, account_id=account_id, provider=new.provider)
+        fingerprint = await self.vault.store(account_id, secret)
+        now = self.clock()
+        return await self._decide(
+            stream,
+            lambda states: {
+                stream: account.register(
+                    states[stream],
+                    account_id=account_id,
+                    provider=new.provider,
+                    auth_type=new.auth_type,
+                    label=label,
+                    fingerprint=fingerprint,
+                    now=now,
+                )
+            },
+            self._cause(actor, request_id),
+        )
+
+    async def remove(
+        self, account_id: str, *, actor: str, request_id: str | None = None
+    ) -> int | None:
+        """No turn borrows the account again, and the vault forgets its credential."""
+        stream = streams.account(account_id)
+        position = await self._decide(
+            stream,
+            lambda states: {stream: account.remove(states[stream], account_id=account_id)},
+            self._cause(actor, request_id),
+        )
+        await self.vault.remove(account_id)
+        return position
+
+    async def cooldown(
+        self,
+        account_id: str,
+        *,
+        actor: str,
+        seconds: float | None = None,
+        request_id: str | None = None,
+    ) -> int | None:
+        """Takes the account out for `seconds` (at most 30 days; default `cooldown_seconds`)."""
+        wait = self.cooldown_seconds if seconds is None else seconds
+        if not 0 < wait <= _LONGEST_COOLDOWN:
+            raise InvalidRequest("seconds is more than 0 and at most 30 days.", param="seconds")
+        stream, now = streams.account(account_id), self.clock()
+        return await self._decide(
+            stream,
+            lambda states: {
+                stream: account.cool_down(
+                    states[stream],
+                    account_id=account_id,
+                    until=now + timedelta(seconds=wait),
+                    now=now,
+                )
+            },
+            self._cause(actor, request_id),
+        )
+
+    async def recover(
+        self, account_id: str, *, actor: str, request_id: str | None = None
+    ) -> int | None:
+        """Calls the account ready again, whatever was wrong with it."""
+        stream, now = streams.account(account_id), self.clock()
+        return await self._decide(
+            stream,
+            lambda states: {
+                stream: account.recover(states[stream], account_id=account_id, now=now)
+            },
+            self._cause(actor, request_id),
+        )
+
+    async def changed(
+        self,
+        account_id: str,
+        *,
+        after: str,
+        cause: str,
+        until: datetime | None,
+        evidence: str,
+        cause_: Cause,
+    ) -> int | None:
+        """What a turn found out about the account's health; nothing if that is known already.
+
+        A cooldown or exhaustion without an end that lies ahead lasts `cooldown_seconds`.
+        """
+        stream, now = streams.account(account_id), self.clock()
+        passing = after in account.PASSING
+        if passing and (until is None or until <= now):
+            until = now + timedelta(seconds=self.cooldown_seconds)
+        return await self._decide(
+            stream,
+            lambda states: {
+                stream: account.change(
+                    states[stream],
+                    after=after,
+                    cause=cause,
+                    until=until if passing else None,
+                    evidence=evidence[:_LONGEST_EVIDENCE],
+                    now=now,
+                )
+            },
+            cause_,
+        )
+
+    async def _decide(self, stream: str, decision: Decision, cause: Cause) -> int | None:
+        return (await self.deciding.decide((stream,), decision, cause)).position
+
+    def _cause(self, actor: str, request_id: str | None) -> Cause:
+        return Cause(actor=actor, correlation_id=request_id or self.new_id("req"))

@@ -1,0 +1,185 @@
+"""Operators: who knows the passkey gets tokens; everything else asks for a token."""
+
+import asyncio
+import hashlib
+import hmac
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Final
+
+import attrs
+
+from codara.application.deciding import Deciding
+from codara.application.logins import LoginGuard, origin_of
+from codara.application.tokens import ACCESS, LIFETIMES, REFRESH, TokenMint
+from codara.clock import Clock
+from codara.domain import operator
+from codara.errors import InvalidApiKey, RateLimited
+from codara.events import streams
+from codara.events.base import Cause
+from codara.events.operator import LoginRefused, OperatorLoggedIn
+from codara.ids import NewId
+
+LOCAL_OPERATOR: Final = "op_local"
+NOBODY: Final = "anonymous"
+_SECONDS_BETWEEN_COUNTS: Final = 60.0
+
+_log = logging.getLogger("codara.operators")
+
+
+@attrs.frozen(kw_only=True)
+class Tokens:
+    """What a login gives; `expires_in` is the access token's, in seconds."""
+
+    access_token: str = attrs.field(repr=False)
+    refresh_token: str = attrs.field(repr=False)
+    token_type: str = "bearer"  # noqa: S105 - the name of a scheme
+    expires_in: int
+
+
+class Operators:
+    """The one place that knows the passkey.
+
+    Each login is an operator id of its own, with a stream of its own: logging out ends every token
+    that came of that login, and no other. `local_token` opens what an access token opens for as
+    long as this process lives; it is for commands on the same machine.
+    """
+
+    def __init__(
+        self,
+        deciding: Deciding,
+        passkey: str,
+        clock: Clock,
+        new_id: NewId,
+        *,
+        issuer: str,
+        guard: LoginGuard | None = None,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.local_token = secrets.token_urlsafe(32)
+        self._deciding = deciding
+        self._passkey = _fixed_length(passkey)
+        self._mint = TokenMint.of_passkey(passkey, issuer)
+        self._clock = clock
+        self._new_id = new_id
+        self._guard = guard or LoginGuard()
+        self._pause = pause
+        self._counting: asyncio.Task[None] | None = None
+
+    async def login(self, secret: str, address: str, *, request_id: str | None = None) -> Tokens:
+        """Tokens for who knows the passkey.
+
+        InvalidApiKey, after a growing delay, for another secret; RateLimited for an address that
+        tried too often, whatever it offers.
+        """
+        origin, now = origin_of(address), self._clock()
+        wait = self._guard.enter(origin, now)
+        if wait is not None:
+            await self._count(origin, now)
+            raise RateLimited(
+                "Too many failed logins from this address. Wait before the next one.",
+                retry_after=wait,
+            )
+        if not hmac.compare_digest(_fixed_length(secret), self._passkey):
+            await self._count(origin, now)
+            await self._pause(self._guard.delay(origin))
+            raise InvalidApiKey("The operator secret is wrong.", param="operator_secret")
+        self._guard.forgive(origin)
+        operator_id = self._new_id("op")
+        await self._append(
+            streams.operator(operator_id),
+            OperatorLoggedIn(operator_id=operator_id, address=origin),
+            _cause(f"operator:{operator_id}", request_id or self._new_id("req")),
+        )
+        return self._tokens(operator_id)
+
+    async def refresh(self, refresh_token: str) -> Tokens:
+        """A fresh pair for a refresh token; InvalidApiKey for anything else."""
+        return self._tokens(await self._holder(refresh_token, REFRESH))
+
+    async def verify(self, access_token: str) -> str:
+        """The operator's id; InvalidApiKey for anything but a valid access token."""
+        if hmac.compare_digest(_fixed_length(access_token), _fixed_length(self.local_token)):
+            return LOCAL_OPERATOR
+        return await self._holder(access_token, ACCESS)
+
+    async def logout(self, token: str, *, request_id: str | None = None) -> int | None:
+        """Ends the login that the token, of either purpose, came of; returns the position."""
+        if hmac.compare_digest(_fixed_length(token), _fixed_length(self.local_token)):
+            return None
+        claims = self._mint.read(token, self._clock())
+        stream = streams.operator(claims.operator_id)
+        decided = await self._deciding.decide(
+            (stream,),
+            lambda states: {
+                stream: operator.log_out(
+                    states[stream], operator_id=claims.operator_id, token_id=claims.token_id
+                )
+            },
+            _cause(f"operator:{claims.operator_id}", request_id or self._new_id("req")),
+        )
+        return decided.position
+
+    async def close(self) -> None:
+        """Writes the refusals that no event tells of yet."""
+        if self._counting is not None:
+            self._counting.cancel()
+            await asyncio.gather(self._counting, return_exceptions=True)
+        for origin, attempts in self._guard.rest().items():
+            await self._refused(origin, attempts, self._clock())
+
+    def _tokens(self, operator_id: str) -> Tokens:
+        now = self._clock()
+        return Tokens(
+            access_token=self._mint.sign(operator_id, ACCESS, now),
+            refresh_token=self._mint.sign(operator_id, REFRESH, now),
+            expires_in=int(LIFETIMES[ACCESS].total_seconds()),
+        )
+
+    async def _holder(self, token: str, purpose: str) -> str:
+        claims = self._mint.read(token, self._clock())
+        if claims.purpose != purpose:
+            raise InvalidApiKey(f"This is no {purpose} token.")
+        login: operator.Operator = await self._deciding.state(streams.operator(claims.operator_id))
+        if login.operator_id != claims.operator_id or login.ended:
+            raise InvalidApiKey("The token was revoked. Log in again.")
+        return claims.operator_id
+
+    async def _count(self, origin: str, now: datetime) -> None:
+        attempts = self._guard.count(origin, now)
+        if attempts:
+            await self._refused(origin, attempts, now)
+        elif self._counting is None or self._counting.done():
+            self._counting = asyncio.create_task(self._write_counts())
+
+    async def _write_counts(self) -> None:
+        while not self._guard.idle:
+            await self._pause(_SECONDS_BETWEEN_COUNTS)
+            try:
+                for origin, attempts in self._guard.due(self._clock()).items():
+                    await self._refused(origin, attempts, self._clock())
+            except Exception:
+                _log.exception("refused logins could not be counted")
+
+    async def _refused(self, origin: str, attempts: int, now: datetime) -> None:
+        await self._append(
+            streams.operator(f"refused/{origin}/{now:%Y-%m-%dT%H}"),
+            LoginRefused(address=origin, attempts=attempts),
+            _cause(NOBODY, self._new_id("req")),
+        )
+
+    async def _append(
+        self, stream: str, event: LoginRefused | OperatorLoggedIn, cause: Cause
+    ) -> None:
+        await self._deciding.decide((stream,), lambda _: {stream: [event]}, cause)
+
+
+def _cause(actor: str, correlation_id: str) -> Cause:
+    return Cause(actor=actor, correlation_id=correlation_id)
+
+
+def _fixed_length(secret: str) -> bytes:
+    """So that comparing takes the same time whatever the length."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,72 @@
+"""Operators' tokens: JSON Web Tokens, signed with a key made of the passkey."""
+
+import hashlib
+import hmac
+import secrets
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import attrs
+import jwt
+
+from codara.errors import InvalidApiKey
+
+ACCESS: Final = "access"
+REFRESH: Final = "refresh"
+LIFETIMES: Final = {ACCESS: timedelta(hours=8), REFRESH: timedelta(days=7)}
+
+_ALGORITHM = "HS256"
+_CLAIMS = ["sub", "purpose", "jti", "iat", "exp", "iss"]
+_OPTIONS: Any = {"verify_exp": False, "verify_iat": False, "require": _CLAIMS}
+"""Times are compared with our own clock. `Any`: PyJWT's versions type this differently."""
+
+
+@attrs.frozen(kw_only=True)
+class Claims:
+    """What a valid token says."""
+
+    operator_id: str
+    purpose: str
+    token_id: str
+
+
+@attrs.frozen
+class TokenMint:
+    """Signs and reads the tokens of one gateway; another passkey or issuer reads none of them."""
+
+    _secret: bytes = attrs.field(repr=False)
+    _issuer: str
+
+    @classmethod
+    def of_passkey(cls, passkey: str, issuer: str) -> "TokenMint":
+        """`issuer` is the id of the log that knows which tokens were revoked."""
+        secret = hmac.new(passkey.encode(), b"codara operator tokens 1", hashlib.sha256).digest()
+        return cls(secret, issuer)
+
+    def sign(self, operator_id: str, purpose: str, now: datetime) -> str:
+        """A token of the purpose's lifetime."""
+        claims = {
+            "sub": operator_id,
+            "purpose": purpose,
+            "jti": secrets.token_hex(16),
+            "iat": int(now.timestamp()),
+            "exp": int((now + LIFETIMES[purpose]).timestamp()),
+            "iss": self._issuer,
+        }
+        return jwt.encode(claims, self._secret, algorithm=_ALGORITHM)
+
+    def read(self, token: str, now: datetime) -> Claims:
+        """InvalidApiKey for a token that is not ours, altered or expired."""
+        try:
+            claims = jwt.decode(
+                token,
+                self._secret,
+                algorithms=[_ALGORITHM],
+                issuer=self._issuer,
+                options=_OPTIONS,
+            )
+        except (jwt.PyJWTError, ValueError) as broken:
+            raise InvalidApiKey("The token is not one of this gateway's. Log in again.") from broken
+        if claims["exp"] <= now.timestamp():
+            raise InvalidApiKey("The token has expired. Refresh it, or log in again.")
+        return Claims(operator_id=claims["sub"], purpose=claims["purpose"], token_id=claims["jti"])

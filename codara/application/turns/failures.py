@@ -1,0 +1,97 @@
+"""What an agent's failure means to the caller, and to the account it ran on."""
+
+from datetime import datetime, timedelta
+
+from codara import errors
+from codara.application.ports import Outcome
+from codara.domain import account
+from codara.domain.turn import AccountChange
+from codara.errors import CodaraError
+
+_ERRORS: dict[str, type[CodaraError]] = {
+    "auth_failed": errors.AgentAuthFailed,
+    "quota_exhausted": errors.AllAccountsCooling,
+    "rate_limited": errors.AllAccountsCooling,
+    "overloaded": errors.AgentOverloaded,
+    "context_full": errors.ContextLengthExceeded,
+    "unknown_model": errors.ModelNotFound,
+    "stalled": errors.AgentStalled,
+    "timeout": errors.TurnTimeout,
+    "jail": errors.JailUnavailable,
+}
+
+_WORDS: dict[str, str] = {
+    "auth_failed": "The provider refused the account's credential. An operator must renew it.",
+    "quota_exhausted": "The account's quota is used up.",
+    "rate_limited": "The provider limits the account's rate.",
+    "overloaded": "The agent's provider is overloaded. Try again shortly.",
+    "context_full": "The conversation no longer fits the model. Reset the session and go on.",
+    "unknown_model": "The provider does not know this model. See GET /v1/models.",
+    "unknown_session": "The agent has lost the conversation. Reset the session and go on.",
+    "cut_stream": "The connection to the model broke off in the middle of the answer.",
+    "stalled": "The agent made no progress for as long as is allowed, and was stopped.",
+    "timeout": "The task ran for as long as is allowed, and was stopped.",
+    "killed": "The agent was killed.",
+    "crashed": "The agent ended in the middle of the task.",
+    "protocol": "The agent said something that could not be understood.",
+    "gateway_lost": "The gateway was stopped in the middle of the task.",
+}
+
+_CANCELLED: dict[str, str] = {
+    "client_gone": "The client left before the task ended.",
+    "requested": "The task was cancelled.",
+    "shutdown": "The gateway was stopped before the task ended.",
+}
+
+
+def error_of(outcome: Outcome, *, now: datetime, untouched: bool) -> CodaraError:
+    """The error a caller gets; a repetition is safe only while nothing was touched."""
+    cause = outcome.cause or "crashed"
+    words = _WORDS.get(cause, "The agent failed.")
+    details = f" ({outcome.message})" if outcome.message else ""
+    retry_after = None
+    if outcome.resets_at is not None:
+        retry_after = max(0.0, (outcome.resets_at - now).total_seconds())
+    return _ERRORS.get(cause, errors.AgentFailed)(
+        f"{words}{details}",
+        param="model" if cause == "unknown_model" else None,
+        retry_after=retry_after,
+        retry_safe=untouched,
+        cause=cause,
+    )
+
+
+def cancellation_of(cause: str, *, untouched: bool) -> CodaraError:
+    """The error that a listener of a cancelled turn gets."""
+    kinds: dict[str, type[CodaraError]] = {
+        "client_gone": errors.ClientClosedRequest,
+        "shutdown": errors.ShuttingDown,
+    }
+    kind = kinds.get(cause, errors.TaskCancelled)
+    return kind(_CANCELLED[cause], retry_safe=untouched, cause=cause)
+
+
+def recorded_error(
+    code: str, cause: str, message: str, *, retry_after: float | None, retry_safe: bool
+) -> CodaraError:
+    """The error that a recorded failure stands for."""
+    kinds = {kind.code: kind for kind in CodaraError.__subclasses__()}
+    return kinds.get(code, errors.AgentFailed)(
+        message, retry_after=retry_after, retry_safe=retry_safe, cause=cause
+    )
+
+
+def lesson(outcome: Outcome, *, now: datetime, cooldown: timedelta) -> AccountChange | None:
+    """What the failure says about the account; None if nothing."""
+    match outcome.cause:
+        case "auth_failed":
+            after, until = account.ERROR, None
+        case "quota_exhausted":
+            after, until = account.EXHAUSTED, outcome.resets_at or now + cooldown
+        case "rate_limited":
+            after, until = account.COOLDOWN, outcome.resets_at or now + cooldown
+        case _:
+            return None
+    return AccountChange(
+        after=after, cause=outcome.cause or "", until=until, evidence=outcome.message[:500]
+    )

@@ -1,0 +1,257 @@
+"""Finish: the final tree, the diff, the actions; then *ended* is appended, whatever happened."""
+
+import asyncio
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import attrs
+import orjson
+
+from codara.application.ports import Diff, Outcome, QuotaSeen, Snapshot
+from codara.application.turns import failures, texts
+from codara.application.turns.commands import TurnResult
+from codara.application.turns.live import Run, Running
+from codara.application.turns.means import Means
+from codara.application.turns.run import Heard
+from codara.domain import actions, turn
+from codara.errors import CodaraError
+from codara.events.account import QuotaWindow
+from codara.events.base import PayloadRef
+from codara.events.payloads import SealedPayload
+from codara.events.session import TurnCancelled, TurnCompleted, TurnEnd, TurnFailed
+from codara.events.workspace import DiffRecorded, FileChange
+
+_INLINE_FILES = 50
+_SMALL_TEXT = 16_384
+_UNCHANGED = Diff(files=(), patch="", truncated=False)
+
+
+@attrs.frozen(kw_only=True)
+class Left:
+    """What a turn left behind in its workspace."""
+
+    final: Snapshot
+    diff: Diff
+    actions: tuple[actions.Action, ...]
+
+
+@attrs.define(kw_only=True)
+class Parcel:
+    """Payloads that are appended with the end."""
+
+    means: Means
+    subject: str
+    payloads: list[SealedPayload] = attrs.field(factory=list)
+
+    async def text(self, text: str) -> texts.Text:
+        """Keeps a text, as a payload if it is long."""
+        kept = await texts.kept(self.means.log, self.subject, text)
+        self.payloads.extend(kept.payloads)
+        return kept
+
+    async def data(self, data: bytes) -> PayloadRef | None:
+        """Keeps bytes as a payload; None if there are none."""
+        if not data:
+            return None
+        sealed = await self.means.log.seal(self.subject, data)
+        self.payloads.append(sealed)
+        return sealed.ref
+
+
+async def left_behind(
+    means: Means, workspace_id: str, folder: Path, running: Running, *, text: str
+) -> Left:
+    """Looks at the workspace as it is now, against the turn's baseline."""
+    final = await means.workspaces.snapshot(workspace_id, folder)
+    diff = _UNCHANGED
+    if final.tree != running.baseline:
+        diff = await means.workspaces.diff(workspace_id, running.baseline, final.tree)
+    if len(text) + len(diff.patch) > _SMALL_TEXT:
+        found = await asyncio.to_thread(actions.both, text, diff.patch)
+    else:
+        found = actions.both(text, diff.patch)
+    return Left(final=final, diff=diff, actions=found)
+
+
+class _Place(Protocol):
+    """A turn, and where it works."""
+
+    @property
+    def turn_id(self) -> str: ...
+
+    @property
+    def workspace_id(self) -> str: ...
+
+
+async def diff_fact(asked: _Place, parcel: Parcel, running: Running, left: Left) -> DiffRecorded:
+    """What changed, as a fact; long lists and patches become payloads."""
+    files, diff = left.diff.files, left.diff
+    patch = await parcel.text(diff.patch)
+    many = len(files) > _INLINE_FILES
+    return DiffRecorded(
+        workspace_id=asked.workspace_id,
+        turn_id=asked.turn_id,
+        user_id=parcel.subject,
+        base=running.baseline,
+        final=left.final.tree,
+        changed=len(files),
+        added_lines=sum(each.added for each in files),
+        deleted_lines=sum(each.deleted for each in files),
+        truncated=diff.truncated,
+        partial=_partial(running, left),
+        files=() if many else files,
+        files_payload=await parcel.data(_file_list(files)) if many else None,
+        patch=patch.inline,
+        patch_payload=patch.ref,
+    )
+
+
+def _file_list(files: tuple[FileChange, ...]) -> bytes:
+    return orjson.dumps([attrs.asdict(each) for each in files])
+
+
+def _partial(running: Running, left: Left) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*running.partial, *left.final.partial)))
+
+
+def _windows(seen: QuotaSeen | None) -> tuple[QuotaWindow, ...]:
+    if seen is None:
+        return ()
+    return tuple(
+        QuotaWindow(
+            name=window.name,
+            used_percent=window.used_percent,
+            minutes=window.minutes,
+            resets_at=window.resets_at,
+        )
+        for window in seen.windows
+    )
+
+
+@attrs.define(kw_only=True)
+class Finish:
+    """The end of a turn that had started."""
+
+    means: Means
+    run: Run
+    running: Running
+    heard: Heard
+    outcome: Outcome
+    parcel: Parcel = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.parcel = Parcel(means=self.means, subject=self.run.command.caller.user_id)
+
+    async def finish(self) -> TurnResult | CodaraError:
+        """Appends *ended*; the result, or the error it ended with."""
+        means, run, asked = self.means, self.run, self.run.asked
+        since = asyncio.get_running_loop().time()
+        await self.heard.settled()
+        left = await left_behind(
+            means, asked.workspace_id, asked.folder, self.running, text=self.heard.answer
+        )
+        frames = await self.heard.spool.close()
+        run.mark("finish", since)
+        run.mark("total", run.began)
+        error = self._error(left)
+        position = await self._append(left, frames, error)
+        await means.spool.remove(asked.turn_id)
+        await means.feed.wait_for(position, 1.0)
+        return error or self._result(left, position)
+
+    def _untouched(self, left: Left) -> bool:
+        return not self.heard.tool_ran and not left.diff.files
+
+    def _error(self, left: Left) -> CodaraError | None:
+        untouched = self._untouched(left)
+        if self.run.cancel_cause:
+            return failures.cancellation_of(self.run.cancel_cause, untouched=untouched)
+        if self.outcome.status != "completed":
+            return failures.error_of(self.outcome, now=self.means.clock(), untouched=untouched)
+        return None
+
+    async def _append(self, left: Left, frames: bytes, error: CodaraError | None) -> int:
+        means, asked, quota = self.means, self.run.asked, self.heard.quota
+        now = means.clock()
+        end = await self._end(left, frames)
+        ask = turn.End(
+            ended=await self._fact(end, error),
+            workspace_id=asked.workspace_id,
+            diff=await diff_fact(asked, self.parcel, self.running, left),
+            leases=self.running.leases,
+            now=now,
+            account_id=self.running.choice.account_id,
+            health=failures.lesson(self.outcome, now=now, cooldown=means.limits.cooldown),
+            quota=_windows(quota),
+            quota_source=quota.source if quota else "",
+            idempotency=asked.idempotency if error and self._untouched(left) else None,
+        )
+        decided = await means.deciding.decide(
+            ask.streams(), partial(turn.end, ask=ask), self.run.cause, self.parcel.payloads
+        )
+        return decided.position or 0
+
+    async def _end(self, left: Left, frames: bytes) -> TurnEnd:
+        asked = self.run.asked
+        found = [action.as_dict() for action in left.actions]
+        backend_id = self.heard.backend_id or self.outcome.backend_id
+        return TurnEnd(
+            thread=turn.heard(asked.heard, backend_id) if backend_id else asked.thread,
+            expires_at=self.means.clock() + self.means.limits.session_ttl,
+            usage=self.heard.usage,
+            frames=await self.parcel.data(frames),
+            actions=await self.parcel.data(orjson.dumps(found) if found else b""),
+            tool_ran=self.heard.tool_ran,
+            changed=bool(left.diff.files),
+            timings=dict(self.run.timings),
+        )
+
+    async def _fact(
+        self, end: TurnEnd, error: CodaraError | None
+    ) -> TurnCompleted | TurnFailed | TurnCancelled:
+        answer = await self.parcel.text(self.heard.answer)
+        common: dict[str, Any] = {
+            "session_id": self.run.asked.session_id,
+            "turn_id": self.run.asked.turn_id,
+            "user_id": self.run.command.caller.user_id,
+            "end": end,
+            "answer": answer.inline,
+            "answer_payload": answer.ref,
+        }
+        if error is None:
+            return TurnCompleted(**common)
+        if self.run.cancel_cause:
+            return TurnCancelled(**common, cause=self.run.cancel_cause)
+        return TurnFailed(
+            **common,
+            code=error.code,
+            cause=error.cause or error.code,
+            retry_after=error.retry_after,
+            message=error.message,
+        )
+
+    def _result(self, left: Left, position: int) -> TurnResult:
+        asked, diff, command = self.run.asked, left.diff, self.run.command
+        return TurnResult(
+            turn_id=asked.turn_id,
+            session_id=asked.session_id,
+            client_session_id=asked.client_session_id,
+            workspace_id=asked.workspace_id,
+            workspace=asked.workspace,
+            provider=command.provider,
+            model=command.model,
+            backend_id=self.heard.backend_id or asked.thread.backend_id,
+            thread=asked.thread_kind,
+            position=position,
+            text=self.heard.answer,
+            files=diff.files,
+            diff=diff.patch,
+            diff_truncated=diff.truncated,
+            partial=_partial(self.running, left),
+            actions=tuple(action.as_dict() for action in left.actions),
+            dirty=False,
+            jailed=self.outcome.jailed,
+            usage=self.heard.usage,
+            timings=dict(self.run.timings),
+        )

@@ -1,0 +1,207 @@
+"""A turn in memory: who listens, what was heard so far, how to stop it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import attrs
+
+from codara.application.ports import Frame
+from codara.application.turns.broadcast import Broadcast
+from codara.application.turns.commands import RunTurn, Started, TurnResult
+from codara.errors import CodaraError
+from codara.events.base import Cause
+from codara.events.session import AccountChosen, Thread, TurnStarted
+
+T = TypeVar("T")
+
+
+class Stopped(Exception):
+    """The turn's work was cancelled."""
+
+
+@attrs.frozen(kw_only=True)
+class Asked:
+    """The turn as it was requested; nothing of it changes any more."""
+
+    turn_id: str
+    session_id: str
+    client_session_id: str
+    workspace_id: str
+    workspace: str
+    folder: Path
+    thread_kind: str
+    thread: Thread
+    heard: Thread
+    idempotency: str | None
+    prompt: str
+    instructions: str
+    position: int
+
+
+@attrs.frozen(kw_only=True)
+class Running:
+    """What was taken when the turn started."""
+
+    position: int
+    baseline: str
+    partial: tuple[str, ...]
+    choice: AccountChosen
+    leases: tuple[str, ...]
+    until: datetime
+
+    @classmethod
+    def of(
+        cls, started: TurnStarted, position: int = 0, partial: tuple[str, ...] = ()
+    ) -> "Running":
+        """What the fact says was taken."""
+        return cls(
+            position=position,
+            baseline=started.baseline,
+            partial=partial,
+            choice=started.account_chosen,
+            leases=started.leases,
+            until=started.until,
+        )
+
+
+@attrs.define(kw_only=True, eq=False)
+class Run:
+    """One turn from its request to its end."""
+
+    command: RunTurn
+    asked: Asked
+    grace: float
+    began: float
+    broadcast: Broadcast = attrs.field(factory=Broadcast)
+    running: Running | None = None
+    cancel_cause: str | None = None
+    listeners: int = 0
+    timings: dict[str, float] = attrs.field(factory=dict)
+    work: asyncio.Task[Any] | None = None
+    _leaving: asyncio.TimerHandle | None = None
+    _started: asyncio.Future[Started] = attrs.field(
+        factory=lambda: asyncio.get_running_loop().create_future()
+    )
+    _ended: asyncio.Future[TurnResult] = attrs.field(
+        factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+    @property
+    def cause(self) -> Cause:
+        """The envelope of every fact of this turn."""
+        return Cause(
+            actor=self.command.caller.actor,
+            correlation_id=self.command.trace_id,
+            causation_id=self.command.request_id,
+        )
+
+    @property
+    def over(self) -> bool:
+        return self._ended.done()
+
+    def mark(self, phase: str, since: float) -> None:
+        """Notes how many milliseconds a phase took."""
+        now = asyncio.get_running_loop().time()
+        self.timings[phase] = round((now - since) * 1000, 3)
+
+    def start(self, started: Started) -> None:
+        """The turn has everything it needs; those who wait for that go on."""
+        self._started.set_result(started)
+
+    def end(self, result: TurnResult | CodaraError) -> None:
+        """The turn is over; everyone who listens gets its result or its error."""
+        self.broadcast.close()
+        if self._leaving:
+            self._leaving.cancel()
+        for future in (self._started, self._ended):
+            if future.done():
+                continue
+            if isinstance(result, CodaraError):
+                future.set_exception(result)
+                future.exception()
+            elif future is self._ended:
+                self._ended.set_result(result)
+
+    def cancel(self, cause: str) -> None:
+        """Stops the work; the end is recorded by whoever carries the turn."""
+        if self.cancel_cause is None and not self.over:
+            self.cancel_cause = cause
+            if self.work:
+                self.work.cancel()
+
+    async def interruptible(self, work: Coroutine[Any, Any, T]) -> T:
+        """Does `work` so that `cancel` can stop it; Stopped if it did, with the work undone."""
+        if self.cancel_cause is not None:
+            work.close()
+            raise Stopped
+        self.work = asyncio.create_task(work)
+        try:
+            await asyncio.wait({self.work})
+            if self.work.cancelled():
+                raise Stopped
+            return self.work.result()
+        finally:
+            self.work = None
+
+    def join(self) -> None:
+        """One listener more."""
+        self.listeners += 1
+        if self._leaving:
+            self._leaving.cancel()
+            self._leaving = None
+
+    def leave(self) -> None:
+        """One listener less; the last one's leaving ends the turn after the grace."""
+        self.listeners -= 1
+        if self.listeners == 0 and not self.over:
+            loop = asyncio.get_running_loop()
+            self._leaving = loop.call_later(self.grace, self.cancel, "client_gone")
+
+    async def started(self) -> Started:
+        return await asyncio.shield(self._started)
+
+    async def ended(self) -> TurnResult:
+        return await asyncio.shield(self._ended)
+
+
+class TurnHandle:
+    """A listener of a turn: ``async with handle`` for as long as somebody wants the answer."""
+
+    replayed = False
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    @property
+    def turn_id(self) -> str:
+        return self._run.asked.turn_id
+
+    @property
+    def session_id(self) -> str:
+        return self._run.asked.session_id
+
+    @property
+    def workspace_id(self) -> str:
+        return self._run.asked.workspace_id
+
+    async def __aenter__(self) -> "TurnHandle":
+        self._run.join()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._run.leave()
+
+    async def started(self) -> Started:
+        """Returns when the turn runs; raises what it was refused with."""
+        return await self._run.started()
+
+    def frames(self) -> AsyncIterator[Frame]:
+        """Everything the agent says, from the first frame on; ends with the turn."""
+        return self._run.broadcast.frames()
+
+    async def result(self) -> TurnResult:
+        """The completed turn; raises the error it failed with."""
+        return await self._run.ended()

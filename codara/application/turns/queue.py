@@ -1,0 +1,84 @@
+"""Waiting for a turn's place: in memory, first come first served, holding nothing of the log."""
+
+import asyncio
+
+from codara.errors import Overloaded, WorkspaceBusy
+
+
+class Queue:
+    """One turn a workspace at a time, and as many as `max_concurrency` in all."""
+
+    def __init__(self, max_concurrency: int) -> None:
+        self._places = asyncio.Semaphore(max_concurrency)
+        self._workspaces: dict[str, asyncio.Lock] = {}
+        self._waiting: dict[str, int] = {}
+        self._returned = asyncio.Event()
+
+    async def enter(self, workspace_id: str, until: float) -> None:
+        """Takes the workspace and one of the places; `leave` gives both back.
+
+        WorkspaceBusy or Overloaded if that takes longer than `until` (the event loop's time).
+        Refused or cancelled, it holds nothing.
+        """
+        lock = self._workspaces.setdefault(workspace_id, asyncio.Lock())
+        self._waiting[workspace_id] = self._waiting.get(workspace_id, 0) + 1
+        try:
+            await self._acquire(lock, until, _workspace_busy(workspace_id))
+        except BaseException:
+            self._forget(workspace_id)
+            raise
+        try:
+            await self._acquire(self._places, until, _no_place())
+        except BaseException:
+            lock.release()
+            self._forget(workspace_id)
+            raise
+
+    def leave(self, workspace_id: str) -> None:
+        """Gives the place and the workspace to whoever waits for them."""
+        self._places.release()
+        self._workspaces[workspace_id].release()
+        self._forget(workspace_id)
+        self._returned.set()
+        self._returned = asyncio.Event()
+
+    async def _acquire(
+        self,
+        lock: asyncio.Lock | asyncio.Semaphore,
+        until: float,
+        refusal: WorkspaceBusy | Overloaded,
+    ) -> None:
+        try:
+            async with asyncio.timeout_at(until):
+                await lock.acquire()
+        except TimeoutError:
+            raise refusal from None
+
+    def _forget(self, workspace_id: str) -> None:
+        self._waiting[workspace_id] -= 1
+        if not self._waiting[workspace_id]:
+            del self._waiting[workspace_id]
+            del self._workspaces[workspace_id]
+
+    async def something_returns(self, until: float) -> bool:
+        """Waits until some turn has given back what it had; False once `until` has come."""
+        try:
+            async with asyncio.timeout_at(until):
+                await self._returned.wait()
+        except TimeoutError:
+            return False
+        return True
+
+
+def _workspace_busy(workspace_id: str) -> WorkspaceBusy:
+    return WorkspaceBusy(
+        f"Workspace {workspace_id} is held by another session's task, and stayed so until the "
+        "queue's time-out. Wait for that task to end, or use another workspace.",
+        retry_safe=False,
+    )
+
+
+def _no_place() -> Overloaded:
+    return Overloaded(
+        "The gateway runs as many tasks as it may. Try again shortly.", retry_after=1.0
+    )

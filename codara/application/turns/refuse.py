@@ -1,0 +1,54 @@
+"""A turn that never started: nothing was taken, so the session alone hears of it."""
+
+from functools import partial
+
+from codara.application.turns import failures, texts
+from codara.application.turns.live import Run
+from codara.application.turns.means import Means
+from codara.domain import turn
+from codara.errors import CodaraError
+from codara.events.session import TurnCancelled, TurnEnd, TurnFailed
+
+
+async def refuse(means: Means, run: Run, error: CodaraError) -> CodaraError:
+    """Appends the end of a turn that waited in vain, or was cancelled while it waited."""
+    asked, now = run.asked, means.clock()
+    run.mark("total", run.began)
+    end = TurnEnd(
+        thread=asked.thread, expires_at=now + means.limits.session_ttl, timings=dict(run.timings)
+    )
+    if run.cancel_cause:
+        error = failures.cancellation_of(run.cancel_cause, untouched=True)
+    ask = turn.End(
+        ended=_fact(run, end, error),
+        workspace_id=asked.workspace_id,
+        now=now,
+        idempotency=asked.idempotency,
+    )
+    decided = await means.deciding.decide(ask.streams(), partial(turn.end, ask=ask), run.cause)
+    await means.feed.wait_for(decided.position or 0, 1.0)
+    return error
+
+
+def _fact(run: Run, end: TurnEnd, error: CodaraError) -> TurnFailed | TurnCancelled:
+    asked, user_id = run.asked, run.command.caller.user_id
+    if run.cancel_cause:
+        return TurnCancelled(
+            session_id=asked.session_id,
+            turn_id=asked.turn_id,
+            user_id=user_id,
+            cause=run.cancel_cause,
+            end=end,
+            answer="",
+        )
+    return TurnFailed(
+        session_id=asked.session_id,
+        turn_id=asked.turn_id,
+        user_id=user_id,
+        code=error.code,
+        cause=error.cause or error.code,
+        end=end,
+        retry_after=error.retry_after,
+        message=error.message[: texts.INLINE_BYTES],
+        answer="",
+    )

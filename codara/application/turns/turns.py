@@ -1,0 +1,199 @@
+"""Turns: submitted, joined, cancelled; each carried by a task that this object owns."""
+
+import asyncio
+import logging
+from collections import Counter
+
+from codara.application.turns import admit, recorded
+from codara.application.turns.carry import carry
+from codara.application.turns.commands import RunTurn
+from codara.application.turns.live import Run, TurnHandle
+from codara.application.turns.means import Means
+from codara.application.turns.queue import Queue
+from codara.application.workspaces import WorkspaceDesk
+from codara.domain import idempotency
+from codara.domain.workspace import Workspace
+from codara.errors import (
+    CodaraError,
+    ConcurrencyLimit,
+    Conflict,
+    NotFound,
+    Overloaded,
+    ShuttingDown,
+    StorageFull,
+    VersionClash,
+)
+from codara.events import streams
+from codara.events.base import Cause
+from codara.events.request import RequestAnswered, RequestRefused
+
+logger = logging.getLogger(__name__)
+
+_ADMISSION_TRIES = 20
+
+Handle = TurnHandle | recorded.RecordedHandle
+
+
+class Turns:
+    """The turns of this gateway, from their admission to their end."""
+
+    def __init__(self, means: Means, workspaces: WorkspaceDesk) -> None:
+        self._means = means
+        self._workspaces = workspaces
+        self._queue = Queue(means.limits.max_concurrency)
+        self._runs: dict[str, Run] = {}
+        self._carriers: set[asyncio.Task[None]] = set()
+        self._of_user: Counter[str] = Counter()
+        self._closing = False
+
+    async def submit(self, command: RunTurn) -> Handle:
+        """Admits a turn, or joins the one that the same request has begun.
+
+        Raises what it is refused with; a refusal is recorded.
+        """
+        cause = Cause(
+            actor=command.caller.actor,
+            correlation_id=command.trace_id,
+            causation_id=command.request_id,
+        )
+        try:
+            return await self._admitted(command, cause)
+        except CodaraError as error:
+            await self._record_refusal(command, cause, error)
+            raise
+
+    async def _admitted(self, command: RunTurn, cause: Cause) -> Handle:
+        for _ in range(_ADMISSION_TRIES):
+            if earlier := await self._earlier(command, cause):
+                return earlier
+            self._refuse_if_full(command)
+            user_id = command.caller.user_id
+            self._of_user[user_id] += 1
+            try:
+                run = await self._admit(command, cause)
+            except VersionClash:
+                self._left(user_id)
+                continue
+            except BaseException:
+                self._left(user_id)
+                raise
+            self._carry(run)
+            return TurnHandle(run)
+        raise Conflict("Too many requests name this session at once. Try again.")
+
+    async def _admit(self, command: RunTurn, cause: Cause) -> Run:
+        place = await self._workspaces.find(
+            command.caller, command.workspace, command.workspace_root, cause
+        )
+        seat = await admit.find_seat(self._means, command, place.workspace_id)
+        admission = admit.Admission(means=self._means, command=command, place=place, seat=seat)
+        return await admission.admit(cause)
+
+    def _refuse_if_full(self, command: RunTurn) -> None:
+        if self._closing:
+            raise ShuttingDown("The gateway is stopping. Try again shortly.", retry_after=5.0)
+        if trouble := self._means.log.healthy():
+            raise StorageFull(trouble, retry_after=30.0)
+        limits, caller = self._means.limits, command.caller
+        if len(self._runs) >= limits.max_concurrency + limits.queue_limit:
+            raise Overloaded("The gateway's queue is full. Try again shortly.", retry_after=1.0)
+        if self._of_user[caller.user_id] >= caller.max_concurrency:
+            raise ConcurrencyLimit(
+                f"You run as many tasks at once as you may ({caller.max_concurrency}). "
+                "Wait for one to end or cancel it.",
+                retry_after=1.0,
+            )
+
+    def _carry(self, run: Run) -> None:
+        self._runs[run.asked.turn_id] = run
+        carrier = asyncio.create_task(carry(self._means, run, self._queue))
+        self._carriers.add(carrier)
+        carrier.add_done_callback(lambda done: self._carried(run, done))
+
+    def _carried(self, run: Run, carrier: "asyncio.Task[None]") -> None:
+        self._carriers.discard(carrier)
+        self._runs.pop(run.asked.turn_id, None)
+        self._left(run.command.caller.user_id)
+
+    def _left(self, user_id: str) -> None:
+        self._of_user[user_id] -= 1
+        if not self._of_user[user_id]:
+            del self._of_user[user_id]
+
+    async def _earlier(self, command: RunTurn, cause: Cause) -> Handle | None:
+        """The turn that this very request has begun before, running or recorded."""
+        stream = admit.idempotency_stream(self._means, command)
+        if stream is None:
+            return self._retried(command)
+        claimed: idempotency.Idempotency = await self._means.deciding.state(stream)
+        turn_id = idempotency.earlier_turn(claimed, command.body_digest)
+        if turn_id is None:
+            return None
+        running = self._runs.get(turn_id)
+        if running is not None and not running.over:
+            return TurnHandle(running)
+        return await self._recorded(command, claimed.session_id, turn_id, cause)
+
+    def _retried(self, command: RunTurn) -> TurnHandle | None:
+        if not command.retry:
+            return None
+        for run in self._runs.values():
+            same_caller = run.command.caller.user_id == command.caller.user_id
+            same_session = run.command.session_label == command.session_label
+            same_body = run.command.body_digest == command.body_digest
+            if same_caller and same_session and same_body and not run.over:
+                return TurnHandle(run)
+        return None
+
+    async def _recorded(
+        self, command: RunTurn, session_id: str, turn_id: str, cause: Cause
+    ) -> recorded.RecordedHandle | None:
+        """None if the key was freed just now: the request may begin a turn of its own."""
+        means = self._means
+        session = await means.deciding.state(streams.session(session_id))
+        place: Workspace = await means.deciding.state(streams.workspace(session.workspace_id))
+        try:
+            handle = await recorded.recorded_turn(means.log, place, session_id, turn_id)
+        except NotFound:
+            return None
+        stream = streams.request(command.request_id)
+        answered = RequestAnswered(
+            request_id=command.request_id, user_id=command.caller.user_id, turn_id=turn_id
+        )
+        await means.deciding.decide([stream], lambda _: {stream: [answered]}, cause)
+        return handle
+
+    async def _record_refusal(self, command: RunTurn, cause: Cause, error: CodaraError) -> None:
+        stream = streams.request(command.request_id)
+        refused = RequestRefused(
+            request_id=command.request_id,
+            user_id=command.caller.user_id,
+            key_id=command.caller.key_id,
+            code=error.code,
+            param=error.param,
+            retry_after=error.retry_after,
+            evidence={"running": str(len(self._runs))},
+            message=error.message,
+        )
+        try:
+            await self._means.deciding.decide([stream], lambda _: {stream: [refused]}, cause)
+        except CodaraError as unrecorded:
+            logger.warning("a refusal could not be recorded: %s", unrecorded.message)
+
+    async def cancel(self, turn_id: str, user_id: str | None) -> None:
+        """Stops a turn; NotFound if it does not run, or is not `user_id`'s (None: an operator)."""
+        run = self._runs.get(turn_id)
+        foreign = run and user_id is not None and run.command.caller.user_id != user_id
+        if run is None or run.over or foreign:
+            raise NotFound(f"There is no running task {turn_id}.")
+        run.cancel("requested")
+
+    async def close(self, drain_seconds: float) -> None:
+        """Admits no more, lets running turns end for `drain_seconds`, then cancels them."""
+        self._closing = True
+        if self._carriers:
+            await asyncio.wait(set(self._carriers), timeout=drain_seconds)
+        for run in list(self._runs.values()):
+            run.cancel("shutdown")
+        if self._carriers:
+            await asyncio.wait(set(self._carriers))

@@ -1,0 +1,296 @@
+"""Users and their keys: provisioning, changes, and who may come in."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+import attrs
+
+from codara.application.callers import Caller
+from codara.application.deciding import Deciding, States
+from codara.application.keys import IssuedKey, fresh_key, has_form, issue
+from codara.application.ports import Keys, KeyStreams
+from codara.clock import Clock
+from codara.domain import key, name, text, user
+from codara.errors import InvalidApiKey, NotFound
+from codara.events import streams
+from codara.events.base import Cause, Event
+from codara.ids import NewId
+
+ADMIN_EMAIL: Final = "dashboard-admin@codara.local"
+SYSTEM: Final = "system:gateway"
+
+
+@attrs.frozen(kw_only=True)
+class NewUser:
+    """A user to be; `max_concurrency` None means the configured default."""
+
+    email: str
+    display_name: str | None = None
+    key_label: str | None = None
+    key_expires_at: datetime | None = None
+    max_concurrency: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Provisioned:
+    user_id: str
+    email: str
+    display_name: str
+    max_concurrency: int
+    key: IssuedKey
+    position: int | None
+
+
+@attrs.frozen(kw_only=True)
+class Users:
+    """Every command takes the actor it is done for, and the request it came with, if any.
+
+    A command returns the position of what it appended, None if it had nothing to say. All raise
+    NotFound for an unknown user and Conflict for a deleted one.
+    """
+
+    deciding: Deciding
+    keys: Keys
+    key_streams: KeyStreams
+    clock: Clock
+    new_id: NewId
+    default_concurrency: int = 3
+
+    async def provision(
+        self, new: NewUser, actor: str, *, request_id: str | None = None
+    ) -> Provisioned:
+        """A user with a first key, in one append; Conflict if the e-mail address has a user."""
+        email = user.normal_email(new.email)
+        shown = text.one_line(new.display_name or email, param="display_name")
+        limit = self.default_concurrency if new.max_concurrency is None else new.max_concurrency
+        user_id = self.new_id("usr")
+        fresh = fresh_key(
+            self.new_id("key"), new.key_label or "", new.key_expires_at, param="key_label"
+        )
+        user_stream, key_stream = streams.user(user_id), self._key_stream(fresh.raw_key)
+        name_stream = self._email_stream(email)
+        now = self.clock()
+
+        def decision(states: States) -> dict[str, list[Event]]:
+            return {
+                name_stream: _claim_email(states[name_stream], user_id),
+                user_stream: user.provision(
+                    states[user_stream],
+                    user_id=user_id,
+                    email=email,
+                    display_name=shown,
+                    max_concurrency=limit,
+                    role="user",
+                ),
+                key_stream: issue(states[key_stream], fresh, user_id, now),
+            }
+
+        decided = await self.deciding.decide(
+            (user_stream, key_stream, name_stream), decision, self._cause(actor, request_id)
+        )
+        return Provisioned(
+            user_id=user_id,
+            email=email,
+            display_name=shown,
+            max_concurrency=limit,
+            key=attrs.evolve(fresh, position=decided.position),
+            position=decided.position,
+        )
+
+    async def update(
+        self,
+        user_id: str,
+        *,
+        actor: str,
+        display_name: str | None = None,
+        max_concurrency: int | None = None,
+        request_id: str | None = None,
+    ) -> int | None:
+        """Changes what is given."""
+        shown = None if display_name is None else text.one_line(display_name, param="display_name")
+        stream = streams.user(user_id)
+        decided = await self.deciding.decide(
+            (stream,),
+            lambda states: {
+                stream: user.update(
+                    states[stream],
+                    user_id=user_id,
+                    display_name=shown,
+                    max_concurrency=max_concurrency,
+                )
+            },
+            self._cause(actor, request_id),
+        )
+        return decided.position
+
+    async def suspend(
+        self, user_id: str, *, actor: str, request_id: str | None = None
+    ) -> int | None:
+        """The user's keys open nothing until they are restored; Conflict for the admin."""
+        stream = streams.user(user_id)
+        decided = await self.deciding.decide(
+            (stream,),
+            lambda states: {stream: user.suspend(states[stream], user_id=user_id)},
+            self._cause(actor, request_id),
+        )
+        return decided.position
+
+    async def restore(
+        self, user_id: str, *, actor: str, request_id: str | None = None
+    ) -> int | None:
+        """A suspended user is active again."""
+        stream = streams.user(user_id)
+        decided = await self.deciding.decide(
+            (stream,),
+            lambda states: {stream: user.restore(states[stream], user_id=user_id)},
+            self._cause(actor, request_id),
+        )
+        return decided.position
+
+    async def delete(
+        self, user_id: str, *, actor: str, request_id: str | None = None
+    ) -> int | None:
+        """Ends the user; the e-mail address may be used again. Conflict for the admin."""
+        stream = streams.user(user_id)
+        email = (await self.deciding.state(stream)).email
+        name_stream = None if email is None else self._email_stream(email)
+
+        def decision(states: States) -> dict[str, list[Event]]:
+            events = {stream: user.delete(states[stream], user_id=user_id)}
+            if name_stream is not None:
+                events[name_stream] = name.free(states[name_stream], owner=user_id)
+            return events
+
+        touched = (stream,) if name_stream is None else (stream, name_stream)
+        decided = await self.deciding.decide(touched, decision, self._cause(actor, request_id))
+        return decided.position
+
+    async def issue_key(
+        self,
+        user_id: str,
+        *,
+        label: str | None,
+        until: datetime | None,
+        actor: str,
+        request_id: str | None = None,
+    ) -> IssuedKey:
+        """One more key of the user."""
+        return await self.rotate_key(
+            user_id, (), label=label, until=until, actor=actor, request_id=request_id
+        )
+
+    async def rotate_key(
+        self,
+        user_id: str,
+        key_ids: Sequence[str],
+        *,
+        label: str | None,
+        until: datetime | None,
+        actor: str,
+        request_id: str | None = None,
+    ) -> IssuedKey:
+        """A new key in the place of `key_ids`, which open nothing from the same moment on."""
+        fresh = fresh_key(self.new_id("key"), label or "", until, param="label")
+        user_stream, key_stream = streams.user(user_id), self._key_stream(fresh.raw_key)
+        old = {await self._stream_of(key_id): key_id for key_id in key_ids}
+        now = self.clock()
+
+        def decision(states: States) -> dict[str, list[Event]]:
+            user.check_present(states[user_stream], user_id=user_id)
+            return {key_stream: issue(states[key_stream], fresh, user_id, now)} | {
+                stream: key.revoke(states[stream], key_id=key_id, user_id=user_id)
+                for stream, key_id in old.items()
+            }
+
+        decided = await self.deciding.decide(
+            (user_stream, key_stream, *old), decision, self._cause(actor, request_id)
+        )
+        return attrs.evolve(fresh, position=decided.position)
+
+    async def revoke_key(
+        self, user_id: str, key_id: str, *, actor: str, request_id: str | None = None
+    ) -> int | None:
+        """The key opens nothing from now on; NotFound if it is not this user's."""
+        stream = await self._stream_of(key_id)
+        decided = await self.deciding.decide(
+            (stream,),
+            lambda states: {stream: key.revoke(states[stream], key_id=key_id, user_id=user_id)},
+            self._cause(actor, request_id),
+        )
+        return decided.position
+
+    async def authenticate(self, raw_key: str) -> Caller:
+        """Who the key belongs to, by the log, never by a view.
+
+        InvalidApiKey for a key that is unknown, revoked or expired; UserSuspended if its user may
+        not come in.
+        """
+        if not has_form(raw_key):
+            raise InvalidApiKey("The API key is unknown.")
+        held: key.Key = await self.deciding.state(self._key_stream(raw_key))
+        key.admit(held, now=self.clock())
+        holder: user.User = await self.deciding.state(streams.user(held.user_id))
+        user.admit(holder)
+        return Caller(
+            user_id=held.user_id, key_id=held.key_id, max_concurrency=holder.max_concurrency
+        )
+
+    async def ensure_admin(self, max_concurrency: int) -> str:
+        """The id of the Dashboard Admin, who is provisioned (without a key) if there is none."""
+        name_stream, user_id = self._email_stream(ADMIN_EMAIL), self.new_id("usr")
+        user_stream = streams.user(user_id)
+
+        def decision(states: States) -> dict[str, list[Event]]:
+            if states[name_stream].owner is not None:
+                return {}
+            return {
+                name_stream: _claim_email(states[name_stream], user_id),
+                user_stream: user.provision(
+                    states[user_stream],
+                    user_id=user_id,
+                    email=ADMIN_EMAIL,
+                    display_name="Dashboard Admin",
+                    max_concurrency=max_concurrency,
+                    role=user.ADMIN,
+                ),
+            }
+
+        decided = await self.deciding.decide(
+            (user_stream, name_stream), decision, self._cause(SYSTEM, None)
+        )
+        return str(decided.states[name_stream].owner)
+
+    async def caller_for_operator(self, operator_id: str) -> Caller:
+        """The Dashboard Admin, acting for an operator."""
+        owner = (await self.deciding.state(self._email_stream(ADMIN_EMAIL))).owner
+        if owner is None:
+            raise NotFound("There is no Dashboard Admin yet: the gateway has not started.")
+        admin: user.User = await self.deciding.state(streams.user(owner))
+        return Caller(
+            user_id=owner,
+            key_id=None,
+            max_concurrency=admin.max_concurrency,
+            operator_id=operator_id,
+        )
+
+    async def _stream_of(self, key_id: str) -> str:
+        stream = await self.key_streams.key_stream(key_id)
+        if stream is None:
+            raise NotFound(f"There is no key {key_id}.")
+        return stream
+
+    def _key_stream(self, raw_key: str) -> str:
+        return streams.key(self.keys.digest("key", raw_key))
+
+    def _email_stream(self, email: str) -> str:
+        return streams.name(self.keys.digest("name", "email", email))
+
+    def _cause(self, actor: str, request_id: str | None) -> Cause:
+        return Cause(actor=actor, correlation_id=request_id or self.new_id("req"))
+
+
+def _claim_email(state: name.Name, user_id: str) -> list[Event]:
+    return name.claim(
+        state, kind="email", owner=user_id, taken="A user with this e-mail address exists already."
+    )

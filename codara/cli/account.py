@@ -1,0 +1,81 @@
+"""`codara account`: the pool's accounts."""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from codara.application.accounts import NewAccount
+from codara.cli.arguments import Commands, command, group, takes_json
+from codara.cli.backend import backend
+from codara.cli.listing import Listing
+from codara.cli.loading import loaded
+from codara.cli.terminal import Column, print_fields, print_json
+from codara.config.providers import PROVIDERS
+from codara.errors import InvalidRequest
+
+LARGEST_CREDENTIAL = 1 << 20
+_LISTING = Listing(
+    kind="accounts",
+    one="account",
+    columns=(
+        Column("account_id", "ID"),
+        Column("provider", "PROVIDER"),
+        Column("auth_type", "AUTH"),
+        Column("status", "STATUS"),
+        Column("until", "UNTIL"),
+        Column("label", "LABEL"),
+        Column("last_used_at", "LAST USED"),
+    ),
+    filters={"provider": "provider", "status": "status"},
+)
+
+
+def add(commands: Commands) -> None:
+    own = group(commands, "account", "accounts that agents work on")
+    adding = takes_json(command(own, "add", "add an account, or store its new credential", run_add))
+    adding.add_argument("--id", required=True, help="a name for it: letters, digits, . _ -")
+    adding.add_argument("--provider", required=True, choices=PROVIDERS)
+    adding.add_argument("--auth-type", default="API_KEY", choices=["API_KEY", "OAUTH_SESSION"])
+    adding.add_argument("--label", default="", help="what people call it")
+    adding.add_argument(
+        "--credential-file",
+        required=True,
+        metavar="FILE",
+        help="file that holds the credential; - reads standard input",
+    )
+    _LISTING.add(own)
+
+
+async def run_add(arguments: argparse.Namespace) -> int:
+    new = NewAccount(
+        account_id=arguments.id,
+        provider=arguments.provider,
+        auth_type=arguments.auth_type,
+        label=arguments.label,
+        credential=await asyncio.to_thread(credential, arguments.credential_file),
+    )
+    async with backend(loaded(arguments)) as house:
+        row = await house.add_account(new)
+    if arguments.json:
+        print_json(row)
+    else:
+        print_fields(row)
+    return 0
+
+
+def credential(source: str) -> bytes:
+    """The contents of a file, or of standard input for ``-``; InvalidRequest if there are none."""
+    try:
+        if source == "-":
+            secret = sys.stdin.buffer.read(LARGEST_CREDENTIAL + 1)
+        else:
+            with Path(source).open("rb") as file:
+                secret = file.read(LARGEST_CREDENTIAL + 1)
+    except OSError as broken:
+        raise InvalidRequest(f"{source}: {broken.strerror or broken}") from broken
+    if not secret.strip():
+        raise InvalidRequest(f"{source}: the credential is empty")
+    if len(secret) > LARGEST_CREDENTIAL:
+        raise InvalidRequest(f"{source}: more than 1 MiB is no credential")
+    return secret

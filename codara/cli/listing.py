@@ -1,0 +1,58 @@
+"""The `list` and `show` that every group of things has."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+
+import attrs
+
+from codara.cli.arguments import Commands, command, takes_id, takes_json
+from codara.cli.backend import backend
+from codara.cli.loading import loaded
+from codara.cli.terminal import Column, print_fields, print_json, print_table
+
+
+@attrs.frozen(kw_only=True)
+class Listing:
+    """How things of one kind are listed; `filters` maps an option to the field it asks for."""
+
+    kind: str
+    one: str
+    columns: Sequence[Column]
+    filters: Mapping[str, str] = attrs.field(factory=dict)
+
+    def add(self, commands: Commands) -> None:
+        """Adds `list` and `show`."""
+        listing = takes_json(
+            command(commands, "list", f"list {self.kind}, newest first", self.list)
+        )
+        listing.add_argument("--limit", type=_count, default=50, help="at most so many (50)")
+        for option in self.filters:
+            listing.add_argument(f"--{option}", metavar=option.upper())
+        takes_id(takes_json(command(commands, "show", f"show one {self.one}", self.show)), self.one)
+
+    async def list(self, arguments: argparse.Namespace) -> int:
+        asked = {field: getattr(arguments, option) for option, field in self.filters.items()}
+        filters = {field: value for field, value in asked.items() if value is not None}
+        async with backend(loaded(arguments)) as house:
+            rows = await house.list(self.kind, arguments.limit, filters)
+        if arguments.json:
+            print_json(rows)
+        else:
+            print_table(rows, self.columns, f"There are no {self.kind}.")
+        return 0
+
+    async def show(self, arguments: argparse.Namespace) -> int:
+        async with backend(loaded(arguments)) as house:
+            row = await house.get(self.kind, arguments.id)
+        if arguments.json:
+            print_json(row)
+        else:
+            print_fields(row)
+        return 0
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number

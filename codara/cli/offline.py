@@ -1,0 +1,71 @@
+"""Commands without a gateway: the log, the views and the services, opened in this process."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import attrs
+
+from codara.application.accounts import NewAccount
+from codara.application.users import NewUser
+from codara.config.load import Loaded
+from codara.errors import Conflict, NotFound
+from codara.http.services import Services, View
+
+ACTOR = "cli"
+_VISIBLE_SECONDS = 5.0
+_ONE = {"users": "user", "accounts": "account", "sessions": "session", "tasks": "task"}
+
+
+@attrs.frozen
+class OfflineBackend:
+    """Uses the same services as the doors, as actor `cli`."""
+
+    services: Services
+
+    async def list(self, kind: str, limit: int, filters: Mapping[str, str]) -> list[Any]:
+        found: list[Any] = []
+        cursor: str | None = None
+        while True:
+            page = await self._view(kind).list(limit=min(limit, 200), cursor=cursor, **filters)
+            found += page.items
+            cursor = page.cursor
+            if len(found) >= limit or not page.has_more:
+                return found[:limit]
+
+    async def get(self, kind: str, item_id: str) -> Any:
+        found = await self._view(kind).get(item_id)
+        if found is None:
+            raise NotFound(f"There is no {_ONE[kind]} {item_id}.")
+        return found
+
+    async def create_user(self, new: NewUser) -> Any:
+        made = await self.services.users.provision(new, ACTOR)
+        await self._visible(made.position)
+        key = attrs.asdict(made.key, filter=attrs.filters.exclude("position"))
+        return {**await self.get("users", made.user_id), "api_key": key}
+
+    async def add_account(self, new: NewAccount) -> Any:
+        await self._visible(await self.services.accounts.register(new, ACTOR))
+        return await self.get("accounts", new.account_id)
+
+    async def cancel_task(self, task_id: str) -> None:
+        await self.get("tasks", task_id)
+        raise Conflict("No gateway runs on this data folder, so no task does.")
+
+    async def _visible(self, position: int | None) -> None:
+        if position is not None:
+            await self.services.views.wait_for(position, _VISIBLE_SECONDS)
+
+    def _view(self, kind: str) -> View:
+        view: View = getattr(self.services.views, kind)
+        return view
+
+
+@asynccontextmanager
+async def offline(loaded: Loaded) -> AsyncIterator[OfflineBackend]:
+    """The house opened without a gateway; LogLocked if another process holds its log."""
+    from codara import bootstrap
+
+    async with bootstrap.offline(loaded) as services:
+        yield OfflineBackend(services)

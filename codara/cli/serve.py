@@ -1,0 +1,61 @@
+"""`codara serve`: the gateway, until it is told to stop."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Protocol
+
+from codara.cli.arguments import Commands, command, port
+from codara.cli.loading import loaded
+from codara.cli.terminal import paint
+
+
+class Running(Protocol):
+    """A gateway that accepts requests."""
+
+    @property
+    def address(self) -> str:
+        """``http://host:port``"""
+
+    @property
+    def data_dir(self) -> Path: ...
+
+    @property
+    def jail(self) -> str:
+        """What holds the agents, in a few words."""
+
+    @property
+    def new_passkey(self) -> str | None:
+        """The passkey, if it was made at this start."""
+
+
+def add(commands: Commands) -> None:
+    parser = command(commands, "serve", "run the gateway", run)
+    parser.add_argument("--host", help="address to listen on")
+    parser.add_argument("--port", type=port, help="port to listen on; 0 takes a free one")
+    parser.add_argument(
+        "--i-accept-unjailed",
+        action="store_true",
+        help="together with jail.mode = unsafe: let agents run without a jail",
+    )
+
+
+async def run(arguments: argparse.Namespace) -> int:
+    from codara import bootstrap
+
+    await bootstrap.serve(
+        loaded(arguments), accept_unjailed=arguments.i_accept_unjailed, on_ready=announce
+    )
+    print("codara: stopped", file=sys.stderr)
+    return 0
+
+
+def announce(running: Running) -> None:
+    """Says where the gateway is and what it keeps."""
+    print(f"Codara listens on {paint(running.address, 'bold')}")
+    print(f"  data   {running.data_dir}")
+    print(f"  jail   {running.jail}")
+    if running.new_passkey:
+        print(f"  operator passkey, shown this once: {paint(running.new_passkey, 'bold')}")
+        print(f"  (kept in {running.data_dir / 'secrets' / 'passkey'})")
+    sys.stdout.flush()

@@ -1,0 +1,60 @@
+"""`codara user`: who may use the gateway."""
+
+import argparse
+from datetime import UTC, datetime
+
+from codara.application.users import NewUser
+from codara.cli.arguments import Commands, command, group, takes_json
+from codara.cli.backend import backend
+from codara.cli.listing import Listing
+from codara.cli.loading import loaded
+from codara.cli.terminal import Column, paint, print_json
+
+_LISTING = Listing(
+    kind="users",
+    one="user",
+    columns=(
+        Column("user_id", "ID"),
+        Column("email", "E-MAIL"),
+        Column("display_name", "NAME"),
+        Column("status", "STATUS"),
+        Column("max_concurrency", "AT ONCE"),
+        Column("created_at", "CREATED"),
+    ),
+    filters={"status": "status"},
+)
+
+
+def add(commands: Commands) -> None:
+    own = group(commands, "user", "users and their keys")
+    creating = takes_json(command(own, "create", "create a user with a first key", run_create))
+    creating.add_argument("--email", required=True)
+    creating.add_argument("--display-name", metavar="NAME")
+    creating.add_argument("--key-label", metavar="LABEL")
+    creating.add_argument("--key-expires-at", metavar="TIME", type=moment, help="ISO 8601")
+    creating.add_argument("--max-concurrency", metavar="N", type=int, help="turns at the same time")
+    _LISTING.add(own)
+
+
+async def run_create(arguments: argparse.Namespace) -> int:
+    new = NewUser(
+        email=arguments.email,
+        display_name=arguments.display_name,
+        key_label=arguments.key_label,
+        key_expires_at=arguments.key_expires_at,
+        max_concurrency=arguments.max_concurrency,
+    )
+    async with backend(loaded(arguments)) as house:
+        made = await house.create_user(new)
+    if arguments.json:
+        print_json(made)
+        return 0
+    print(f"user  {made['user_id']}")
+    print(f"key   {paint(made['api_key']['raw_key'], 'bold')}   (shown this once)")
+    return 0
+
+
+def moment(text: str) -> datetime:
+    """A time, of UTC where it names no zone."""
+    at = datetime.fromisoformat(text)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

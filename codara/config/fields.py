@@ -1,0 +1,123 @@
+"""A setting: an attrs field that carries its meaning, its environment names and its limits."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+
+
+def setting(
+    default: Any,
+    meaning: str,
+    *,
+    env: Sequence[str] = (),
+    choices: Sequence[str] = (),
+    least: float | None = None,
+    most: float | None = None,
+    size: bool = False,
+    secret: bool = False,
+    placed: bool = False,
+    program: bool = False,
+    shown: str | None = None,
+) -> Any:
+    """A field with `default`.
+
+    `env` are its names in the environment, the first one that is set wins. `size` is a number of
+    bytes that may be written ``16 MiB``. A `placed` path is relative to `server.data_dir` as long
+    as nobody sets it. A `program` is a path if it holds a slash, else a name on PATH. `secret`
+    values are masked wherever they are shown. `shown` stands for a default that depends on the
+    machine.
+    """
+    rules = {
+        "meaning": meaning,
+        "env": tuple(env),
+        "choices": tuple(choices),
+        "least": least,
+        "most": most,
+        "size": size,
+        "secret": secret,
+        "placed": placed,
+        "program": program,
+        "shown": shown,
+    }
+    return attrs.field(default=default, metadata={"setting": rules})
+
+
+@attrs.frozen(kw_only=True)
+class Setting:
+    """One key of the configuration: ``block.key``, its type, and what is said of it."""
+
+    block: str
+    key: str
+    type: Any
+    default: Any
+    meaning: str
+    env: tuple[str, ...]
+    choices: tuple[str, ...] = ()
+    least: float | None = None
+    most: float | None = None
+    size: bool = False
+    secret: bool = False
+    placed: bool = False
+    program: bool = False
+    shown: str | None = None
+
+    @property
+    def path(self) -> str:
+        """The whole name, ``providers.codex.binary``."""
+        return f"{self.block}.{self.key}"
+
+    def written(self) -> str:
+        """The default as people read it; empty where there is none."""
+        return self.shown or written(self.default, size=self.size)
+
+
+def settings_of(block: attrs.AttrsInstance, name: str = "") -> Iterator[Setting]:
+    """Every setting of a block and of the blocks inside it, in the order they are written.
+
+    The block's own values are the defaults.
+    """
+    for field in attrs.fields(type(block)):
+        value = getattr(block, field.name)
+        if attrs.has(type(value)):
+            yield from settings_of(value, f"{name}.{field.name}" if name else field.name)
+        else:
+            yield _setting(name, field, value)
+
+
+def _setting(block: str, field: "attrs.Attribute[Any]", default: Any) -> Setting:
+    rules = dict(field.metadata["setting"])
+    parts = block.split(".")
+    prefix = f"UAG_{parts[-1]}" if parts[0] == "providers" else f"CODARA_{'_'.join(parts)}"
+    rules["env"] = rules["env"] or (f"{prefix}_{field.name}".upper(),)
+    return Setting(block=block, key=field.name, type=field.type, default=default, **rules)
+
+
+def written(value: Any, *, size: bool = False) -> str:
+    """A value as people write it in the file, without quotes."""
+    if value is None or value in ((), {}):
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ", ".join(str(item) for item in value)
+    if size and isinstance(value, int):
+        return _size(value)
+    if isinstance(value, Path):
+        return _home_as_tilde(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _size(value: int) -> str:
+    for unit, name in ((GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):
+        if value and value % unit == 0:
+            return f"{value // unit} {name}"
+    return str(value)
+
+
+def _home_as_tilde(path: Path) -> str:
+    home = Path.home()
+    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)

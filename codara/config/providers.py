@@ -1,0 +1,50 @@
+"""The blocks of `codara.toml` that say how each agent runtime is run."""
+
+from pathlib import Path
+
+import attrs
+
+from codara.config.fields import setting
+
+PROVIDERS = ("codex", "gemini", "opencode", "claude")
+
+
+@attrs.frozen(kw_only=True)
+class Provider:
+    """One agent runtime."""
+
+    binary: str = setting(attrs.NOTHING, "Path of the program, or its name on PATH.", program=True)
+    default_model: str | None = setting(None, "Model of requests that name none.")
+    base_url: str | None = setting(
+        None, "Address of the model server; without it the provider's own."
+    )
+    transport: str = setting(
+        "auto",
+        "`persistent`: a process that stays; `process`: one per turn; `auto`: what works.",
+        choices=["auto", "persistent", "process"],
+    )
+    stall_timeout_seconds: float = setting(
+        600.0, "A turn without progress for so long is ended; 0 turns this off.", least=0
+    )
+    turn_timeout_seconds: float = setting(3600.0, "Longest a turn may take.", least=1)
+    max_processes: int = setting(8, "Processes of this runtime kept at the same time.", least=1)
+    idle_seconds: float = setting(600.0, "An unused process is ended after this.", least=0)
+    auth_path: Path | None = setting(None, "The host's own login of this CLI.")
+    allow_hosts: tuple[str, ...] = setting((), "Hosts the agents of this runtime may reach.")
+
+
+@attrs.frozen(kw_only=True)
+class Providers:
+    """The agent runtimes."""
+
+    codex: Provider = Provider(binary="codex", default_model="gpt-5-codex")
+    gemini: Provider = Provider(binary="gemini", default_model="gemini-2.5-pro")
+    opencode: Provider = Provider(binary="opencode", default_model="opencode/big-pickle")
+    claude: Provider = Provider(binary="claude", default_model="sonnet")
+
+    def named(self, name: str) -> Provider:
+        """The block of one provider; KeyError if there is none of that name."""
+        if name not in PROVIDERS:
+            raise KeyError(name)
+        block: Provider = getattr(self, name)
+        return block

@@ -1,0 +1,279 @@
+"""Everything that can be configured: one frozen class per block of `codara.toml`."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from codara.config.fields import GIB, MIB, setting
+from codara.config.providers import Providers
+from codara.errors import ConfigInvalid
+
+SQLITE_FILE = "events.db"
+
+
+def user_data_dir() -> Path:
+    """Where the gateway keeps its data if nobody says otherwise."""
+    base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(base).expanduser() / "codara"
+
+
+@attrs.frozen(kw_only=True)
+class Server:
+    """Where the gateway listens and keeps its data."""
+
+    host: str = setting("127.0.0.1", "Address to listen on.", env=["UAG_HOST"])
+    port: int = setting(
+        8000, "Port to listen on; 0 takes a free one.", env=["UAG_PORT"], least=0, most=65535
+    )
+    data_dir: Path = setting(
+        attrs.Factory(user_data_dir),
+        "Folder of the log, the vault and everything else the gateway keeps.",
+        env=["CODARA_DATA_DIR"],
+        shown="~/.local/share/codara",
+    )
+    max_body_bytes: int = setting(
+        16 * MIB, "Largest request body that is read.", size=True, least=1
+    )
+    cors_origins: tuple[str, ...] = setting((), "Origins that browsers may call from.")
+    trusted_proxies: tuple[str, ...] = setting(
+        (), "Addresses or networks whose X-Forwarded-For is believed."
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Database:
+    """Where the log is."""
+
+    url: str = setting(
+        "sqlite",
+        "`sqlite` (events.db in data_dir) or `sqlite:///absolute/path`.",
+        env=["CODARA_DATABASE_URL"],
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Orchestrator:
+    """How many turns run and how long one waits."""
+
+    max_concurrency: int = setting(
+        10, "Turns that run at the same time.", env=["UAG_MAX_CONCURRENCY"], least=1
+    )
+    queue_limit: int = setting(100, "Turns that may wait for a place.", least=0)
+    queue_timeout_seconds: float = setting(
+        30.0, "Longest wait for a workspace, an account or a place.", least=0
+    )
+    session_ttl_hours: float = setting(
+        24.0, "A session unused for so long expires.", env=["UAG_SESSION_TTL_HOURS"], least=0
+    )
+    disconnect_grace_seconds: float = setting(
+        3.0, "A turn nobody listens to any more is cancelled after this.", least=0
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Workspace:
+    """Where agents work, and what a snapshot holds at most."""
+
+    root: Path = setting(
+        Path("workspaces"),
+        "Folder of the workspaces.",
+        env=["UAG_WORKSPACES_ROOT"],
+        placed=True,
+    )
+    max_files: int = setting(200_000, "Files a snapshot holds at most.", least=1)
+    max_bytes: int = setting(10 * GIB, "Bytes a snapshot holds at most.", size=True, least=1)
+    max_file_bytes: int = setting(
+        16 * MIB, "Larger files are recorded by digest only.", size=True, least=1
+    )
+    ignore: tuple[str, ...] = setting(
+        ("node_modules", ".venv", "__pycache__"),
+        "Names of files and folders that no snapshot holds; `.git` never is in one.",
+    )
+    max_diff_bytes: int = setting(1 * MIB, "Longer diffs are cut, and say so.", size=True, least=1)
+
+
+@attrs.frozen(kw_only=True)
+class JailSettings:
+    """What holds an agent."""
+
+    mode: str = setting(
+        "bwrap",
+        "`bwrap`, or `unsafe`: no jail, only together with `serve --i-accept-unjailed`.",
+        env=["CODARA_JAIL_MODE"],
+        choices=["bwrap", "unsafe"],
+    )
+    network: str = setting(
+        "proxy",
+        "`proxy`: the provider and the allowed hosts; `none`: nothing at all.",
+        choices=["proxy", "none"],
+    )
+    allow_hosts: tuple[str, ...] = setting(
+        (), "Hosts (`name` or `name:port`) every agent may reach."
+    )
+    uid: int = setting(10001, "User id of the agents when the gateway is root.", least=1)
+    memory: int = setting(2 * GIB, "Memory of one jail.", size=True, least=64 * MIB)
+    processes: int = setting(256, "Processes and threads of one jail.", least=16)
+    file_size: int = setting(2 * GIB, "Largest file an agent may write.", size=True, least=1)
+
+
+@attrs.frozen(kw_only=True)
+class Accounts:
+    """How accounts are lent."""
+
+    policy: str = setting(
+        "headroom",
+        "Which account is taken: the one with the most quota left.",
+        choices=["headroom"],
+    )
+    max_concurrency: int = setting(4, "Turns at the same time on one account.", least=1)
+    refresh_seconds: float = setting(300.0, "How often quota is asked for.", least=1)
+    primary_floor_percent: float = setting(
+        5.0, "Below this quota the host's own account is left alone.", least=0, most=100
+    )
+    cooldown_seconds: float = setting(
+        60.0, "Pause of an account whose provider names no reset time.", least=0
+    )
+    prices: Mapping[str, Mapping[str, float]] = setting(
+        attrs.Factory(dict),
+        "Price per million tokens: a table per model with `input`, `cached`, `cache_write`, "
+        "`output`.",
+    )
+    on_unknown_price: str = setting(
+        "refuse",
+        "A request under a cost budget whose price is unknown: `refuse` or `allow`.",
+        choices=["refuse", "allow"],
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Users:
+    """What a user may do, unless their own record says otherwise."""
+
+    max_concurrency: int = setting(3, "Turns at the same time of one user.", least=1)
+
+
+@attrs.frozen(kw_only=True)
+class Logging:
+    """The operator's log files."""
+
+    root: Path = setting(
+        Path("logs"), "Folder of the log files.", env=["UAG_LOGS_ROOT"], placed=True
+    )
+    level: str = setting(
+        "info", "Least level that is written.", choices=["debug", "info", "warning", "error"]
+    )
+    retention_days: int = setting(
+        30, "Older log files are removed.", env=["UAG_LOG_RETENTION_DAYS"], least=1
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Telemetry:
+    """Traces and metrics."""
+
+    persist_traces: bool = setting(True, "Keep traces in files.")
+    trace_root: Path = setting(Path("traces"), "Folder of the traces.", placed=True)
+    trace_retention_days: int = setting(30, "Older traces are removed.", least=1)
+    otlp_endpoint: str | None = setting(None, "Where traces are sent to, if anywhere.")
+    public_metrics: bool = setting(False, "Serve /metrics without a token.")
+
+
+@attrs.frozen(kw_only=True)
+class Ledger:
+    """The proof that the log was not changed."""
+
+    checkpoint_seconds: float = setting(1.0, "A checkpoint is signed at least this often.", least=0)
+    checkpoint_copy: Path | None = setting(None, "Folder that gets a copy of every checkpoint.")
+
+
+@attrs.frozen(kw_only=True)
+class Release:
+    """The check for a newer version."""
+
+    enabled: bool = setting(
+        False, "Ask whether there is a newer version.", env=["UAG_RELEASE_CHECK_ENABLED"]
+    )
+    repository: str | None = setting(
+        None,
+        "Repository whose releases are asked for, `owner/name`.",
+        env=["UAG_RELEASE_REPOSITORY"],
+    )
+    api_base_url: str | None = setting(None, "Address of the release service's API.")
+
+
+@attrs.frozen(kw_only=True)
+class Telegram:
+    """Chat bots."""
+
+    enabled: bool = setting(False, "Let users talk to agents through Telegram bots.")
+    receive_mode: str = setting(
+        "webhook", "How messages arrive: `webhook` or `polling`.", choices=["webhook", "polling"]
+    )
+    api_base: str | None = setting(None, "Address of the bot API; without it Telegram's own.")
+    bots: tuple[Mapping[str, Any], ...] = setting(
+        (),
+        "A table per bot: `name`, `token`, `username`, `webhook_secret`, `enabled`, "
+        "`mention_only`.",
+        secret=True,
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Channels:
+    """Other ways in."""
+
+    telegram: Telegram = Telegram()
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """All of it. Paths are absolute in what `load` and `at` return."""
+
+    server: Server = attrs.Factory(Server)
+    database: Database = Database()
+    orchestrator: Orchestrator = Orchestrator()
+    workspace: Workspace = Workspace()
+    jail: JailSettings = JailSettings()
+    providers: Providers = attrs.Factory(Providers)
+    accounts: Accounts = attrs.Factory(Accounts)
+    users: Users = Users()
+    logging: Logging = Logging()
+    telemetry: Telemetry = Telemetry()
+    ledger: Ledger = Ledger()
+    release: Release = Release()
+    channels: Channels = Channels()
+
+    @classmethod
+    def at(cls, data_dir: Path, **blocks: Any) -> "Settings":
+        """Settings for a data folder, with the given blocks and every other default."""
+        server = attrs.evolve(blocks.pop("server", Server()), data_dir=data_dir)
+        return cls(server=server, **blocks).placed()
+
+    def placed(self) -> "Settings":
+        """The same, with the folders that nobody moved put into the data folder."""
+        home = self.server.data_dir
+        return attrs.evolve(
+            self,
+            workspace=attrs.evolve(self.workspace, root=home / self.workspace.root),
+            logging=attrs.evolve(self.logging, root=home / self.logging.root),
+            telemetry=attrs.evolve(self.telemetry, trace_root=home / self.telemetry.trace_root),
+        )
+
+    def check(self) -> None:
+        """Raises ConfigInvalid for values that do not go together."""
+        _ = self.log_path
+
+    @property
+    def log_path(self) -> Path:
+        """The file of the event log; ConfigInvalid if `database.url` names another store."""
+        url = self.database.url
+        if url == "sqlite":
+            return self.server.data_dir / SQLITE_FILE
+        if url.startswith("sqlite:////"):
+            return Path(url.removeprefix("sqlite://"))
+        if url.startswith(("postgresql://", "postgres://")):
+            raise ConfigInvalid("database.url: PostgreSQL is not in this version; use `sqlite`")
+        raise ConfigInvalid("database.url: expected `sqlite` or `sqlite:///` and an absolute path")

@@ -1,0 +1,162 @@
+"""OpenAI's Responses API as the agent CLI speaks it: requests apart, moves into events."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import attrs
+
+from codara.demo.script import Answer, Call, Conversation, Step
+
+_WRAPPER = re.compile(r"\s*<(environment_context|turn_aborted|user_instructions|subagent)")
+_TOOL_RESULTS = frozenset({"function_call_output", "custom_tool_call_output"})
+_LONGEST_WAIT = 30_000
+
+Event = Mapping[str, Any]
+
+
+@attrs.frozen
+class Request:
+    """One POST: the conversation, and whether tools are called through JavaScript."""
+
+    conversation: Conversation
+    by_script: bool
+
+
+def read(body: Mapping[str, Any], key: str) -> Request:
+    """Takes a request's body apart; what the CLI adds for itself is no prompt."""
+    items = [item for item in body.get("input", []) if isinstance(item, dict)]
+    prompts: list[str] = []
+    instructions: list[str] = []
+    done = 0
+    for item in items:
+        if item.get("type") in _TOOL_RESULTS:
+            done += 1
+        elif item.get("role") == "user" and not _WRAPPER.match(_text_of(item)):
+            prompts.append(_text_of(item).strip())
+            done = 0
+        elif item.get("role") in ("developer", "system") and item.get("content"):
+            instructions.append(_text_of(item))
+    model = str(body.get("model", ""))
+    conversation = Conversation(key, model, tuple(instructions), tuple(prompts), done)
+    return Request(conversation, by_script=not _offers_exec_command(body))
+
+
+def opening(response_id: str) -> Event:
+    return {"type": "response.created", "response": {"id": response_id}}
+
+
+def thought(text: str, item_id: str) -> Iterator[Event]:
+    """A whole reasoning item."""
+    item = {"type": "reasoning", "id": item_id, "summary": []}
+    yield {"type": "response.output_item.added", "output_index": 0, "item": item}
+    part = {"item_id": item_id, "output_index": 0, "summary_index": 0}
+    yield {"type": "response.reasoning_summary_part.added", **part}
+    yield {"type": "response.reasoning_summary_text.delta", **part, "delta": text}
+    yield {"type": "response.reasoning_summary_text.done", **part, "text": text}
+    whole = {**item, "summary": [{"type": "summary_text", "text": text}]}
+    yield {"type": "response.output_item.done", "output_index": 0, "item": whole}
+
+
+def message_started(item_id: str) -> Event:
+    item = {"type": "message", "role": "assistant", "id": item_id, "content": []}
+    return {"type": "response.output_item.added", "output_index": 0, "item": item}
+
+
+def message_delta(item_id: str, text: str) -> Event:
+    place = {"item_id": item_id, "output_index": 0, "content_index": 0}
+    return {"type": "response.output_text.delta", **place, "delta": text}
+
+
+def message_done(item_id: str, answer: Answer) -> Event:
+    content = [{"type": "output_text", "text": "".join(answer.pieces), "annotations": []}]
+    item = {"type": "message", "role": "assistant", "id": item_id, "content": content}
+    return {"type": "response.output_item.done", "output_index": 0, "item": item}
+
+
+def tool_call(call: Call, call_id: str, *, by_script: bool) -> Event:
+    """The call of a tool in the one form the request offered."""
+    item: dict[str, Any] = {"id": f"item_{call_id}", "call_id": call_id, "status": "completed"}
+    if by_script:
+        item |= {"type": "custom_tool_call", "name": "exec", "input": _javascript(call.step)}
+    else:
+        arguments = {"cmd": command(call.step), "yield_time_ms": _LONGEST_WAIT}
+        item |= {
+            "type": "function_call",
+            "name": "exec_command",
+            "arguments": json.dumps(arguments),
+        }
+    return {"type": "response.output_item.done", "output_index": 0, "item": item}
+
+
+def completed(response_id: str) -> Event:
+    """The end of a response, with the usage that every answer of this model has."""
+    usage = {
+        "input_tokens": 120,
+        "input_tokens_details": {"cached_tokens": 40},
+        "output_tokens": 12,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": 132,
+    }
+    return {"type": "response.completed", "response": {"id": response_id, "usage": usage}}
+
+
+def failed(response_id: str, code: str, message: str) -> Event:
+    error = {"code": code, "message": message}
+    return {"type": "response.failed", "response": {"id": response_id, "error": error}}
+
+
+def encode(event: Event) -> bytes:
+    """One server-sent event."""
+    return f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
+
+
+def command(step: Step) -> str:
+    """The shell command that carries a step out."""
+    name = shlex.quote(step.target)
+    folder, slash, _ = step.target.rpartition("/")
+    make = f"mkdir -p {shlex.quote(folder)} && " if slash and folder else ""
+    match step.kind:
+        case "write":
+            return f"{make}printf %s {shlex.quote(step.text)} > {name}"
+        case "append":
+            return f"{make}printf %s {shlex.quote(step.text)} >> {name}"
+        case "edit":
+            old, _, new = step.text.partition("=>")
+            return f"sed -i -e {shlex.quote(f's/{_sed(old)}/{_sed(new)}/')} {name}"
+        case "delete":
+            return f"rm -f {name}"
+        case _:
+            return step.text
+
+
+def _javascript(step: Step) -> str:
+    if step.kind == "write":
+        lines = "".join(f"+{line}\n" for line in step.text.splitlines())
+        return _patch(f"*** Add File: {step.target}\n{lines}")
+    if step.kind == "delete":
+        return _patch(f"*** Delete File: {step.target}\n")
+    arguments = json.dumps({"cmd": command(step), "yield_time_ms": _LONGEST_WAIT})
+    return f"text(await tools.exec_command({arguments}));"
+
+
+def _patch(body: str) -> str:
+    patch = json.dumps(f"*** Begin Patch\n{body}*** End Patch\n")
+    return f"text(await tools.apply_patch({patch}));"
+
+
+def _sed(text: str) -> str:
+    return re.sub(r"([\\/.*\[\]^$&])", r"\\\1", text)
+
+
+def _offers_exec_command(body: Mapping[str, Any]) -> bool:
+    return any(tool.get("name") == "exec_command" for tool in body.get("tools") or [])
+
+
+def _text_of(item: Mapping[str, Any]) -> str:
+    content = item.get("content")
+    if isinstance(content, str):
+        return content
+    return "".join(part.get("text", "") for part in content or [] if isinstance(part, dict))

@@ -1,0 +1,193 @@
+"""An account: a credential of one provider, and whether a turn may borrow it."""
+
+from datetime import datetime
+
+import attrs
+
+from codara.errors import Conflict, NotFound
+from codara.events.account import (
+    AccountRegistered,
+    AccountRemoved,
+    CredentialStored,
+    HealthChanged,
+)
+from codara.events.base import Event
+
+READY = "ready"
+COOLDOWN = "cooldown"
+EXHAUSTED = "exhausted"
+EXPIRED = "expired"
+DISABLED = "disabled"
+ERROR = "error"
+REMOVED = "removed"
+
+PASSING = frozenset({COOLDOWN, EXHAUSTED})
+"""What ends by itself, at `until`."""
+_BROKEN = frozenset({EXPIRED, DISABLED, ERROR})
+
+
+@attrs.frozen(kw_only=True)
+class Account:
+    """`status` is what was last said; ask `standing` what it means by now."""
+
+    account_id: str = ""
+    provider: str = ""
+    auth_type: str = ""
+    label: str = ""
+    fingerprint: str = ""
+    status: str = REMOVED
+    cause: str = ""
+    until: datetime | None = None
+
+    @property
+    def exists(self) -> bool:
+        return self.status != REMOVED
+
+
+EMPTY = Account()
+
+
+def evolve(state: Account, event: Event) -> Account:
+    """Folds one event."""
+    match event:
+        case AccountRegistered():
+            return attrs.evolve(
+                state,
+                account_id=event.account_id,
+                provider=event.provider,
+                auth_type=event.auth_type,
+                label=event.label,
+                status=state.status if state.exists else READY,
+            )
+        case CredentialStored():
+            return attrs.evolve(state, fingerprint=event.fingerprint)
+        case HealthChanged():
+            return attrs.evolve(state, status=event.after, cause=event.cause, until=event.until)
+        case AccountRemoved():
+            return EMPTY
+        case _:
+            return state
+
+
+def standing(state: Account, now: datetime) -> str:
+    """The account's status at `now`: what ends by itself has ended when its time is over.
+
+    `removed` for an account that is not (or no longer) registered.
+    """
+    if state.status in PASSING and state.until is not None and state.until <= now:
+        return READY
+    return state.status
+
+
+def register(
+    state: Account,
+    *,
+    account_id: str,
+    provider: str,
+    auth_type: str,
+    label: str,
+    fingerprint: str,
+    now: datetime,
+) -> list[Event]:
+    """A new account, or a new credential of one that is there.
+
+    A credential that differs makes a broken account ready again. Conflict if the id belongs to an
+    account of another provider.
+    """
+    check_provider(state, account_id=account_id, provider=provider)
+    registered = AccountRegistered(
+        account_id=account_id, provider=provider, auth_type=auth_type, label=label
+    )
+    stored = CredentialStored(account_id=account_id, fingerprint=fingerprint)
+    if not state.exists:
+        return [registered, stored]
+    events: list[Event] = []
+    if (auth_type, label) != (state.auth_type, state.label):
+        events.append(registered)
+    if fingerprint != state.fingerprint:
+        events.append(stored)
+        if standing(state, now) in _BROKEN - {DISABLED}:
+            events.append(_health(state, now, after=READY, cause="credential_updated"))
+    return events
+
+
+def check_provider(state: Account, *, account_id: str, provider: str) -> None:
+    """Conflict if the id belongs to an account of another provider."""
+    if state.exists and state.provider != provider:
+        raise Conflict(
+            f"Account {account_id} is a {state.provider} account. "
+            f"Choose another id, or remove it first."
+        )
+
+
+def remove(state: Account, *, account_id: str) -> list[Event]:
+    """No turn borrows it again; NotFound if there is none."""
+    _check_present(state, account_id)
+    return [AccountRemoved(account_id=account_id)]
+
+
+def cool_down(state: Account, *, account_id: str, until: datetime, now: datetime) -> list[Event]:
+    """An operator takes the account out until `until`."""
+    _check_present(state, account_id)
+    return [_health(state, now, after=COOLDOWN, cause="operator", until=until)]
+
+
+def recover(state: Account, *, account_id: str, now: datetime) -> list[Event]:
+    """An operator calls the account ready, whatever was wrong with it."""
+    _check_present(state, account_id)
+    if state.status == READY:
+        return []
+    return [_health(state, now, after=READY, cause="operator")]
+
+
+def change(
+    state: Account,
+    *,
+    after: str,
+    cause: str,
+    until: datetime | None,
+    evidence: str,
+    now: datetime,
+) -> list[Event]:
+    """What a turn found out about the account; nothing if it says nothing new.
+
+    A passing trouble neither heals a broken account nor shortens a longer wait.
+    """
+    before = standing(state, now)
+    if before in (REMOVED, DISABLED):
+        return []
+    if after == before and after not in PASSING:
+        return []
+    if after in PASSING and (before in _BROKEN or _waits_long_enough(state, before, until)):
+        return []
+    return [_health(state, now, after=after, cause=cause, until=until, evidence=evidence)]
+
+
+def _waits_long_enough(state: Account, before: str, until: datetime | None) -> bool:
+    if before not in PASSING:
+        return False
+    return until is None or (state.until is not None and until <= state.until)
+
+
+def _health(
+    state: Account,
+    now: datetime,
+    *,
+    after: str,
+    cause: str,
+    until: datetime | None = None,
+    evidence: str = "",
+) -> HealthChanged:
+    return HealthChanged(
+        account_id=state.account_id,
+        before=standing(state, now),
+        after=after,
+        cause=cause,
+        until=until,
+        evidence=evidence,
+    )
+
+
+def _check_present(state: Account, account_id: str) -> None:
+    if not state.exists:
+        raise NotFound(f"There is no account {account_id}.")

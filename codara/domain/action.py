@@ -1,0 +1,40 @@
+"""One action: a change to a file, or a command, in one of the formats that agents write."""
+
+from typing import Any
+
+import attrs
+
+
+@attrs.frozen(kw_only=True)
+class Action:
+    """What to do with `path`.
+
+    `format` is search_replace, unified_diff, write_file or command and says which of the fields
+    below is set. `source` is text, diff or json. `exact`: it names its file and its parts agree
+    with each other, so it can be applied as it stands.
+    """
+
+    action_id: str = ""
+    type: str
+    format: str
+    path: str | None = None
+    search: str | None = None
+    replace: str | None = None
+    patch: str | None = None
+    paths: tuple[str, ...] = ()
+    content: str | None = None
+    command: str | None = None
+    raw: str
+    source: str
+    exact: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields that are set, ready for JSON."""
+        shown = attrs.asdict(self, filter=lambda _, value: value is not None)
+        return {**shown, "paths": list(self.paths)}
+
+    def content_key(self) -> object:
+        """Equal for two actions that would do the same."""
+        patch = self.patch.strip() if self.patch is not None else None
+        said = (self.search, self.replace, patch, self.content, self.command)
+        return (self.format, self.path, *said)

@@ -1,0 +1,56 @@
+"""Which aggregate a stream belongs to, told by the first part of its name."""
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from codara.domain import account, idempotency, key, lease, name, operator, session, user, workspace
+from codara.events.base import Event
+
+
+@attrs.frozen(kw_only=True)
+class Aggregate:
+    """How a stream becomes a state. `closing` events carry all that came before them."""
+
+    empty: Any
+    evolve: Callable[[Any, Event], Any]
+    closing: frozenset[str] = frozenset()
+    last_only: bool = False
+    """Only the last event of the stream says anything."""
+
+
+@attrs.frozen
+class Trail:
+    """The state of a stream that is only written, never asked."""
+
+
+def _ignore(state: Trail, _event: Event) -> Trail:
+    return state
+
+
+_TRAIL = Aggregate(empty=Trail(), evolve=_ignore, last_only=True)
+
+AGGREGATES: dict[str, Aggregate] = {
+    "session": Aggregate(empty=session.EMPTY, evolve=session.evolve, closing=session.CLOSING),
+    "workspace": Aggregate(
+        empty=workspace.EMPTY, evolve=workspace.evolve, closing=workspace.CLOSING
+    ),
+    "account": Aggregate(empty=account.EMPTY, evolve=account.evolve),
+    "user": Aggregate(empty=user.EMPTY, evolve=user.evolve),
+    "key": Aggregate(empty=key.EMPTY, evolve=key.evolve),
+    "name": Aggregate(empty=name.EMPTY, evolve=name.evolve, last_only=True),
+    "lease": Aggregate(empty=lease.EMPTY, evolve=lease.evolve, last_only=True),
+    "idempotency": Aggregate(empty=idempotency.EMPTY, evolve=idempotency.evolve, last_only=True),
+    "operator": Aggregate(empty=operator.EMPTY, evolve=operator.evolve),
+    "quota": _TRAIL,
+    "request": _TRAIL,
+    "gateway": _TRAIL,
+    "jail": _TRAIL,
+    "log": _TRAIL,
+}
+
+
+def of_stream(stream: str) -> Aggregate:
+    """The aggregate of a stream; KeyError for a stream of a kind nobody knows."""
+    return AGGREGATES[stream.partition("/")[0]]

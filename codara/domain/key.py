@@ -1,0 +1,66 @@
+"""An API key: whose it is, and whether it still opens the door."""
+
+from datetime import datetime
+
+import attrs
+
+from codara.errors import Conflict, InvalidApiKey, InvalidRequest, NotFound
+from codara.events.base import Event
+from codara.events.user import KeyIssued, KeyRevoked
+
+
+@attrs.frozen(kw_only=True)
+class Key:
+    key_id: str = ""
+    user_id: str = ""
+    until: datetime | None = None
+    revoked: bool = False
+
+    @property
+    def exists(self) -> bool:
+        return bool(self.key_id)
+
+
+EMPTY = Key()
+
+
+def evolve(state: Key, event: Event) -> Key:
+    """Folds one event."""
+    match event:
+        case KeyIssued():
+            return Key(key_id=event.key_id, user_id=event.user_id, until=event.until)
+        case KeyRevoked() if state.key_id == event.key_id:
+            return attrs.evolve(state, revoked=True)
+        case _:
+            return state
+
+
+def issue(
+    state: Key, *, key_id: str, user_id: str, label: str, until: datetime | None, now: datetime
+) -> list[Event]:
+    """A new key of the user; InvalidRequest if it would have expired before anybody used it."""
+    if state.exists:
+        raise Conflict("This key exists already. Ask for another one.")
+    if until is not None and until <= now:
+        raise InvalidRequest(
+            f"The key would have expired already, at {until.isoformat()}. Name a later time.",
+            param="expires_at",
+        )
+    return [KeyIssued(key_id=key_id, user_id=user_id, label=label, until=until)]
+
+
+def revoke(state: Key, *, key_id: str, user_id: str) -> list[Event]:
+    """Ends the key. Doing it twice says nothing new; NotFound if it is not this user's."""
+    if state.key_id != key_id or state.user_id != user_id:
+        raise NotFound(f"There is no key {key_id}.")
+    return [] if state.revoked else [KeyRevoked(key_id=key_id, user_id=user_id)]
+
+
+def admit(state: Key, *, now: datetime) -> None:
+    """InvalidApiKey unless the key exists, stands, and has not expired."""
+    if not state.exists:
+        raise InvalidApiKey("The API key is unknown.")
+    if state.revoked:
+        raise InvalidApiKey("The API key was revoked. Ask for a new one.")
+    if state.until is not None and state.until <= now:
+        raise InvalidApiKey(f"The API key expired at {state.until.isoformat()}.")

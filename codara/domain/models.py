@@ -1,0 +1,116 @@
+"""Which agent and which of its models a request means."""
+
+from collections.abc import Mapping, Sequence
+
+from codara.errors import InvalidRequest
+
+PROVIDERS = ("codex", "gemini", "opencode", "claude")
+
+_ALIAS = "uag-"
+
+
+def resolve(
+    model: str,
+    provider: str | None,
+    defaults: Mapping[str, str | None],
+    catalogue: Mapping[str, Sequence[str]],
+    available: Sequence[str],
+) -> tuple[str, str]:
+    """The provider and the model's name as its CLI knows it.
+
+    `catalogue` lists the models each provider is known to have; a name that none of them lists
+    is passed on, for the CLI to refuse. `available` are the providers of this gateway, the first
+    one being that of a request that leaves it open. InvalidRequest says which field is wrong.
+    """
+    if provider is not None:
+        _known(provider, available, param="provider")
+    if model.lower().startswith(_ALIAS):
+        return _alias(model, provider, defaults, catalogue, available)
+    prefix, slash, rest = model.partition("/")
+    if slash and prefix in PROVIDERS:
+        return _prefixed(prefix, rest, provider, catalogue, available)
+    return provider or _owner(model, defaults, catalogue, available), model
+
+
+def public_name(provider: str, model: str) -> str:
+    """The name under which a provider's model is listed, and can be asked for by anyone."""
+    return model if model.startswith(f"{provider}/") else f"{provider}/{model}"
+
+
+def _alias(
+    alias: str,
+    provider: str | None,
+    defaults: Mapping[str, str | None],
+    catalogue: Mapping[str, Sequence[str]],
+    available: Sequence[str],
+) -> tuple[str, str]:
+    """`uag-<provider>` is that provider's default; any other `uag-` the named or first one's."""
+    named = alias[len(_ALIAS) :].lower()
+    if named in PROVIDERS:
+        _known(named, available, param="model")
+        _agree(named, provider, alias)
+        chosen = named
+    else:
+        chosen = provider or _first(available)
+    model = defaults.get(chosen) or next(iter(catalogue.get(chosen, ())), None)
+    if model is None:
+        raise InvalidRequest(f"{chosen} has no default model here; name one.", param="model")
+    return chosen, model
+
+
+def _prefixed(
+    prefix: str,
+    rest: str,
+    provider: str | None,
+    catalogue: Mapping[str, Sequence[str]],
+    available: Sequence[str],
+) -> tuple[str, str]:
+    """OpenCode has models of its own that begin with `opencode/`: what it lists, it gets whole."""
+    _known(prefix, available, param="model")
+    _agree(prefix, provider, f"{prefix}/{rest}")
+    whole = f"{prefix}/{rest}"
+    if prefix == "opencode" and whole in catalogue.get(prefix, ()):
+        return prefix, whole
+    if not rest.strip():
+        raise InvalidRequest(f"{whole} names no model.", param="model")
+    return prefix, rest
+
+
+def _owner(
+    model: str,
+    defaults: Mapping[str, str | None],
+    catalogue: Mapping[str, Sequence[str]],
+    available: Sequence[str],
+) -> str:
+    """The one provider that has the model; the first available one if none is known to."""
+    owners = [
+        each
+        for each in available
+        if model in catalogue.get(each, ()) or model == defaults.get(each)
+    ]
+    if len(owners) > 1:
+        names = " or ".join(public_name(each, model) for each in owners)
+        raise InvalidRequest(f"More than one agent has {model}: say {names}.", param="model")
+    return owners[0] if owners else _first(available)
+
+
+def _known(provider: str, available: Sequence[str], *, param: str) -> None:
+    if provider not in available:
+        served = ", ".join(available) or "none"
+        raise InvalidRequest(
+            f"This gateway has no provider {provider!r}; it serves {served}.", param=param
+        )
+
+
+def _agree(prefix: str, provider: str | None, model: str) -> None:
+    if provider is not None and provider != prefix:
+        raise InvalidRequest(
+            f"The model {model} belongs to {prefix}, but the provider named is {provider}.",
+            param="provider",
+        )
+
+
+def _first(available: Sequence[str]) -> str:
+    if not available:
+        raise InvalidRequest("This gateway serves no provider yet.", param="provider")
+    return available[0]

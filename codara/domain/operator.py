@@ -1,0 +1,33 @@
+"""One login of an operator: whether its tokens still open anything."""
+
+import attrs
+
+from codara.events.base import Event
+from codara.events.operator import OperatorLoggedIn, TokenRevoked
+
+
+@attrs.frozen(kw_only=True)
+class Operator:
+    operator_id: str = ""
+    ended: bool = False
+
+
+EMPTY = Operator()
+
+
+def evolve(state: Operator, event: Event) -> Operator:
+    """Folds one event."""
+    match event:
+        case OperatorLoggedIn():
+            return Operator(operator_id=event.operator_id)
+        case TokenRevoked() if state.operator_id == event.operator_id:
+            return attrs.evolve(state, ended=True)
+        case _:
+            return state
+
+
+def log_out(state: Operator, *, operator_id: str, token_id: str) -> list[Event]:
+    """Ends the login, and with it every token that came of it. Doing it twice says nothing new."""
+    if state.ended or state.operator_id != operator_id:
+        return []
+    return [TokenRevoked(operator_id=operator_id, token_id=token_id)]

@@ -1,0 +1,140 @@
+"""A session: what may be asked of one conversation, and what is left of each turn in it."""
+
+from datetime import datetime
+
+import attrs
+
+from codara.errors import NotFound, SessionBusy
+from codara.events.base import Event
+from codara.events.session import (
+    BackendBound,
+    SessionExpired,
+    SessionOpened,
+    SessionReset,
+    Thread,
+    TurnCancelled,
+    TurnCompleted,
+    TurnFailed,
+    TurnRequested,
+    TurnStarted,
+)
+
+CLOSING = frozenset({TurnRequested.name})
+"""Events that carry the whole standing: nothing older needs to be folded."""
+
+
+@attrs.frozen(kw_only=True)
+class OpenTurn:
+    """The turn that has not ended yet."""
+
+    turn_id: str
+    workspace_id: str
+    heard: Thread
+    idempotency: str | None
+    started: TurnStarted | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Session:
+    session_id: str = ""
+    user_id: str = ""
+    workspace_id: str = ""
+    provider: str = ""
+    thread: Thread = attrs.field(factory=Thread)
+    dirty: bool = False
+    expires_at: datetime | None = None
+    turn: OpenTurn | None = None
+
+    @property
+    def exists(self) -> bool:
+        return bool(self.session_id)
+
+
+EMPTY = Session()
+
+
+def evolve(state: Session, event: Event) -> Session:
+    """Folds one event."""
+    match event:
+        case SessionOpened():
+            return Session(
+                session_id=event.session_id,
+                user_id=event.user_id,
+                workspace_id=event.workspace_id,
+                provider=event.provider,
+            )
+        case TurnRequested():
+            return _requested(event)
+        case TurnStarted() if state.turn:
+            return attrs.evolve(state, turn=attrs.evolve(state.turn, started=event))
+        case BackendBound() if state.turn:
+            heard = attrs.evolve(state.turn.heard, backend_id=event.backend_id)
+            return attrs.evolve(state, turn=attrs.evolve(state.turn, heard=heard))
+        case TurnCompleted():
+            return _ended(state, event, dirty=False)
+        case TurnFailed() | TurnCancelled():
+            return _ended(state, event, dirty=state.dirty or _had_started(state))
+        case SessionReset() | SessionExpired():
+            return attrs.evolve(state, thread=Thread(), dirty=False, expires_at=None)
+        case _:
+            return state
+
+
+def _requested(event: TurnRequested) -> Session:
+    turn = OpenTurn(
+        turn_id=event.turn_id,
+        workspace_id=event.workspace_id,
+        heard=event.heard,
+        idempotency=event.idempotency,
+    )
+    return Session(
+        session_id=event.session_id,
+        user_id=event.user_id,
+        workspace_id=event.workspace_id,
+        provider=event.provider,
+        thread=event.thread,
+        dirty=event.dirty,
+        turn=turn,
+    )
+
+
+def _ended(
+    state: Session, event: TurnCompleted | TurnFailed | TurnCancelled, *, dirty: bool
+) -> Session:
+    return attrs.evolve(
+        state,
+        thread=event.end.thread,
+        expires_at=event.end.expires_at,
+        dirty=dirty,
+        turn=None,
+    )
+
+
+def _had_started(state: Session) -> bool:
+    return state.turn is not None and state.turn.started is not None
+
+
+def standing_thread(state: Session, *, provider: str, now: datetime) -> Thread:
+    """The thread the next turn goes on with: an empty one after expiry or a change of provider."""
+    expired = state.expires_at is not None and state.expires_at <= now
+    return Thread() if expired or state.provider != provider else state.thread
+
+
+def refuse_if_busy(state: Session) -> None:
+    """SessionBusy while a turn of the session has not ended."""
+    if state.turn is not None:
+        raise SessionBusy(
+            f"Session {state.session_id} is running task {state.turn.turn_id}. "
+            "Wait for it to end, cancel it, or use another client_session_id.",
+            retry_safe=False,
+        )
+
+
+def reset(state: Session, *, user_id: str | None) -> list[Event]:
+    """A fresh thread for the next turn; NotFound for another user's session."""
+    if not state.exists or (user_id is not None and state.user_id != user_id):
+        raise NotFound("There is no such session.")
+    refuse_if_busy(state)
+    if state.thread == Thread() and not state.dirty:
+        return []
+    return [SessionReset(session_id=state.session_id)]

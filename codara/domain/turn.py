@@ -1,0 +1,303 @@
+"""The three appends of a turn: requested, started, ended; each decided over several streams."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from codara.domain import account, idempotency, lease, name, routing, session, workspace
+from codara.errors import ConcurrencyLimit, VersionClash
+from codara.events import streams
+from codara.events.account import QuotaObserved, QuotaWindow
+from codara.events.base import Event
+from codara.events.lease import IdempotencyClaimed, IdempotencyFreed, LeaseTaken
+from codara.events.request import RequestAccepted
+from codara.events.session import (
+    BackendBound,
+    HistoryDiverged,
+    SessionOpened,
+    Thread,
+    TurnCancelled,
+    TurnCompleted,
+    TurnFailed,
+    TurnRequested,
+    TurnStarted,
+)
+from codara.events.workspace import DiffRecorded
+
+States = Mapping[str, Any]
+Facts = dict[str, list[Event]]
+
+
+@attrs.frozen(kw_only=True)
+class Request:
+    """What is needed to decide that a turn may wait for its start."""
+
+    requested: TurnRequested
+    accepted: RequestAccepted
+    opened: SessionOpened
+    session_name: str | None
+    """The name stream of the session's label; None for a session that is not kept."""
+    based_on: session.Session
+    """The session that `requested` was worked out from."""
+    body_digest: str
+    diverged: HistoryDiverged | None
+
+
+def request(states: States, ask: Request) -> Facts:
+    """*Requested*: the session is free, the idempotency key is new.
+
+    SessionBusy while another turn runs. VersionClash if the session is no longer what the prompt
+    was worked out from, or another turn has taken its name or the idempotency key meanwhile.
+    """
+    wanted = ask.requested
+    stream = streams.session(wanted.session_id)
+    current: session.Session = states[stream]
+    session.refuse_if_busy(current)
+    if current != ask.based_on:
+        raise VersionClash(stream)
+    facts: Facts = {
+        stream: [] if current.exists else [ask.opened],
+        streams.request(wanted.request_id): [ask.accepted],
+    }
+    if ask.diverged:
+        facts[stream].append(ask.diverged)
+    facts[stream].append(wanted)
+    if ask.session_name:
+        facts[ask.session_name] = _name(states[ask.session_name], ask)
+    if wanted.idempotency:
+        facts[wanted.idempotency] = _claim(states[wanted.idempotency], wanted, ask)
+    return facts
+
+
+def _name(state: name.Name, ask: Request) -> list[Event]:
+    session_id = ask.requested.session_id
+    if state.owner not in (None, session_id):
+        raise VersionClash(ask.session_name or "")
+    return name.claim(state, kind="session", owner=session_id, taken="")
+
+
+def _claim(state: idempotency.Idempotency, wanted: TurnRequested, ask: Request) -> list[Event]:
+    if idempotency.earlier_turn(state, ask.body_digest) is not None:
+        raise VersionClash(wanted.idempotency or "")
+    return [
+        IdempotencyClaimed(
+            request_id=wanted.request_id,
+            turn_id=wanted.turn_id,
+            session_id=wanted.session_id,
+            body_digest=ask.body_digest,
+        )
+    ]
+
+
+@attrs.frozen(kw_only=True)
+class Borrowable:
+    """An account that may be lent: what the read model knows, and the slots to try."""
+
+    account_id: str
+    headroom: float | None
+    last_used_at: datetime | None
+    primary: bool
+    slots: tuple[int, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Start:
+    """What is needed to decide that a turn runs now."""
+
+    turn_id: str
+    session_id: str
+    workspace_id: str
+    user_id: str
+    provider: str
+    thread: str
+    baseline: str
+    jailed: bool
+    now: datetime
+    until: datetime
+    floor: float
+    user_slots: tuple[int, ...]
+    accounts: tuple[Borrowable, ...]
+
+    def streams(self) -> list[str]:
+        """Everything the decision reads."""
+        return [
+            streams.session(self.session_id),
+            streams.workspace(self.workspace_id),
+            *(streams.lease("user", self.user_id, slot) for slot in self.user_slots),
+            *(streams.account(each.account_id) for each in self.accounts),
+            *(
+                streams.lease("account", each.account_id, slot)
+                for each in self.accounts
+                for slot in each.slots
+            ),
+        ]
+
+
+def start(states: States, ask: Start) -> Facts:
+    """*Started*: the workspace's lock, a slot of the user, an account and a slot of it.
+
+    Raises whatever stands in the way: WorkspaceBusy, ConcurrencyLimit, NoAccount,
+    AllAccountsCooling, NoFreeAccount.
+    """
+    user_slot = _free_slot(states, "user", ask.user_id, ask.user_slots, ask.now)
+    if user_slot is None:
+        raise ConcurrencyLimit(
+            "You run as many tasks at once as you may. Wait for one to end or cancel it.",
+            retry_after=1.0,
+        )
+    offers = [_offer(states, each, ask.now) for each in ask.accounts]
+    chosen, choice = routing.choose(offers, floor=ask.floor, provider=ask.provider, now=ask.now)
+    account_slot = chosen.slot if chosen.slot is not None else 0
+    user_stream = streams.lease("user", ask.user_id, user_slot)
+    account_stream = streams.lease("account", chosen.account_id, account_slot)
+    started = TurnStarted(
+        session_id=ask.session_id,
+        turn_id=ask.turn_id,
+        user_id=ask.user_id,
+        thread=ask.thread,
+        baseline=ask.baseline,
+        account_chosen=choice,
+        leases=(user_stream, account_stream),
+        until=ask.until,
+        jailed=ask.jailed,
+    )
+    workspace_stream = streams.workspace(ask.workspace_id)
+    return {
+        streams.session(ask.session_id): [started],
+        workspace_stream: workspace.lock(
+            states[workspace_stream],
+            turn_id=ask.turn_id,
+            session_id=ask.session_id,
+            now=ask.now,
+            until=ask.until,
+        ),
+        user_stream: [_take("user", ask.user_id, user_slot, ask)],
+        account_stream: [_take("account", chosen.account_id, account_slot, ask)],
+    }
+
+
+def _take(kind: str, owner: str, slot: int, ask: Start) -> LeaseTaken:
+    return LeaseTaken(kind=kind, owner=owner, slot=slot, turn_id=ask.turn_id, until=ask.until)
+
+
+def _free_slot(
+    states: States, kind: str, owner: str, slots: Sequence[int], now: datetime
+) -> int | None:
+    for slot in slots:
+        held: lease.Lease = states[streams.lease(kind, owner, slot)]
+        if held.free(now):
+            return slot
+    return None
+
+
+def _offer(states: States, each: Borrowable, now: datetime) -> routing.Offer:
+    known: account.Account = states[streams.account(each.account_id)]
+    standing = account.standing(known, now)
+    return routing.Offer(
+        account_id=each.account_id,
+        ready=standing == account.READY,
+        reason=standing,
+        until=known.until,
+        headroom=each.headroom,
+        last_used_at=each.last_used_at,
+        primary=each.primary,
+        slot=_free_slot(states, "account", each.account_id, each.slots, now),
+    )
+
+
+def bind(states: States, bound: BackendBound) -> Facts:
+    """*Bound*: the agent's thread has an id; nothing if the turn is no longer the session's."""
+    stream = streams.session(bound.session_id)
+    current: session.Session = states[stream]
+    if current.turn is None or current.turn.turn_id != bound.turn_id:
+        return {}
+    return {stream: [bound]}
+
+
+@attrs.frozen(kw_only=True)
+class AccountChange:
+    """What a turn taught about the account it ran on."""
+
+    after: str
+    cause: str
+    until: datetime | None
+    evidence: str
+
+
+@attrs.frozen(kw_only=True)
+class End:
+    """What is needed to decide that a turn has ended."""
+
+    ended: TurnCompleted | TurnFailed | TurnCancelled
+    workspace_id: str
+    diff: DiffRecorded | None = None
+    leases: tuple[str, ...] = ()
+    now: datetime
+    account_id: str | None = None
+    health: AccountChange | None = None
+    quota: tuple[QuotaWindow, ...] = ()
+    quota_source: str = ""
+    idempotency: str | None = None
+    """Freed when the turn did nothing that a repetition would do twice."""
+
+    def streams(self) -> list[str]:
+        """Everything the decision reads."""
+        named = [streams.session(self.ended.session_id), streams.workspace(self.workspace_id)]
+        if self.account_id and self.health:
+            named.append(streams.account(self.account_id))
+        if self.account_id and self.quota:
+            named.append(streams.quota(self.account_id))
+        if self.idempotency:
+            named.append(self.idempotency)
+        return [*named, *self.leases]
+
+
+def end(states: States, ask: End) -> Facts:
+    """*Ended*: result, diff, every release, whatever the outcome.
+
+    Nothing at all if the session no longer waits for this turn: somebody ended it already.
+    """
+    stream = streams.session(ask.ended.session_id)
+    current: session.Session = states[stream]
+    turn_id = ask.ended.turn_id
+    if current.turn is None or current.turn.turn_id != turn_id:
+        return {}
+    place = streams.workspace(ask.workspace_id)
+    facts: Facts = {
+        stream: [ask.ended],
+        place: [
+            *([ask.diff] if ask.diff else []),
+            *workspace.unlock(states[place], turn_id=turn_id),
+        ],
+    }
+    for held in ask.leases:
+        facts[held] = lease.release(states[held], turn_id=turn_id)
+    if ask.idempotency and states[ask.idempotency].turn_id == turn_id:
+        facts[ask.idempotency] = [IdempotencyFreed(turn_id=turn_id)]
+    return facts | _lessons(states, ask)
+
+
+def _lessons(states: States, ask: End) -> Facts:
+    facts: Facts = {}
+    if ask.account_id and ask.health:
+        stream = streams.account(ask.account_id)
+        facts[stream] = account.change(
+            states[stream],
+            after=ask.health.after,
+            cause=ask.health.cause,
+            until=ask.health.until,
+            evidence=ask.health.evidence,
+            now=ask.now,
+        )
+    if ask.account_id and ask.quota:
+        facts[streams.quota(ask.account_id)] = [
+            QuotaObserved(account_id=ask.account_id, source=ask.quota_source, windows=ask.quota)
+        ]
+    return facts
+
+
+def heard(thread: Thread, backend_id: str | None) -> Thread:
+    """The thread with the agent's own id of it."""
+    return attrs.evolve(thread, backend_id=backend_id or thread.backend_id)

@@ -1,0 +1,226 @@
+"""EventLog: the one door to the log."""
+
+import asyncio
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+from eventsourcing.persistence import PersistenceError
+
+from codara.clock import Clock, utc_now
+from codara.errors import LogDamaged, NotFound, ShuttingDown
+from codara.events import streams
+from codara.events.base import Append, Cause, Metadata, PayloadRef, Recorded, Sealed
+from codara.events.gateway import LogOpened
+from codara.events.keys import KeyRing
+from codara.events.lock import FileLock
+from codara.events.mapper import EventMapper
+from codara.events.payloads import (
+    PART_BYTES,
+    SealedPayload,
+    parts_of,
+    seal_payload,
+    unseal_payload,
+)
+from codara.events.reader import LogReader
+from codara.events.recorder import Group, LogDatastore, LogRecorder
+from codara.events.writer import Writer
+from codara.ids import NewId, new_id
+
+FORMAT = 1
+ACTOR = "gateway"
+
+
+class EventLog:
+    """The facts, in the order in which they happened.
+
+    It belongs to the event loop it was opened in: all methods are called there, none blocks it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        log_id: str,
+        lock: FileLock,
+        recorder: LogRecorder,
+        keys: KeyRing,
+        *,
+        new_id: NewId,
+        clock: Clock,
+    ) -> None:
+        """For `open` alone."""
+        self.log_id = log_id
+        self._lock = lock
+        self._recorder = recorder
+        self._keys = keys
+        self._new_id = new_id
+        self._clock = clock
+        self._mapper = EventMapper(log_id, keys)
+        self._streams = LogReader(path, self._mapper)
+        self._positions = LogReader(path, self._mapper)
+        self._head = recorder.max_notification_id() or 0
+        self._moved = asyncio.Event()
+        self._closed = False
+        self._writer = Writer(recorder, path.parent, self._advance)
+
+    @classmethod
+    async def open(
+        cls, path: Path, keys: KeyRing, *, new_id: NewId = new_id, clock: Clock = utc_now
+    ) -> "EventLog":
+        """Opens the log, or begins one whose first event is `log.opened`.
+
+        Raises LogLocked while another process holds it, LogDamaged if the file is no log.
+        """
+        lock = FileLock(path.with_name(f"{path.name}.lock"))
+        log_id, recorder = await asyncio.to_thread(_open, path, lock)
+        log = cls(path, log_id or new_id("log"), lock, recorder, keys, new_id=new_id, clock=clock)
+        if not log_id:
+            opened = LogOpened(log_id=log.log_id, format=FORMAT)
+            cause = Cause(actor=ACTOR, correlation_id=log.log_id)
+            try:
+                await log.append([Append(streams.LOG, 0, [opened])], cause)
+            except BaseException:
+                await log.close()
+                raise
+        return log
+
+    def queue(
+        self, appends: Sequence[Append], cause: Cause, payloads: Sequence[SealedPayload] = ()
+    ) -> asyncio.Future[int]:
+        """Encodes now and queues: all appends and payloads become one transaction, or none does.
+
+        The future holds the last position once it is durable, or fails with VersionClash,
+        StorageFull or LogDamaged. Raises at once EventTooLarge, Overloaded, or ShuttingDown after
+        `close`.
+        """
+        at = self._clock()
+        events = [
+            self._mapper.to_stored(append.stream, version, event, self._envelope(cause, at))
+            for append in appends
+            for version, event in enumerate(append.events, append.expected + 1)
+        ]
+        parts = [part for payload in payloads if payload.box for part in parts_of(payload)]
+        return self._writer.submit(Group(events, parts))
+
+    async def append(
+        self, appends: Sequence[Append], cause: Cause, payloads: Sequence[SealedPayload] = ()
+    ) -> int:
+        """`queue`, then waits. Whoever is cancelled here has still written, or will have."""
+        return await asyncio.shield(self.queue(appends, cause, payloads))
+
+    async def load(self, stream: str, *, since: frozenset[str] = frozenset()) -> list[Recorded]:
+        """The stream's events, from the last one named in `since` or else from its first."""
+        return await self._streams.of_stream(stream, since)
+
+    async def last(self, stream: str) -> Recorded | None:
+        """The stream's newest event, if there is one."""
+        return await self._streams.last_of_stream(stream)
+
+    async def read(
+        self, after: int, *, limit: int = 500, until: int | None = None, sealed: bool = False
+    ) -> list[Recorded]:
+        """The events behind position `after`, up to and with `until`.
+
+        With `sealed`, private fields stay `Sealed` and no key is touched.
+        """
+        return await self._positions.by_position(after, limit=limit, until=until, sealed=sealed)
+
+    def head(self) -> int:
+        """The last committed position."""
+        return self._head
+
+    async def wait_past(self, position: int) -> None:
+        """Returns once `head()` is beyond `position`; ShuttingDown if the log closes before."""
+        while self._head <= position:
+            if self._closed:
+                raise ShuttingDown("the log is closed")
+            await self._moved.wait()
+
+    async def seal(self, subject: str, data: bytes) -> SealedPayload:
+        """Compresses and seals under the subject's key, in a worker thread.
+
+        A payload of more than 256 KiB is written here and now, part by part, each in its own
+        transaction; a smaller one is written with the append it is given to.
+        """
+        key_id, key = self._keys.sealing_key(subject)
+        payload = await asyncio.to_thread(
+            seal_payload, self.log_id, self._new_id("pay"), key_id, key, data
+        )
+        if len(payload.box) <= PART_BYTES:
+            return payload
+        for part in parts_of(payload):
+            await asyncio.shield(self._writer.submit(Group((), [part])))
+        return SealedPayload(payload.ref, b"")
+
+    async def open_payload(self, ref: PayloadRef) -> bytes:
+        """The plain bytes; NotFound once its key is destroyed, LogDamaged if it was altered."""
+        key = self._keys.opening_key(ref.key_id)
+        if key is None:
+            raise NotFound(f"payload {ref.payload_id} was erased with its user's key")
+        box = await self._streams.payload(ref.payload_id)
+        return await asyncio.to_thread(unseal_payload, self.log_id, ref, key, box)
+
+    def open_value(self, sealed: Sealed) -> Any:
+        """The JSON value inside; None once its key is destroyed."""
+        return self._mapper.open_value(sealed)
+
+    def healthy(self) -> str | None:
+        """None, or why writes are refused at present."""
+        return self._writer.healthy()
+
+    async def close(self) -> None:
+        """Writes what is queued, then lets go of the file. Harmless when done twice."""
+        self._closed = True
+        await self._writer.close()
+        self._wake()
+        await self._positions.close()
+        await self._streams.close()
+        await asyncio.to_thread(self._recorder.datastore.close)
+        self._lock.release()
+
+    def _envelope(self, cause: Cause, at: Any) -> Metadata:
+        return Metadata(
+            event_id=self._new_id("evt"),
+            at=at,
+            actor=cause.actor,
+            correlation_id=cause.correlation_id,
+            causation_id=cause.causation_id,
+        )
+
+    def _advance(self, position: int) -> None:
+        if position > self._head:
+            self._head = position
+            self._wake()
+
+    def _wake(self) -> None:
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+
+def _open(path: Path, lock: FileLock) -> tuple[str, LogRecorder]:
+    """Takes the lock, makes the tables; returns the id of the log, "" if it is new."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock.take()
+    try:
+        recorder = LogRecorder(LogDatastore(str(path)))
+        recorder.create_table()
+        return _log_id(recorder), recorder
+    except (sqlite3.Error, PersistenceError) as error:
+        lock.release()
+        raise LogDamaged(
+            f"{path} cannot be opened as a log ({error}); check the disk and restore a backup"
+        ) from error
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _log_id(recorder: LogRecorder) -> str:
+    first = recorder.select_notifications(start=None, limit=1)
+    if not first:
+        return ""
+    if first[0].topic != LogOpened.name:
+        raise LogDamaged("the log does not begin with log.opened; restore a backup")
+    return str(orjson.loads(first[0].state)["data"]["log_id"])

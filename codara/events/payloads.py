@@ -1,0 +1,58 @@
+"""Payloads: what is too large for an event, compressed, sealed and kept beside it."""
+
+import hashlib
+import zlib
+
+import attrs
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from codara.errors import LogDamaged
+from codara.events import sealing
+from codara.events.base import PayloadRef
+from codara.events.recorder import PayloadPart
+
+PART_BYTES = 256 * 1024
+"""A payload up to this size, sealed, rides in the transaction of its event."""
+
+KIND = "payload"
+
+
+@attrs.frozen
+class SealedPayload:
+    """A payload on its way into the log; `box` is empty once it has been written."""
+
+    ref: PayloadRef
+    box: bytes
+
+
+def seal_payload(
+    log_id: str, payload_id: str, key_id: str, key: AESGCM, plain: bytes
+) -> SealedPayload:
+    """Compresses and seals: milliseconds a megabyte, for a worker thread."""
+    bound_to = sealing.associated(log_id, payload_id, KIND, key_id)
+    box = sealing.seal(key, zlib.compress(plain), bound_to)
+    ref = PayloadRef(
+        payload_id=payload_id,
+        digest=hashlib.sha256(box).hexdigest(),
+        size=len(plain),
+        key_id=key_id,
+    )
+    return SealedPayload(ref, box)
+
+
+def unseal_payload(log_id: str, ref: PayloadRef, key: AESGCM, box: bytes) -> bytes:
+    """The plain bytes; LogDamaged if they are not the ones that `ref` stands for."""
+    if hashlib.sha256(box).hexdigest() != ref.digest:
+        raise LogDamaged(
+            f"payload {ref.payload_id} is missing or not what was written; restore a backup"
+        )
+    bound_to = sealing.associated(log_id, ref.payload_id, KIND, ref.key_id)
+    return zlib.decompress(sealing.unseal(key, box, bound_to))
+
+
+def parts_of(payload: SealedPayload) -> list[PayloadPart]:
+    """The rows that hold the payload."""
+    return [
+        PayloadPart(payload.ref.payload_id, number, payload.box[start : start + PART_BYTES])
+        for number, start in enumerate(range(0, len(payload.box), PART_BYTES))
+    ]

@@ -1,0 +1,126 @@
+"""Reading the log: one connection in one thread, rows and events made off the event loop."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from codara.errors import LogDamaged
+from codara.events.base import Recorded
+from codara.events.mapper import EventMapper
+
+COLUMNS = "position, originator_id, originator_version, topic, state"
+BY_POSITION = (
+    f"SELECT {COLUMNS} FROM stored_events WHERE position > ? AND position <= ?"
+    " ORDER BY position LIMIT ?"
+)
+OF_STREAM = (
+    f"SELECT {COLUMNS} FROM stored_events WHERE originator_id = ? AND originator_version >= ?"
+    " ORDER BY originator_version"
+)
+LAST_OF_STREAM = (
+    f"SELECT {COLUMNS} FROM stored_events WHERE originator_id = ?"
+    " ORDER BY originator_version DESC LIMIT 1"
+)
+PARTS = "SELECT box FROM payloads WHERE payload_id = ? ORDER BY part"
+NO_END = 2**63 - 1
+
+T = TypeVar("T")
+
+
+class LogReader:
+    """Reads one log file, in a thread of its own."""
+
+    def __init__(self, path: Path, mapper: EventMapper) -> None:
+        self._path = path
+        self._mapper = mapper
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="log-reader")
+        self._connection: sqlite3.Connection | None = None
+
+    async def by_position(
+        self, after: int, *, limit: int, until: int | None, sealed: bool
+    ) -> list[Recorded]:
+        """Events behind `after`, up to and with `until`, at most `limit`."""
+        end = NO_END if until is None else until
+        return await self._run(lambda: self._events(BY_POSITION, (after, end, limit), sealed))
+
+    async def of_stream(self, stream: str, since: frozenset[str]) -> list[Recorded]:
+        """The stream from its last event named in `since`, or from its first."""
+        return await self._run(
+            lambda: self._events(OF_STREAM, (stream, self._first(stream, since)))
+        )
+
+    async def last_of_stream(self, stream: str) -> Recorded | None:
+        found = await self._run(lambda: self._events(LAST_OF_STREAM, (stream,)))
+        return found[0] if found else None
+
+    async def payload(self, payload_id: str) -> bytes:
+        """The sealed bytes; empty if there are none."""
+        return await self._run(lambda: self._parts(payload_id))
+
+    async def close(self) -> None:
+        """Ends the thread; harmless when done twice."""
+        await asyncio.to_thread(self._close)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, _told, work)
+
+    def _rows(self, statement: str, values: Iterable[Any]) -> list[tuple[Any, ...]]:
+        if self._connection is None:
+            self._connection = sqlite3.connect(
+                f"file:{quote(str(self._path))}?mode=ro",
+                uri=True,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+        return self._connection.execute(statement, tuple(values)).fetchall()
+
+    def _events(
+        self, statement: str, values: Iterable[Any], sealed: bool = False
+    ) -> list[Recorded]:
+        found: list[Recorded] = []
+        for position, stream, version, topic, state in self._rows(statement, values):
+            event, metadata = self._mapper.to_event(topic, state, sealed=sealed)
+            found.append(
+                Recorded(
+                    position=position,
+                    stream=stream,
+                    version=version,
+                    event=event,
+                    metadata=metadata,
+                )
+            )
+        return found
+
+    def _first(self, stream: str, since: frozenset[str]) -> int:
+        if not since:
+            return 1
+        names = ",".join("?" * len(since))
+        rows = self._rows(
+            "SELECT originator_version FROM stored_events"
+            f" WHERE originator_id = ? AND topic IN ({names})"
+            " ORDER BY originator_version DESC LIMIT 1",
+            (stream, *since),
+        )
+        return int(rows[0][0]) if rows else 1
+
+    def _parts(self, payload_id: str) -> bytes:
+        return b"".join(row[0] for row in self._rows(PARTS, (payload_id,)))
+
+    def _close(self) -> None:
+        self._thread.shutdown(wait=True)
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _told(work: Callable[[], T]) -> T:
+    try:
+        return work()
+    except sqlite3.DatabaseError as error:
+        raise LogDamaged(
+            f"the log cannot be read ({error}); check the disk and restore a backup"
+        ) from error

@@ -1,0 +1,75 @@
+"""The catalogue: every fact there is, by its stored name."""
+
+from collections.abc import Iterable
+
+from codara.events import (
+    account,
+    gateway,
+    jail,
+    lease,
+    operator,
+    request,
+    session,
+    user,
+    workspace,
+)
+from codara.events.base import Event
+
+CATALOGUE: tuple[type[Event], ...] = (
+    gateway.LogOpened,
+    gateway.GatewayStarted,
+    gateway.GatewayRecovered,
+    gateway.GatewayStopped,
+    user.UserProvisioned,
+    user.UserUpdated,
+    user.UserSuspended,
+    user.UserRestored,
+    user.UserDeleted,
+    user.KeyIssued,
+    user.KeyRevoked,
+    account.AccountRegistered,
+    account.CredentialStored,
+    account.HealthChanged,
+    account.AccountRemoved,
+    account.QuotaObserved,
+    lease.LeaseTaken,
+    lease.LeaseReleased,
+    lease.NameClaimed,
+    lease.NameFreed,
+    lease.IdempotencyClaimed,
+    lease.IdempotencyFreed,
+    request.RequestAccepted,
+    request.RequestRefused,
+    request.RequestAnswered,
+    operator.OperatorLoggedIn,
+    operator.LoginRefused,
+    operator.TokenRevoked,
+    jail.JailStarted,
+    jail.JailExited,
+    jail.JailKilled,
+    jail.EgressDenied,
+    session.SessionOpened,
+    session.TurnRequested,
+    session.TurnStarted,
+    session.BackendBound,
+    session.HistoryDiverged,
+    session.TurnCompleted,
+    session.TurnFailed,
+    session.TurnCancelled,
+    session.SessionReset,
+    session.SessionExpired,
+    workspace.WorkspaceProvisioned,
+    workspace.WorkspaceLocked,
+    workspace.WorkspaceUnlocked,
+    workspace.DiffRecorded,
+)
+
+
+def by_name(classes: Iterable[type[Event]] = CATALOGUE) -> dict[str, type[Event]]:
+    """Stored name to class; ValueError if two classes claim one name."""
+    names: dict[str, type[Event]] = {}
+    for event_class in classes:
+        if event_class.name in names:
+            raise ValueError(f"two events are stored as {event_class.name}")
+        names[event_class.name] = event_class
+    return names

@@ -1,0 +1,27 @@
+"""Where a request came from, also behind proxies that may be believed."""
+
+import ipaddress
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from codara.http.services import SERVICES
+
+
+def client_address(request: web.Request) -> str:
+    """The nearest address that is no trusted proxy; `unknown` where there is none."""
+    trusted = request.app[SERVICES].settings.server.trusted_proxies
+    forwarded = ",".join(request.headers.getall("X-Forwarded-For", []))
+    hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
+    address = request.remote or "unknown"
+    while hops and _is_trusted(address, trusted):
+        address = hops.pop()
+    return address
+
+
+def _is_trusted(address: str, trusted: Sequence[str]) -> bool:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(parsed in ipaddress.ip_network(network, strict=False) for network in trusted)

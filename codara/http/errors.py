@@ -1,0 +1,174 @@
+"""From error codes to statuses: the one table, and the middleware that stands on it."""
+
+import logging
+import math
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from codara.errors import (
+    BodyTooLarge,
+    CodaraError,
+    Internal,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+)
+from codara.http.requests import identity_of, preflight
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_log = logging.getLogger("codara.http")
+
+_REQUEST = "invalid_request_error"
+_LIMIT = "rate_limit_error"
+_SERVER = "server_error"
+
+TABLE: dict[str, tuple[int, str]] = {
+    "invalid_request": (400, _REQUEST),
+    "unsupported_parameter": (400, _REQUEST),
+    "context_length_exceeded": (400, _REQUEST),
+    "invalid_api_key": (401, "authentication_error"),
+    "user_suspended": (403, "permission_error"),
+    "workspace_access_denied": (403, "permission_error"),
+    "not_found": (404, _REQUEST),
+    "model_not_found": (404, _REQUEST),
+    "method_not_allowed": (405, _REQUEST),
+    "session_busy": (409, "conflict_error"),
+    "workspace_busy": (409, "conflict_error"),
+    "conflict": (409, "conflict_error"),
+    "idempotency_conflict": (409, "conflict_error"),
+    "task_cancelled": (409, "conflict_error"),
+    "body_too_large": (413, _REQUEST),
+    "rate_limited": (429, _LIMIT),
+    "budget_exhausted": (429, "insufficient_quota"),
+    "concurrency_limit": (429, _LIMIT),
+    "all_accounts_cooling": (429, _LIMIT),
+    "client_closed_request": (499, _REQUEST),
+    "internal": (500, _SERVER),
+    "agent_failed": (502, _SERVER),
+    "agent_auth_failed": (502, _SERVER),
+    "agent_stalled": (502, _SERVER),
+    "no_account": (503, _SERVER),
+    "no_free_account": (503, _SERVER),
+    "jail_unavailable": (503, _SERVER),
+    "agent_overloaded": (503, _SERVER),
+    "overloaded": (503, _SERVER),
+    "storage_full": (503, _SERVER),
+    "shutting_down": (503, _SERVER),
+    "turn_timeout": (504, _SERVER),
+}
+"""Code -> status and OpenAI's `type`. A code that is not here is shown as `internal`."""
+
+_NEVER_RETRY = frozenset(
+    {"session_busy", "workspace_busy", "conflict", "idempotency_conflict", "task_cancelled"}
+)
+
+
+@web.middleware
+async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answers every failure, ours or the framework's, in OpenAI's shape."""
+    try:
+        return preflight(request) or await handler(request)
+    except web.HTTPException as refused:
+        if refused.status < 400:
+            raise
+        return _of_framework(request, refused)
+    except web.RequestPayloadError as broken:
+        return error_response(InvalidRequest(f"The body cannot be read: {broken}."))
+    except Exception as error:
+        if isinstance(error, ConnectionError) and _has_left(request):
+            raise
+        return error_response(presentable(request, error))
+
+
+def presentable(request: web.Request, error: Exception) -> CodaraError:
+    """The error as the caller may see it.
+
+    What the table does not name is a defect: its details go to the log, under the request's id.
+    """
+    if isinstance(error, CodaraError) and error.code in TABLE and error.code != "internal":
+        return error
+    request_id = identity_of(request).request_id
+    _log.error("request %s failed", request_id, exc_info=error)
+    return Internal(
+        f"Something went wrong in the gateway. Its log tells more about request {request_id}."
+    )
+
+
+def error_response(error: CodaraError) -> web.Response:
+    """The answer that carries a presentable `error`, with the headers a retrying client obeys."""
+    status, _ = TABLE[error.code]
+    return web.Response(
+        status=status,
+        body=orjson.dumps(error_body(error)),
+        content_type="application/json",
+        headers=_headers(status, error),
+    )
+
+
+def error_body(error: CodaraError) -> dict[str, Any]:
+    """`{"error": …}` as OpenAI shapes it, with `codara.cause` beside it where there is one."""
+    shown = {
+        "message": _clean(error.message),
+        "type": TABLE[error.code][1],
+        "param": None if error.param is None else _clean(error.param),
+        "code": error.code,
+    }
+    body: dict[str, Any] = {"error": shown}
+    if error.cause is not None:
+        body["codara"] = {"cause": error.cause}
+    return body
+
+
+def _of_framework(request: web.Request, refused: web.HTTPException) -> web.Response:
+    error = _translated(request, refused)
+    response = error_response(error)
+    if error.code == "invalid_request":
+        response.set_status(refused.status)
+    if "Allow" in refused.headers:
+        response.headers["Allow"] = refused.headers["Allow"]
+    return response
+
+
+def _translated(request: web.Request, refused: web.HTTPException) -> CodaraError:
+    match refused.status:
+        case 404:
+            return NotFound(f"There is no {request.path} here.")
+        case 405:
+            allowed = refused.headers.get("Allow", "")
+            return MethodNotAllowed(f"{request.path} takes {allowed}, not {request.method}.")
+        case 413:
+            return too_large(request)
+        case status if status < 500:
+            return InvalidRequest(refused.text or refused.reason)
+        case _:
+            return presentable(request, refused)
+
+
+def too_large(request: web.Request) -> BodyTooLarge:
+    """The body is over `server.max_body_bytes`."""
+    limit = request.client_max_size
+    return BodyTooLarge(f"The body is larger than the {limit} bytes this gateway takes.")
+
+
+def _has_left(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
+
+
+def _headers(status: int, error: CodaraError) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(max(0, math.ceil(error.retry_after)))
+    if not error.retry_safe or error.code in _NEVER_RETRY:
+        headers["x-should-retry"] = "false"
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return headers
+
+
+def _clean(text: str) -> str:
+    """JSON is UTF-8: what a header smuggled in as a lone surrogate becomes a question mark."""
+    return text.encode("utf-8", "replace").decode()

@@ -1,0 +1,105 @@
+"""A turn in the words of OpenAI's chat completions: answers, chunks, and our fields beside them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from codara.application.turns.commands import TurnResult
+from codara.events.session import Usage
+from codara.events.workspace import FileChange
+
+
+@attrs.frozen(kw_only=True)
+class Reply:
+    """What all pieces of one reply have in common; `model` is the name the client asked for."""
+
+    turn_id: str
+    model: str
+    created: int
+    include_usage: bool
+
+    def whole(self, result: TurnResult) -> dict[str, Any]:
+        """The answer in one piece."""
+        message = {"role": "assistant", "content": result.text}
+        return {
+            **self._frame("chat.completion"),
+            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+            "usage": usage(result.usage),
+            **ours(result),
+        }
+
+    def chunk(self, delta: Mapping[str, str], finish_reason: str | None = None) -> dict[str, Any]:
+        """A piece of a streamed answer."""
+        choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+        none_yet = {"usage": None} if self.include_usage else {}
+        return {**self._frame("chat.completion.chunk"), "choices": [choice], **none_yet}
+
+    def our_chunk(self, result: TurnResult) -> dict[str, Any]:
+        """A chunk that says nothing to an OpenAI client, and the rest to one of ours."""
+        return {**self.chunk({}), **ours(result)}
+
+    def usage_chunk(self, result: TurnResult) -> dict[str, Any]:
+        """The last chunk of a stream that asked for usage."""
+        shown = usage(result.usage)
+        return {**self._frame("chat.completion.chunk"), "choices": [], "usage": shown}
+
+    def _frame(self, kind: str) -> dict[str, Any]:
+        return {
+            "id": f"chatcmpl-{self.turn_id}",
+            "object": kind,
+            "created": self.created,
+            "model": self.model,
+        }
+
+
+def usage(spent: Usage | None) -> dict[str, Any]:
+    """Tokens in OpenAI's words; zeros where the agent told nothing."""
+    spent = spent or Usage()
+    return {
+        "prompt_tokens": spent.input,
+        "completion_tokens": spent.output,
+        "total_tokens": spent.input + spent.output,
+        "prompt_tokens_details": {"cached_tokens": spent.cached},
+        "completion_tokens_details": {"reasoning_tokens": spent.reasoning},
+    }
+
+
+def ours(result: TurnResult) -> dict[str, Any]:
+    """The fields that stand beside OpenAI's."""
+    return {
+        "modified_files": result.modified_files,
+        "diff": result.diff,
+        "actions": list(result.actions),
+        "dirty": result.dirty,
+        "codara": {
+            "task_id": result.turn_id,
+            "turn_id": result.turn_id,
+            "session_id": result.session_id,
+            "client_session_id": result.client_session_id,
+            "workspace_id": result.workspace_id,
+            "workspace": result.workspace,
+            "provider": result.provider,
+            "model": result.model,
+            "backend_id": result.backend_id,
+            "thread": result.thread,
+            "position": result.position,
+            "files": [_file(change) for change in result.files],
+            "diff_truncated": result.diff_truncated,
+            "partial": list(result.partial),
+            "jailed": result.jailed,
+            "timings": dict(result.timings),
+        },
+    }
+
+
+def _file(change: FileChange) -> dict[str, Any]:
+    shown = {
+        "path": change.path,
+        "old_path": change.old_path,
+        "status": change.status,
+        "added": change.added,
+        "deleted": change.deleted,
+        "binary": change.binary,
+    }
+    return shown if change.path_b64 is None else {**shown, "path_b64": change.path_b64}

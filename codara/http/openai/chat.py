@@ -1,0 +1,84 @@
+"""`POST /v1/chat/completions`: one turn of an agent."""
+
+import asyncio
+
+import orjson
+from aiohttp import web
+
+from codara.application.callers import Caller
+from codara.application.turns.commands import RunTurn
+from codara.http.auth import caller_of
+from codara.http.body import json_body
+from codara.http.openai.answer import Reply
+from codara.http.openai.decode import ChatRequest, decode
+from codara.http.openai.stream import stream_turn
+from codara.http.requests import add_headers, identity_of
+from codara.http.services import SERVICES, TurnHandle
+
+routes = web.RouteTableDef()
+
+_LARGE = 256 * 1024
+
+
+@routes.post("/v1/chat/completions")
+async def complete(request: web.Request) -> web.StreamResponse:
+    """Runs a turn, or joins it, and answers in one piece or as a stream."""
+    services = request.app[SERVICES]
+    caller = await caller_of(request)
+    wanted = await _decoded(request, caller)
+    handle = await services.turns.submit(await _command(request, caller, wanted))
+    add_headers(request, _turn_headers(handle))
+    reply = Reply(
+        turn_id=handle.turn_id,
+        model=wanted.model,
+        created=int(services.clock().timestamp()),
+        include_usage=wanted.include_usage,
+    )
+    async with handle:
+        started = await handle.started()
+        if wanted.stream:
+            return await stream_turn(request, handle, reply, _position(started.position))
+        result = await handle.result()
+    body = orjson.dumps(reply.whole(result))
+    headers = _position(result.position)
+    return web.Response(body=body, content_type="application/json", headers=headers)
+
+
+async def _decoded(request: web.Request, caller: Caller) -> ChatRequest:
+    """A large body is checked and hashed away from the event loop."""
+    body = await json_body(request)
+    if (request.content_length or _LARGE) < _LARGE:
+        return decode(body, request.headers, caller)
+    return await asyncio.to_thread(decode, body, request.headers, caller)
+
+
+async def _command(request: web.Request, caller: Caller, wanted: ChatRequest) -> RunTurn:
+    identity = identity_of(request)
+    models = request.app[SERVICES].models
+    provider, model = await models.resolve(wanted.model, wanted.provider)
+    return RunTurn(
+        caller=caller,
+        request_id=identity.request_id,
+        trace_id=identity.trace_id,
+        body_digest=wanted.body_digest,
+        idempotency_key=wanted.idempotency_key,
+        retry=wanted.retry,
+        messages=wanted.messages,
+        model=model,
+        provider=provider,
+        workspace=wanted.workspace,
+        workspace_root=wanted.workspace_root,
+        session_label=wanted.session_label,
+        manual=wanted.manual,
+        persistent=wanted.persistent,
+        stream=wanted.stream,
+    )
+
+
+def _turn_headers(handle: TurnHandle) -> dict[str, str]:
+    headers = {"X-Codara-Session": handle.session_id, "X-Codara-Task": handle.turn_id}
+    return {**headers, "Idempotency-Replayed": "true"} if handle.replayed else headers
+
+
+def _position(position: int) -> dict[str, str]:
+    return {"X-Codara-Position": str(position)}

@@ -1,0 +1,136 @@
+"""From a chat request's body and headers to the command it asks for."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+import orjson
+
+from codara.application.callers import Caller
+from codara.application.turns.commands import Message
+from codara.domain.labels import checked_label
+from codara.errors import InvalidRequest, UnsupportedParameter, WorkspaceAccessDenied
+from codara.http.openai.fields import Fields, flag
+from codara.http.openai.messages import decode_messages
+from codara.http.openai.session import session_label
+
+_DEFAULT_WORKSPACE = "default"
+
+
+@attrs.frozen(kw_only=True)
+class ChatRequest:
+    """A chat request that holds together; only the model is still to be looked up."""
+
+    model: str
+    provider: str | None
+    messages: tuple[Message, ...]
+    workspace: str
+    workspace_root: str | None
+    session_label: str
+    manual: bool
+    persistent: bool
+    stream: bool
+    include_usage: bool
+    body_digest: str
+    idempotency_key: str | None
+    retry: bool
+
+
+def decode(body: Any, headers: Mapping[str, str], caller: Caller) -> ChatRequest:
+    """Checks everything the request says; InvalidRequest and its like name the field at fault.
+
+    Fields that mean nothing here, `tools` among them, are ignored.
+    """
+    if not isinstance(body, dict):
+        raise InvalidRequest("The body must be a JSON object.")
+    _refuse_unsupported(body)
+    fields = Fields(body, headers)
+    messages = decode_messages(body.get("messages"))
+    workspace = _workspace(fields)
+    root = _workspace_root(fields, caller)
+    return ChatRequest(
+        model=_model(body.get("model")),
+        provider=fields.text("provider"),
+        messages=messages,
+        workspace=workspace,
+        workspace_root=root,
+        session_label=session_label(fields, caller, root or workspace, messages),
+        manual=fields.flag("manual_mode", False),
+        persistent=fields.flag("session_persistence", True),
+        stream=flag(body.get("stream"), "stream"),
+        include_usage=_include_usage(body.get("stream_options")),
+        body_digest=_digest(body),
+        idempotency_key=_idempotency_key(headers),
+        retry=_is_retry(headers),
+    )
+
+
+def _refuse_unsupported(body: Mapping[str, Any]) -> None:
+    n = body.get("n")
+    if n is not None and (not isinstance(n, int) or isinstance(n, bool) or n < 1):
+        raise InvalidRequest("n must be 1.", param="n")
+    if n is not None and n > 1:
+        raise UnsupportedParameter("An agent gives one answer: n must be 1.", param="n")
+    wanted = body.get("response_format")
+    if wanted is None:
+        return
+    if not isinstance(wanted, dict):
+        raise InvalidRequest("response_format must be an object.", param="response_format")
+    if wanted.get("type") == "json_schema":
+        raise UnsupportedParameter(
+            "Agents answer in prose; none can promise a JSON schema.", param="response_format"
+        )
+
+
+def _model(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise InvalidRequest("model must name a model; see GET /v1/models.", param="model")
+    return value.strip()
+
+
+def _workspace(fields: Fields) -> str:
+    named = fields.text("workspace_id")
+    return _DEFAULT_WORKSPACE if named is None else checked_label(named, "workspace_id")
+
+
+def _workspace_root(fields: Fields, caller: Caller) -> str | None:
+    root = fields.text("workspace_root")
+    if root is not None and caller.operator_id is None:
+        raise WorkspaceAccessDenied(
+            "Only operators name a workspace by its folder; use workspace_id.",
+            param="workspace_root",
+        )
+    return root
+
+
+def _include_usage(options: Any) -> bool:
+    if options is None:
+        return False
+    if not isinstance(options, dict):
+        raise InvalidRequest("stream_options must be an object.", param="stream_options")
+    return flag(options.get("include_usage"), "stream_options.include_usage")
+
+
+def _digest(body: Mapping[str, Any]) -> str:
+    """SHA-256 of the body, whatever the order of its keys and its white space."""
+    try:
+        canonical = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError as odd:
+        raise InvalidRequest(f"The body cannot be read: {odd}.") from odd
+    return hashlib.sha256(canonical).hexdigest()
+
+
+def _idempotency_key(headers: Mapping[str, str]) -> str | None:
+    key = headers.get("Idempotency-Key")
+    if key is not None and not (1 <= len(key) <= 255 and key.isascii() and key.isprintable()):
+        raise InvalidRequest(
+            "Idempotency-Key must be 1 to 255 printable ASCII characters.", param="Idempotency-Key"
+        )
+    return key
+
+
+def _is_retry(headers: Mapping[str, str]) -> bool:
+    """Whether an official SDK sends the request again by itself."""
+    count = headers.get("x-stainless-retry-count", "")
+    return count.isdecimal() and count.strip("0") != ""

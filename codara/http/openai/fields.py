@@ -1,0 +1,71 @@
+"""Our own fields of a chat request: where they may stand, and what they must be."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from codara.errors import InvalidRequest
+
+_PLACES = ("uag_options", "metadata")
+_HEADERS = {
+    "client_session_id": "X-Codara-Session",
+    "workspace_id": "X-Codara-Workspace",
+    "provider": "X-Codara-Provider",
+}
+_WORDS = {"true": True, "false": False}
+
+
+@attrs.frozen
+class Fields:
+    """Looks a field up at top level, in `uag_options`, in `metadata`, then in the headers.
+
+    The first place that holds it wins; null counts as absent.
+    """
+
+    body: Mapping[str, Any]
+    headers: Mapping[str, str]
+
+    def text(self, name: str) -> str | None:
+        """A string; InvalidRequest if it is anything else."""
+        value = self._value(name)
+        if value is not None and not isinstance(value, str):
+            raise InvalidRequest(f"{name} must be a string.", param=name)
+        return value
+
+    def flag(self, name: str, default: bool) -> bool:
+        """A boolean; `metadata` holds strings only, so "true" and "false" count as well."""
+        value = self._value(name)
+        if isinstance(value, str):
+            value = _WORDS.get(value.lower(), value)
+        if value is None:
+            return default
+        if not isinstance(value, bool):
+            raise InvalidRequest(f"{name} must be true or false.", param=name)
+        return value
+
+    def metadata(self, name: str) -> str | None:
+        """A string of `metadata`; what is no string there is not ours to judge."""
+        value = self._place("metadata").get(name)
+        return value if isinstance(value, str) else None
+
+    def _value(self, name: str) -> Any:
+        for place in (self.body, *map(self._place, _PLACES)):
+            if place.get(name) is not None:
+                return place[name]
+        return self.headers.get(_HEADERS.get(name, ""), "").strip() or None
+
+    def _place(self, name: str) -> Mapping[str, Any]:
+        place = self.body.get(name)
+        if place is None:
+            return {}
+        if not isinstance(place, dict):
+            raise InvalidRequest(f"{name} must be an object.", param=name)
+        return place
+
+
+def flag(value: Any, param: str) -> bool:
+    """A boolean of OpenAI's, false where absent."""
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    raise InvalidRequest(f"{param} must be true or false.", param=param)

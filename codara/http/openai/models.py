@@ -1,0 +1,47 @@
+"""`GET /v1/models`: the models of all agents, from memory."""
+
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from codara.application.models import Model
+from codara.errors import ModelNotFound
+from codara.http.auth import caller_of
+from codara.http.services import SERVICES
+
+routes = web.RouteTableDef()
+
+
+@routes.get("/v1/models")
+async def list_models(request: web.Request) -> web.Response:
+    """All models that can be asked for."""
+    await caller_of(request)
+    models = request.app[SERVICES].models
+    data = [_shown(model, models.created) for model in await models.listing()]
+    return _json({"object": "list", "data": data})
+
+
+@routes.get("/v1/models/{id:.+}")
+async def get_model(request: web.Request) -> web.Response:
+    """One model, by the id of the listing or by its bare name."""
+    await caller_of(request)
+    models = request.app[SERVICES].models
+    wanted = request.match_info["id"]
+    for model in await models.listing():
+        if wanted in (model.public, model.name):
+            return _json(_shown(model, models.created))
+    raise ModelNotFound(f"No agent here has the model {wanted}.", param="model")
+
+
+def _shown(model: Model, created: int) -> dict[str, Any]:
+    return {
+        "id": model.public,
+        "object": "model",
+        "created": created,
+        "owned_by": model.provider,
+    }
+
+
+def _json(body: dict[str, Any]) -> web.Response:
+    return web.Response(body=orjson.dumps(body), content_type="application/json")

@@ -1,0 +1,124 @@
+"""A turn as server-sent events: chunks as they come, comments in between, an honest end."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from codara.application.ports import TextDelta
+from codara.application.turns.commands import TurnResult
+from codara.http.errors import error_body, presentable
+from codara.http.openai.answer import Reply
+from codara.http.services import TurnHandle
+
+KEEP_ALIVE_SECONDS = 8.0
+STUCK_SECONDS = 60.0
+
+_HEADERS = {
+    "Content-Type": "text/event-stream",
+    "Cache-Control": "no-cache",
+    "X-Accel-Buffering": "no",
+}
+
+
+class ClientGone(ConnectionResetError):
+    """Nobody reads the stream any more."""
+
+
+class EventStream:
+    """The bytes of one answer: frames, and a comment whenever there was none for a while."""
+
+    def __init__(self, request: web.Request, response: web.StreamResponse) -> None:
+        self._request = request
+        self._response = response
+        self._quiet = True
+
+    async def send(self, event: dict[str, Any]) -> None:
+        """One event; ClientGone if the client left, or has read nothing for a minute."""
+        await self._write(b"data: " + orjson.dumps(event) + b"\n\n")
+
+    async def done(self) -> None:
+        """The mark by which OpenAI's clients know that the answer is whole."""
+        await self._write(b"data: [DONE]\n\n")
+
+    async def comment(self, text: str) -> None:
+        """Something that only keeps proxies from losing patience."""
+        await self._write(f": {text}\n\n".encode())
+
+    @asynccontextmanager
+    async def kept_alive(self) -> AsyncIterator[None]:
+        """Comments for as long as the block runs, wherever it waits."""
+        beat = asyncio.create_task(self._beat())
+        try:
+            yield
+        finally:
+            beat.cancel()
+            await asyncio.gather(beat, return_exceptions=True)
+
+    async def _beat(self) -> None:
+        while True:
+            self._quiet = True
+            await asyncio.sleep(KEEP_ALIVE_SECONDS)
+            if self._quiet:
+                await self.comment("keep-alive")
+
+    async def _write(self, data: bytes) -> None:
+        self._quiet = False
+        try:
+            async with asyncio.timeout(STUCK_SECONDS):
+                await self._response.write(data)
+        except TimeoutError as stuck:
+            self._hang_up()
+            raise ClientGone("The client has stopped reading.") from stuck
+        except ConnectionError as lost:
+            raise ClientGone("The client has left.") from lost
+
+    def _hang_up(self) -> None:
+        if self._request.transport is not None:
+            self._request.transport.abort()
+
+
+async def stream_turn(
+    request: web.Request, handle: TurnHandle, reply: Reply, headers: dict[str, str]
+) -> web.StreamResponse:
+    """Answers with the turn's own stream, which has started; ClientGone if the client leaves."""
+    response = web.StreamResponse(headers={**_HEADERS, **headers})
+    await response.prepare(request)
+    events = EventStream(request, response)
+    await events.comment(f"{handle.turn_id} has started")
+    async with events.kept_alive():
+        try:
+            result = await _deltas(events, handle, reply)
+        except ClientGone:
+            raise
+        except Exception as error:
+            await events.send(error_body(presentable(request, error)))
+        else:
+            await _tail(events, reply, result)
+    return response
+
+
+async def _deltas(events: EventStream, handle: TurnHandle, reply: Reply) -> TurnResult:
+    """The text as it comes; of a turn that ended long ago, all of it at once."""
+    await events.send(reply.chunk({"role": "assistant", "content": ""}))
+    silent = True
+    if not handle.replayed:
+        async for frame in handle.frames():
+            if isinstance(frame, TextDelta) and frame.text:
+                silent = False
+                await events.send(reply.chunk({"content": frame.text}))
+    result = await handle.result()
+    if silent and result.text:
+        await events.send(reply.chunk({"content": result.text}))
+    return result
+
+
+async def _tail(events: EventStream, reply: Reply, result: TurnResult) -> None:
+    await events.send(reply.chunk({}, "stop"))
+    await events.send(reply.our_chunk(result))
+    if reply.include_usage:
+        await events.send(reply.usage_chunk(result))
+    await events.done()

@@ -1,0 +1,122 @@
+"""What every request and every answer carries: an id, a trace, and leave for browsers to read."""
+
+import re
+import secrets
+from collections.abc import Mapping
+
+import attrs
+from aiohttp import web
+
+from codara.http.services import SERVICES
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_TRACEPARENT = re.compile(
+    r"(?P<version>[0-9a-f]{2})-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})-(?P<flags>[0-9a-f]{2})"
+    r"(?P<more>-.*)?"
+)
+_IDENTITY = "codara.identity"
+_MORE_HEADERS = "codara.headers"
+
+_ALLOWED_METHODS = "GET, POST, PATCH, PUT, DELETE, OPTIONS"
+_ALLOWED_HEADERS = (
+    "authorization, content-type, idempotency-key, traceparent, x-request-id, "
+    "x-codara-session, x-codara-workspace, x-codara-provider"
+)
+_EXPOSED_HEADERS = (
+    "x-request-id, x-codara-session, x-codara-task, x-codara-position, traceparent, "
+    "idempotency-replayed, retry-after, x-should-retry"
+)
+
+
+@attrs.frozen(kw_only=True)
+class Identity:
+    """How one request is named in answers, events and logs; `trace_id` is W3C's, 32 digits."""
+
+    request_id: str
+    trace_id: str
+    span_id: str
+    flags: str
+
+    @property
+    def traceparent(self) -> str:
+        """The header by which the answer names its span."""
+        return f"00-{self.trace_id}-{self.span_id}-{self.flags}"
+
+
+def identity_of(request: web.Request) -> Identity:
+    """The request's identity: the client's ids where it sent sane ones, else fresh ones."""
+    known: Identity | None = request.get(_IDENTITY)
+    if known is None:
+        known = request[_IDENTITY] = _identify(request)
+    return known
+
+
+def add_headers(request: web.Request, headers: Mapping[str, str]) -> None:
+    """Headers for whatever the answer will be, an error included."""
+    request.setdefault(_MORE_HEADERS, {}).update(headers)
+
+
+async def sign(request: web.Request, response: web.StreamResponse) -> None:
+    """Puts the request's identity, and the CORS headers due, on an answer about to be sent."""
+    identity = identity_of(request)
+    response.headers["X-Request-Id"] = identity.request_id
+    response.headers["traceparent"] = identity.traceparent
+    response.headers.update(request.get(_MORE_HEADERS, {}))
+    origin = _allowed_origin(request)
+    if origin is not None:
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Expose-Headers"] = _EXPOSED_HEADERS
+        response.headers.add("Vary", "Origin")
+
+
+def preflight(request: web.Request) -> web.Response | None:
+    """The answer to a browser's question whether it may ask; None if this is no such question."""
+    asked = request.headers.get("Access-Control-Request-Method")
+    if request.method != "OPTIONS" or asked is None or _allowed_origin(request) is None:
+        return None
+    headers = {
+        "Access-Control-Allow-Methods": _ALLOWED_METHODS,
+        "Access-Control-Allow-Headers": _allowed_headers(request),
+        "Access-Control-Max-Age": "600",
+    }
+    return web.Response(status=204, headers=headers)
+
+
+def _identify(request: web.Request) -> Identity:
+    given = request.headers.get("X-Request-Id", "")
+    trace_id, flags = _incoming_trace(request)
+    return Identity(
+        request_id=given if _REQUEST_ID.fullmatch(given) else request.app[SERVICES].new_id("req"),
+        trace_id=trace_id or secrets.token_hex(16),
+        span_id=secrets.token_hex(8),
+        flags=flags,
+    )
+
+
+def _incoming_trace(request: web.Request) -> tuple[str | None, str]:
+    headers = request.headers.getall("traceparent", [])
+    found = _TRACEPARENT.fullmatch(headers[0].strip()) if len(headers) == 1 else None
+    if found is None or not _valid(found):
+        return None, "01"
+    return found["trace"], found["flags"]
+
+
+def _valid(found: re.Match[str]) -> bool:
+    """W3C: version ff is forbidden, all-zero ids mean nothing, version 00 has four fields."""
+    known_length = found["version"] != "00" or found["more"] is None
+    ids = found["trace"].strip("0") and found["span"].strip("0")
+    return found["version"] != "ff" and known_length and bool(ids)
+
+
+def _allowed_origin(request: web.Request) -> str | None:
+    origin = request.headers.get("Origin")
+    origins = request.app[SERVICES].settings.server.cors_origins
+    return origin if origin is not None and origin in origins else None
+
+
+def _allowed_headers(request: web.Request) -> str:
+    """Ours, and the telemetry headers an official SDK adds to every request."""
+    asked = request.headers.get("Access-Control-Request-Headers", "").lower().split(",")
+    names = [name.strip() for name in asked]
+    extra = [name for name in names if re.fullmatch(r"x-stainless-[a-z0-9-]+", name)]
+    return ", ".join([_ALLOWED_HEADERS, *extra])

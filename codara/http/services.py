@@ -1,0 +1,146 @@
+"""What the doors ask of the house: one bundle, handed to every handler under one key."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import attrs
+from aiohttp import web
+
+from codara.application.models import Models
+from codara.application.ports import Frame
+from codara.application.turns.commands import RunTurn, Started, TurnResult
+from codara.clock import Clock
+from codara.ids import NewId
+
+if TYPE_CHECKING:
+    from codara.application.accounts import Accounts
+    from codara.application.operators import Operators
+    from codara.application.users import Users
+    from codara.config.settings import Settings
+
+
+class TurnHandle(Protocol):
+    """A turn that was requested, as one of its listeners holds it."""
+
+    @property
+    def turn_id(self) -> str: ...
+
+    @property
+    def session_id(self) -> str: ...
+
+    @property
+    def workspace_id(self) -> str: ...
+
+    @property
+    def replayed(self) -> bool:
+        """The turn had ended before this request came: the recorded answer is given again."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None:
+        """Leaving before the end counts as "client gone" when it was the last listener."""
+
+    async def started(self) -> Started:
+        """Returns when the turn has started; raises the CodaraError it was refused with."""
+
+    def frames(self) -> AsyncIterator[Frame]:
+        """Everything the agent said, from the very first frame; ends with the turn."""
+
+    async def result(self) -> TurnResult:
+        """Returns when the turn has ended; raises the CodaraError it failed with."""
+
+
+class Turns(Protocol):
+    """Runs turns, and ends them early."""
+
+    async def submit(self, request: RunTurn, /) -> TurnHandle:
+        """Requests a turn, or joins one; raises a CodaraError when refused at once."""
+
+    async def cancel(self, turn_id: str, user_id: str | None, actor: str, /) -> None:
+        """Asks a turn to end. NotFound if it is unknown, ended, or not of `user_id`."""
+
+
+class Sessions(Protocol):
+    async def reset(self, session_id: str, user_id: str | None, actor: str, /) -> int:
+        """Lets the next turn begin a fresh thread; returns the position. NotFound as above."""
+
+
+class Page(Protocol):
+    """A piece of a listing, newest first."""
+
+    @property
+    def items(self) -> Sequence[Mapping[str, Any]]: ...
+
+    @property
+    def cursor(self) -> str | None: ...
+
+    @property
+    def has_more(self) -> bool: ...
+
+
+class View(Protocol):
+    """A read model that can be listed."""
+
+    async def list(self, *, limit: int = 50, cursor: str | None = None, **filters: Any) -> Page: ...
+
+    async def get(self, item_id: str, /) -> Mapping[str, Any] | None: ...
+
+
+class Views(Protocol):
+    """Everything that can be asked, and how far it has followed the log."""
+
+    @property
+    def sessions(self) -> View: ...
+
+    @property
+    def tasks(self) -> View: ...
+
+    @property
+    def workspaces(self) -> View: ...
+
+    @property
+    def accounts(self) -> View: ...
+
+    @property
+    def users(self) -> View: ...
+
+    @property
+    def audit(self) -> View: ...
+
+    async def wait_for(self, position: int, seconds: float) -> bool:
+        """True once every read model has folded `position`; False after `seconds`."""
+
+    def position(self) -> int:
+        """The position that all read models have reached."""
+
+
+class Health(Protocol):
+    def reasons(self) -> list[str]:
+        """Why the gateway cannot do its work now; empty when it can."""
+
+
+@attrs.frozen(kw_only=True)
+class Services:
+    """The services behind the doors; `bootstrap.py` makes the one there is."""
+
+    turns: Turns
+    sessions: Sessions
+    users: "Users"
+    accounts: "Accounts"
+    operators: "Operators"
+    models: Models
+    views: Views
+    health: Health
+    settings: "Settings"
+    clock: Clock
+    new_id: NewId
+
+
+SERVICES = web.AppKey("services", Services)

@@ -1,0 +1,195 @@
+"""Accounts: what the pool can lend, how well it is, and how much quota is known to be left."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import ClassVar
+
+import attrs
+
+from codara.clock import Clock
+from codara.events.account import (
+    AccountRegistered,
+    AccountRemoved,
+    CredentialStored,
+    HealthChanged,
+    QuotaObserved,
+)
+from codara.events.base import Recorded
+from codara.events.session import TurnStarted
+from codara.projections.base import (
+    ReadableLog,
+    Statement,
+    as_json,
+    moment,
+    moment_or_none,
+    sealed,
+)
+from codara.projections.queries import Page, Reader, Row, equal, from_json, opened
+
+_REGISTERED = """
+INSERT INTO accounts (opened, account_id, provider, auth_type, label, created_at, updated_at,
+    position)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (account_id) DO UPDATE SET auth_type = excluded.auth_type, label = excluded.label,
+    updated_at = excluded.updated_at, position = excluded.position
+"""
+_CREDENTIAL = """
+UPDATE accounts SET fingerprint = ?, updated_at = ?, position = ? WHERE account_id = ?
+"""
+_HEALTH = """
+UPDATE accounts SET status = ?, cause = ?, until = ?, evidence = ?, updated_at = ?, position = ?
+WHERE account_id = ?
+"""
+_REMOVED = "DELETE FROM accounts WHERE account_id = ?"
+_QUOTA = """
+UPDATE accounts SET windows = ?, headroom = ?, quota_source = ?, quota_at = ?, position = ?
+WHERE account_id = ?
+"""
+_USED = """
+UPDATE accounts SET last_used_at = ?, turns = turns + 1, position = ? WHERE account_id = ?
+"""
+
+
+class AccountsProjection:
+    """One row a registered account; a removed one leaves none."""
+
+    name: ClassVar[str] = "accounts"
+    version: ClassVar[int] = 1
+    topics: ClassVar[frozenset[str]] = frozenset(
+        event.name
+        for event in (
+            AccountRegistered,
+            CredentialStored,
+            HealthChanged,
+            AccountRemoved,
+            QuotaObserved,
+            TurnStarted,
+        )
+    )
+    schema: ClassVar[str] = """
+    CREATE TABLE accounts (
+        opened INTEGER PRIMARY KEY, account_id TEXT NOT NULL UNIQUE, provider TEXT NOT NULL,
+        auth_type TEXT NOT NULL, label TEXT, status TEXT NOT NULL DEFAULT 'ready', cause TEXT,
+        until TEXT, evidence TEXT, cli_primary INTEGER NOT NULL DEFAULT 0, fingerprint TEXT,
+        windows TEXT, headroom REAL, quota_source TEXT, quota_at TEXT, last_used_at TEXT,
+        turns INTEGER NOT NULL DEFAULT 0, created_at TEXT NOT NULL, updated_at TEXT NOT NULL,
+        position INTEGER NOT NULL
+    ) STRICT;
+    """
+
+    def apply(self, recorded: Recorded) -> Iterable[Statement]:
+        event, position, at = recorded.event, recorded.position, moment(recorded.metadata.at)
+        match event:
+            case TurnStarted():
+                yield _USED, (at, position, event.account_chosen.account_id)
+            case QuotaObserved():
+                seen = (as_json(event.windows), _headroom(event), event.source, at)
+                yield _QUOTA, (*seen, position, event.account_id)
+            case HealthChanged():
+                why = (event.cause, moment_or_none(event.until), sealed(event.evidence))
+                yield _HEALTH, (event.after, *why, at, position, event.account_id)
+            case AccountRegistered():
+                what = (event.provider, event.auth_type, sealed(event.label))
+                yield _REGISTERED, (position, event.account_id, *what, at, at, position)
+            case CredentialStored():
+                yield _CREDENTIAL, (event.fingerprint, at, position, event.account_id)
+            case AccountRemoved():
+                yield _REMOVED, (event.account_id,)
+
+
+def _headroom(event: QuotaObserved) -> float | None:
+    used = [window.used_percent for window in event.windows if window.used_percent is not None]
+    return 100.0 - max(used) if used else None
+
+
+_OVER = "status IN ('cooldown', 'exhausted') AND until <= '{now}'"
+_LISTED = f"""
+* FROM (
+    SELECT opened, account_id, provider, auth_type, label,
+        CASE WHEN {_OVER} THEN 'ready' ELSE status END AS status,
+        CASE WHEN {_OVER} THEN NULL ELSE cause END AS cause,
+        CASE WHEN {_OVER} THEN NULL ELSE until END AS until,
+        CASE WHEN {_OVER} THEN NULL ELSE evidence END AS evidence,
+        cli_primary, fingerprint, windows, headroom, quota_source, quota_at, last_used_at, turns,
+        created_at, updated_at, position
+    FROM accounts
+)
+"""
+
+
+@attrs.frozen(kw_only=True)
+class Standing:
+    """An account as far as ranking needs it; `headroom` in percent, None where never seen."""
+
+    account_id: str
+    provider: str
+    status: str
+    until: datetime | None
+    headroom: float | None
+    last_used_at: datetime | None
+    primary: bool
+
+
+@attrs.frozen
+class Accounts:
+    """Asks for accounts; one whose cooldown is over reads `ready`, noted in the log or not."""
+
+    reader: Reader
+    log: ReadableLog
+    clock: Clock
+
+    async def list(
+        self,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        provider: str | None = None,
+        status: str | None = None,
+    ) -> Page:
+        """A page of accounts, the latest registered first."""
+        page = await self.reader.page(
+            self._listed(),
+            equal(provider=provider, status=status),
+            key="opened",
+            limit=limit,
+            cursor=cursor,
+        )
+        return attrs.evolve(page, items=[self._item(row) for row in page.items])
+
+    async def get(self, account_id: str) -> Row | None:
+        """One account, or None."""
+        row = await self.reader.row(
+            f"SELECT {self._listed()} WHERE account_id = ?", (account_id,)
+        )
+        return None if row is None else self._item(row)
+
+    async def of_provider(self, provider: str) -> Sequence[Standing]:
+        """All registered accounts of the provider, the first registered first."""
+        rows = await self.reader.rows(
+            f"SELECT {self._listed()} WHERE provider = ? ORDER BY opened", (provider,)
+        )
+        return [_standing(row) for row in rows]
+
+    def _listed(self) -> str:
+        return _LISTED.format(now=moment(self.clock()))
+
+    def _item(self, row: Row) -> Row:
+        item = from_json(opened(self.log, row, ("label", "evidence")), {"windows": None})
+        del item["opened"]
+        return item | {"cli_primary": bool(row["cli_primary"])}
+
+
+def _standing(row: Row) -> Standing:
+    return Standing(
+        account_id=row["account_id"],
+        provider=row["provider"],
+        status=row["status"],
+        until=_time(row["until"]),
+        headroom=row["headroom"],
+        last_used_at=_time(row["last_used_at"]),
+        primary=bool(row["cli_primary"]),
+    )
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

@@ -1,0 +1,184 @@
+"""The audit trail: who did what to what, when, and what it followed from."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from functools import cache
+from typing import ClassVar
+
+import attrs
+
+from codara.events.base import Event, Recorded
+from codara.events.lease import (
+    IdempotencyClaimed,
+    IdempotencyFreed,
+    LeaseReleased,
+    LeaseTaken,
+    NameClaimed,
+    NameFreed,
+)
+from codara.events.registry import CATALOGUE
+from codara.projections.base import Statement, as_json, moment
+from codara.projections.queries import (
+    Condition,
+    Page,
+    Reader,
+    Row,
+    between,
+    equal,
+    from_json,
+    matching,
+)
+
+BOOKKEEPING = frozenset(
+    event.name
+    for event in (
+        LeaseTaken,
+        LeaseReleased,
+        NameClaimed,
+        NameFreed,
+        IdempotencyClaimed,
+        IdempotencyFreed,
+    )
+)
+"""How the log keeps contenders apart; what it is for stands in the facts written with it."""
+
+_INSERT = """
+INSERT INTO audit (position, event_id, at, actor, action, target_type, target_id, task_id, ids,
+    correlation_id, causation_id, details)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+
+class AuditProjection:
+    """One row an event, with its public fields; private ones stay in the log."""
+
+    name: ClassVar[str] = "audit"
+    version: ClassVar[int] = 1
+    topics: ClassVar[frozenset[str]] = frozenset(event.name for event in CATALOGUE) - BOOKKEEPING
+    schema: ClassVar[str] = """
+    CREATE TABLE audit (
+        position INTEGER PRIMARY KEY, event_id TEXT NOT NULL, at TEXT NOT NULL,
+        actor TEXT NOT NULL, action TEXT NOT NULL, target_type TEXT NOT NULL,
+        target_id TEXT NOT NULL, task_id TEXT, ids TEXT NOT NULL, correlation_id TEXT NOT NULL,
+        causation_id TEXT, details TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX audit_of_target ON audit (target_id);
+    CREATE INDEX audit_of_action ON audit (action);
+    CREATE INDEX audit_of_task ON audit (task_id) WHERE task_id IS NOT NULL;
+    """
+
+    def apply(self, recorded: Recorded) -> Iterable[Statement]:
+        event, envelope = recorded.event, recorded.metadata
+        details = {name: getattr(event, name) for name in _public(type(event))}
+        target_type, target_id = _target(recorded.stream, details)
+        ids = [str(value) for name, value in details.items() if value and name.endswith("_id")]
+        row = (
+            recorded.position,
+            envelope.event_id,
+            moment(envelope.at),
+            envelope.actor,
+            event.name,
+            target_type,
+            target_id,
+            details.get("turn_id"),
+            " ".join((envelope.actor, target_type, target_id, envelope.event_id, *ids)),
+            envelope.correlation_id,
+            envelope.causation_id,
+            as_json(details),
+        )
+        return ((_INSERT, row),)
+
+
+@cache
+def _public(event_class: type[Event]) -> tuple[str, ...]:
+    fields = attrs.fields(event_class)
+    return tuple(field.name for field in fields if not field.metadata.get("private"))
+
+
+def _target(stream: str, details: dict[str, object]) -> tuple[str, str]:
+    kind, _, rest = stream.partition("/")
+    match kind:
+        case "key":
+            return kind, str(details["key_id"])
+        case "quota":
+            return "account", rest
+        case "gateway" | "log":
+            return kind, str(details.get(f"{kind}_id", ""))
+        case _:
+            return kind, rest
+
+
+_LISTED = """
+position, event_id, at, actor, action, target_type, target_id, task_id, correlation_id,
+causation_id, details FROM audit
+"""
+
+
+@attrs.frozen
+class Audit:
+    """Asks the audit trail."""
+
+    reader: Reader
+
+    async def list(
+        self,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        actor: str | None = None,
+        action: str | None = None,
+        target_type: str | None = None,
+        target_id: str | None = None,
+        user_id: str | None = None,
+        correlation_id: str | None = None,
+        search: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Page:
+        """A page of the trail, newest first.
+
+        `action` is an event's name; one that does not exist finds nothing. `target_type` `task`
+        means what happened in a turn, whatever stream tells it, and a task's id is accepted as
+        `target_id`. `search` finds text in the actor, the target and every id of the event.
+        """
+        conditions = [
+            *equal(actor=actor, action=action, correlation_id=correlation_id),
+            *_of_type(target_type),
+            *_of_target(target_id),
+            *matching("ids", user_id),
+            *matching("ids", search),
+            *between("at", since, until),
+        ]
+        page = await self.reader.page(
+            _LISTED, conditions, key="position", limit=limit, cursor=cursor
+        )
+        return attrs.evolve(page, items=[_item(row) for row in page.items])
+
+    async def get(self, event_id: str) -> Row | None:
+        """One event of the trail, or None."""
+        row = await self.reader.row(f"SELECT {_LISTED} WHERE event_id = ?", (event_id,))
+        return None if row is None else _item(row)
+
+    async def actions(self) -> Sequence[str]:
+        """Every action that ever happened, sorted."""
+        rows = await self.reader.rows("SELECT DISTINCT action FROM audit ORDER BY action")
+        return [row["action"] for row in rows]
+
+
+def _of_type(target_type: str | None) -> list[Condition]:
+    if target_type == "task":
+        return [("task_id IS NOT NULL", ())]
+    return equal(target_type=target_type)
+
+
+def _of_target(target_id: str | None) -> list[Condition]:
+    if target_id is None:
+        return []
+    return [("target_id = ? OR task_id = ?", (target_id, target_id))]
+
+
+def _item(row: Row) -> Row:
+    item = from_json(row, {"details": {}})
+    for name in ("user_id", "session_id", "workspace_id", "account_id", "request_id"):
+        item[name] = item["details"].get(name)
+    return item

@@ -1,0 +1,83 @@
+"""What a read model is made of: a name, a version, a schema, and a fold from events to statements."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import ClassVar, Protocol
+
+import attrs
+import orjson
+
+from codara.events.base import PayloadRef, Recorded, Sealed
+
+Value = str | int | float | None
+Statement = tuple[str, Sequence[Value]]
+
+
+class Projection(Protocol):
+    """One read model.
+
+    `apply` is deterministic: it sees the event and nothing else, so that rows folded twice are the
+    same rows, byte for byte. `version` rises when `apply` changes its meaning; a changed `schema`
+    is noticed by itself. Only events whose name is in `topics` are handed over.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    topics: ClassVar[frozenset[str]]
+    schema: ClassVar[str]
+
+    def apply(self, recorded: Recorded) -> Iterable[Statement]:
+        """The statements that fold one event, in their order."""
+
+
+class ReadableLog(Protocol):
+    """What read models need of the event log."""
+
+    @property
+    def log_id(self) -> str: ...
+
+    def head(self) -> int: ...
+
+    async def read(
+        self, after: int, *, limit: int = ..., until: int | None = ..., sealed: bool = ...
+    ) -> list[Recorded]: ...
+
+    async def wait_past(self, position: int) -> None: ...
+
+    def open_value(self, sealed: Sealed) -> object: ...
+
+    async def open_payload(self, ref: PayloadRef) -> bytes: ...
+
+
+def moment(at: datetime) -> str:
+    """A time as text that sorts as the times do: UTC, always with microseconds."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def moment_or_none(at: datetime | None) -> str | None:
+    """The same, for a time that may be missing."""
+    return None if at is None else moment(at)
+
+
+def sealed(value: object) -> str | None:
+    """A private field as a view stores it: sealed, or None if it was empty.
+
+    TypeError if it is neither: plain private text never gets into a view.
+    """
+    if isinstance(value, Sealed):
+        return str(value)
+    if value:
+        raise TypeError("a private field arrived unsealed")
+    return None
+
+
+def as_json(value: object) -> str:
+    """Public values as JSON; frozen attrs values become objects."""
+    return orjson.dumps(value, default=_fields).decode()
+
+
+def _fields(value: object) -> dict[str, object]:
+    return {
+        field.name: getattr(value, field.name)
+        for field in attrs.fields(type(value))  # type: ignore[arg-type]  # only attrs values come here
+    }

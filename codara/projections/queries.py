@@ -1,0 +1,157 @@
+"""How read models are asked: an aiosqlite connection of their own, pages newest first."""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import aiosqlite
+import attrs
+import orjson
+
+from codara.errors import InvalidRequest
+from codara.events.base import Sealed
+from codara.projections.base import ReadableLog, Value, moment_or_none
+
+MOST = 200
+
+Row = dict[str, Any]
+Condition = tuple[str, Sequence[Value]]
+
+
+@attrs.frozen
+class Page:
+    """Part of a listing, newest first; `cursor` asks for what comes next, if there is more."""
+
+    items: list[Row]
+    cursor: str | None
+    has_more: bool
+
+
+class Reader:
+    """The asking end of a read model's file: it never writes and never waits for the writer."""
+
+    def __init__(self, db: aiosqlite.Connection) -> None:
+        self._db = db
+
+    @classmethod
+    async def open(cls, path: Path) -> "Reader":
+        return cls(await _connect(path))
+
+    async def turn_to(self, path: Path) -> None:
+        """Asks another generation from now on; questions under way are answered by the old one."""
+        before, self._db = self._db, await _connect(path)
+        await before.close()
+
+    async def rows(self, sql: str, parameters: Sequence[Value] = ()) -> list[Row]:
+        """All rows of a query, by column name."""
+        return [dict(row) for row in await self._db.execute_fetchall(sql, parameters)]
+
+    async def row(self, sql: str, parameters: Sequence[Value] = ()) -> Row | None:
+        """The first row, if there is one."""
+        found = await self.rows(sql, parameters)
+        return found[0] if found else None
+
+    async def page(
+        self,
+        select: str,
+        conditions: Sequence[Condition],
+        *,
+        key: str,
+        limit: int,
+        cursor: str | None,
+    ) -> Page:
+        """One page of `select`, ordered by the integer column `key`, which no two rows share.
+
+        The column says when a thing came into being, so rows that change while somebody pages
+        through them neither vanish nor show twice. InvalidRequest for a cursor we never gave.
+        """
+        size = _size(limit)
+        chosen = [*conditions, *_behind(key, cursor)]
+        where = " AND ".join(f"({sql})" for sql, _ in chosen) or "1"
+        parameters = [value for _, values in chosen for value in values]
+        found = await self.rows(
+            f"SELECT {key} AS page_key, {select} WHERE {where} ORDER BY {key} DESC LIMIT {size + 1}",
+            parameters,
+        )
+        keys = [row.pop("page_key") for row in found]
+        more = len(found) > size
+        return Page(found[:size], _cursor(keys[size - 1]) if more else None, more)
+
+    async def close(self) -> None:
+        await self._db.close()
+
+
+def equal(**filters: Value) -> list[Condition]:
+    """One condition for every filter that is given."""
+    return [(f"{column} = ?", (value,)) for column, value in filters.items() if value is not None]
+
+
+def between(column: str, since: datetime | None, until: datetime | None) -> list[Condition]:
+    """From `since` to `until`, both included; None: no bound."""
+    bounds = ((f"{column} >= ?", moment_or_none(since)), (f"{column} <= ?", moment_or_none(until)))
+    return [(sql, (value,)) for sql, value in bounds if value is not None]
+
+
+def matching(column: str, search: str | None) -> list[Condition]:
+    """Rows whose column holds the text, wherever in it."""
+    if not search:
+        return []
+    escaped = re.sub(r"([\\%_])", r"\\\1", search)
+    return [(f"{column} LIKE ? ESCAPE '\\'", (f"%{escaped}%",))]
+
+
+def opened(log: ReadableLog, row: Row, columns: Sequence[str]) -> Row:
+    """The row with these private columns opened; None where their key is destroyed."""
+    plain = {column: open_text(log, row[column]) for column in columns}
+    return {**row, **plain}
+
+
+def open_text(log: ReadableLog, stored: str | None) -> Any:
+    """What `base.sealed` stored, opened."""
+    return None if stored is None else log.open_value(Sealed.parse(stored))
+
+
+def from_json(row: Row, columns: Mapping[str, Any]) -> Row:
+    """The row with these JSON columns read; the mapping says what stands for a missing one."""
+    read = {
+        column: missing if row[column] is None else orjson.loads(row[column])
+        for column, missing in columns.items()
+    }
+    return {**row, **read}
+
+
+async def _connect(path: Path) -> aiosqlite.Connection:
+    db = await aiosqlite.connect(f"file:{quote(str(path))}?mode=ro", uri=True)
+    db.row_factory = aiosqlite.Row
+    await db.execute_fetchall("PRAGMA cache_size=-1024")
+    return db
+
+
+def _size(limit: int) -> int:
+    if limit < 1:
+        raise InvalidRequest("limit is a number from 1 to 200.", param="limit")
+    return min(limit, MOST)
+
+
+def _behind(key: str, cursor: str | None) -> list[Condition]:
+    return [] if cursor is None else [(f"{key} < ?", (_place(cursor),))]
+
+
+def _cursor(place: int) -> str:
+    return base64.urlsafe_b64encode(f"before:{place}".encode()).decode().rstrip("=")
+
+
+def _place(cursor: str) -> int:
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        mark, _, place = text.partition(":")
+        if mark == "before" and place.isascii() and place.isdigit() and len(place) < 19:
+            return int(place)
+    except (binascii.Error, ValueError):
+        pass
+    raise InvalidRequest("This cursor is not one of ours. Begin without one.", param="cursor")

@@ -1,0 +1,206 @@
+"""Sessions: conversations, and how each of them stands."""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+import attrs
+
+from codara.clock import Clock
+from codara.events.base import Recorded
+from codara.events.session import (
+    BackendBound,
+    SessionExpired,
+    SessionOpened,
+    SessionReset,
+    TurnCancelled,
+    TurnCompleted,
+    TurnFailed,
+    TurnRequested,
+    TurnStarted,
+)
+from codara.events.workspace import WorkspaceProvisioned
+from codara.projections.base import ReadableLog, Statement, Value, moment, sealed
+from codara.projections.queries import Page, Reader, Row, equal, opened
+
+_LABELLED = "INSERT OR REPLACE INTO workspaces (workspace_id, label) VALUES (?, ?)"
+_OPENED = """
+INSERT INTO sessions (opened, session_id, user_id, workspace_id, provider, client_session_id,
+    created_at, updated_at, position)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (session_id) DO UPDATE SET provider = excluded.provider,
+    updated_at = excluded.updated_at, position = excluded.position
+"""
+_REQUESTED = """
+UPDATE sessions SET provider = ?, workspace_id = ?, backend_id = ?, dirty = ?, task_id = ?,
+    running = 0, expired = 0, last_task_id = ?, turns = turns + 1, updated_at = ?, position = ?
+WHERE session_id = ?
+"""
+_STARTED = "UPDATE sessions SET running = 1, updated_at = ?, position = ? WHERE session_id = ?"
+_BOUND = "UPDATE sessions SET backend_id = ?, updated_at = ?, position = ? WHERE session_id = ?"
+_COMPLETED = """
+UPDATE sessions SET dirty = 0, task_id = NULL, running = 0, backend_id = ?, expires_at = ?,
+    updated_at = ?, position = ? WHERE session_id = ?
+"""
+_BROKEN = """
+UPDATE sessions SET dirty = max(dirty, running), task_id = NULL, running = 0, backend_id = ?,
+    expires_at = ?, updated_at = ?, position = ? WHERE session_id = ?
+"""
+_CLEARED = """
+UPDATE sessions SET dirty = 0, backend_id = NULL, expires_at = NULL, expired = ?, updated_at = ?,
+    position = ? WHERE session_id = ?
+"""
+
+
+class SessionsProjection:
+    """One row a session, and the labels of the workspaces they work in."""
+
+    name: ClassVar[str] = "sessions"
+    version: ClassVar[int] = 1
+    topics: ClassVar[frozenset[str]] = frozenset(
+        event.name
+        for event in (
+            WorkspaceProvisioned,
+            SessionOpened,
+            TurnRequested,
+            TurnStarted,
+            BackendBound,
+            TurnCompleted,
+            TurnFailed,
+            TurnCancelled,
+            SessionReset,
+            SessionExpired,
+        )
+    )
+    schema: ClassVar[str] = """
+    CREATE TABLE workspaces (workspace_id TEXT PRIMARY KEY, label TEXT) STRICT, WITHOUT ROWID;
+    CREATE TABLE sessions (
+        opened INTEGER PRIMARY KEY, session_id TEXT NOT NULL UNIQUE, user_id TEXT NOT NULL,
+        workspace_id TEXT NOT NULL, provider TEXT NOT NULL, client_session_id TEXT,
+        backend_id TEXT, dirty INTEGER NOT NULL DEFAULT 0, expired INTEGER NOT NULL DEFAULT 0,
+        task_id TEXT, running INTEGER NOT NULL DEFAULT 0, turns INTEGER NOT NULL DEFAULT 0,
+        last_task_id TEXT, expires_at TEXT, created_at TEXT NOT NULL, updated_at TEXT NOT NULL,
+        position INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX sessions_of_user ON sessions (user_id);
+    CREATE INDEX sessions_of_workspace ON sessions (workspace_id);
+    CREATE INDEX sessions_active ON sessions (opened) WHERE task_id IS NOT NULL;
+    """
+
+    def apply(self, recorded: Recorded) -> Iterable[Statement]:
+        event, position, at = recorded.event, recorded.position, moment(recorded.metadata.at)
+        match event:
+            case TurnRequested():
+                yield _REQUESTED, _requested(event, at, position)
+            case TurnStarted():
+                yield _STARTED, (at, position, event.session_id)
+            case BackendBound():
+                yield _BOUND, (event.backend_id, at, position, event.session_id)
+            case TurnCompleted():
+                yield _COMPLETED, _ended(event, at, position)
+            case TurnFailed() | TurnCancelled():
+                yield _BROKEN, _ended(event, at, position)
+            case SessionOpened():
+                yield _OPENED, _opened(event, at, position)
+            case WorkspaceProvisioned():
+                yield _LABELLED, (event.workspace_id, sealed(event.label))
+            case SessionReset():
+                yield _CLEARED, (0, at, position, event.session_id)
+            case SessionExpired():
+                yield _CLEARED, (1, at, position, event.session_id)
+
+
+def _opened(event: SessionOpened, at: str, position: int) -> tuple[Value, ...]:
+    return (
+        position,
+        event.session_id,
+        event.user_id,
+        event.workspace_id,
+        event.provider,
+        sealed(event.client_session_id),
+        at,
+        at,
+        position,
+    )
+
+
+def _requested(event: TurnRequested, at: str, position: int) -> tuple[Value, ...]:
+    return (
+        event.provider,
+        event.workspace_id,
+        event.thread.backend_id,
+        event.dirty,
+        event.turn_id,
+        event.turn_id,
+        at,
+        position,
+        event.session_id,
+    )
+
+
+def _ended(
+    event: TurnCompleted | TurnFailed | TurnCancelled, at: str, position: int
+) -> tuple[Value, ...]:
+    end = event.end
+    return (end.thread.backend_id, moment(end.expires_at), at, position, event.session_id)
+
+
+_LISTED = """
+* FROM (
+    SELECT opened, session_id, client_session_id, user_id, workspace_id, label AS workspace,
+        provider, CASE WHEN task_id IS NOT NULL THEN 'active'
+            WHEN expired OR expires_at <= '{now}' THEN 'expired'
+            WHEN dirty THEN 'dirty' ELSE 'idle' END AS status,
+        backend_id, dirty, turns, created_at, updated_at, expires_at, last_task_id, position
+    FROM sessions LEFT JOIN workspaces USING (workspace_id)
+)
+"""
+
+
+@attrs.frozen
+class Sessions:
+    """Asks for sessions; one whose time is over reads `expired`, noted in the log or not."""
+
+    reader: Reader
+    log: ReadableLog
+    clock: Clock
+
+    async def list(
+        self,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        user_id: str | None = None,
+        workspace_id: str | None = None,
+        provider: str | None = None,
+        status: str | None = None,
+    ) -> Page:
+        """A page of sessions, the latest opened first."""
+        conditions = equal(
+            user_id=user_id, workspace_id=workspace_id, provider=provider, status=status
+        )
+        page = await self.reader.page(
+            self._listed(), conditions, key="opened", limit=limit, cursor=cursor
+        )
+        return attrs.evolve(page, items=[self._item(row) for row in page.items])
+
+    async def get(self, session_id: str) -> Row | None:
+        """One session, or None."""
+        row = await self.reader.row(
+            f"SELECT {self._listed()} WHERE session_id = ?", (session_id,)
+        )
+        return None if row is None else self._item(row)
+
+    async def count(self) -> dict[str, int]:
+        """How many sessions there are of each status."""
+        rows = await self.reader.rows(
+            f"SELECT status, count(*) AS n FROM (SELECT {self._listed()}) GROUP BY status"
+        )
+        return {row["status"]: row["n"] for row in rows}
+
+    def _listed(self) -> str:
+        return _LISTED.format(now=moment(self.clock()))
+
+    def _item(self, row: Row) -> Row:
+        item = opened(self.log, row, ("client_session_id", "workspace"))
+        del item["opened"]
+        return item | {"dirty": bool(row["dirty"])}

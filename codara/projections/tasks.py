@@ -1,0 +1,292 @@
+"""Tasks: every turn with its account, its outcome and what it changed."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, ClassVar
+
+import attrs
+import orjson
+
+from codara.errors import NotFound
+from codara.events.base import Event, PayloadRef, Recorded, Sealed
+from codara.events.session import (
+    TurnCancelled,
+    TurnCompleted,
+    TurnEnd,
+    TurnFailed,
+    TurnRequested,
+    TurnStarted,
+)
+from codara.events.workspace import DiffRecorded
+from codara.projections.base import ReadableLog, Statement, Value, as_json, moment, sealed
+from codara.projections.queries import Page, Reader, Row, between, equal, from_json, open_text
+
+_REQUESTED = """
+INSERT INTO tasks (opened, task_id, session_id, workspace_id, user_id, request_id, provider, model,
+    manual, status, created_at, position)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?)
+"""
+_STARTED = """
+UPDATE tasks SET status = 'running', account_id = ?, thread = ?, baseline = ?, jailed = ?,
+    started_at = ?, position = ? WHERE task_id = ?
+"""
+_DIFFED = """
+UPDATE tasks SET final = ?, changed = ?, added_lines = ?, deleted_lines = ?, diff_truncated = ?,
+    partial = ?, files = ?, diff_position = ?, position = max(position, ?) WHERE task_id = ?
+"""
+_ENDED = """
+UPDATE tasks SET status = ?, code = ?, cause = ?, usage = ?, timings = ?, backend_id = ?,
+    tool_ran = ?, ended_at = ?, end_position = ?, position = max(position, ?) WHERE task_id = ?
+"""
+
+
+class TasksProjection:
+    """One row a turn. Texts stay in the log; the row says at which position they stand."""
+
+    name: ClassVar[str] = "tasks"
+    version: ClassVar[int] = 1
+    topics: ClassVar[frozenset[str]] = frozenset(
+        event.name
+        for event in (
+            TurnRequested,
+            TurnStarted,
+            DiffRecorded,
+            TurnCompleted,
+            TurnFailed,
+            TurnCancelled,
+        )
+    )
+    schema: ClassVar[str] = """
+    CREATE TABLE tasks (
+        opened INTEGER PRIMARY KEY, task_id TEXT NOT NULL UNIQUE, session_id TEXT NOT NULL,
+        workspace_id TEXT NOT NULL, user_id TEXT NOT NULL, request_id TEXT NOT NULL,
+        provider TEXT NOT NULL, model TEXT NOT NULL, manual INTEGER NOT NULL, account_id TEXT,
+        status TEXT NOT NULL, code TEXT, cause TEXT, thread TEXT, backend_id TEXT, jailed INTEGER,
+        tool_ran INTEGER, created_at TEXT NOT NULL, started_at TEXT, ended_at TEXT, usage TEXT,
+        timings TEXT, baseline TEXT, final TEXT, changed INTEGER, added_lines INTEGER,
+        deleted_lines INTEGER, diff_truncated INTEGER, partial TEXT, files TEXT,
+        diff_position INTEGER, end_position INTEGER, position INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX tasks_of_session ON tasks (session_id);
+    CREATE INDEX tasks_of_workspace ON tasks (workspace_id);
+    CREATE INDEX tasks_of_user ON tasks (user_id);
+    CREATE INDEX tasks_of_account ON tasks (account_id) WHERE account_id IS NOT NULL;
+    CREATE INDEX tasks_open ON tasks (opened) WHERE ended_at IS NULL;
+    CREATE INDEX tasks_unwell ON tasks (status) WHERE status IN ('failed', 'cancelled');
+    """
+
+    def apply(self, recorded: Recorded) -> Iterable[Statement]:
+        event, position, at = recorded.event, recorded.position, moment(recorded.metadata.at)
+        match event:
+            case TurnRequested():
+                yield _REQUESTED, _requested(event, position, at)
+            case TurnStarted():
+                chosen = event.account_chosen.account_id
+                started = (chosen, event.thread, event.baseline, event.jailed, at, position)
+                yield _STARTED, (*started, event.turn_id)
+            case DiffRecorded():
+                yield _DIFFED, _diffed(event, position)
+            case TurnCompleted():
+                yield _ENDED, _ended("completed", None, None, event.end, position, at, event.turn_id)
+            case TurnFailed(code=code, cause=cause):
+                yield _ENDED, _ended("failed", code, cause, event.end, position, at, event.turn_id)
+            case TurnCancelled(cause=cause):
+                yield _ENDED, _ended("cancelled", None, cause, event.end, position, at, event.turn_id)
+
+
+def _requested(event: TurnRequested, position: int, at: str) -> tuple[Value, ...]:
+    return (
+        position,
+        event.turn_id,
+        event.session_id,
+        event.workspace_id,
+        event.user_id,
+        event.request_id,
+        event.provider,
+        event.model,
+        event.manual,
+        at,
+        position,
+    )
+
+
+def _diffed(event: DiffRecorded, position: int) -> tuple[Value, ...]:
+    return (
+        event.final,
+        event.changed,
+        event.added_lines,
+        event.deleted_lines,
+        event.truncated,
+        as_json(event.partial) if event.partial else None,
+        sealed(event.files),
+        position,
+        position,
+        event.turn_id,
+    )
+
+
+def _ended(
+    status: str,
+    code: str | None,
+    cause: str | None,
+    end: TurnEnd,
+    position: int,
+    at: str,
+    turn_id: str,
+) -> tuple[Value, ...]:
+    return (
+        status,
+        code,
+        cause,
+        None if end.usage is None else as_json(end.usage),
+        as_json(end.timings),
+        end.thread.backend_id,
+        end.tool_ran,
+        at,
+        position,
+        position,
+        turn_id,
+    )
+
+
+_LISTED = """
+task_id, session_id, workspace_id, user_id, request_id, provider, model, account_id, status, code,
+cause, thread, backend_id, jailed, tool_ran, created_at, started_at, ended_at, usage, timings,
+baseline, final, changed, added_lines, deleted_lines, diff_truncated, partial, files, opened,
+diff_position, end_position, position FROM tasks
+"""
+_PLACES = ("opened", "diff_position", "end_position")
+_FLAGS = ("jailed", "tool_ran", "diff_truncated")
+
+
+@attrs.frozen
+class Tasks:
+    """Asks for tasks."""
+
+    reader: Reader
+    log: ReadableLog
+
+    async def list(
+        self,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        user_id: str | None = None,
+        session_id: str | None = None,
+        workspace_id: str | None = None,
+        account_id: str | None = None,
+        provider: str | None = None,
+        status: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Page:
+        """A page of tasks, newest first; `diff` and `actions` are None here, `get` has them.
+
+        `modified_files` is None where the list is too long to stand in a listing.
+        """
+        conditions = [
+            *equal(
+                user_id=user_id,
+                session_id=session_id,
+                workspace_id=workspace_id,
+                account_id=account_id,
+                provider=provider,
+                status=status,
+            ),
+            *between("created_at", since, until),
+        ]
+        page = await self.reader.page(
+            _LISTED, conditions, key="opened", limit=limit, cursor=cursor
+        )
+        return attrs.evolve(page, items=[self._item(row) for row in page.items])
+
+    async def get(self, task_id: str) -> Row | None:
+        """A task with everything that is known of it: texts, diff, files, actions.
+
+        What its user's forgotten data key had sealed is None.
+        """
+        row = await self.reader.row(f"SELECT {_LISTED} WHERE task_id = ?", (task_id,))
+        if row is None:
+            return None
+        task = self._item(row)
+        request = await self._event(row["opened"])
+        if isinstance(request, TurnRequested):
+            task |= await self._request(request)
+        changed = await self._event(row["diff_position"])
+        if isinstance(changed, DiffRecorded):
+            task |= await self._changes(changed)
+        end = await self._event(row["end_position"])
+        if isinstance(end, TurnCompleted | TurnFailed | TurnCancelled):
+            task |= await self._end(end)
+        return task
+
+    def _item(self, row: Row) -> Row:
+        files = open_text(self.log, row["files"])
+        known = None if row["changed"] is None else (files or ([] if not row["changed"] else None))
+        task = from_json(row, {"usage": None, "timings": {}, "partial": []})
+        task |= {flag: None if row[flag] is None else bool(row[flag]) for flag in _FLAGS}
+        for place in (*_PLACES, "files"):
+            del task[place]
+        return task | {
+            "cost": None,
+            "modified_files": None if known is None else paths(known),
+            "diff": None,
+            "actions": None,
+        }
+
+    async def _event(self, position: int | None) -> Event | None:
+        if position is None:
+            return None
+        found = await self.log.read(position - 1, limit=1, sealed=True)
+        return found[0].event if found else None
+
+    async def _request(self, event: TurnRequested) -> Row:
+        return {
+            "prompt": await self._text(event.prompt, event.prompt_payload),
+            "instructions": await self._text(event.instructions, event.instructions_payload),
+            "manual": event.manual,
+        }
+
+    async def _changes(self, event: DiffRecorded) -> Row:
+        files = self._plain(event.files)
+        if event.files_payload is not None:
+            stored = await self._payload(event.files_payload)
+            files = None if stored is None else orjson.loads(stored)
+        return {
+            "diff": await self._text(event.patch, event.patch_payload),
+            "files": files,
+            "modified_files": None if files is None else paths(files),
+        }
+
+    async def _end(self, event: TurnCompleted | TurnFailed | TurnCancelled) -> Row:
+        whole = event.answer_payload if isinstance(event, TurnCompleted) else None
+        return {
+            "answer": await self._text(event.answer, whole),
+            "message": self._plain(event.message) if isinstance(event, TurnFailed) else None,
+            "retry_after": event.retry_after if isinstance(event, TurnFailed) else None,
+            "actions": await self._actions(event.end.actions),
+        }
+
+    async def _actions(self, ref: PayloadRef | None) -> Any:
+        stored = b"[]" if ref is None else await self._payload(ref)
+        return None if stored is None else orjson.loads(stored)
+
+    async def _text(self, field: object, whole: PayloadRef | None) -> Any:
+        if whole is None:
+            return self._plain(field)
+        stored = await self._payload(whole)
+        return None if stored is None else stored.decode(errors="replace")
+
+    async def _payload(self, ref: PayloadRef) -> bytes | None:
+        try:
+            return await self.log.open_payload(ref)
+        except NotFound:
+            return None
+
+    def _plain(self, field: object) -> Any:
+        return self.log.open_value(field) if isinstance(field, Sealed) else field
+
+
+def paths(files: Iterable[Row]) -> "list[str]":
+    """The sorted paths of changed files."""
+    return sorted({file["path"] for file in files})

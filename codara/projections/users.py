@@ -1,0 +1,162 @@
+"""Users and the API keys they hold."""
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+import attrs
+
+from codara.clock import Clock
+from codara.events.base import Recorded
+from codara.events.user import (
+    KeyIssued,
+    KeyRevoked,
+    UserDeleted,
+    UserProvisioned,
+    UserRestored,
+    UserSuspended,
+    UserUpdated,
+)
+from codara.projections.base import ReadableLog, Statement, moment, moment_or_none, sealed
+from codara.projections.queries import Page, Reader, Row, equal, opened
+
+_PROVISIONED = """
+INSERT INTO users (opened, user_id, role, max_concurrency, email, display_name, created_at,
+    created_by, updated_at, position)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_UPDATED = """
+UPDATE users SET max_concurrency = ?, display_name = ?, updated_at = ?, position = ?
+WHERE user_id = ?
+"""
+_STATUS = "UPDATE users SET status = ?, updated_at = ?, position = ? WHERE user_id = ?"
+_ISSUED = """
+INSERT INTO keys (opened, key_id, user_id, stream, label, created_at, expires_at, position)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_REVOKED = "UPDATE keys SET revoked_at = ?, position = ? WHERE key_id = ?"
+
+
+class UsersProjection:
+    """One row a user, one row a key."""
+
+    name: ClassVar[str] = "users"
+    version: ClassVar[int] = 1
+    topics: ClassVar[frozenset[str]] = frozenset(
+        event.name
+        for event in (
+            UserProvisioned,
+            UserUpdated,
+            UserSuspended,
+            UserRestored,
+            UserDeleted,
+            KeyIssued,
+            KeyRevoked,
+        )
+    )
+    schema: ClassVar[str] = """
+    CREATE TABLE users (
+        opened INTEGER PRIMARY KEY, user_id TEXT NOT NULL UNIQUE, role TEXT NOT NULL,
+        status TEXT NOT NULL DEFAULT 'active', max_concurrency INTEGER NOT NULL, email TEXT,
+        display_name TEXT, created_at TEXT NOT NULL, created_by TEXT NOT NULL,
+        updated_at TEXT NOT NULL, position INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE keys (
+        opened INTEGER PRIMARY KEY, key_id TEXT NOT NULL UNIQUE, user_id TEXT NOT NULL,
+        stream TEXT NOT NULL, label TEXT, created_at TEXT NOT NULL, expires_at TEXT,
+        revoked_at TEXT, position INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX keys_of_user ON keys (user_id);
+    """
+
+    def apply(self, recorded: Recorded) -> Iterable[Statement]:
+        event, position, at = recorded.event, recorded.position, moment(recorded.metadata.at)
+        match event:
+            case UserProvisioned():
+                named = (sealed(event.email), sealed(event.display_name))
+                what = (event.user_id, event.role, event.max_concurrency)
+                yield _PROVISIONED, (
+                    *(position, *what, *named, at, recorded.metadata.actor),
+                    *(at, position),
+                )
+            case UserUpdated():
+                shown = sealed(event.display_name)
+                yield _UPDATED, (event.max_concurrency, shown, at, position, event.user_id)
+            case UserSuspended():
+                yield _STATUS, ("suspended", at, position, event.user_id)
+            case UserRestored():
+                yield _STATUS, ("active", at, position, event.user_id)
+            case UserDeleted():
+                yield _STATUS, ("deleted", at, position, event.user_id)
+            case KeyIssued():
+                whose = (event.key_id, event.user_id, recorded.stream, sealed(event.label))
+                yield _ISSUED, (position, *whose, at, moment_or_none(event.until), position)
+            case KeyRevoked():
+                yield _REVOKED, (at, position, event.key_id)
+
+
+_LISTED = """
+user_id, email, display_name, status, role, max_concurrency,
+    (SELECT count(*) FROM keys WHERE keys.user_id = users.user_id AND revoked_at IS NULL
+        AND (expires_at IS NULL OR expires_at > '{now}')) AS active_keys,
+    created_at, created_by, updated_at, position FROM users
+"""
+_KEYS = """
+SELECT key_id, user_id, label, CASE WHEN revoked_at IS NOT NULL THEN 'revoked'
+    WHEN expires_at <= '{now}' THEN 'expired' ELSE 'active' END AS status,
+    created_at, expires_at, revoked_at, position FROM keys
+WHERE user_id = ? ORDER BY opened DESC
+"""
+
+
+@attrs.frozen
+class Users:
+    """Asks for users and their keys; a key whose time is over reads `expired`."""
+
+    reader: Reader
+    log: ReadableLog
+    clock: Clock
+
+    async def list(
+        self,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        user_id: str | None = None,
+        status: str | None = None,
+        role: str | None = None,
+    ) -> Page:
+        """A page of users, newest first, without their keys."""
+        page = await self.reader.page(
+            self._at(_LISTED),
+            equal(user_id=user_id, status=status, role=role),
+            key="opened",
+            limit=limit,
+            cursor=cursor,
+        )
+        return attrs.evolve(page, items=[self._item(row) for row in page.items])
+
+    async def by_id(self, user_id: str) -> Row | None:
+        """One user without their keys, or None."""
+        row = await self.reader.row(f"SELECT {self._at(_LISTED)} WHERE user_id = ?", (user_id,))
+        return None if row is None else self._item(row)
+
+    async def get(self, user_id: str) -> Row | None:
+        """One user with their keys, or None."""
+        user = await self.by_id(user_id)
+        return None if user is None else user | {"keys": await self.keys(user_id)}
+
+    async def keys(self, user_id: str) -> Sequence[Row]:
+        """All keys the user ever had, newest first; what they open with is nowhere."""
+        rows = await self.reader.rows(self._at(_KEYS), (user_id,))
+        return [opened(self.log, row, ("label",)) for row in rows]
+
+    async def key_stream(self, key_id: str) -> str | None:
+        """The stream of an API key, whose name only an HMAC of the key could tell."""
+        row = await self.reader.row("SELECT stream FROM keys WHERE key_id = ?", (key_id,))
+        return None if row is None else str(row["stream"])
+
+    def _at(self, sql: str) -> str:
+        return sql.format(now=moment(self.clock()))
+
+    def _item(self, row: Row) -> Row:
+        return opened(self.log, row, ("email", "display_name"))
