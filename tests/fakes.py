@@ -35,6 +35,9 @@ class FakeKeyRing:
         text = "\0".join((purpose, *parts))
         return hmac.digest(b"fake", text.encode(errors="surrogatepass"), "sha256").hex()
 
+    async def ensure(self, subject: str) -> None:
+        self.sealing_key(subject)
+
     def forget(self, subject: str) -> None:
         """Destroys the subject's key."""
         self._keys[self._ids.pop(subject)] = None  # type: ignore[assignment]

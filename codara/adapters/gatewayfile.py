@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from codara.adapters.jail.processes import start_time
 from codara.adapters.secrets import write_private
 
 FILE = "gateway.json"
@@ -26,7 +27,7 @@ def write(data_dir: Path, address: str, token: str) -> RunningGateway:
     """Says that this process serves `address` (``http://host:port``); the file is 0600."""
     pid = os.getpid()
     running = RunningGateway(
-        address=address, token=token, pid=pid, start_time=_start_time(pid) or 0
+        address=address, token=token, pid=pid, start_time=start_time(pid) or 0
     )
     draft = data_dir / f".{FILE}.{pid}"
     write_private(draft, json.dumps(attrs.asdict(running)))
@@ -41,7 +42,7 @@ def read(data_dir: Path) -> RunningGateway | None:
         running = RunningGateway(**said)
     except (OSError, ValueError, TypeError):
         return None
-    return running if _start_time(running.pid) == running.start_time else None
+    return running if start_time(running.pid) == running.start_time else None
 
 
 def remove(data_dir: Path) -> None:
@@ -49,13 +50,3 @@ def remove(data_dir: Path) -> None:
     running = read(data_dir)
     if running is not None and running.pid == os.getpid():
         (data_dir / FILE).unlink(missing_ok=True)
-
-
-def _start_time(pid: int) -> int | None:
-    """Clock ticks after boot at which a process started; None if there is no such process."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    state, *fields = stat.rpartition(")")[2].split()
-    return None if state in ("Z", "X") else int(fields[18])

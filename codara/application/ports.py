@@ -349,6 +349,9 @@ class Keys(Protocol):
     def digest(self, purpose: str, *parts: str) -> str:
         """64 hexadecimal digits; the same parts always give the same."""
 
+    async def ensure(self, subject: str) -> None:
+        """Makes the subject's data key, so that nobody waits for the disk at its first event."""
+
 
 class LiveFeed(Protocol):
     """Read models that follow the log."""

@@ -19,8 +19,8 @@ class Sessions:
     deciding: Deciding
     new_id: NewId
 
-    async def reset(self, session_id: str, user_id: str | None, actor: str) -> int | None:
-        """The next turn begins a fresh thread; returns the position, None if it would anyway.
+    async def reset(self, session_id: str, user_id: str | None, actor: str) -> int:
+        """The next turn begins a fresh thread; returns the position, 0 if it would anyway.
 
         NotFound if there is no such session, or it is not `user_id`'s (None: an operator asks);
         SessionBusy while a turn runs.
@@ -28,7 +28,7 @@ class Sessions:
         stream = streams.session(session_id)
         cause = Cause(actor=actor, correlation_id=self.new_id("trc"))
         decided = await self.deciding.decide([stream], partial(_reset, stream, user_id), cause)
-        return decided.position
+        return decided.position or 0
 
 
 def _reset(stream: str, user_id: str | None, states: Any) -> dict[str, Any]:

@@ -71,6 +71,8 @@ class Users:
         user_stream, key_stream = streams.user(user_id), self._key_stream(fresh.raw_key)
         name_stream = self._email_stream(email)
         now = self.clock()
+        _claim_email(await self.deciding.state(name_stream), user_id)
+        await self.keys.ensure(user_id)
 
         def decision(states: States) -> dict[str, list[Event]]:
             return {

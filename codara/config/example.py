@@ -3,11 +3,14 @@
 import json
 from collections.abc import Iterator
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from codara.config.fields import Setting, settings_of
 from codara.config.settings import Settings
 
+PAGE = "docs/reference/settings.md"
+MARK = "<!-- written by `make examples` -->"
 _SECRETS = (
     ("API_TOKEN", "Operator passkey (or UAG_MGMT_SECRET); without one, one is made and kept."),
     ("CODARA_MASTER_KEY", "Master key (or UAG_MASTER_KEY): base64 of exactly 32 bytes."),
@@ -89,3 +92,16 @@ def files() -> Iterator[tuple[str, str]]:
     """Path in the project and contents of every example file."""
     yield "codara.toml.example", toml_example()
     yield ".env.example", env_example()
+
+
+def write(project: Path) -> None:
+    """Writes the example files, and the tables of the settings' page below its mark."""
+    for name, text in files():
+        (project / name).write_text(text, encoding="utf-8")
+    page = project / PAGE
+    intro = page.read_text(encoding="utf-8").partition(MARK)[0]
+    page.write_text(f"{intro}{MARK}\n\n{settings_table()}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write(Path.cwd())

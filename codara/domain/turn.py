@@ -255,7 +255,7 @@ class End:
 
 
 def end(states: States, ask: End) -> Facts:
-    """*Ended*: result, diff, every release, whatever the outcome.
+    """*Ended*: diff, every release, and last of all how the turn ended, whatever the outcome.
 
     Nothing at all if the session no longer waits for this turn: somebody ended it already.
     """
@@ -266,7 +266,6 @@ def end(states: States, ask: End) -> Facts:
         return {}
     place = streams.workspace(ask.workspace_id)
     facts: Facts = {
-        stream: [ask.ended],
         place: [
             *([ask.diff] if ask.diff else []),
             *workspace.unlock(states[place], turn_id=turn_id),
@@ -276,7 +275,7 @@ def end(states: States, ask: End) -> Facts:
         facts[held] = lease.release(states[held], turn_id=turn_id)
     if ask.idempotency and states[ask.idempotency].turn_id == turn_id:
         facts[ask.idempotency] = [IdempotencyFreed(turn_id=turn_id)]
-    return facts | _lessons(states, ask)
+    return facts | _lessons(states, ask) | {stream: [ask.ended]}
 
 
 def _lessons(states: States, ask: End) -> Facts:

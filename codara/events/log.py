@@ -108,7 +108,7 @@ class EventLog:
         self, appends: Sequence[Append], cause: Cause, payloads: Sequence[SealedPayload] = ()
     ) -> int:
         """`queue`, then waits. Whoever is cancelled here has still written, or will have."""
-        return await asyncio.shield(self.queue(appends, cause, payloads))
+        return await self.queue(appends, cause, payloads)
 
     async def load(self, stream: str, *, since: frozenset[str] = frozenset()) -> list[Recorded]:
         """The stream's events, from the last one named in `since` or else from its first."""
@@ -151,7 +151,7 @@ class EventLog:
         if len(payload.box) <= PART_BYTES:
             return payload
         for part in parts_of(payload):
-            await asyncio.shield(self._writer.submit(Group((), [part])))
+            await self._writer.submit(Group((), [part]))
         return SealedPayload(payload.ref, b"")
 
     async def open_payload(self, ref: PayloadRef) -> bytes:

@@ -22,7 +22,7 @@ class SealedPayload:
     """A payload on its way into the log; `box` is empty once it has been written."""
 
     ref: PayloadRef
-    box: bytes
+    box: bytes = attrs.field(repr=False)
 
 
 def seal_payload(

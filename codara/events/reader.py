@@ -1,6 +1,7 @@
 """Reading the log: one connection in one thread, rows and events made off the event loop."""
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,19 +13,23 @@ from codara.errors import LogDamaged
 from codara.events.base import Recorded
 from codara.events.mapper import EventMapper
 
-COLUMNS = "position, originator_id, originator_version, topic, state"
-BY_POSITION = (
-    f"SELECT {COLUMNS} FROM stored_events WHERE position > ? AND position <= ?"
-    " ORDER BY position LIMIT ?"
-)
-OF_STREAM = (
-    f"SELECT {COLUMNS} FROM stored_events WHERE originator_id = ? AND originator_version >= ?"
-    " ORDER BY originator_version"
-)
-LAST_OF_STREAM = (
-    f"SELECT {COLUMNS} FROM stored_events WHERE originator_id = ?"
-    " ORDER BY originator_version DESC LIMIT 1"
-)
+BY_POSITION = """
+    SELECT position, originator_id, originator_version, topic, state FROM stored_events
+    WHERE position > ? AND position <= ? ORDER BY position LIMIT ?
+"""
+OF_STREAM = """
+    SELECT position, originator_id, originator_version, topic, state FROM stored_events
+    WHERE originator_id = ? AND originator_version >= ? ORDER BY originator_version
+"""
+LAST_OF_STREAM = """
+    SELECT position, originator_id, originator_version, topic, state FROM stored_events
+    WHERE originator_id = ? ORDER BY originator_version DESC LIMIT 1
+"""
+LAST_NAMED = """
+    SELECT originator_version FROM stored_events
+    WHERE originator_id = ? AND topic IN (SELECT value FROM json_each(?))
+    ORDER BY originator_version DESC LIMIT 1
+"""
 PARTS = "SELECT box FROM payloads WHERE payload_id = ? ORDER BY part"
 NO_END = 2**63 - 1
 
@@ -98,13 +103,7 @@ class LogReader:
     def _first(self, stream: str, since: frozenset[str]) -> int:
         if not since:
             return 1
-        names = ",".join("?" * len(since))
-        rows = self._rows(
-            "SELECT originator_version FROM stored_events"
-            f" WHERE originator_id = ? AND topic IN ({names})"
-            " ORDER BY originator_version DESC LIMIT 1",
-            (stream, *since),
-        )
+        rows = self._rows(LAST_NAMED, (stream, json.dumps(sorted(since))))
         return int(rows[0][0]) if rows else 1
 
     def _parts(self, payload_id: str) -> bytes:

@@ -24,6 +24,7 @@ from codara.errors import VersionClash
 from codara.events import schema
 
 KNOWN_VERSIONS = 20_000
+ROWS_AT_ONCE = (256, 64, 16, 4, 1)
 
 
 @attrs.frozen
@@ -51,9 +52,13 @@ class LogConnections(SQLiteConnectionPool):
     """WAL, and a commit is on the disk before it is acknowledged."""
 
     def _create_connection(self) -> SQLiteConnection:
-        connection = super()._create_connection()
-        connection.cursor().execute("PRAGMA synchronous=FULL")
-        return connection
+        connection = sqlite3.connect(
+            self.db_name, isolation_level=None, check_same_thread=False, cached_statements=64
+        )
+        connection.row_factory = sqlite3.Row
+        for pragma in ("journal_mode=WAL", "synchronous=FULL"):
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+        return SQLiteConnection(connection, self.max_age)
 
 
 class LogDatastore(SQLiteDatastore):
@@ -150,7 +155,7 @@ class LogRecorder(SQLiteApplicationRecorder):
             position = row[0] if row else 0
             versions: dict[str, int] = {}
             fates: list[Fate] = []
-            rows: list[tuple[Any, ...]] = []
+            values: list[Any] = []
             for group in groups:
                 clash = self._follow_on(cursor, group.events, versions)
                 if clash is not None:
@@ -158,19 +163,17 @@ class LogRecorder(SQLiteApplicationRecorder):
                     continue
                 for stored in group.events:
                     position += 1
-                    rows.append(
-                        (
-                            position,
-                            stored.originator_id,
-                            stored.originator_version,
-                            stored.topic,
-                            stored.state,
-                        )
+                    values += (
+                        position,
+                        stored.originator_id,
+                        stored.originator_version,
+                        stored.topic,
+                        stored.state,
                     )
                 for part in group.parts:
                     cursor.execute(schema.INSERT_PART, (part.payload_id, part.part, part.box))
                 fates.append(position if group.events else 0)
-            cursor.executemany(schema.INSERT_AT, rows)
+            _insert(cursor, values)
         return fates, versions
 
     def _follow_on(
@@ -219,6 +222,17 @@ class LogRecorder(SQLiteApplicationRecorder):
     def _notify(self) -> None:
         for event in tuple(self._listeners):
             event.set()
+
+
+def _insert(cursor: sqlite3.Cursor, values: list[Any]) -> None:
+    """Many rows a statement: the interpreter's lock is given away once for all of them."""
+    start = 0
+    for rows in ROWS_AT_ONCE:
+        width = rows * schema.COLUMNS
+        statement = schema.insert_at(rows)
+        while start + width <= len(values):
+            cursor.execute(statement, values[start : start + width])
+            start += width
 
 
 class LogSubscription(ListenNotifySubscription[LogRecorder]):

@@ -1,5 +1,7 @@
 """The tables of the log, and the statements that write them."""
 
+from functools import cache
+
 TABLES = (
     """
     CREATE TABLE IF NOT EXISTS stored_events (
@@ -42,10 +44,17 @@ INSERT = (
     "INSERT INTO stored_events (originator_id, originator_version, topic, state)"
     " VALUES (?, ?, ?, ?)"
 )
-INSERT_AT = (
-    "INSERT INTO stored_events (position, originator_id, originator_version, topic, state)"
-    " VALUES (?, ?, ?, ?, ?)"
-)
 INSERT_PART = "INSERT INTO payloads (payload_id, part, box) VALUES (?, ?, ?)"
 LAST_POSITION = "SELECT seq FROM sqlite_sequence WHERE name = 'stored_events'"
 LAST_VERSION = "SELECT MAX(originator_version) FROM stored_events WHERE originator_id = ?"
+COLUMNS = 5
+
+
+@cache
+def insert_at(rows: int) -> str:
+    """Inserts that many rows of position, originator_id, originator_version, topic, state."""
+    places = ", ".join(["(?, ?, ?, ?, ?)"] * rows)
+    return (
+        "INSERT INTO stored_events"
+        f" (position, originator_id, originator_version, topic, state) VALUES {places}"
+    )

@@ -1,14 +1,16 @@
 """Sealing: AES-256-GCM under a subject's data key, bound to the place the bytes belong to."""
 
 import binascii
-import os
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from codara.errors import LogDamaged
+from codara.ids import RandomPool
 
 NONCE_BYTES = 12
+
+_nonce = RandomPool(NONCE_BYTES)
 
 
 def associated(log_id: str, owner_id: str, kind: str, key_id: str) -> bytes:
@@ -18,7 +20,7 @@ def associated(log_id: str, owner_id: str, kind: str, key_id: str) -> bytes:
 
 def seal(key: AESGCM, plain: bytes, bound_to: bytes) -> bytes:
     """A fresh nonce, then the ciphertext with its tag."""
-    nonce = os.urandom(NONCE_BYTES)
+    nonce = _nonce()
     return nonce + key.encrypt(nonce, plain, bound_to)
 
 
@@ -28,7 +30,7 @@ def unseal(key: AESGCM, box: bytes, bound_to: bytes) -> bytes:
         return key.decrypt(box[:NONCE_BYTES], box[NONCE_BYTES:], bound_to)
     except (InvalidTag, ValueError) as error:
         raise LogDamaged(
-            "a sealed value does not open under its own key: it was altered or moved; "
+            "a sealed value does not open under its key: it was altered or moved; "
             "restore the log from a backup"
         ) from error
 

@@ -130,7 +130,7 @@ class Writer:
         except sqlite3.Error as error:
             trouble = self._told(error)
             if self._trouble is None:
-                logger.error("the log takes no writes: %s", trouble.reason)
+                logger.warning("the log takes no writes: %s", trouble.reason)
             self._trouble = trouble
             return trouble
         if self._trouble is not None:

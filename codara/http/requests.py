@@ -14,8 +14,6 @@ _TRACEPARENT = re.compile(
     r"(?P<version>[0-9a-f]{2})-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})-(?P<flags>[0-9a-f]{2})"
     r"(?P<more>-.*)?"
 )
-_IDENTITY = "codara.identity"
-_MORE_HEADERS = "codara.headers"
 
 _ALLOWED_METHODS = "GET, POST, PATCH, PUT, DELETE, OPTIONS"
 _ALLOWED_HEADERS = (
@@ -43,9 +41,13 @@ class Identity:
         return f"00-{self.trace_id}-{self.span_id}-{self.flags}"
 
 
+_IDENTITY = web.RequestKey("identity", Identity)
+_MORE_HEADERS = web.RequestKey("more_headers", dict[str, str])
+
+
 def identity_of(request: web.Request) -> Identity:
     """The request's identity: the client's ids where it sent sane ones, else fresh ones."""
-    known: Identity | None = request.get(_IDENTITY)
+    known = request.get(_IDENTITY)
     if known is None:
         known = request[_IDENTITY] = _identify(request)
     return known
@@ -53,7 +55,7 @@ def identity_of(request: web.Request) -> Identity:
 
 def add_headers(request: web.Request, headers: Mapping[str, str]) -> None:
     """Headers for whatever the answer will be, an error included."""
-    request.setdefault(_MORE_HEADERS, {}).update(headers)
+    request[_MORE_HEADERS] = {**request.get(_MORE_HEADERS, {}), **headers}
 
 
 async def sign(request: web.Request, response: web.StreamResponse) -> None:

@@ -2,22 +2,20 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import Any, Protocol, Self
 
 import attrs
 from aiohttp import web
 
+from codara.application.accounts import Accounts
 from codara.application.models import Models
+from codara.application.operators import Operators
 from codara.application.ports import Frame
 from codara.application.turns.commands import RunTurn, Started, TurnResult
+from codara.application.users import Users
 from codara.clock import Clock
+from codara.config.settings import Settings
 from codara.ids import NewId
-
-if TYPE_CHECKING:
-    from codara.application.accounts import Accounts
-    from codara.application.operators import Operators
-    from codara.application.users import Users
-    from codara.config.settings import Settings
 
 
 class TurnHandle(Protocol):
@@ -132,13 +130,13 @@ class Services:
 
     turns: Turns
     sessions: Sessions
-    users: "Users"
-    accounts: "Accounts"
-    operators: "Operators"
+    users: Users
+    accounts: Accounts
+    operators: Operators
     models: Models
     views: Views
     health: Health
-    settings: "Settings"
+    settings: Settings
     clock: Clock
     new_id: NewId
 

@@ -102,7 +102,7 @@ def _headroom(event: QuotaObserved) -> float | None:
     return 100.0 - max(used) if used else None
 
 
-_OVER = "status IN ('cooldown', 'exhausted') AND until <= '{now}'"
+_OVER = "status IN ('cooldown', 'exhausted') AND until <= ?1"
 _LISTED = f"""
 * FROM (
     SELECT opened, account_id, provider, auth_type, label,
@@ -114,7 +114,7 @@ _LISTED = f"""
         created_at, updated_at, position
     FROM accounts
 )
-"""
+"""  # noqa: S608
 
 
 @attrs.frozen(kw_only=True)
@@ -148,30 +148,31 @@ class Accounts:
     ) -> Page:
         """A page of accounts, the latest registered first."""
         page = await self.reader.page(
-            self._listed(),
+            _LISTED,
             equal(provider=provider, status=status),
             key="opened",
             limit=limit,
             cursor=cursor,
+            given=self._now(),
         )
         return attrs.evolve(page, items=[self._item(row) for row in page.items])
 
     async def get(self, account_id: str) -> Row | None:
         """One account, or None."""
         row = await self.reader.row(
-            f"SELECT {self._listed()} WHERE account_id = ?", (account_id,)
+            f"SELECT {_LISTED} WHERE account_id = ?2", (*self._now(), account_id)
         )
         return None if row is None else self._item(row)
 
     async def of_provider(self, provider: str) -> Sequence[Standing]:
         """All registered accounts of the provider, the first registered first."""
         rows = await self.reader.rows(
-            f"SELECT {self._listed()} WHERE provider = ? ORDER BY opened", (provider,)
+            f"SELECT {_LISTED} WHERE provider = ?2 ORDER BY opened", (*self._now(), provider)
         )
         return [_standing(row) for row in rows]
 
-    def _listed(self) -> str:
-        return _LISTED.format(now=moment(self.clock()))
+    def _now(self) -> tuple[str]:
+        return (moment(self.clock()),)
 
     def _item(self, row: Row) -> Row:
         item = from_json(opened(self.log, row, ("label", "evidence")), {"windows": None})

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from functools import cache
 from typing import ClassVar
 
 import attrs
 
-from codara.events.base import Event, Recorded
+from codara.events.base import Recorded
 from codara.events.lease import (
     IdempotencyClaimed,
     IdempotencyFreed,
@@ -42,6 +41,12 @@ BOOKKEEPING = frozenset(
 )
 """How the log keeps contenders apart; what it is for stands in the facts written with it."""
 
+_PUBLIC = {
+    event.name: tuple(
+        field.name for field in attrs.fields(event) if not field.metadata.get("private")
+    )
+    for event in CATALOGUE
+}
 _INSERT = """
 INSERT INTO audit (position, event_id, at, actor, action, target_type, target_id, task_id, ids,
     correlation_id, causation_id, details)
@@ -69,7 +74,7 @@ class AuditProjection:
 
     def apply(self, recorded: Recorded) -> Iterable[Statement]:
         event, envelope = recorded.event, recorded.metadata
-        details = {name: getattr(event, name) for name in _public(type(event))}
+        details = {name: getattr(event, name) for name in _PUBLIC[event.name]}
         target_type, target_id = _target(recorded.stream, details)
         ids = [str(value) for name, value in details.items() if value and name.endswith("_id")]
         row = (
@@ -87,12 +92,6 @@ class AuditProjection:
             as_json(details),
         )
         return ((_INSERT, row),)
-
-
-@cache
-def _public(event_class: type[Event]) -> tuple[str, ...]:
-    fields = attrs.fields(event_class)
-    return tuple(field.name for field in fields if not field.metadata.get("private"))
 
 
 def _target(stream: str, details: dict[str, object]) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""What a read model is made of: a name, a version, a schema, and a fold from events to statements."""
+"""What a read model is made of: name, version, schema, and a fold from events to statements."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime

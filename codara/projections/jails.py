@@ -7,7 +7,13 @@ import attrs
 
 from codara.events.base import Recorded
 from codara.events.jail import JailExited, JailKilled, JailStarted
-from codara.events.session import TurnCancelled, TurnCompleted, TurnFailed, TurnRequested, TurnStarted
+from codara.events.session import (
+    TurnCancelled,
+    TurnCompleted,
+    TurnFailed,
+    TurnRequested,
+    TurnStarted,
+)
 from codara.projections.base import Statement
 from codara.projections.queries import Reader
 
@@ -19,7 +25,7 @@ _ENDED = "DELETE FROM turns WHERE turn_id = ?"
 
 
 class UnfinishedProjection:
-    """One row for each turn and jail that has begun and not ended: a handful, however long the log."""
+    """One row for each turn and jail that has not ended: a handful, however long the log."""
 
     name: ClassVar[str] = "unfinished"
     version: ClassVar[int] = 1

@@ -1,4 +1,4 @@
-"""Which file of `views/` is the current one of each read model; replaced by rename, never edited."""
+"""Which file of `views/` is each read model's current one: replaced by rename, never edited."""
 
 import os
 from pathlib import Path

@@ -64,20 +64,21 @@ class Reader:
         key: str,
         limit: int,
         cursor: str | None,
+        given: Sequence[Value] = (),
     ) -> Page:
         """One page of `select`, ordered by the integer column `key`, which no two rows share.
 
-        The column says when a thing came into being, so rows that change while somebody pages
-        through them neither vanish nor show twice. InvalidRequest for a cursor we never gave.
+        `given` are the values of `?1` and so on in `select`.
+
+        The column says when a thing came into being, so that rows that change while somebody
+        pages through them neither vanish nor show twice. InvalidRequest for a strange cursor.
         """
         size = _size(limit)
         chosen = [*conditions, *_behind(key, cursor)]
         where = " AND ".join(f"({sql})" for sql, _ in chosen) or "1"
-        parameters = [value for _, values in chosen for value in values]
-        found = await self.rows(
-            f"SELECT {key} AS page_key, {select} WHERE {where} ORDER BY {key} DESC LIMIT {size + 1}",
-            parameters,
-        )
+        parameters = [*given, *(value for _, values in chosen for value in values)]
+        sql = f"SELECT {key} AS page_key, {select} WHERE {where} ORDER BY {key} DESC"
+        found = await self.rows(f"{sql} LIMIT {size + 1}", parameters)
         keys = [row.pop("page_key") for row in found]
         more = len(found) > size
         return Page(found[:size], _cursor(keys[size - 1]) if more else None, more)

@@ -148,7 +148,7 @@ _LISTED = """
 * FROM (
     SELECT opened, session_id, client_session_id, user_id, workspace_id, label AS workspace,
         provider, CASE WHEN task_id IS NOT NULL THEN 'active'
-            WHEN expired OR expires_at <= '{now}' THEN 'expired'
+            WHEN expired OR expires_at <= ?1 THEN 'expired'
             WHEN dirty THEN 'dirty' ELSE 'idle' END AS status,
         backend_id, dirty, turns, created_at, updated_at, expires_at, last_task_id, position
     FROM sessions LEFT JOIN workspaces USING (workspace_id)
@@ -179,26 +179,27 @@ class Sessions:
             user_id=user_id, workspace_id=workspace_id, provider=provider, status=status
         )
         page = await self.reader.page(
-            self._listed(), conditions, key="opened", limit=limit, cursor=cursor
+            _LISTED, conditions, key="opened", limit=limit, cursor=cursor, given=self._now()
         )
         return attrs.evolve(page, items=[self._item(row) for row in page.items])
 
     async def get(self, session_id: str) -> Row | None:
         """One session, or None."""
         row = await self.reader.row(
-            f"SELECT {self._listed()} WHERE session_id = ?", (session_id,)
+            f"SELECT {_LISTED} WHERE session_id = ?2", (*self._now(), session_id)
         )
         return None if row is None else self._item(row)
 
     async def count(self) -> dict[str, int]:
         """How many sessions there are of each status."""
         rows = await self.reader.rows(
-            f"SELECT status, count(*) AS n FROM (SELECT {self._listed()}) GROUP BY status"
+            f"SELECT status, count(*) AS n FROM (SELECT {_LISTED}) GROUP BY status",  # noqa: S608
+            self._now(),
         )
         return {row["status"]: row["n"] for row in rows}
 
-    def _listed(self) -> str:
-        return _LISTED.format(now=moment(self.clock()))
+    def _now(self) -> tuple[str]:
+        return (moment(self.clock()),)
 
     def _item(self, row: Row) -> Row:
         item = opened(self.log, row, ("client_session_id", "workspace"))

@@ -41,7 +41,9 @@ class Store:
         self._db = db
 
     @classmethod
-    def create(cls, projection: Projection, path: Path, log_id: str, *, fast: bool) -> "Store":
+    def create(
+        cls, projection: Projection, path: Path, log_id: str, *, fast: bool = False
+    ) -> "Store":
         """A new, empty file. `fast`: nothing is synced until `settle`."""
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         db = _connect(path)
@@ -54,34 +56,35 @@ class Store:
 
     @classmethod
     def open(cls, projection: Projection, path: Path) -> "Store":
-        """An existing file; sqlite3.DatabaseError if it is missing, damaged or of another schema."""
+        """An existing file; sqlite3.Error if it is missing, damaged or of another schema."""
         if not path.is_file():
-            raise sqlite3.DatabaseError(f"{path} is missing")
+            raise sqlite3.DatabaseError("it is missing")
         db = _connect(path)
         try:
             db.execute("PRAGMA synchronous=NORMAL")
-            if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-                raise sqlite3.DatabaseError(f"{path} is damaged")
-            store = cls(projection, path, db)
+            _check(db, projection)
+            return cls(projection, path, db)
         except BaseException:
             db.close()
             raise
-        if store.progress.schema != _schema_digest(projection):
-            db.close()
-            raise sqlite3.DatabaseError(f"{path} has another schema")
-        return store
 
     @property
     def position(self) -> int:
         """The last position that was folded."""
         return self.progress.position
 
-    def fold(self, batch: Sequence[Recorded]) -> None:
-        """Folds what lies behind `position`; rows and the new position commit together or not."""
+    def fold(self, after: int, batch: Sequence[Recorded]) -> None:
+        """Folds what lies behind `position`; rows and the new position commit together or not.
+
+        `batch` is everything the log holds behind `after`, up to its own last event. A batch that
+        begins too late is left alone: no event is ever skipped.
+        """
+        if after > self.position:
+            return
         fresh = [recorded for recorded in batch if recorded.position > self.position]
         if not fresh:
             return
-        after = attrs.evolve(
+        moved_to = attrs.evolve(
             self.progress,
             position=fresh[-1].position,
             event_id=fresh[-1].metadata.event_id,
@@ -91,11 +94,11 @@ class Store:
                 self._db.executemany(sql, (row[1] for row in rows))
             moved = self._db.execute(
                 "UPDATE progress SET position = ?, event_id = ? WHERE position = ?",
-                (after.position, after.event_id, self.position),
+                (moved_to.position, moved_to.event_id, self.position),
             )
             if moved.rowcount != 1:
                 raise RuntimeError(f"somebody else writes {self.path}")
-        self.progress = after
+        self.progress = moved_to
 
     def settle(self) -> None:
         """Makes a file that was built `fast` as durable as any other."""
@@ -151,6 +154,13 @@ def _connect(path: Path) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _check(db: sqlite3.Connection, projection: Projection) -> None:
+    if db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+        raise sqlite3.DatabaseError("it is damaged")
+    if _progress(db).schema != _schema_digest(projection):
+        raise sqlite3.DatabaseError("it has another schema")
 
 
 def _progress(db: sqlite3.Connection) -> Progress:

@@ -12,7 +12,6 @@ from codara.events.base import Event, PayloadRef, Recorded, Sealed
 from codara.events.session import (
     TurnCancelled,
     TurnCompleted,
-    TurnEnd,
     TurnFailed,
     TurnRequested,
     TurnStarted,
@@ -87,11 +86,11 @@ class TasksProjection:
             case DiffRecorded():
                 yield _DIFFED, _diffed(event, position)
             case TurnCompleted():
-                yield _ENDED, _ended("completed", None, None, event.end, position, at, event.turn_id)
-            case TurnFailed(code=code, cause=cause):
-                yield _ENDED, _ended("failed", code, cause, event.end, position, at, event.turn_id)
-            case TurnCancelled(cause=cause):
-                yield _ENDED, _ended("cancelled", None, cause, event.end, position, at, event.turn_id)
+                yield _ENDED, _ended(recorded, event, "completed", (None, None))
+            case TurnFailed():
+                yield _ENDED, _ended(recorded, event, "failed", (event.code, event.cause))
+            case TurnCancelled():
+                yield _ENDED, _ended(recorded, event, "cancelled", (None, event.cause))
 
 
 def _requested(event: TurnRequested, position: int, at: str) -> tuple[Value, ...]:
@@ -126,26 +125,23 @@ def _diffed(event: DiffRecorded, position: int) -> tuple[Value, ...]:
 
 
 def _ended(
+    recorded: Recorded,
+    event: TurnCompleted | TurnFailed | TurnCancelled,
     status: str,
-    code: str | None,
-    cause: str | None,
-    end: TurnEnd,
-    position: int,
-    at: str,
-    turn_id: str,
+    why: tuple[str | None, str | None],
 ) -> tuple[Value, ...]:
+    end = event.end
     return (
         status,
-        code,
-        cause,
+        *why,
         None if end.usage is None else as_json(end.usage),
         as_json(end.timings),
         end.thread.backend_id,
         end.tool_ran,
-        at,
-        position,
-        position,
-        turn_id,
+        moment(recorded.metadata.at),
+        recorded.position,
+        recorded.position,
+        event.turn_id,
     )
 
 
@@ -195,9 +191,7 @@ class Tasks:
             ),
             *between("created_at", since, until),
         ]
-        page = await self.reader.page(
-            _LISTED, conditions, key="opened", limit=limit, cursor=cursor
-        )
+        page = await self.reader.page(_LISTED, conditions, key="opened", limit=limit, cursor=cursor)
         return attrs.evolve(page, items=[self._item(row) for row in page.items])
 
     async def get(self, task_id: str) -> Row | None:

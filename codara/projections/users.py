@@ -74,9 +74,12 @@ class UsersProjection:
             case UserProvisioned():
                 named = (sealed(event.email), sealed(event.display_name))
                 what = (event.user_id, event.role, event.max_concurrency)
-                yield _PROVISIONED, (
-                    *(position, *what, *named, at, recorded.metadata.actor),
-                    *(at, position),
+                yield (
+                    _PROVISIONED,
+                    (
+                        *(position, *what, *named, at, recorded.metadata.actor),
+                        *(at, position),
+                    ),
                 )
             case UserUpdated():
                 shown = sealed(event.display_name)
@@ -97,14 +100,14 @@ class UsersProjection:
 _LISTED = """
 user_id, email, display_name, status, role, max_concurrency,
     (SELECT count(*) FROM keys WHERE keys.user_id = users.user_id AND revoked_at IS NULL
-        AND (expires_at IS NULL OR expires_at > '{now}')) AS active_keys,
+        AND (expires_at IS NULL OR expires_at > ?1)) AS active_keys,
     created_at, created_by, updated_at, position FROM users
 """
 _KEYS = """
 SELECT key_id, user_id, label, CASE WHEN revoked_at IS NOT NULL THEN 'revoked'
-    WHEN expires_at <= '{now}' THEN 'expired' ELSE 'active' END AS status,
+    WHEN expires_at <= ?1 THEN 'expired' ELSE 'active' END AS status,
     created_at, expires_at, revoked_at, position FROM keys
-WHERE user_id = ? ORDER BY opened DESC
+WHERE user_id = ?2 ORDER BY opened DESC
 """
 
 
@@ -127,27 +130,28 @@ class Users:
     ) -> Page:
         """A page of users, newest first, without their keys."""
         page = await self.reader.page(
-            self._at(_LISTED),
+            _LISTED,
             equal(user_id=user_id, status=status, role=role),
             key="opened",
             limit=limit,
             cursor=cursor,
+            given=self._now(),
         )
         return attrs.evolve(page, items=[self._item(row) for row in page.items])
 
     async def by_id(self, user_id: str) -> Row | None:
         """One user without their keys, or None."""
-        row = await self.reader.row(f"SELECT {self._at(_LISTED)} WHERE user_id = ?", (user_id,))
+        row = await self.reader.row(f"SELECT {_LISTED} WHERE user_id = ?2", (*self._now(), user_id))
         return None if row is None else self._item(row)
 
     async def get(self, user_id: str) -> Row | None:
         """One user with their keys, or None."""
         user = await self.by_id(user_id)
-        return None if user is None else user | {"keys": await self.keys(user_id)}
+        return None if user is None else user | {"api_keys": await self.keys(user_id)}
 
     async def keys(self, user_id: str) -> Sequence[Row]:
         """All keys the user ever had, newest first; what they open with is nowhere."""
-        rows = await self.reader.rows(self._at(_KEYS), (user_id,))
+        rows = await self.reader.rows(_KEYS, (*self._now(), user_id))
         return [opened(self.log, row, ("label",)) for row in rows]
 
     async def key_stream(self, key_id: str) -> str | None:
@@ -155,8 +159,8 @@ class Users:
         row = await self.reader.row("SELECT stream FROM keys WHERE key_id = ?", (key_id,))
         return None if row is None else str(row["stream"])
 
-    def _at(self, sql: str) -> str:
-        return sql.format(now=moment(self.clock()))
+    def _now(self) -> tuple[str]:
+        return (moment(self.clock()),)
 
     def _item(self, row: Row) -> Row:
         return opened(self.log, row, ("email", "display_name"))

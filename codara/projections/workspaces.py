@@ -101,8 +101,8 @@ def _diff(event: DiffRecorded, at: str) -> dict[str, object]:
 _LISTED = """
 * FROM (
     SELECT opened, workspace_id, label, user_id, path,
-        CASE WHEN locked_until > '{now}' THEN locked_by END AS locked_by,
-        CASE WHEN locked_until > '{now}' THEN locked_until END AS locked_until,
+        CASE WHEN locked_until > ?1 THEN locked_by END AS locked_by,
+        CASE WHEN locked_until > ?1 THEN locked_until END AS locked_until,
         turns, sessions, last_session_id, tree, last_diff, created_at, updated_at, position
     FROM workspaces
 )
@@ -130,19 +130,19 @@ class Workspaces:
         if locked is not None:
             conditions.append(("(locked_by IS NOT NULL) = ?", (locked,)))
         page = await self.reader.page(
-            self._listed(), conditions, key="opened", limit=limit, cursor=cursor
+            _LISTED, conditions, key="opened", limit=limit, cursor=cursor, given=self._now()
         )
         return attrs.evolve(page, items=[self._item(row) for row in page.items])
 
     async def get(self, workspace_id: str) -> Row | None:
         """One workspace, or None."""
         row = await self.reader.row(
-            f"SELECT {self._listed()} WHERE workspace_id = ?", (workspace_id,)
+            f"SELECT {_LISTED} WHERE workspace_id = ?2", (*self._now(), workspace_id)
         )
         return None if row is None else self._item(row)
 
-    def _listed(self) -> str:
-        return _LISTED.format(now=moment(self.clock()))
+    def _now(self) -> tuple[str]:
+        return (moment(self.clock()),)
 
     def _item(self, row: Row) -> Row:
         item = from_json(opened(self.log, row, ("label", "path")), {"last_diff": None})

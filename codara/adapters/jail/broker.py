@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import aiohttp
 from aiohttp import web
+from yarl import URL
 
 from codara.adapters.jail import forwarding
 from codara.adapters.jail.mask import Mask
@@ -119,7 +120,7 @@ class Broker:
         return await self._forward(request, lending, url)
 
     async def _forward(
-        self, request: web.BaseRequest, lending: Lending, url: "forwarding.URL"
+        self, request: web.BaseRequest, lending: Lending, url: URL
     ) -> web.StreamResponse:
         mask = Mask(lending.secret)
         answer: web.StreamResponse | None = None

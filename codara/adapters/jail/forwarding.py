@@ -13,8 +13,17 @@ from codara.adapters.jail.mask import Mask
 from codara.adapters.jail.spec import Lending
 
 HOP_BY_HOP = frozenset(
-    "connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer"
-    " transfer-encoding upgrade".split()
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
 )
 KEY_HEADERS = ("authorization", "x-api-key", "x-goog-api-key", "api-key")
 NOT_SENT = HOP_BY_HOP | frozenset(KEY_HEADERS) | {"host", "accept-encoding", "cookie", "forwarded"}
@@ -32,15 +41,16 @@ def foreign_target(request: web.BaseRequest) -> tuple[str, int] | None:
     """Host and port a request in absolute form asks for; None for the usual form."""
     target = request.raw_path
     if request.method == "CONNECT":
-        host, _, port = target.rpartition(":")
-        return host or target, int(port) if port.isdecimal() else 443
+        name, _, digits = target.rpartition(":")
+        return name or target, int(digits) if digits.isdecimal() else 443
     if target.startswith("/"):
         return None
     try:
         parts = urlsplit(target)
-        return parts.hostname or target, parts.port or 80
+        host, port = parts.hostname or target, parts.port or 80
     except ValueError:
         return target, 0
+    return host, port
 
 
 def target(base_url: str, raw_path: str) -> URL | None:
@@ -54,9 +64,11 @@ def target(base_url: str, raw_path: str) -> URL | None:
 
 
 def request_headers(headers: Mapping[str, str], lending: Lending) -> CIMultiDict[str]:
-    """What the agent sent, without its token and what concerns the connection, with the real key."""
+    """What the agent sent, its token and the connection's own headers replaced by the real key."""
     left_out = NOT_SENT | _named_by_connection(headers)
-    kept = CIMultiDict((name, text) for name, text in headers.items() if name.lower() not in left_out)
+    kept = CIMultiDict(
+        (name, text) for name, text in headers.items() if name.lower() not in left_out
+    )
     kept["Accept-Encoding"] = "identity"
     kept.update(lending.headers)
     kept[lending.header] = f"{lending.scheme} {lending.secret}".strip()
@@ -73,9 +85,7 @@ def response_head(upstream: aiohttp.ClientResponse, mask: Mask) -> web.StreamRes
     return answer
 
 
-async def stream(
-    upstream: aiohttp.ClientResponse, answer: web.StreamResponse, mask: Mask
-) -> None:
+async def stream(upstream: aiohttp.ClientResponse, answer: web.StreamResponse, mask: Mask) -> None:
     """Passes the body on as it comes."""
     async for chunk in upstream.content.iter_any():
         if passed := mask.feed(chunk):

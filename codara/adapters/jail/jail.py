@@ -1,6 +1,7 @@
 """A running jail: its streams, its way out, and its end."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
@@ -13,6 +14,7 @@ from codara.adapters.jail.pipes import Pipes
 from codara.application.ports import JailJournal
 
 KILL_SECONDS = 10.0
+LAST_WORDS_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +82,13 @@ class Jail:
     def stderr(self) -> bytes:
         """The last 64 KiB the agent wrote to stderr."""
         return self._parts.pipes.stderr.tail()
+
+    async def last_words(self) -> bytes:
+        """The same, once the agent has closed its stderr; waits for that, at most a second."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS_SECONDS):
+                await self._parts.pipes.stderr.ended.wait()
+        return self.stderr()
 
     async def wait(self) -> int | None:
         """The exit code (128 + n for a signal), once everything in the jail is gone."""

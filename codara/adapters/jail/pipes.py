@@ -15,6 +15,10 @@ class Tail(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._kept = bytearray()
+        self.ended = asyncio.Event()
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self.ended.set()
 
     def data_received(self, data: bytes) -> None:
         self._kept += data
@@ -52,8 +56,10 @@ async def connect(child: "subprocess.Popen[bytes]") -> Pipes:
         into, _ = await loop.connect_write_pipe(lambda: sink, stdin)
         made.append(into)
     except BaseException:
-        for opened in (*made, stdin, stdout, stderr):
-            opened.close()
+        for transport in made:
+            transport.close()
+        for file in (stdin, stdout, stderr):
+            file.close()
         raise
     return Pipes(asyncio.StreamWriter(into, sink, None, loop), reader, tail, tuple(made))
 

@@ -37,7 +37,8 @@ def parents() -> dict[int, int]:
 def descendants(pid: int) -> list[int]:
     """The children of a process, their children, and so on."""
     tree = parents()
-    found, level = [], {pid}
+    found: list[int] = []
+    level = {pid}
     while level := {child for child, parent in tree.items() if parent in level}:
         found.extend(level)
     return found

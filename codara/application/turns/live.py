@@ -78,6 +78,7 @@ class Run:
     broadcast: Broadcast = attrs.field(factory=Broadcast)
     running: Running | None = None
     cancel_cause: str | None = None
+    cancelled_by: str | None = None
     listeners: int = 0
     timings: dict[str, float] = attrs.field(factory=dict)
     work: asyncio.Task[Any] | None = None
@@ -91,9 +92,9 @@ class Run:
 
     @property
     def cause(self) -> Cause:
-        """The envelope of every fact of this turn."""
+        """The envelope of the turn's facts; once it is cancelled, whoever did that is the actor."""
         return Cause(
-            actor=self.command.caller.actor,
+            actor=self.cancelled_by or self.command.caller.actor,
             correlation_id=self.command.trace_id,
             causation_id=self.command.request_id,
         )
@@ -125,10 +126,10 @@ class Run:
             elif future is self._ended:
                 self._ended.set_result(result)
 
-    def cancel(self, cause: str) -> None:
+    def cancel(self, cause: str, actor: str) -> None:
         """Stops the work; the end is recorded by whoever carries the turn."""
         if self.cancel_cause is None and not self.over:
-            self.cancel_cause = cause
+            self.cancel_cause, self.cancelled_by = cause, actor
             if self.work:
                 self.work.cancel()
 
@@ -158,7 +159,9 @@ class Run:
         self.listeners -= 1
         if self.listeners == 0 and not self.over:
             loop = asyncio.get_running_loop()
-            self._leaving = loop.call_later(self.grace, self.cancel, "client_gone")
+            self._leaving = loop.call_later(
+                self.grace, self.cancel, "client_gone", self.command.caller.actor
+            )
 
     async def started(self) -> Started:
         return await asyncio.shield(self._started)

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from codara.application.turns.locks import NamedLocks
 from codara.errors import Overloaded, WorkspaceBusy
 
 
@@ -10,8 +11,7 @@ class Queue:
 
     def __init__(self, max_concurrency: int) -> None:
         self._places = asyncio.Semaphore(max_concurrency)
-        self._workspaces: dict[str, asyncio.Lock] = {}
-        self._waiting: dict[str, int] = {}
+        self._workspaces = NamedLocks()
         self._returned = asyncio.Event()
 
     async def enter(self, workspace_id: str, until: float) -> None:
@@ -20,45 +20,27 @@ class Queue:
         WorkspaceBusy or Overloaded if that takes longer than `until` (the event loop's time).
         Refused or cancelled, it holds nothing.
         """
-        lock = self._workspaces.setdefault(workspace_id, asyncio.Lock())
-        self._waiting[workspace_id] = self._waiting.get(workspace_id, 0) + 1
         try:
-            await self._acquire(lock, until, _workspace_busy(workspace_id))
-        except BaseException:
-            self._forget(workspace_id)
-            raise
+            async with asyncio.timeout_at(until):
+                await self._workspaces.acquire(workspace_id)
+        except TimeoutError:
+            raise _workspace_busy(workspace_id) from None
         try:
-            await self._acquire(self._places, until, _no_place())
+            async with asyncio.timeout_at(until):
+                await self._places.acquire()
+        except TimeoutError:
+            self._workspaces.release(workspace_id)
+            raise _no_place() from None
         except BaseException:
-            lock.release()
-            self._forget(workspace_id)
+            self._workspaces.release(workspace_id)
             raise
 
     def leave(self, workspace_id: str) -> None:
         """Gives the place and the workspace to whoever waits for them."""
         self._places.release()
-        self._workspaces[workspace_id].release()
-        self._forget(workspace_id)
+        self._workspaces.release(workspace_id)
         self._returned.set()
         self._returned = asyncio.Event()
-
-    async def _acquire(
-        self,
-        lock: asyncio.Lock | asyncio.Semaphore,
-        until: float,
-        refusal: WorkspaceBusy | Overloaded,
-    ) -> None:
-        try:
-            async with asyncio.timeout_at(until):
-                await lock.acquire()
-        except TimeoutError:
-            raise refusal from None
-
-    def _forget(self, workspace_id: str) -> None:
-        self._waiting[workspace_id] -= 1
-        if not self._waiting[workspace_id]:
-            del self._waiting[workspace_id]
-            del self._workspaces[workspace_id]
 
     async def something_returns(self, until: float) -> bool:
         """Waits until some turn has given back what it had; False once `until` has come."""

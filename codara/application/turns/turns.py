@@ -8,6 +8,7 @@ from codara.application.turns import admit, recorded
 from codara.application.turns.carry import carry
 from codara.application.turns.commands import RunTurn
 from codara.application.turns.live import Run, TurnHandle
+from codara.application.turns.locks import NamedLocks
 from codara.application.turns.means import Means
 from codara.application.turns.queue import Queue
 from codara.application.workspaces import WorkspaceDesk
@@ -41,6 +42,7 @@ class Turns:
         self._means = means
         self._workspaces = workspaces
         self._queue = Queue(means.limits.max_concurrency)
+        self._keys = NamedLocks()
         self._runs: dict[str, Run] = {}
         self._carriers: set[asyncio.Task[None]] = set()
         self._of_user: Counter[str] = Counter()
@@ -56,8 +58,10 @@ class Turns:
             correlation_id=command.trace_id,
             causation_id=command.request_id,
         )
+        key = admit.idempotency_stream(self._means, command)
         try:
-            return await self._admitted(command, cause)
+            async with self._keys.held(key):
+                return await self._admitted(command, cause)
         except CodaraError as error:
             await self._record_refusal(command, cause, error)
             raise
@@ -180,13 +184,13 @@ class Turns:
         except CodaraError as unrecorded:
             logger.warning("a refusal could not be recorded: %s", unrecorded.message)
 
-    async def cancel(self, turn_id: str, user_id: str | None) -> None:
+    async def cancel(self, turn_id: str, user_id: str | None, actor: str) -> None:
         """Stops a turn; NotFound if it does not run, or is not `user_id`'s (None: an operator)."""
         run = self._runs.get(turn_id)
         foreign = run and user_id is not None and run.command.caller.user_id != user_id
         if run is None or run.over or foreign:
             raise NotFound(f"There is no running task {turn_id}.")
-        run.cancel("requested")
+        run.cancel("requested", actor)
 
     async def close(self, drain_seconds: float) -> None:
         """Admits no more, lets running turns end for `drain_seconds`, then cancels them."""
@@ -194,6 +198,6 @@ class Turns:
         if self._carriers:
             await asyncio.wait(set(self._carriers), timeout=drain_seconds)
         for run in list(self._runs.values()):
-            run.cancel("shutdown")
+            run.cancel("shutdown", "system:gateway")
         if self._carriers:
             await asyncio.wait(set(self._carriers))

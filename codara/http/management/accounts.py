@@ -118,7 +118,7 @@ async def _form(request: web.Request) -> Mapping[str, Any]:
     return {name: await _text_of(name, value) for name, value in form.items()}
 
 
-async def _text_of(name: str, value: str | bytearray | web.FileField) -> str:
+async def _text_of(name: str, value: str | bytes | bytearray | web.FileField) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, web.FileField):

@@ -8,7 +8,17 @@ from codara.http.services import SERVICES
 
 routes = web.RouteTableDef()
 
-_FILTERS = ("actor", "action", "target_type", "target", "search", "since", "until")
+_FILTERS = (
+    "actor",
+    "action",
+    "target_type",
+    "target_id",
+    "user_id",
+    "correlation_id",
+    "search",
+    "since",
+    "until",
+)
 
 
 @routes.get("/management/v1/audit")

@@ -13,7 +13,7 @@ routes = web.RouteTableDef()
 async def list_sessions(request: web.Request) -> web.Response:
     """All sessions, newest first."""
     await operator_of(request)
-    filters = ("status", "provider", "workspace_id", "user_id", "since", "until")
+    filters = ("status", "provider", "workspace_id", "user_id")
     return await listing(request, request.app[SERVICES].views.sessions, filters)
 
 

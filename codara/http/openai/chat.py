@@ -1,19 +1,21 @@
 """`POST /v1/chat/completions`: one turn of an agent."""
 
 import asyncio
+from contextlib import suppress
 
 import orjson
 from aiohttp import web
 
 from codara.application.callers import Caller
 from codara.application.turns.commands import RunTurn
+from codara.errors import CodaraError
 from codara.http.auth import caller_of
 from codara.http.body import json_body
 from codara.http.openai.answer import Reply
 from codara.http.openai.decode import ChatRequest, decode
 from codara.http.openai.stream import stream_turn
 from codara.http.requests import add_headers, identity_of
-from codara.http.services import SERVICES, TurnHandle
+from codara.http.services import SERVICES, TurnHandle, Turns
 
 routes = web.RouteTableDef()
 
@@ -26,7 +28,7 @@ async def complete(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
     caller = await caller_of(request)
     wanted = await _decoded(request, caller)
-    handle = await services.turns.submit(await _command(request, caller, wanted))
+    handle = await _submitted(services.turns, await _command(request, caller, wanted))
     add_headers(request, _turn_headers(handle))
     reply = Reply(
         turn_id=handle.turn_id,
@@ -73,6 +75,18 @@ async def _command(request: web.Request, caller: Caller, wanted: ChatRequest) ->
         persistent=wanted.persistent,
         stream=wanted.stream,
     )
+
+
+async def _submitted(turns: Turns, command: RunTurn) -> TurnHandle:
+    """A client that leaves meanwhile does not tear the admission apart: it only stops listening."""
+    admission = asyncio.ensure_future(turns.submit(command))
+    try:
+        return await asyncio.shield(admission)
+    except asyncio.CancelledError:
+        with suppress(CodaraError):
+            async with await admission:
+                pass
+        raise
 
 
 def _turn_headers(handle: TurnHandle) -> dict[str, str]:

@@ -59,7 +59,8 @@ def _part(part: Any, where: str) -> str:
         raise UnsupportedParameter(f"No agent here takes {kind} parts, only text.", param=where)
     if kind not in _TEXT_OF:
         raise InvalidRequest(f"{where} has the unknown type {kind!r}.", param=where)
+    field = f"{where}.{_TEXT_OF[kind]}"
     text = part.get(_TEXT_OF[kind])
     if not isinstance(text, str):
-        raise InvalidRequest(f"{where}.{_TEXT_OF[kind]} must be text.", param=where)
+        raise InvalidRequest(f"{field} must be text.", param=field)
     return text

@@ -1,7 +1,7 @@
 """A turn as server-sent events: chunks as they come, comments in between, an honest end."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -44,6 +44,10 @@ class EventStream:
         """The mark by which OpenAI's clients know that the answer is whole."""
         await self._write(b"data: [DONE]\n\n")
 
+    async def close(self) -> None:
+        """Nothing more will come."""
+        await self._bounded(self._response.write_eof())
+
     async def comment(self, text: str) -> None:
         """Something that only keeps proxies from losing patience."""
         await self._write(f": {text}\n\n".encode())
@@ -67,9 +71,12 @@ class EventStream:
 
     async def _write(self, data: bytes) -> None:
         self._quiet = False
+        await self._bounded(self._response.write(data))
+
+    async def _bounded(self, writing: Awaitable[None]) -> None:
         try:
             async with asyncio.timeout(STUCK_SECONDS):
-                await self._response.write(data)
+                await writing
         except TimeoutError as stuck:
             self._hang_up()
             raise ClientGone("The client has stopped reading.") from stuck
@@ -98,6 +105,7 @@ async def stream_turn(
             await events.send(error_body(presentable(request, error)))
         else:
             await _tail(events, reply, result)
+    await events.close()
     return response
 
 

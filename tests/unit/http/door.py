@@ -191,12 +191,19 @@ class Door:
 
     url: str
     http: aiohttp.ClientSession
+    answers: list[aiohttp.ClientResponse] = attrs.field(factory=list)
 
     async def chat(self, body: Any = None, **headers: str) -> aiohttp.ClientResponse:
         """Posts a chat request with the user's key."""
         sent = {"Authorization": f"Bearer {KEY}", **headers}
         wanted = body if body is not None else a_request()
-        return await self.http.post("/v1/chat/completions", json=wanted, headers=sent)
+        return await self.ask("POST", "/v1/chat/completions", json=wanted, headers=sent)
+
+    async def ask(self, method: str, path: str, **more: Any) -> aiohttp.ClientResponse:
+        """One request; its answer is closed with the door."""
+        answer = await self.http.request(method, path, **more)
+        self.answers.append(answer)
+        return answer
 
 
 @asynccontextmanager
@@ -208,7 +215,12 @@ async def opened(bundle: Services) -> AsyncIterator[Door]:
         await web.TCPSite(serving, "127.0.0.1", 0).start()
         url = f"http://127.0.0.1:{serving.addresses[0][1]}"
         async with aiohttp.ClientSession(url) as http:
-            yield Door(url, http)
+            door = Door(url, http)
+            try:
+                yield door
+            finally:
+                for answer in door.answers:
+                    answer.close()
     finally:
         await serving.cleanup()
 

@@ -1,4 +1,4 @@
-"""How a codex turn ended: the agent's word, its exit, its thread, and what we did to it, together."""
+"""How a codex turn ended: by its word, its exit, its thread and what we did to it, together."""
 
 from datetime import datetime
 
@@ -15,17 +15,17 @@ _ENOUGH = 100.0
 class Ending:
     """What is known besides the agent's lines.
 
-    `expected` is the thread that was asked for, None for a fresh one. `exited` says that the
-    process ended, with `exit_code`. `stopped` is our own reason for ending it: stalled, timeout or
-    protocol.
+    `expected` is the thread that was asked for, None for a fresh one. `exit_code` is None while
+    the process lives. `stopped` is our own reason for ending it: stalled, timeout or protocol.
+    `retry_at` is when the provider said to come back.
     """
 
     expected: str | None = None
-    exited: bool = False
     exit_code: int | None = None
     stderr: str = ""
     stopped: str | None = None
     message: str = ""
+    retry_at: datetime | None = None
     jailed: bool = True
 
 

@@ -66,6 +66,9 @@ def appserver_line(reading: Reading, message: Message) -> Read:
             return _limits(reading, params.get("rateLimits") or {})
         case "error" if ours and params.get("willRetry"):
             return reading, (RetryNotice(_retry_text(params.get("error") or {})),)
+        case "turn/started" if ours:
+            turn_id = str((params.get("turn") or {}).get("id"))
+            return attrs.evolve(reading, turn_id=turn_id), ()
         case "turn/completed" if ours:
             return _ended(reading, params.get("turn") or {})
         case "warning" | "configWarning" | "guardianWarning" if ours:
@@ -188,6 +191,8 @@ def _limits(reading: Reading, limits: Message) -> Read:
 
 
 def _ended(reading: Reading, turn: Message) -> Read:
+    if reading.turn_id not in (None, turn.get("id")):
+        return reading, ()
     error = turn.get("error") or {}
     status, text = str(turn.get("status")), str(error.get("message") or "")
     cause = cause_of(text, error.get("codexErrorInfo")) if status == "failed" else None

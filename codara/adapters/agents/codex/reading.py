@@ -1,4 +1,4 @@
-"""What is known of a codex turn so far: a frozen state that both transports' lines are folded into."""
+"""What is known of a codex turn so far: the state into which the lines are folded."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -103,7 +103,7 @@ def count(reading: Reading, total: Tokens, last: Tokens | None, raw: Mapping[str
     after = attrs.evolve(reading, total=total, used=used)
     if used == reading.used:
         return after, ()
-    return after, (UsageSeen(*attrs.astuple(used), raw=raw),)
+    return after, (UsageSeen(**attrs.asdict(used), raw=raw),)
 
 
 def window(name: str, found: Mapping[str, Any] | None) -> WindowSeen | None:

@@ -1,0 +1,54 @@
+# make demo [ARGS=--once]   see it work        make test    everything a change has to pass
+# make soak                 kill -9, 50 times  make bench   the figures of benchmarks/README.md
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON_READY := $(VENV)/.python-ready
+AGENTS_READY := agents/node_modules/.ready
+WORKERS ?= 2
+ARGS ?=
+
+export PATH := $(CURDIR)/agents/node_modules/.bin:$(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: demo test check pytest soak bench format examples system clean
+
+demo: $(PYTHON_READY) $(AGENTS_READY) system
+	$(BIN)/codara demo $(ARGS)
+
+test: check pytest
+
+check: $(PYTHON_READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+pytest: $(PYTHON_READY) $(AGENTS_READY) system
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -rs -m "not soak" $(ARGS)
+
+soak: $(PYTHON_READY) $(AGENTS_READY) system
+	$(BIN)/pytest -m soak $(ARGS)
+
+bench: $(PYTHON_READY) $(AGENTS_READY) system
+	$(BIN)/python -m benchmarks $(ARGS)
+
+format: $(PYTHON_READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+examples: $(PYTHON_READY)
+	$(BIN)/python -m codara.config.example
+
+$(PYTHON_READY): pyproject.toml scripts/python.sh
+	scripts/python.sh
+	@touch $@
+
+$(AGENTS_READY): agents/package.json agents/package-lock.json | $(PYTHON_READY)
+	$(BIN)/python -m codara.demo.tools
+	@touch $@
+
+system:
+	@scripts/system.sh
+
+clean:
+	rm -rf $(VENV) agents/node_modules .codara dist

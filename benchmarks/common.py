@@ -1,0 +1,55 @@
+"""What the benchmarks share: a scratch folder, a stopwatch, medians, and a line a figure."""
+
+import asyncio
+import statistics
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="codara-bench-") as folder:
+        yield Path(folder)
+
+
+def rate(count: int, work: Callable[[], object]) -> float:
+    """How many a second, if `work` does `count` of them."""
+    begun = time.perf_counter()
+    work()
+    return count / (time.perf_counter() - begun)
+
+
+async def async_rate(count: int, work: Awaitable[object]) -> float:
+    """The same for something that is awaited."""
+    begun = time.perf_counter()
+    await work
+    return count / (time.perf_counter() - begun)
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The value below which `share` (0 to 1) of them are."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def medians(rounds: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Of figures measured several times, interleaved: the median of each."""
+    return {name: statistics.median(found[name] for found in rounds) for name in rounds[0]}
+
+
+def show(what: str, value: float, *, reach: str = "", unit: str = "") -> None:
+    """One line: the figure, and what is to be reached."""
+    number = f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+    print(f"{what:<64} {number:>10} {unit:<4} {f'(reach {reach})' if reach else ''}")
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Runs a benchmark to its end."""
+    return asyncio.run(main)

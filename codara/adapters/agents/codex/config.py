@@ -1,0 +1,105 @@
+"""How codex is told to be quiet and to speak to the jail's own endpoint only."""
+
+import json
+import platform
+import sys
+from pathlib import Path
+
+import attrs
+
+from codara.adapters.agents.programs import package_folder
+
+PROVIDER = "codara"
+KEY_VARIABLE = "CODARA_JAIL_TOKEN"
+CONFIG_FILE = ".codex/config.toml"
+DEFAULT_BASE_URL = "https://api.openai.com/v1"
+REMEDY = "install it with `npm ci --prefix agents`"
+
+_REQUEST_RETRIES = 2
+_IDLE_MS = 24 * 3600 * 1000
+_MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+@attrs.frozen(kw_only=True)
+class CodexSettings:
+    """What the gateway's configuration says about codex."""
+
+    binary: str = "codex"
+    default_model: str | None = None
+    base_url: str = DEFAULT_BASE_URL
+    transport: str = "auto"
+    max_processes: int = 8
+    idle_seconds: float = 600.0
+    allow_hosts: tuple[str, ...] = ()
+
+
+def config_toml(endpoint: str, instructions: str = "") -> str:
+    """The whole of `config.toml`; `instructions` are for transports that cannot send them.
+
+    Requests are tried again, streams are not: a stream that began again would say its text twice.
+    codex's own idle timer is off, as the gateway's decides.
+    """
+    return "\n".join(
+        (
+            f"model_provider = {_text(PROVIDER)}",
+            "check_for_update_on_startup = false",
+            *((f"developer_instructions = {_text(instructions)}",) if instructions else ()),
+            "",
+            f"[model_providers.{PROVIDER}]",
+            f"name = {_text(PROVIDER)}",
+            f"base_url = {_text(endpoint)}",
+            'wire_api = "responses"',
+            f"env_key = {_text(KEY_VARIABLE)}",
+            f"request_max_retries = {_REQUEST_RETRIES}",
+            "stream_max_retries = 0",
+            f"stream_idle_timeout_ms = {_IDLE_MS}",
+            "",
+            "[analytics]",
+            "enabled = false",
+            "",
+        )
+    )
+
+
+def environment(inner_home: Path, token: str) -> dict[str, str]:
+    """The variables codex needs besides the jail's own."""
+    return {"CODEX_HOME": str(inner_home / ".codex"), KEY_VARIABLE: token}
+
+
+def appserver_arguments() -> tuple[str, ...]:
+    return ("app-server", "--disable", "plugins")
+
+
+def exec_arguments(model: str, thread_id: str | None) -> tuple[str, ...]:
+    """One turn per process; the prompt comes on standard input."""
+    resume = ("resume",) if thread_id else ()
+    return (
+        "exec",
+        *resume,
+        "--disable",
+        "plugins",
+        "--json",
+        "--skip-git-repo-check",
+        "--dangerously-bypass-approvals-and-sandbox",
+        "-m",
+        model,
+        *((thread_id,) if thread_id else ()),
+        "-",
+    )
+
+
+def native_program(launcher: Path) -> Path | None:
+    """The native codex behind the node launcher of its npm package."""
+    package = package_folder(launcher)
+    if package is None or launcher.suffix != ".js":
+        return None
+    machine = _MACHINES.get(platform.machine().lower(), platform.machine())
+    name = f"codex-{sys.platform}-{machine}"
+    beside = (package.parent / name, package / "node_modules" / "@openai" / name)
+    found = (path for folder in beside for path in sorted(folder.glob("vendor/*/bin/codex")))
+    return next(found, None)
+
+
+def _text(value: str) -> str:
+    """A TOML basic string: JSON's, which leaves only DEL as it is."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,101 @@
+"""JSON-RPC lines with a `codex app-server`: our requests, its answers, its notifications."""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+
+from codara.adapters.agents.lines import Message
+from codara.adapters.agents.output import Exit, Output
+from codara.adapters.jail.jail import Jail
+
+_UNSUPPORTED = {"code": -32601, "message": "this client answers no requests"}
+
+
+class RpcError(Exception):
+    """The app-server refused a request."""
+
+
+class Gone(Exception):
+    """The process ended before it answered."""
+
+
+class Rpc:
+    """One app-server's streams.
+
+    `heard` is called with every line it writes and the message in it, after answers were handed
+    to whoever waits for them; answers to quiet calls are nobody else's business.
+    """
+
+    def __init__(self, jail: Jail, heard: Callable[[bytes, Message | None], None]) -> None:
+        self._jail = jail
+        self._heard = heard
+        self._numbers = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
+        self._quiet: set[int] = set()
+        self._output = Output(jail, self._take)
+        self._output.when_ended(self._forsake)
+
+    @property
+    def alive(self) -> bool:
+        return not self._output.done
+
+    async def ended(self) -> Exit:
+        return await self._output.ended()
+
+    def when_ended(self, call: Callable[[], None]) -> None:
+        self._output.when_ended(call)
+
+    async def call(self, method: str, *, quiet: bool = False, **params: Any) -> Mapping[str, Any]:
+        """Sends a request and waits for its result; RpcError when refused, Gone at the end."""
+        if not self.alive:
+            raise Gone
+        number = next(self._numbers)
+        if quiet:
+            self._quiet.add(number)
+        answer: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = answer
+        try:
+            await self._send({"id": number, "method": method, "params": params})
+            return await answer
+        finally:
+            self._waiting.pop(number, None)
+
+    async def notify(self, method: str) -> None:
+        await self._send({"method": method})
+
+    async def _send(self, message: Mapping[str, Any]) -> None:
+        try:
+            self._jail.stdin.write(orjson.dumps(message) + b"\n")
+            await self._jail.stdin.drain()
+        except (OSError, RuntimeError) as error:
+            raise Gone from error
+
+    def _take(self, line: bytes, message: Message | None) -> None:
+        if message is not None and "id" in message:
+            self._answered(message)
+            if message["id"] in self._quiet:
+                self._quiet.discard(message["id"])
+                return
+        self._heard(line, message)
+
+    def _answered(self, message: Message) -> None:
+        if "method" in message:
+            refusal = {"id": message["id"], "error": _UNSUPPORTED}
+            self._jail.stdin.write(orjson.dumps(refusal) + b"\n")
+            return
+        waiting = self._waiting.get(message["id"])
+        if waiting is None or waiting.done():
+            return
+        if "error" in message:
+            error = message["error"] or {}
+            waiting.set_exception(RpcError(str(error.get("message", error))))
+        else:
+            waiting.set_result(message.get("result") or {})
+
+    def _forsake(self) -> None:
+        for waiting in self._waiting.values():
+            if not waiting.done():
+                waiting.set_exception(Gone())

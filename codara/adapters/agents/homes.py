@@ -1,0 +1,103 @@
+"""Private homes, one per workspace and runtime; what lies in them belongs to the agent.
+
+An agent may have put anything into its home, links included: the gateway opens nothing there
+through a path, only step by step below a directory that is known to be one.
+"""
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Homes:
+    """The folder `homes/`. Every method blocks: call it in a thread.
+
+    `uid` is whom the agents run as; None leaves ownership alone.
+    """
+
+    def __init__(self, root: Path, uid: int | None = None) -> None:
+        self._root = root
+        self._uid = uid
+
+    def ensure(self, workspace_id: str, runtime: str) -> Path:
+        """The home, made if it is missing: mode 0700, the agents' own."""
+        above = self._root / workspace_id
+        above.mkdir(mode=0o700, parents=True, exist_ok=True)
+        home = above / runtime
+        if not home.exists():
+            home.mkdir(mode=0o700)
+            self._give(home)
+        return home
+
+    def write(self, home: Path, relative: str, data: bytes) -> None:
+        """Replaces one file of a home, atomically, mode 0600; folders on the way are made.
+
+        Raises OSError where the agent put something else in a folder's place.
+        """
+        *folders, name = relative.split("/")
+        with self._folder(home, folders) as folder:
+            temporary = f".{name}.{secrets.token_hex(8)}"
+            file = os.open(temporary, _NEW_FILE, 0o600, dir_fd=folder)
+            try:
+                os.write(file, data)
+                if self._uid is not None:
+                    os.fchown(file, self._uid, self._uid)
+            finally:
+                os.close(file)
+            os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+
+    def remember(self, workspace_id: str, runtime: str, notes: Mapping[str, Any]) -> None:
+        """Keeps the gateway's own notes on a home, beside it and out of the agent's reach."""
+        path = self._notes(workspace_id, runtime)
+        temporary = path.with_suffix(".new")
+        temporary.write_text(json.dumps(notes), encoding="utf-8")
+        temporary.replace(path)
+
+    def recall(self, workspace_id: str, runtime: str) -> dict[str, Any]:
+        """The notes kept last; empty if there are none."""
+        try:
+            found = json.loads(self._notes(workspace_id, runtime).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def remove(self, workspace_id: str) -> None:
+        """Removes all homes of a workspace; harmless when there are none."""
+        shutil.rmtree(self._root / workspace_id, ignore_errors=True)
+
+    def _notes(self, workspace_id: str, runtime: str) -> Path:
+        return self._root / workspace_id / f"{runtime}.json"
+
+    @contextmanager
+    def _folder(self, home: Path, folders: list[str]) -> Iterator[int]:
+        here = os.open(home, _DIRECTORY)
+        try:
+            for name in folders:
+                below = self._step(here, name)
+                os.close(here)
+                here = below
+            yield here
+        finally:
+            os.close(here)
+
+    def _step(self, here: int, name: str) -> int:
+        try:
+            return os.open(name, _DIRECTORY, dir_fd=here)
+        except FileNotFoundError:
+            os.mkdir(name, 0o700, dir_fd=here)
+            below = os.open(name, _DIRECTORY, dir_fd=here)
+            if self._uid is not None:
+                os.fchown(below, self._uid, self._uid)
+            return below
+
+    def _give(self, home: Path) -> None:
+        if self._uid is not None:
+            os.chown(home, self._uid, self._uid, follow_symlinks=False)

@@ -1,0 +1,65 @@
+"""The patience of the gateway with one turn: a limit for the whole, another for silence."""
+
+import asyncio
+from collections.abc import Coroutine
+from types import TracebackType
+from typing import Any, Self
+
+from codara.application.ports import AgentTurn
+from codara.clock import Clock
+
+
+class Watch:
+    """An ``async with`` block that ends with TimeoutError when the turn has used up its time.
+
+    `reason` then says why: `timeout` (the whole turn) or `stalled` (no progress).
+    """
+
+    def __init__(self, turn: AgentTurn, clock: Clock) -> None:
+        self._loop = asyncio.get_running_loop()
+        left = (turn.until - clock()).total_seconds()
+        self._end = self._loop.time() + left
+        self._patience = turn.stall_timeout
+        self._timeout = asyncio.timeout_at(self._next())
+
+    @property
+    def reason(self) -> str:
+        return "timeout" if self._loop.time() >= self._end else "stalled"
+
+    def progress(self) -> None:
+        """The agent got on: the time for silence begins anew."""
+        if self._patience and not self._timeout.expired():
+            self._timeout.reschedule(self._next())
+
+    async def __aenter__(self) -> Self:
+        await self._timeout.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._timeout.__aexit__(kind, error, traceback)
+
+    def _next(self) -> float:
+        if not self._patience:
+            return self._end
+        return min(self._end, self._loop.time() + self._patience)
+
+
+async def to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Runs a clean-up, which has bounds of its own, to its end even if we are cancelled meanwhile.
+
+    The cancellation is raised afterwards.
+    """
+    task = asyncio.create_task(work)
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        raise asyncio.CancelledError

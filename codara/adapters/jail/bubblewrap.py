@@ -1,0 +1,198 @@
+"""Jails made with bubblewrap: started behind a gate that opens once the log knows of them."""
+
+import asyncio
+import os
+import subprocess
+from functools import partial
+from pathlib import Path
+
+import aiohttp
+
+from codara.adapters.jail import bwrap, limits, network, remedies, staging
+from codara.adapters.jail.broker import Broker
+from codara.adapters.jail.doors import Doors
+from codara.adapters.jail.jail import Jail, Parts
+from codara.adapters.jail.outgoing import outgoing_session
+from codara.adapters.jail.pipes import connect
+from codara.adapters.jail.spawner import SYSTEM_PATH, Spawned, Spawner, read_inner_pid
+from codara.adapters.jail.spec import BROKER_PORT, HOME_INSIDE, PROXY_PORT, JailSpec
+from codara.adapters.jail.starting import Starting, announce
+from codara.adapters.jail.walled import WalledProcess
+from codara.application.ports import JailJournal
+from codara.errors import JailUnavailable
+
+READY_SECONDS = 15.0
+LAST_WORDS_SECONDS = 5.0
+BASE_ENVIRONMENT = {
+    "PATH": SYSTEM_PATH,
+    "HOME": str(HOME_INSIDE),
+    "USER": bwrap.USER,
+    "LOGNAME": bwrap.USER,
+    "SHELL": bwrap.SHELL,
+    "LANG": "C.UTF-8",
+    "TERM": "xterm-256color",
+    "TMPDIR": "/tmp",  # noqa: S108 - the jail's own
+    "NO_COLOR": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+}
+
+
+class Bubblewrap:
+    """Satisfies `Jails` with real walls.
+
+    `uid` is the user a root gateway drops to; any other gateway runs its jails as itself. With
+    `network="none"` nothing but the broker can be reached; `allow_hosts` is added to each spec's.
+    """
+
+    jailed = True
+
+    def __init__(
+        self,
+        journal: JailJournal,
+        *,
+        uid: int = 10001,
+        network: str = "proxy",
+        allow_hosts: tuple[str, ...] = (),
+    ) -> None:
+        self._journal = journal
+        self._ports = (BROKER_PORT, PROXY_PORT) if network == "proxy" else (BROKER_PORT,)
+        self._allow_hosts = allow_hosts
+        self._spawner = Spawner(uid)
+        self._groups = limits.Groups(level="none")
+        self._session: aiohttp.ClientSession | None = None
+        self._starting = Starting()
+
+    async def start_up(self) -> None:
+        """Makes the spawning thread ready and finds out about control groups; JailUnavailable."""
+        await self._spawner.start()
+        self._groups = await asyncio.to_thread(limits.probe)
+        self._session = outgoing_session()
+
+    def open_doors(self) -> Doors:
+        """Addresses inside the jail to come: the same for every jail."""
+        return Doors.inside(self._ports)
+
+    def inner_home(self, home: Path) -> Path:
+        """`/home/codara`, whatever it is called on the host."""
+        return HOME_INSIDE
+
+    async def adopt(self, path: Path) -> None:
+        """Gives the tree to the jail's user; nothing to do unless the gateway is root."""
+        if self._spawner.drops:
+            await asyncio.to_thread(staging.adopt, path, self._spawner.uid)
+
+    async def start(self, spec: JailSpec, doors: Doors) -> Jail:
+        """See `Jails.start`: gate, process id, limits, listeners, journal, and only then go."""
+        return await self._starting.run(self._start(spec, doors))
+
+    async def close(self) -> None:
+        """Kills what is left, waits for it, and ends the spawning thread."""
+        await self._starting.close()
+        if self._session is not None:
+            await self._session.close()
+        await asyncio.to_thread(self._spawner.close)
+
+    async def _start(self, spec: JailSpec, doors: Doors) -> Jail:
+        env = BASE_ENVIRONMENT | doors.proxy_environment() | dict(spec.env)
+        spawned = await self._spawner.run(self._spawner.spawn, spec, env)
+        try:
+            jail = await self._take(spec, doors, spawned)
+            try:
+                await self._connect(jail, doors)
+                await self._open_gate(jail, spawned)
+                await announce(jail, spec, doors, self._journal, mode="bwrap")
+            except BaseException:
+                await jail.kill("start failed")
+                await jail.close(grace=0)
+                raise
+        finally:
+            spawned.close()
+        return jail
+
+    async def _take(self, spec: JailSpec, doors: Doors, spawned: Spawned) -> Jail:
+        """Takes hold of what waits at the gate; from here on a kill ends everything in it."""
+        process = None
+        try:
+            process = await self._hold(spawned)
+            confined = await asyncio.to_thread(
+                self._groups.confine, spec.jail_id, process.inner_pid, spec.limits
+            )
+            pipes = await connect(spawned.child)
+        except BaseException:
+            await self._drop(spec.jail_id, spawned, process)
+            raise
+        return Jail(
+            Parts(
+                jail_id=spec.jail_id,
+                jailed=True,
+                limits=limits.by_rlimits(spec.limits) + confined,
+                process=process,
+                pipes=pipes,
+                broker=self._broker(spec, doors),
+                journal=self._journal,
+                clear=partial(self._clear, spec.jail_id),
+            )
+        )
+
+    async def _hold(self, spawned: Spawned) -> WalledProcess:
+        inner_pid = await asyncio.to_thread(read_inner_pid, spawned.info)
+        if inner_pid is None:
+            raise remedies.explain(await asyncio.to_thread(_last_words, spawned.child))
+        try:
+            return WalledProcess(spawned.child, inner_pid)
+        except OSError as gone:
+            words = await asyncio.to_thread(_last_words, spawned.child)
+            raise remedies.explain(words) from gone
+
+    async def _connect(self, jail: Jail, doors: Doors) -> None:
+        listeners = await asyncio.to_thread(network.open_listeners, jail.inner_pid, doors.ports)
+        await jail.broker.serve(listeners)
+
+    async def _open_gate(self, jail: Jail, spawned: Spawned) -> None:
+        """Lets bubblewrap finish and waits until the inner gate says that all walls stand."""
+        os.write(spawned.release, b"x")
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                said = await jail.stdout.readline()
+        except TimeoutError:
+            raise remedies.explain(b"it did not become ready in time") from None
+        if said != bwrap.READY:
+            raise remedies.explain(await jail.last_words())
+
+    def _broker(self, spec: JailSpec, doors: Doors) -> Broker:
+        if self._session is None:
+            raise JailUnavailable("jails are started before `start_up` or after `close`")
+        hosts = self._allow_hosts + spec.allow_hosts
+        return Broker(
+            spec.jail_id,
+            doors.token,
+            journal=self._journal,
+            session=self._session,
+            allow_hosts=hosts,
+        )
+
+    async def _drop(self, jail_id: str, spawned: Spawned, process: WalledProcess | None) -> None:
+        """Undoes a start of which no Jail came: the inner gate never opens without us."""
+        if process is not None:
+            process.kill()
+            await process.gone()
+        else:
+            spawned.child.kill()
+            await asyncio.to_thread(spawned.child.wait)
+        for pipe in (spawned.child.stdin, spawned.child.stdout, spawned.child.stderr):
+            if pipe is not None:
+                pipe.close()
+        await self._clear(jail_id)
+
+    async def _clear(self, jail_id: str) -> None:
+        await asyncio.to_thread(self._groups.remove, jail_id)
+        await self._spawner.run(self._spawner.unstage, jail_id)
+
+
+def _last_words(child: "subprocess.Popen[bytes]") -> bytes:
+    """What bubblewrap wrote to stderr; it is killed if it does not end by itself."""
+    try:
+        return child.communicate(timeout=LAST_WORDS_SECONDS)[1]
+    except subprocess.TimeoutExpired:
+        child.kill()
+        return child.communicate()[1]

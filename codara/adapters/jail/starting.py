@@ -1,0 +1,79 @@
+"""What both kinds of jail share: starting without leaks, and the words to the log."""
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from codara.adapters.jail import bwrap, processes
+from codara.adapters.jail.doors import Doors
+from codara.adapters.jail.jail import Jail
+from codara.adapters.jail.spec import JailSpec
+from codara.application.ports import JailJournal
+from codara.errors import CodaraError, JailUnavailable, ShuttingDown
+
+T = TypeVar("T")
+
+
+class Starting:
+    """Every jail on its way up, and every one that is there."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._jails: set[Jail] = set()
+        self._closing = False
+
+    async def run(self, start: Coroutine[Any, Any, Jail]) -> Jail:
+        """Awaits a start; when the caller is cancelled, the start is finished and undone."""
+        if self._closing:
+            start.close()
+            raise ShuttingDown("the gateway is stopping; no agent is started any more")
+        task = self._own(start)
+        try:
+            jail = await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._own(self._undo(task)))
+            raise
+        self._jails = {known for known in self._jails if known.alive} | {jail}
+        return jail
+
+    async def close(self) -> None:
+        """Waits for those on their way and kills all."""
+        self._closing = True
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        await asyncio.gather(*(jail.close(grace=0) for jail in self._jails))
+
+    def _own(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _undo(self, task: asyncio.Task[Jail]) -> None:
+        with contextlib.suppress(CodaraError):
+            jail = await task
+            await jail.kill("start cancelled")
+            await jail.close(grace=0)
+
+
+async def announce(
+    jail: Jail, spec: JailSpec, doors: Doors, journal: JailJournal, *, mode: str
+) -> None:
+    """Tells the log of the jail and, once that is written, lets its program begin."""
+    began = processes.start_time(jail.inner_pid)
+    if began is None:
+        raise JailUnavailable("the jail ended before its agent could start")
+    await journal.started(
+        jail_id=jail.jail_id,
+        workspace_id=spec.workspace_id,
+        runtime=spec.runtime,
+        inner_pid=jail.inner_pid,
+        start_time=began,
+        boot_id=processes.boot_id(),
+        policy=spec.policy_digest(mode=mode, ports=doors.ports),
+        limits=jail.limits,
+        jailed=jail.jailed,
+    )
+    jail.announced()
+    jail.stdin.write(bwrap.GO)

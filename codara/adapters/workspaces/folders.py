@@ -1,0 +1,160 @@
+"""Workspaces on this machine's disk: their folders, what is in them, and what changed."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from threading import Event
+from typing import TypeVar
+
+import pygit2
+
+from codara.adapters.workspaces import bigdiff, diff
+from codara.adapters.workspaces.known import NOTHING
+from codara.adapters.workspaces.places import Place, Places
+from codara.adapters.workspaces.safezone import SafeZone
+from codara.adapters.workspaces.trees import EMPTY_TREE, TreeStore, shield_from_host_config
+from codara.adapters.workspaces.walker import Limits, Walk
+from codara.application.ports import Diff, Snapshot
+from codara.errors import NotFound, ShuttingDown
+
+_T = TypeVar("_T")
+
+
+class Folders:
+    """`<root>/<user id>/<label>`, and for each a store of trees in `<trees>/<workspace id>.git`.
+
+    Satisfies `ports.Workspaces`. All work is done in `workers` threads; of one workspace, one
+    thing at a time. At most `open_stores` workspaces keep their stat cache in memory, the others
+    on disk. A caller who is cancelled leaves at once, and the work stops soon after.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        trees: Path,
+        *,
+        limits: Limits | None = None,
+        owner: tuple[int, int] | None = None,
+        workers: int = 4,
+        open_stores: int = 64,
+    ) -> None:
+        shield_from_host_config()
+        self._zone = SafeZone(root.absolute(), owner)
+        self._trees = trees
+        self._limits = limits or Limits()
+        self._places = Places(trees, open_stores)
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="workspaces")
+        self._running: set[Event] = set()
+        self._closed = False
+
+    def folder(self, user_id: str, label: str) -> Path:
+        """Where a workspace of that label is, whether it exists or not."""
+        return self._zone.folder(user_id, label)
+
+    async def provision(self, workspace_id: str, folder: Path) -> None:
+        """Makes the folder, owned by whom the agents run as, and the store. Twice is harmless.
+
+        WorkspaceAccessDenied for a folder that is not two steps below the root.
+        """
+        await self._run(workspace_id, partial(self._provision, folder))
+
+    async def snapshot(self, workspace_id: str, folder: Path) -> Snapshot:
+        """Writes the folder's present tree to the store.
+
+        Never raises for the folder's contents; `partial` holds any of missing, unreadable, depth,
+        max_files, max_bytes, time. WorkspaceAccessDenied as for `provision`.
+        """
+        return await self._run(workspace_id, partial(self._snapshot, folder))
+
+    async def diff(self, workspace_id: str, base: str, final: str) -> Diff:
+        """What changed between two trees; NotFound if the store does not hold one of them.
+
+        Where looking into the files takes longer than a snapshot may, only their paths and
+        statuses are told, and the patch is empty and truncated.
+        """
+        return await self._run(workspace_id, partial(self._diff, base, final))
+
+    async def remove(self, workspace_id: str) -> None:
+        """Deletes the workspace's trees, not its folder."""
+        await self._run(workspace_id, lambda place, _: place.remove())
+
+    async def close(self) -> None:
+        """Stops what is running, keeps the stat caches for the next start and ends the threads."""
+        self._closed = True
+        for stop in self._running:
+            stop.set()
+        await asyncio.get_running_loop().run_in_executor(None, self._pool.shutdown)
+        await asyncio.to_thread(_save, self._places.clear())
+
+    async def _run(self, workspace_id: str, work: Callable[[Place, Event], _T]) -> _T:
+        """Does `work` in a thread, alone with the workspace; its lock is held until it has ended."""
+        place = self._places.of(workspace_id)
+        await place.lock.acquire()
+        if self._closed:
+            place.lock.release()
+            raise ShuttingDown("The gateway is stopping.")
+        stop = Event()
+        self._running.add(stop)
+        future = asyncio.get_running_loop().run_in_executor(self._pool, work, place, stop)
+        future.add_done_callback(partial(self._ended, place, stop))
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            stop.set()
+            raise
+
+    def _ended(self, place: Place, stop: Event, future: "asyncio.Future[_T]") -> None:
+        self._running.discard(stop)
+        place.lock.release()
+        future.exception()
+        surplus = self._places.surplus()
+        if surplus and not self._closed:
+            self._pool.submit(_save, surplus)
+
+    def _provision(self, folder: Path, place: Place, stop: Event) -> None:
+        self._zone.make(folder)
+        self._trees.mkdir(mode=0o700, parents=True, exist_ok=True)
+        place.store()
+
+    def _snapshot(self, folder: Path, place: Place, stop: Event) -> Snapshot:
+        try:
+            root = self._zone.open(folder)
+        except FileNotFoundError:
+            return Snapshot(tree=EMPTY_TREE, files=0, bytes=0, partial=("missing",))
+        except PermissionError:
+            return Snapshot(tree=EMPTY_TREE, files=0, bytes=0, partial=("unreadable",))
+        store = place.store()
+        walk = Walk(store, self._limits, stop)
+        try:
+            found = walk.take(root, place.known)
+            store.flush()
+        except BaseException:
+            store.abandon()
+            raise
+        place.learn(found, walk.read)
+        tree = EMPTY_TREE if found.tree == NOTHING else found.tree.hex()
+        return Snapshot(tree=tree, files=walk.files, bytes=walk.bytes, partial=tuple(walk.partial))
+
+    def _diff(self, base: str, final: str, place: Place, stop: Event) -> Diff:
+        store = place.store()
+        try:
+            return self._compared(store, place.folder, base, final, stop)
+        except (KeyError, ValueError, pygit2.GitError) as error:
+            place.forget()
+            raise NotFound("The trees of this turn are no longer in the store.") from error
+
+    def _compared(self, store: TreeStore, folder: Path, base: str, final: str, stop: Event) -> Diff:
+        most = self._limits.max_diff_bytes
+        old, new = bytes.fromhex(base), bytes.fromhex(final)
+        if diff.is_small(store, old, new):
+            return diff.between(store, base, final, most)
+        seconds = self._limits.seconds
+        found = bigdiff.in_process(folder, base, final, most=most, seconds=seconds, stop=stop)
+        return found or diff.plain(store, old, new)
+
+
+def _save(places: list[Place]) -> None:
+    for place in places:
+        place.save()

@@ -1,0 +1,89 @@
+"""The workspaces that are open: each one's store and stat cache, used by one thread at a time."""
+
+import asyncio
+import shutil
+from collections import OrderedDict
+from pathlib import Path
+
+import attrs
+
+from codara.adapters.workspaces import known
+from codara.adapters.workspaces.known import Directory
+from codara.adapters.workspaces.trees import TreeStore
+
+_CACHE_FILE = "codara-known"
+_SAVE_AFTER = 500
+"""So many files may have to be read again after a crash."""
+
+
+@attrs.define(eq=False)
+class Place:
+    """One workspace's store, opened when it is first used. All but `lock` is for worker threads."""
+
+    folder: Path
+    lock: asyncio.Lock = attrs.field(factory=asyncio.Lock)
+    _store: TreeStore | None = None
+    _known: Directory | None = None
+    _unsaved: int = 0
+
+    def store(self) -> TreeStore:
+        """The object store, made if it is not there."""
+        if self._store is None:
+            self._store = TreeStore(self.folder)
+            self._known = known.load(self.folder / _CACHE_FILE)
+        return self._store
+
+    @property
+    def known(self) -> Directory | None:
+        return self._known
+
+    def learn(self, found: Directory, read: int) -> None:
+        """Keeps what a snapshot found, and saves it when losing it would cost time."""
+        if found is self._known:
+            return
+        self._known = found
+        self._unsaved += read + 1
+        if self._unsaved >= _SAVE_AFTER:
+            self.save()
+
+    def save(self) -> None:
+        """Writes the stat cache if it holds anything new."""
+        if self._known is not None and self._unsaved:
+            known.save(self._known, self.folder / _CACHE_FILE)
+            self._unsaved = 0
+
+    def forget(self) -> None:
+        """The store cannot be trusted: the next snapshot reads everything."""
+        self._store, self._known, self._unsaved = None, None, 0
+        (self.folder / _CACHE_FILE).unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Deletes the store with all its trees."""
+        self._store, self._known, self._unsaved = None, None, 0
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Places:
+    """The most recently used places, at most so many."""
+
+    def __init__(self, trees: Path, most: int) -> None:
+        self._trees = trees
+        self._most = most
+        self._open: OrderedDict[str, Place] = OrderedDict()
+
+    def of(self, workspace_id: str) -> Place:
+        """The workspace's place, now the most recently used one."""
+        place = self._open.setdefault(workspace_id, Place(self._trees / f"{workspace_id}.git"))
+        self._open.move_to_end(workspace_id)
+        return place
+
+    def surplus(self) -> list[Place]:
+        """Takes out idle places, least recently used first, until there are not too many."""
+        idle = [key for key, place in self._open.items() if not place.lock.locked()]
+        return [self._open.pop(key) for key in idle[: max(len(self._open) - self._most, 0)]]
+
+    def clear(self) -> list[Place]:
+        """Takes out all of them."""
+        places = list(self._open.values())
+        self._open.clear()
+        return places

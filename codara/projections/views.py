@@ -1,0 +1,212 @@
+"""All read models together: opened, kept up with the log, asked, closed."""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from codara.clock import Clock, utc_now
+from codara.projections import manifest
+from codara.projections.accounts import Accounts, AccountsProjection
+from codara.projections.audit import Audit, AuditProjection
+from codara.projections.base import Projection, ReadableLog
+from codara.projections.jails import Unfinished, UnfinishedProjection
+from codara.projections.queries import Reader
+from codara.projections.rebuild import Progress, rebuild
+from codara.projections.runner import Runner
+from codara.projections.sessions import Sessions, SessionsProjection
+from codara.projections.store import Store
+from codara.projections.tasks import Tasks, TasksProjection
+from codara.projections.users import Users, UsersProjection
+from codara.projections.workspaces import Workspaces, WorkspacesProjection
+
+PROJECTIONS: tuple[Projection, ...] = (
+    SessionsProjection(),
+    TasksProjection(),
+    WorkspacesProjection(),
+    AccountsProjection(),
+    UsersProjection(),
+    AuditProjection(),
+    UnfinishedProjection(),
+)
+
+_LOG = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+class Views:
+    """The read models of one log, in one folder that may be deleted while nobody has it open.
+
+    A file that is missing, damaged, of another version or schema, or that was folded from other
+    events than the log now holds, is thrown away when opening, and folded anew by `start`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        log: ReadableLog,
+        stores: Sequence[Store],
+        readers: dict[str, Reader],
+        *,
+        thread: ThreadPoolExecutor,
+        clock: Clock,
+    ) -> None:
+        """For `open` alone."""
+        self._folder = folder
+        self._log = log
+        self._stores = {store.projection.name: store for store in stores}
+        self._readers = readers
+        self._thread = thread
+        self._runner = Runner(log, stores, thread)
+        self.sessions = Sessions(readers["sessions"], log, clock)
+        self.tasks = Tasks(readers["tasks"], log)
+        self.workspaces = Workspaces(readers["workspaces"], log, clock)
+        self.accounts = Accounts(readers["accounts"], log, clock)
+        self.users = Users(readers["users"], log, clock)
+        self.audit = Audit(readers["audit"])
+        self.unfinished = Unfinished(readers["unfinished"])
+
+    @classmethod
+    async def open(
+        cls,
+        folder: Path,
+        log: ReadableLog,
+        *,
+        clock: Clock = utc_now,
+        projections: Sequence[Projection] = PROJECTIONS,
+    ) -> "Views":
+        """Opens what is there and makes what is missing; nothing is folded yet."""
+        thread = ThreadPoolExecutor(1, thread_name_prefix="views")
+        try:
+            stores = await _open_stores(folder, log, projections, thread)
+        except BaseException:
+            thread.shutdown()
+            raise
+        readers = {store.projection.name: await Reader.open(store.path) for store in stores}
+        return cls(folder, log, stores, readers, thread=thread, clock=clock)
+
+    async def catch_up(self, until: int | None = None) -> None:
+        """Folds the log up to `until` (None: to its present head) and no further."""
+        await self._runner.catch_up(until)
+
+    async def start(self) -> None:
+        """Returns once everything that stands in the log now is folded; then follows the log."""
+        await self._runner.catch_up()
+        self._runner.start()
+
+    async def wait_for(self, position: int, seconds: float) -> bool:
+        """True once every read model has folded `position`; False after `seconds`."""
+        return await self._runner.wait_for(position, seconds)
+
+    def position(self) -> int:
+        """The smallest position a read model that is not dead has folded."""
+        return self._runner.position()
+
+    def failures(self) -> dict[str, str]:
+        """Why which read model does not follow the log; empty when all is well."""
+        return self._runner.failures()
+
+    def lag(self) -> float:
+        """For how many seconds events have been waiting to be folded."""
+        return self._runner.lag()
+
+    def files(self) -> dict[str, Path]:
+        """The current file of every read model."""
+        return {name: store.path for name, store in self._stores.items()}
+
+    async def rebuild(self, name: str, *, progress: Progress | None = None) -> None:
+        """Builds a read model from nothing beside the live one, then lets it take over.
+
+        Questions are answered all the while; a dead read model lives again afterwards.
+        """
+        projection = self._stores[name].projection
+        file = await self._hop(partial(manifest.next_file, self._folder, name, projection.version))
+        store = await rebuild(
+            projection, self._log, self._folder / file, self._thread, progress=progress
+        )
+        before = await self._runner.replace(store)
+        self._stores[name] = store
+        await self._hop(partial(_make_current, self._folder, name, file))
+        await self._readers[name].turn_to(store.path)
+        await self._hop(before.close)
+        await self._hop(
+            partial(manifest.remove, self._folder, str(before.path.relative_to(self._folder)))
+        )
+
+    async def close(self) -> None:
+        """Stops following and closes every file."""
+        await self._runner.close()
+        for reader in self._readers.values():
+            await reader.close()
+        for store in self._stores.values():
+            await self._hop(store.close)
+        self._thread.shutdown()
+
+    async def _hop(self, work: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+async def _open_stores(
+    folder: Path, log: ReadableLog, projections: Sequence[Projection], thread: ThreadPoolExecutor
+) -> list[Store]:
+    run = partial(asyncio.get_running_loop().run_in_executor, thread)
+    found: list[Store] = await run(_open_current, folder, projections)
+    kept: list[Store] = []
+    for store in found:
+        if await _belongs(store, log):
+            kept.append(store)
+        else:
+            _LOG.warning("%s was not folded from this log: it is built anew", store.path)
+            await run(store.close)
+    return await run(_complete, folder, projections, kept, log.log_id)
+
+
+def _open_current(folder: Path, projections: Sequence[Projection]) -> list[Store]:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    files = manifest.load(folder)
+    stores = (_open_one(folder, projection, files) for projection in projections)
+    return [store for store in stores if store is not None]
+
+
+def _open_one(folder: Path, projection: Projection, files: dict[str, str]) -> Store | None:
+    file = files.get(projection.name)
+    if file is None or not manifest.is_version(file, projection.version):
+        return None
+    try:
+        return Store.open(projection, folder / file)
+    except sqlite3.Error as error:
+        _LOG.warning("%s is of no use (%s): it is built anew", folder / file, error)
+        return None
+
+
+async def _belongs(store: Store, log: ReadableLog) -> bool:
+    """The store was folded from this log, and the log still holds what was folded last."""
+    known = store.progress
+    if known.log_id != log.log_id or known.position > log.head():
+        return False
+    if known.position == 0:
+        return True
+    last = await log.read(known.position - 1, limit=1, sealed=True)
+    return bool(last) and last[0].metadata.event_id == known.event_id
+
+
+def _complete(
+    folder: Path, projections: Sequence[Projection], kept: Sequence[Store], log_id: str
+) -> list[Store]:
+    stores = {store.projection.name: store for store in kept}
+    for projection in projections:
+        if projection.name not in stores:
+            file = manifest.next_file(folder, projection.name, projection.version)
+            stores[projection.name] = Store.create(projection, folder / file, log_id)
+    files = {name: str(store.path.relative_to(folder)) for name, store in stores.items()}
+    manifest.save(folder, files)
+    manifest.sweep(folder, files)
+    return [stores[projection.name] for projection in projections]
+
+
+def _make_current(folder: Path, name: str, file: str) -> None:
+    manifest.save(folder, {**manifest.load(folder), name: file})

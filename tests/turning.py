@@ -1,0 +1,270 @@
+"""A house in which turns run for real, with an agent that does what the test says."""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from codara.application.callers import Caller
+from codara.application.deciding import Deciding
+from codara.application.ports import (
+    AccountStanding,
+    AgentTurn,
+    BackendSeen,
+    Diff,
+    FrameSink,
+    Outcome,
+    Snapshot,
+    TextDelta,
+)
+from codara.application.turns.commands import Message, RunTurn
+from codara.application.turns.means import Limits, Means, Patience
+from codara.application.turns.turns import Turns
+from codara.application.workspaces import WorkspaceDesk
+from codara.domain.aggregates import of_stream
+from codara.errors import NotFound
+from codara.events import streams
+from codara.events.base import Append
+from codara.events.log import EventLog
+from codara.events.workspace import FileChange
+from tests import given
+from tests.fakes import FakeKeyRing, FixedClock
+
+Script = Callable[[AgentTurn, FrameSink], Awaitable[Outcome]]
+
+CALLER = Caller(user_id=given.USER, key_id=given.KEY, max_concurrency=3)
+
+
+async def says_hello(turn: AgentTurn, sink: FrameSink) -> Outcome:
+    """Two deltas of a thread called `backend-1`."""
+    sink.frame(BackendSeen(turn.backend_id or "backend-1"))
+    sink.raw(b'{"delta":"hel"}')
+    sink.frame(TextDelta("hel"))
+    sink.frame(TextDelta("lo"))
+    return Outcome(status="completed", backend_id=turn.backend_id or "backend-1")
+
+
+@attrs.define
+class FakeAgents:
+    """Runs `script`; remembers the turns it was given, and how many were cancelled."""
+
+    script: Script = says_hello
+    turns: list[AgentTurn] = attrs.field(factory=list)
+    cancelled: int = 0
+
+    async def run(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
+        self.turns.append(turn)
+        try:
+            return await self.script(turn, sink)
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+
+    async def models(self, provider: str) -> Sequence[str]:
+        return ("gpt-5-codex",)
+
+
+@attrs.define
+class FakeWorkspaces:
+    """Folders that exist in name only; `files` is what is in all of them."""
+
+    files: dict[str, str] = attrs.field(factory=dict)
+    trees: dict[str, dict[str, str]] = attrs.field(factory=dict)
+
+    def folder(self, user_id: str, label: str) -> Path:
+        return Path("/w") / user_id / label.replace("/", "%2F")
+
+    async def provision(self, workspace_id: str, folder: Path) -> None:
+        return None
+
+    async def snapshot(self, workspace_id: str, folder: Path) -> Snapshot:
+        tree = f"tree{hash(frozenset(self.files.items()))}"
+        self.trees[tree] = dict(self.files)
+        return Snapshot(tree=tree, files=len(self.files), bytes=0)
+
+    async def diff(self, workspace_id: str, base: str, final: str) -> Diff:
+        before, after = self.trees[base], self.trees[final]
+        new = sorted(set(after) - set(before))
+        patch = "".join(f"--- /dev/null\n+++ b/{path}\n@@ -0,0 +1 @@\n+x\n" for path in new)
+        changes = tuple(FileChange(path=path, status="added", added=1) for path in new)
+        return Diff(files=changes, patch=patch, truncated=False)
+
+
+@attrs.define
+class FakeSpool:
+    """Spools in memory."""
+
+    kept: dict[str, list[bytes]] = attrs.field(factory=dict)
+
+    def open(self, turn_id: str) -> "FakeSpoolFile":
+        return FakeSpoolFile(self.kept.setdefault(turn_id, []))
+
+    async def read(self, turn_id: str) -> bytes:
+        return b"\n".join(self.kept.get(turn_id, []))
+
+    async def remove(self, turn_id: str) -> None:
+        self.kept.pop(turn_id, None)
+
+
+@attrs.frozen
+class FakeSpoolFile:
+    lines: list[bytes]
+
+    def write(self, line: bytes) -> None:
+        self.lines.append(line)
+
+    async def close(self) -> bytes:
+        return b"\n".join(self.lines)
+
+
+@attrs.define
+class FakeStandings:
+    """The accounts of every provider."""
+
+    accounts: list[AccountStanding] = attrs.field(factory=list)
+
+    async def of_provider(self, provider: str) -> Sequence[AccountStanding]:
+        return [each for each in self.accounts if each.provider == provider]
+
+
+class FakeFeed:
+    """Read models that are always up to date."""
+
+    async def wait_for(self, position: int, seconds: float) -> bool:
+        return True
+
+
+def standing(account_id: str = given.ACCOUNT, **changes: Any) -> AccountStanding:
+    """A ready codex account."""
+    ready = AccountStanding(
+        account_id=account_id,
+        provider="codex",
+        status="ready",
+        until=None,
+        headroom=None,
+        last_used_at=None,
+        primary=False,
+    )
+    return attrs.evolve(ready, **changes)
+
+
+LIMITS = Limits(
+    max_concurrency=10,
+    queue_limit=10,
+    queue_timeout=5.0,
+    session_ttl=timedelta(hours=24),
+    disconnect_grace=0.0,
+    keyed_disconnect_grace=30.0,
+    account_slots=4,
+    primary_floor=5.0,
+    cooldown=timedelta(seconds=60),
+    patience={"codex": Patience(turn_timeout=60.0, stall_timeout=10.0)},
+)
+
+
+@attrs.define
+class House:
+    """Everything a test of turns holds in its hands."""
+
+    log: EventLog
+    means: Means
+    turns: Turns
+    agents: FakeAgents
+    workspaces: FakeWorkspaces
+    spool: FakeSpool
+    standings: FakeStandings
+    clock: FixedClock
+
+    async def trail(self, *areas: str) -> list[str]:
+        """The names of all events of these areas, in order."""
+        recorded = await self.log.read(0, limit=10_000)
+        names = [each.event.name for each in recorded]
+        return [name for name in names if name.partition(".")[0] in areas]
+
+    async def the(self, kind: type[Any]) -> Any:
+        """The last event of that class."""
+        recorded = await self.log.read(0, limit=10_000)
+        return [each.event for each in recorded if isinstance(each.event, kind)][-1]
+
+    async def ask(self, text: str = "hello", **changes: Any) -> Any:
+        """Runs one turn to its end and returns its result."""
+        handle = await self.turns.submit(command(text, **changes))
+        async with handle:
+            return await handle.result()
+
+
+_requests = iter(range(1, 1_000_000))
+
+
+def command(text: str = "hello", **changes: Any) -> RunTurn:
+    """A request with one user message."""
+    number = next(_requests)
+    ready = RunTurn(
+        caller=CALLER,
+        request_id=f"req_{number}",
+        trace_id=f"trc_{number}",
+        body_digest=hashlib.sha256(text.encode()).hexdigest(),
+        idempotency_key=None,
+        retry=False,
+        messages=(Message("user", text),),
+        model="gpt-5-codex",
+        provider="codex",
+        workspace="default",
+        workspace_root=None,
+        session_label="default",
+        manual=False,
+        persistent=True,
+        stream=False,
+    )
+    return attrs.evolve(ready, **changes)
+
+
+async def open_house(folder: Path, limits: Limits = LIMITS, **parts: Any) -> House:
+    """A house on a log in `folder`, with one ready account."""
+    keys, clock = FakeKeyRing(), FixedClock()
+    log = await EventLog.open(folder / "events.db", keys, clock=clock)
+    deciding = Deciding(log, of_stream)
+    agents, workspaces = (
+        parts.get("agents", FakeAgents()),
+        parts.get("workspaces", FakeWorkspaces()),
+    )
+    spool, standings = parts.get("spool", FakeSpool()), FakeStandings([standing()])
+    means = Means(
+        log=log,
+        deciding=deciding,
+        workspaces=workspaces,
+        agents=agents,
+        spool=spool,
+        keys=keys,
+        standings=standings,
+        feed=FakeFeed(),
+        clock=clock,
+        new_id=parts.get("new_id", _new_id),
+        limits=limits,
+        jailed=True,
+    )
+    desk = WorkspaceDesk(deciding=deciding, workspaces=workspaces, keys=keys, new_id=means.new_id)
+    if await log.last(streams.account(given.ACCOUNT)) is None:
+        registered = [given.account_registered(), given.credential_stored()]
+        await log.append([Append(streams.account(given.ACCOUNT), 0, registered)], given.CAUSE)
+    turns = Turns(means, desk)
+    return House(log, means, turns, agents, workspaces, spool, standings, clock)
+
+
+_ids = iter(range(1, 1_000_000))
+
+
+def _new_id(prefix: str) -> str:
+    return f"{prefix}_{next(_ids):08d}"
+
+
+async def close_house(house: House) -> None:
+    """Ends what still runs."""
+    with suppress(NotFound):
+        await house.turns.close(0.0)
+    await house.log.close()

@@ -1,0 +1,164 @@
+from datetime import timedelta
+
+import attrs
+import pytest
+from logged import logged
+
+from codara.application.accounts import Accounts, NewAccount
+from codara.domain import account
+from codara.errors import Conflict, InvalidRequest, NotFound
+from codara.events import streams
+from codara.events.account import HealthChanged
+from codara.events.base import Cause
+from tests.fakes import FakeKeyRing, FixedClock
+
+CAUSE = Cause(actor="user:usr_1", correlation_id="req_1")
+NEW = NewAccount(
+    account_id="main",
+    provider="codex",
+    auth_type="API_KEY",
+    label="Main",
+    credential=b" sk-secret-1\n",
+)
+
+
+class FakeVault:
+    """Keeps credentials in memory; the fingerprint is their length, which tells enough here."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+
+    async def store(self, account_id: str, credential: bytes) -> str:
+        self.kept[account_id] = credential
+        return f"fp-{credential[-1:].decode()}"
+
+    async def credential(self, account_id: str) -> bytes:
+        return self.kept[account_id]
+
+    async def remove(self, account_id: str) -> None:
+        self.kept.pop(account_id, None)
+
+
+@pytest.fixture
+async def house(tmp_path):
+    async with logged(tmp_path, FakeKeyRing(), FixedClock()) as opened:
+        yield opened
+
+
+@pytest.fixture
+def vault():
+    return FakeVault()
+
+
+@pytest.fixture
+def accounts(house, vault):
+    return Accounts(deciding=house.deciding, vault=vault, clock=house.clock, new_id=house.new_id)
+
+
+async def status(house):
+    state = await house.deciding.state(streams.account("main"))
+    return account.standing(state, house.clock())
+
+
+async def found_out(accounts, after, until=None):
+    return await accounts.changed(
+        "main", after=after, cause="rate_limited", until=until, evidence="", cause_=CAUSE
+    )
+
+
+async def test_the_credential_goes_to_the_vault_and_only_its_fingerprint_to_the_log(
+    accounts, vault, house, tmp_path
+):
+    position = await accounts.register(NEW, "operator:op_1")
+    assert vault.kept == {"main": b"sk-secret-1"}
+    assert position == house.log.head()
+    assert (await house.names())[1:] == ["account.registered", "account.credential_stored"]
+    stored = b"".join(path.read_bytes() for path in tmp_path.glob("events.db*"))
+    assert b"sk-secret" not in stored
+    assert "sk-secret" not in repr(NEW)
+
+
+async def test_the_same_again_says_nothing_and_another_credential_is_stored(accounts, house):
+    await accounts.register(NEW, "cli")
+    assert await accounts.register(NEW, "cli") is None
+    await accounts.register(attrs.evolve(NEW, credential=b"sk-secret-2"), "cli")
+    assert (await house.names()).count("account.credential_stored") == 2
+
+
+async def test_a_refused_account_leaves_the_credential_that_was_there(accounts, vault):
+    await accounts.register(NEW, "cli")
+    with pytest.raises(Conflict):
+        await accounts.register(attrs.evolve(NEW, provider="gemini", credential=b"x"), "cli")
+    assert vault.kept == {"main": b"sk-secret-1"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "param"),
+    [
+        ({"account_id": "../../escaped"}, "account_id"),
+        ({"account_id": ""}, "account_id"),
+        ({"account_id": "a" * 65}, "account_id"),
+        ({"provider": "other"}, "provider"),
+        ({"auth_type": "PASSWORD"}, "auth_type"),
+        ({"label": "a\nb"}, "label"),
+        ({"credential": b" "}, "credential"),
+    ],
+)
+async def test_what_can_be_no_account_leaves_nothing_behind(accounts, vault, house, changed, param):
+    with pytest.raises(InvalidRequest) as refused:
+        await accounts.register(attrs.evolve(NEW, **changed), "cli")
+    assert refused.value.param == param
+    assert vault.kept == {}
+    assert await house.names() == ["log.opened"]
+
+
+async def test_a_removed_account_has_no_credential(accounts, vault, house):
+    await accounts.register(NEW, "cli")
+    await accounts.remove("main", actor="cli")
+    assert vault.kept == {}
+    assert await status(house) == "removed"
+    with pytest.raises(NotFound):
+        await accounts.remove("main", actor="cli")
+
+
+async def test_a_cooldown_ends_by_itself(accounts, house):
+    await accounts.register(NEW, "cli")
+    await accounts.cooldown("main", seconds=30, actor="cli")
+    assert await status(house) == "cooldown"
+    house.clock.move(seconds=30)
+    assert await status(house) == "ready"
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("inf"), float("nan"), 1e9])
+async def test_a_cooldown_has_a_sensible_length(accounts, seconds):
+    await accounts.register(NEW, "cli")
+    with pytest.raises(InvalidRequest):
+        await accounts.cooldown("main", seconds=seconds, actor="cli")
+
+
+async def test_an_operator_can_call_an_account_ready(accounts, house):
+    await accounts.register(NEW, "cli")
+    await found_out(accounts, "expired")
+    assert await status(house) == "expired"
+    await accounts.recover("main", actor="cli")
+    assert await status(house) == "ready"
+
+
+async def test_a_turn_without_a_reset_time_cools_the_account_for_the_configured_time(
+    accounts, house
+):
+    await accounts.register(NEW, "cli")
+    past = house.clock() - timedelta(hours=1)
+    for until in (None, past):
+        await found_out(accounts, "cooldown", until)
+        [*_, event] = await house.events(HealthChanged)
+        assert event.until == house.clock() + timedelta(seconds=60)
+        house.clock.move(minutes=2)
+
+
+async def test_what_is_known_already_is_not_said_again(accounts, house):
+    await accounts.register(NEW, "cli")
+    later = house.clock() + timedelta(hours=1)
+    assert await found_out(accounts, "exhausted", later) is not None
+    assert await found_out(accounts, "exhausted", later) is None
+    assert await found_out(accounts, "cooldown") is None

@@ -1,0 +1,468 @@
+"""A turn: three appends, one answer, and an end whatever happens."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import attrs
+import pytest
+
+from codara import errors
+from codara.application.callers import Caller
+from codara.application.ports import (
+    AgentTurn,
+    BackendSeen,
+    FrameSink,
+    Outcome,
+    TextDelta,
+    ToolStarted,
+)
+from codara.application.turns.commands import Message
+from codara.events.account import HealthChanged
+from codara.events.session import TurnCancelled, TurnCompleted, TurnFailed, TurnStarted
+from codara.events.workspace import DiffRecorded
+from tests import given
+from tests.turning import LIMITS, House, close_house, command, open_house, says_hello, standing
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    opened = await open_house(tmp_path)
+    yield opened
+    await close_house(opened)
+
+
+def failing(cause: str, **details: object) -> object:
+    async def script(turn: AgentTurn, sink: FrameSink) -> Outcome:
+        return Outcome(status="failed", cause=cause, **details)  # type: ignore[arg-type]
+
+    return script
+
+
+class Gate:
+    """An agent that says `first`, then waits to be let through."""
+
+    def __init__(self) -> None:
+        self.reached = asyncio.Event()
+        self.open = asyncio.Event()
+
+    async def __call__(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
+        sink.frame(BackendSeen("backend-1"))
+        sink.frame(TextDelta("first"))
+        self.reached.set()
+        await self.open.wait()
+        sink.frame(TextDelta(" second"))
+        return Outcome(status="completed", backend_id="backend-1")
+
+
+async def test_a_turn_is_three_appends_and_an_answer(house: House) -> None:
+    result = await house.ask("hello")
+    assert result.text == "hello"
+    assert result.thread == "new"
+    assert result.backend_id == "backend-1"
+    assert await house.trail("session", "workspace", "lease", "request") == [
+        "workspace.provisioned",
+        "session.opened",
+        "session.turn_requested",
+        "request.accepted",
+        "session.turn_started",
+        "workspace.locked",
+        "lease.taken",
+        "lease.taken",
+        "session.backend_bound",
+        "workspace.diff_recorded",
+        "workspace.unlocked",
+        "lease.released",
+        "lease.released",
+        "session.turn_completed",
+    ]
+
+
+async def test_the_second_turn_resumes_the_thread_of_the_first(house: House) -> None:
+    await house.ask("one")
+    second = await house.ask("two")
+    assert second.thread == "resumed"
+    assert [turn.backend_id for turn in house.agents.turns] == [None, "backend-1"]
+    assert house.agents.turns[1].prompt == "two"
+
+
+async def test_a_client_that_sends_its_history_is_heard_once(house: House) -> None:
+    await house.ask("one")
+    history = (Message("user", "one"), Message("assistant", "hello"), Message("user", "two"))
+    await house.ask("two", messages=history)
+    assert house.agents.turns[1].prompt == "two"
+
+
+async def test_another_history_begins_a_fresh_thread(house: House) -> None:
+    await house.ask("one")
+    history = (Message("user", "uno"), Message("assistant", "hi"), Message("user", "two"))
+    result = await house.ask("two", messages=history)
+    assert result.thread == "fresh"
+    assert "session.history_diverged" in await house.trail("session")
+    assert house.agents.turns[1].backend_id is None
+    assert "uno" in house.agents.turns[1].prompt
+
+
+async def test_an_expired_session_begins_a_fresh_thread(house: House) -> None:
+    await house.ask("one")
+    house.clock.move(hours=25)
+    assert (await house.ask("two")).thread == "fresh"
+
+
+async def test_what_the_agent_changed_is_recorded_and_answered(house: House) -> None:
+    async def writes(turn: AgentTurn, sink: FrameSink) -> Outcome:
+        house.workspaces.files["a.txt"] = "x"
+        return await says_hello(turn, sink)
+
+    house.agents.script = writes
+    result = await house.ask()
+    assert result.modified_files == ["a.txt"]
+    assert result.diff.startswith("--- /dev/null")
+    assert [action["path"] for action in result.actions] == ["a.txt"]
+    assert (await house.the(DiffRecorded)).files == result.files
+
+
+async def test_a_busy_session_refuses_a_second_turn_at_once(house: House) -> None:
+    gate = Gate()
+    house.agents.script = gate
+    first = await house.turns.submit(command("one"))
+    with pytest.raises(errors.SessionBusy) as refused:
+        await house.turns.submit(command("two"))
+    assert refused.value.retry_safe is False
+    gate.open.set()
+    async with first:
+        await first.result()
+    assert "request.refused" in await house.trail("request")
+
+
+async def test_two_sessions_of_one_workspace_work_one_after_the_other(house: House) -> None:
+    gate = Gate()
+    house.agents.script = gate
+    first = await house.turns.submit(command("one", session_label="a"))
+    second = await house.turns.submit(command("two", session_label="b"))
+    await gate.reached.wait()
+    assert len(house.agents.turns) == 1
+    gate.open.set()
+    assert (await second.result()).text == "first second"
+    assert (await first.result()).text == "first second"
+
+
+async def test_a_workspace_held_too_long_is_busy(tmp_path: Path) -> None:
+    house = await open_house(tmp_path, attrs.evolve(LIMITS, queue_timeout=0.05))
+    gate = Gate()
+    house.agents.script = gate
+    first = await house.turns.submit(command("one", session_label="a"))
+    await first.started()
+    second = await house.turns.submit(command("two", session_label="b"))
+    with pytest.raises(errors.WorkspaceBusy):
+        await second.started()
+    gate.open.set()
+    await first.result()
+    await close_house(house)
+
+
+async def test_a_user_at_the_limit_is_refused_at_once(house: House) -> None:
+    gate = Gate()
+    house.agents.script = gate
+    one = Caller(user_id=given.USER, key_id=given.KEY, max_concurrency=1)
+    first = await house.turns.submit(command("one", caller=one))
+    with pytest.raises(errors.ConcurrencyLimit):
+        await house.turns.submit(command("two", caller=one, session_label="b"))
+    gate.open.set()
+    await first.result()
+    await house.ask("three", caller=one)
+
+
+async def test_without_an_account_there_is_no_turn(house: House) -> None:
+    house.standings.accounts.clear()
+    handle = await house.turns.submit(command())
+    with pytest.raises(errors.NoAccount):
+        await handle.started()
+
+
+async def test_a_full_account_is_waited_for(tmp_path: Path) -> None:
+    house = await open_house(tmp_path, attrs.evolve(LIMITS, account_slots=1))
+    gate = Gate()
+    house.agents.script = gate
+    first = await house.turns.submit(command("one", workspace="a"))
+    await gate.reached.wait()
+    second = await house.turns.submit(command("two", workspace="b"))
+    gate.open.set()
+    await second.result()
+    await first.result()
+    await close_house(house)
+
+
+async def test_the_account_with_most_headroom_is_lent(house: House) -> None:
+    house.standings.accounts.append(standing("acc_2", headroom=10.0))
+    house.standings.accounts[0] = standing(headroom=90.0)
+    await house.ask()
+    started = await house.the(TurnStarted)
+    assert started.account_chosen.account_id == given.ACCOUNT
+    assert started.account_chosen.refused == {"removed": 1}
+
+
+@pytest.mark.parametrize(
+    ("cause", "error", "health"),
+    [
+        ("auth_failed", errors.AgentAuthFailed, "error"),
+        ("quota_exhausted", errors.AllAccountsCooling, "exhausted"),
+        ("rate_limited", errors.AllAccountsCooling, "cooldown"),
+        ("overloaded", errors.AgentOverloaded, None),
+        ("context_full", errors.ContextLengthExceeded, None),
+        ("unknown_model", errors.ModelNotFound, None),
+        ("stalled", errors.AgentStalled, None),
+        ("timeout", errors.TurnTimeout, None),
+        ("cut_stream", errors.AgentFailed, None),
+        ("crashed", errors.AgentFailed, None),
+        ("a cause nobody thought of", errors.AgentFailed, None),
+    ],
+)
+async def test_a_failed_agent_is_never_an_answer(
+    house: House, cause: str, error: type[errors.CodaraError], health: str | None
+) -> None:
+    house.agents.script = failing(cause)  # type: ignore[assignment]
+    with pytest.raises(error) as raised:
+        await house.ask()
+    assert raised.value.cause == cause
+    assert (await house.the(TurnFailed)).code == error.code
+    changes = await house.trail("account")
+    assert ("account.health_changed" in changes) is (health is not None)
+    if health:
+        assert (await house.the(HealthChanged)).after == health
+
+
+async def test_an_account_is_ready_again_when_its_time_has_come(house: House) -> None:
+    resets = house.clock() + timedelta(minutes=10)
+    house.agents.script = failing("quota_exhausted", resets_at=resets)  # type: ignore[assignment]
+    with pytest.raises(errors.AllAccountsCooling) as first:
+        await house.ask()
+    assert first.value.retry_after == 600
+    house.clock.move(minutes=4)
+    with pytest.raises(errors.AllAccountsCooling) as second:
+        await house.ask()
+    assert second.value.retry_after == 360
+    house.agents.script = says_hello
+    house.clock.move(minutes=6)
+    assert (await house.ask()).text == "hello"
+
+
+async def test_a_failure_after_a_tool_ran_is_not_safe_to_repeat(house: House) -> None:
+    async def runs_a_tool(turn: AgentTurn, sink: FrameSink) -> Outcome:
+        sink.frame(ToolStarted("t1", "command", "ls"))
+        return Outcome(status="failed", cause="crashed")
+
+    house.agents.script = runs_a_tool
+    with pytest.raises(errors.AgentFailed) as raised:
+        await house.ask()
+    assert raised.value.retry_safe is False
+
+
+async def test_a_failed_turn_leaves_the_session_dirty_until_one_completes(house: House) -> None:
+    house.agents.script = failing("crashed")  # type: ignore[assignment]
+    with pytest.raises(errors.AgentFailed):
+        await house.ask()
+    house.agents.script = says_hello
+    await house.ask("again")
+    requested = [e for e in await house.log.read(0, limit=1000) if hasattr(e.event, "dirty")]
+    assert [each.event.dirty for each in requested] == [False, True]
+
+
+async def test_the_last_listener_leaving_cancels_the_turn(house: House) -> None:
+    gate = Gate()
+    house.agents.script = gate
+    handle = await house.turns.submit(command())
+    async with handle:
+        await gate.reached.wait()
+    with pytest.raises(errors.ClientClosedRequest):
+        await handle.result()
+    assert house.agents.cancelled == 1
+    cancelled = await house.the(TurnCancelled)
+    assert (cancelled.cause, cancelled.answer) == ("client_gone", "first")
+    assert (await house.trail("lease"))[-2:] == ["lease.released", "lease.released"]
+
+
+async def test_a_listener_that_stays_keeps_the_turn(house: House) -> None:
+    gate = Gate()
+    house.agents.script = gate
+    first = await house.turns.submit(command("x", idempotency_key="k"))
+    second = await house.turns.submit(command("x", idempotency_key="k"))
+    async with second:
+        async with first:
+            await gate.reached.wait()
+        gate.open.set()
+        assert (await second.result()).text == "first second"
+    assert len(house.agents.turns) == 1
+
+
+async def test_who_joins_late_hears_everything(house: House) -> None:
+    gate = Gate()
+    house.agents.script = gate
+    await house.turns.submit(command("x", idempotency_key="k"))
+    await gate.reached.wait()
+    late = await house.turns.submit(command("x", idempotency_key="k"))
+    gate.open.set()
+    frames = [frame async for frame in late.frames() if isinstance(frame, TextDelta)]
+    assert "".join(frame.text for frame in frames) == "first second"
+
+
+async def test_a_repeated_key_gets_the_recorded_answer(house: House) -> None:
+    first = await house.ask("x", idempotency_key="k")
+    again = await house.turns.submit(command("x", idempotency_key="k"))
+    assert again.replayed
+    result = await again.result()
+    assert attrs.evolve(result, timings={}) == attrs.evolve(first, timings={})
+    assert len(house.agents.turns) == 1
+    assert "request.answered" in await house.trail("request")
+
+
+async def test_a_repeated_key_with_another_body_conflicts(house: House) -> None:
+    await house.ask("x", idempotency_key="k")
+    with pytest.raises(errors.IdempotencyConflict):
+        await house.turns.submit(command("y", idempotency_key="k"))
+
+
+async def test_an_untouched_failure_frees_the_key(house: House) -> None:
+    house.agents.script = failing("overloaded")  # type: ignore[assignment]
+    with pytest.raises(errors.AgentOverloaded):
+        await house.ask("x", idempotency_key="k")
+    house.agents.script = says_hello
+    assert (await house.ask("x", idempotency_key="k")).text == "hello"
+
+
+async def test_a_failure_with_effects_is_replayed_as_its_error(house: House) -> None:
+    async def writes_and_dies(turn: AgentTurn, sink: FrameSink) -> Outcome:
+        house.workspaces.files["a.txt"] = "x"
+        return Outcome(status="failed", cause="crashed")
+
+    house.agents.script = writes_and_dies
+    with pytest.raises(errors.AgentFailed):
+        await house.ask("x", idempotency_key="k")
+    again = await house.turns.submit(command("x", idempotency_key="k"))
+    with pytest.raises(errors.AgentFailed) as replayed:
+        await again.result()
+    assert (replayed.value.cause, replayed.value.retry_safe) == ("crashed", False)
+
+
+async def test_an_sdks_own_retry_joins_the_running_turn(house: House) -> None:
+    gate = Gate()
+    house.agents.script = gate
+    first = await house.turns.submit(command("x"))
+    second = await house.turns.submit(command("x", retry=True))
+    assert second.turn_id == first.turn_id
+    gate.open.set()
+    await second.result()
+
+
+async def test_many_identical_requests_with_one_key_run_one_turn(house: House) -> None:
+    wanted = [house.turns.submit(command("x", idempotency_key="k")) for _ in range(20)]
+    handles = await asyncio.gather(*wanted)
+    assert len({handle.turn_id for handle in handles}) == 1
+    await asyncio.gather(*(handle.result() for handle in handles))
+    assert len(house.agents.turns) == 1
+
+
+async def test_a_cancelled_turn_says_who_cancelled_it(house: House) -> None:
+    gate = Gate()
+    house.agents.script = gate
+    handle = await house.turns.submit(command())
+    await gate.reached.wait()
+    await house.turns.cancel(handle.turn_id, given.USER, "operator:op_1")
+    with pytest.raises(errors.TaskCancelled):
+        await handle.result()
+    recorded = await house.log.read(0, limit=1000)
+    assert [e for e in recorded if isinstance(e.event, TurnCancelled)][0].metadata.actor == (
+        "operator:op_1"
+    )
+
+
+async def test_a_waiting_turn_can_be_cancelled(house: House) -> None:
+    gate = Gate()
+    house.agents.script = gate
+    first = await house.turns.submit(command("one", session_label="a"))
+    await gate.reached.wait()
+    second = await house.turns.submit(command("two", session_label="b"))
+    await house.turns.cancel(second.turn_id, None, "operator:op_1")
+    with pytest.raises(errors.TaskCancelled):
+        await second.started()
+    gate.open.set()
+    await first.result()
+
+
+async def test_another_users_turn_cannot_be_cancelled(house: House) -> None:
+    gate = Gate()
+    house.agents.script = gate
+    handle = await house.turns.submit(command())
+    with pytest.raises(errors.NotFound):
+        await house.turns.cancel(handle.turn_id, given.OTHER_USER, "user:usr_2")
+    gate.open.set()
+    await handle.result()
+
+
+async def test_another_users_workspace_or_session_is_not_found(house: House) -> None:
+    result = await house.ask()
+    other = Caller(user_id=given.OTHER_USER, key_id="key_2", max_concurrency=3)
+    with pytest.raises(errors.NotFound):
+        await house.ask(caller=other, workspace=result.workspace_id)
+    with pytest.raises(errors.NotFound):
+        await house.ask(caller=other, session_label=result.session_id)
+
+
+async def test_a_folder_that_is_no_workspace_is_denied(house: House) -> None:
+    with pytest.raises(errors.WorkspaceAccessDenied):
+        await house.ask(workspace_root="/etc")
+
+
+async def test_the_folder_of_a_workspace_leads_to_it(house: House) -> None:
+    result = await house.ask()
+    folder = str(house.workspaces.folder(given.USER, "default"))
+    admin = Caller(user_id="usr_admin", key_id=None, max_concurrency=1, operator_id="op_1")
+    again = await house.ask(caller=admin, workspace_root=folder)
+    assert again.workspace_id == result.workspace_id
+    assert again.session_id != result.session_id
+
+
+async def test_a_session_that_is_not_kept_is_fresh_every_time(house: House) -> None:
+    first = await house.ask("one", persistent=False)
+    second = await house.ask("two", persistent=False)
+    assert first.session_id != second.session_id
+    assert second.thread == "new"
+
+
+async def test_a_long_prompt_and_a_long_answer_are_kept_whole(house: House) -> None:
+    async def says_much(turn: AgentTurn, sink: FrameSink) -> Outcome:
+        sink.frame(TextDelta("ä" * 100_000))
+        return Outcome(status="completed", backend_id="b")
+
+    house.agents.script = says_much
+    await house.ask("y" * 100_000, idempotency_key="k")
+    again = await house.turns.submit(command("y" * 100_000, idempotency_key="k"))
+    assert (await again.result()).text == "ä" * 100_000
+    completed = await house.the(TurnCompleted)
+    assert len(completed.answer.encode()) <= 4096
+
+
+async def test_closing_ends_what_runs_and_admits_no_more(house: House) -> None:
+    gate = Gate()
+    house.agents.script = gate
+    handle = await house.turns.submit(command())
+    await gate.reached.wait()
+    await house.turns.close(0.0)
+    with pytest.raises(errors.ShuttingDown):
+        await handle.result()
+    with pytest.raises(errors.ShuttingDown):
+        await house.turns.submit(command("two"))
+    assert (await house.the(TurnCancelled)).cause == "shutdown"
+
+
+async def test_a_defect_in_an_adapter_still_ends_the_turn(house: House) -> None:
+    async def broken(turn: AgentTurn, sink: FrameSink) -> Outcome:
+        raise RuntimeError("a defect")
+
+    house.agents.script = broken
+    with pytest.raises(errors.AgentFailed):
+        await house.ask()
+    assert (await house.trail("workspace"))[-1] == "workspace.unlocked"
+    house.agents.script = says_hello
+    assert (await house.ask()).text == "hello"

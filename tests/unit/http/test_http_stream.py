@@ -1,0 +1,259 @@
+"""A turn through the door, as a stream."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import attrs
+import openai
+import pytest
+from door import (
+    KEY,
+    RESULT,
+    Door,
+    FakeTurns,
+    ScriptedTurn,
+    a_request,
+    opened,
+    services,
+)
+from openai import AsyncOpenAI
+
+from codara.application.ports import Frame, ReasoningDelta, TextDelta, ToolStarted
+from codara.errors import AgentFailed, SessionBusy
+from codara.http.openai import stream
+
+
+def bundle(turn: ScriptedTurn) -> Any:
+    return services(turns=FakeTurns(turn=turn))
+
+
+async def streamed(door: Door, **more: Any) -> list[str]:
+    """All blocks of a stream, without their ends."""
+    answer = await door.chat(a_request(stream=True, **more))
+    assert answer.status == 200
+    return (await answer.text()).removesuffix("\n\n").split("\n\n")
+
+
+def events(blocks: list[str]) -> list[dict[str, Any]]:
+    data = [block.removeprefix("data: ") for block in blocks if block.startswith("data: {")]
+    return [json.loads(each) for each in data]
+
+
+async def test_a_stream_tells_the_text_then_the_end_then_our_fields() -> None:
+    async with opened(bundle(ScriptedTurn())) as door:
+        blocks = await streamed(door)
+    assert blocks[0] == ": trn_1 has started"
+    assert blocks[-1] == "data: [DONE]"
+    chunks = events(blocks)
+    assert [chunk["choices"][0]["delta"] for chunk in chunks] == [
+        {"role": "assistant", "content": ""},
+        {"content": "Hello "},
+        {"content": "world"},
+        {},
+        {},
+    ]
+    reasons = [chunk["choices"][0]["finish_reason"] for chunk in chunks]
+    assert reasons == [None, None, None, "stop", None]
+    assert chunks[-1]["diff"] == RESULT.diff
+    assert chunks[-1]["codara"]["position"] == 42
+    assert all("usage" not in chunk for chunk in chunks)
+
+
+async def test_all_chunks_are_pieces_of_one_answer() -> None:
+    async with opened(bundle(ScriptedTurn())) as door:
+        chunks = events(await streamed(door, stream_options={"include_usage": True}))
+    heads = {(chunk["id"], chunk["object"], chunk["created"], chunk["model"]) for chunk in chunks}
+    assert heads == {("chatcmpl-trn_1", "chat.completion.chunk", 1777896000, "codex/gpt-5-codex")}
+
+
+async def test_usage_comes_last_and_only_when_asked_for() -> None:
+    async with opened(bundle(ScriptedTurn())) as door:
+        chunks = events(await streamed(door, stream_options={"include_usage": True}))
+    assert chunks[-1]["choices"] == []
+    assert chunks[-1]["usage"]["completion_tokens"] == 5
+    assert all(chunk["usage"] is None for chunk in chunks[:-1])
+
+
+async def test_the_headers_of_a_stream_tell_proxies_to_keep_off() -> None:
+    async with opened(bundle(ScriptedTurn())) as door:
+        answer = await door.chat(a_request(stream=True), **{"X-Request-Id": "mine"})
+        headers = answer.headers
+    assert headers["Content-Type"] == "text/event-stream"
+    assert (headers["Cache-Control"], headers["X-Accel-Buffering"]) == ("no-cache", "no")
+    assert (headers["X-Codara-Session"], headers["X-Codara-Task"]) == ("ses_1", "trn_1")
+    assert (headers["X-Codara-Position"], headers["X-Request-Id"]) == ("40", "mine")
+    assert headers["traceparent"].startswith("00-")
+
+
+async def test_only_text_reaches_an_openai_client() -> None:
+    script = [ReasoningDelta("hm"), ToolStarted("t", "shell", "ls"), TextDelta("Hello world")]
+    async with opened(bundle(ScriptedTurn(script=script))) as door:
+        blocks = await streamed(door)
+    assert "tool_calls" not in "".join(blocks)
+    assert len(events(blocks)) == 4
+
+
+async def test_the_first_text_arrives_while_the_turn_still_runs() -> None:
+    turn = ScriptedTurn(hold=True)
+    async with opened(bundle(turn)) as door:
+        answer = await door.chat(a_request(stream=True))
+        await turn.waiting.wait()
+        seen = await read_until(answer, b"world")
+        assert b'finish_reason":"stop' not in seen
+        turn.released.set()
+        assert (await answer.read()).endswith(b"data: [DONE]\n\n")
+
+
+async def test_a_replayed_stream_is_one_piece_and_the_usual_end() -> None:
+    async with opened(bundle(ScriptedTurn(replayed=True))) as door:
+        answer = await door.chat(a_request(stream=True))
+        chunks = events((await answer.text()).split("\n\n"))
+    assert answer.headers["Idempotency-Replayed"] == "true"
+    assert [chunk["choices"][0]["delta"].get("content") for chunk in chunks] == [
+        "",
+        "Hello world",
+        None,
+        None,
+    ]
+
+
+async def test_an_answer_that_never_came_as_deltas_comes_at_the_end() -> None:
+    async with opened(bundle(ScriptedTurn(script=()))) as door:
+        chunks = events(await streamed(door))
+    assert chunks[1]["choices"][0]["delta"] == {"content": "Hello world"}
+
+
+async def test_a_refusal_before_the_start_is_a_plain_error() -> None:
+    turn = ScriptedTurn(refused=SessionBusy("Another turn of this session runs."))
+    async with opened(bundle(turn)) as door:
+        answer = await door.chat(a_request(stream=True))
+        assert (answer.status, answer.content_type) == (409, "application/json")
+
+
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [
+        (AgentFailed("It crashed.", cause="crashed"), "agent_failed"),
+        (RuntimeError("a secret detail"), "internal"),
+        (ConnectionResetError("of the agent, not of the client"), "internal"),
+    ],
+)
+async def test_a_turn_that_fails_later_ends_with_one_error_frame(
+    failure: Exception, code: str
+) -> None:
+    async with opened(bundle(ScriptedTurn(outcome=failure))) as door:
+        blocks = await streamed(door)
+    last = events(blocks)[-1]
+    assert last["error"]["code"] == code
+    assert "secret" not in last["error"]["message"]
+    assert "[DONE]" not in "".join(blocks)
+    assert '"finish_reason":"stop"' not in "".join(blocks)
+
+
+async def test_comments_come_while_the_agent_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "KEEP_ALIVE_SECONDS", 0.01)
+    turn = ScriptedTurn(script=(), hold=True)
+    async with opened(bundle(turn)) as door:
+        answer = await door.chat(a_request(stream=True))
+        await read_until(answer, b": keep-alive\n\n: keep-alive\n\n")
+        turn.released.set()
+        assert (await answer.read()).endswith(b"data: [DONE]\n\n")
+
+
+async def test_a_client_that_leaves_a_silent_stream_is_noticed_at_once() -> None:
+    turn = ScriptedTurn(hold=True)
+    async with opened(bundle(turn)) as door:
+        answer = await door.chat(a_request(stream=True))
+        await turn.waiting.wait()
+        answer.close()
+        await asyncio.wait_for(turn.left.wait(), 5)
+    assert turn.left_by is not None
+
+
+async def test_a_client_that_stops_reading_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "STUCK_SECONDS", 0.05)
+
+    async def endless(_: ScriptedTurn) -> AsyncIterator[Frame]:
+        while True:
+            yield TextDelta("x" * 100_000)
+
+    turn = ScriptedTurn(script=endless)
+    async with opened(bundle(turn)) as door:
+        answer = await door.chat(a_request(stream=True))
+        await asyncio.wait_for(turn.left.wait(), 10)
+        answer.close()
+    assert turn.left_by in (stream.ClientGone, asyncio.CancelledError)
+
+
+async def test_a_connection_serves_another_request_after_a_stream() -> None:
+    async with opened(bundle(ScriptedTurn())) as door:
+        await streamed(door)
+        assert await streamed(door)
+
+
+async def test_the_official_client_reads_the_stream_to_its_end() -> None:
+    async with opened(bundle(ScriptedTurn())) as door, official(door.url) as client:
+        chunks = [chunk async for chunk in await asked(client, include_usage=True)]
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    assert text == "Hello world"
+    assert chunks[-1].usage is not None
+    assert chunks[-1].usage.total_tokens == 15
+    ours = chunks[-2].model_extra or {}
+    assert ours["modified_files"] == ["a\\xff.txt", "b.txt"]
+    assert ours["codara"]["turn_id"] == "trn_1"
+
+
+async def test_the_official_client_raises_when_a_stream_fails() -> None:
+    turn = ScriptedTurn(outcome=AgentFailed("It crashed.", cause="crashed"))
+    seen = []
+    async with opened(bundle(turn)) as door, official(door.url) as client:
+        with pytest.raises(openai.APIError, match="It crashed") as raised:
+            async for chunk in await asked(client):
+                seen.append(chunk)
+    assert raised.value.code == "agent_failed"
+    assert seen[2].choices[0].delta.content == "world"
+
+
+async def test_the_official_stream_helper_survives_our_chunks() -> None:
+    async with (
+        opened(bundle(ScriptedTurn())) as door,
+        official(door.url) as client,
+        client.chat.completions.stream(
+            model="codex/gpt-5-codex", messages=[{"role": "user", "content": "Hi"}]
+        ) as helper,
+    ):
+        final = await helper.get_final_completion()
+    assert final.choices[0].message.content == "Hello world"
+    assert final.choices[0].finish_reason == "stop"
+
+
+async def test_a_changed_result_is_told_as_it_is() -> None:
+    turn = ScriptedTurn(outcome=attrs.evolve(RESULT, dirty=True, partial=("too many files",)))
+    async with opened(bundle(turn)) as door:
+        last = events(await streamed(door))[-1]
+    assert (last["dirty"], last["codara"]["partial"]) == (True, ["too many files"])
+
+
+def official(url: str) -> AsyncOpenAI:
+    return AsyncOpenAI(base_url=f"{url}/v1", api_key=KEY, max_retries=0, timeout=10)
+
+
+async def asked(client: AsyncOpenAI, *, include_usage: bool = False) -> Any:
+    return await client.chat.completions.create(
+        model="codex/gpt-5-codex",
+        messages=[{"role": "user", "content": "Hi"}],
+        stream=True,
+        stream_options={"include_usage": include_usage},
+    )
+
+
+async def read_until(answer: aiohttp.ClientResponse, wanted: bytes) -> bytes:
+    seen = b""
+    while wanted not in seen:
+        piece = await asyncio.wait_for(answer.content.readany(), 5)
+        assert piece, "the stream ended early"
+        seen += piece
+    return seen

@@ -1,0 +1,474 @@
+"""Given events, then what the read models answer."""
+
+import attrs
+import orjson
+import pytest
+from world import (
+    ACCOUNT,
+    JAIL,
+    KEY,
+    PLACE,
+    SESSION,
+    USER,
+    WORKSPACE,
+    World,
+    completed,
+    ended,
+    failed,
+    requested,
+    started,
+)
+
+from codara.errors import InvalidRequest
+from codara.events import streams
+from codara.events.account import QuotaWindow
+from codara.events.base import Append, Event
+from tests import given
+
+QUOTA = streams.quota(given.ACCOUNT)
+T = "2026-03-01T12:00:00.000000+00:00"
+SOON = "2026-03-01T13:00:00.000000+00:00"
+REGISTERED = {ACCOUNT: [given.account_registered(), given.credential_stored()]}
+
+
+# ------------------------------------------------------------------ tasks
+
+
+async def test_a_requested_turn_is_a_pending_task(world: World) -> None:
+    position = await world.happen(PLACE, requested())
+    (task,) = (await world.views.tasks.list()).items
+    assert task["status"] == "pending"
+    assert (task["task_id"], task["session_id"], task["workspace_id"], task["user_id"]) == (
+        given.TURN,
+        given.SESSION,
+        given.WORKSPACE,
+        given.USER,
+    )
+    assert (task["provider"], task["model"]) == ("codex", "gpt-5-codex")
+    assert task["created_at"] == T
+    assert (task["started_at"], task["ended_at"], task["account_id"]) == (None, None, None)
+    assert (task["usage"], task["cost"], task["modified_files"]) == (None, None, None)
+    assert task["position"] == position - 1
+
+
+async def test_a_started_turn_is_running_on_its_account(world: World) -> None:
+    await world.happen(PLACE, requested(), started())
+    task = await world.views.tasks.get(given.TURN)
+    assert task is not None
+    assert (task["status"], task["account_id"], task["thread"]) == ("running", given.ACCOUNT, "new")
+
+
+async def test_a_completed_task_lists_its_files_and_usage(world: World) -> None:
+    position = await world.happen(PLACE, requested(), started(), completed())
+    (task,) = (await world.views.tasks.list(status="completed")).items
+    assert task["modified_files"] == ["src/größe.py"]
+    assert task["usage"]["input"] == 120
+    assert (task["diff"], task["actions"], task["cause"]) == (None, None, None)
+    assert (task["changed"], task["added_lines"], task["deleted_lines"]) == (1, 3, 1)
+    assert task["position"] == position - 1
+
+
+async def test_a_task_alone_shows_texts_diff_and_files(world: World) -> None:
+    await world.happen(PLACE, requested(), started(), completed())
+    task = await world.views.tasks.get(given.TURN)
+    assert task is not None
+    assert task["prompt"] == "Fix Ada's engine"
+    assert task["answer"] == "Ada's engine is fixed"
+    assert task["diff"] == "--- a/Ada\n+++ b/Ada\n"
+    assert task["files"][0]["path"] == "src/größe.py"
+    assert (task["baseline"], task["final"]) == ("1" * 40, "2" * 40)
+    assert task["timings"] == {"queue": 1.5, "agent": 120.25}
+    assert (task["actions"], task["message"]) == ([], None)
+
+
+async def test_a_task_reads_what_became_a_payload(world: World) -> None:
+    actions = await world.log.seal(given.USER, orjson.dumps([{"action_id": "atr_1"}]))
+    answer = await world.log.seal(given.USER, b"a long answer")
+    end = attrs.evolve(given.END, actions=actions.ref)
+    event = given.turn_completed(end=end, answer="a lo", answer_payload=answer.ref)
+    await world.happen(PLACE, requested(), started())
+    cause = given.CAUSE
+    await world.log.append(
+        [Append(SESSION, 3, [event])], cause, [actions, answer]
+    )
+    await world.views.wait_for(world.log.head(), 10)
+    task = await world.views.tasks.get(given.TURN)
+    assert task is not None
+    assert task["answer"] == "a long answer"
+    assert task["actions"] == [{"action_id": "atr_1"}]
+
+
+async def test_a_failed_task_says_why(world: World) -> None:
+    await world.happen(PLACE, requested(), started(), failed())
+    task = await world.views.tasks.get(given.TURN)
+    assert task is not None
+    assert (task["status"], task["code"], task["cause"]) == ("failed", "agent_failed", "crashed")
+    assert task["message"] == "the agent lost Ada's file"
+    assert task["answer"] == "Ada, I was about to"
+
+
+async def test_an_unknown_task_is_none(world: World) -> None:
+    assert await world.views.tasks.get("trn_none") is None
+
+
+async def test_a_forgotten_user_leaves_a_task_without_texts(world: World) -> None:
+    await world.happen(PLACE, requested(), started(), completed())
+    world.keys.forget(given.USER)
+    task = await world.views.tasks.get(given.TURN)
+    assert task is not None
+    assert (task["prompt"], task["answer"], task["diff"]) == (None, None, None)
+    assert (task["files"], task["modified_files"]) == (None, None)
+    assert task["status"] == "completed"
+
+
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        ({"user_id": given.USER}, 2),
+        ({"user_id": given.OTHER_USER}, 0),
+        ({"session_id": given.SESSION, "status": "failed"}, 1),
+        ({"workspace_id": given.WORKSPACE, "provider": "codex"}, 2),
+        ({"account_id": given.ACCOUNT}, 1),
+        ({"provider": "gemini"}, 0),
+        ({"since": given.SOON}, 0),
+        ({"until": given.NOW}, 2),
+    ],
+)
+async def test_tasks_are_filtered(world: World, filters: dict[str, object], found: int) -> None:
+    await world.happen(PLACE, requested(), started(), failed(), requested("trn_2"))
+    page = await world.views.tasks.list(**filters)  # type: ignore[arg-type]
+    assert len(page.items) == found
+
+
+# ------------------------------------------------------------------ sessions
+
+
+async def test_an_opened_session_is_idle_and_has_a_label(world: World) -> None:
+    await world.happen(PLACE, {SESSION: [given.session_opened()]})
+    (session,) = (await world.views.sessions.list()).items
+    assert session["status"] == "idle"
+    assert session["client_session_id"] == "Ada's conversation"
+    assert session["workspace"] == "Ada's notes"
+    assert (session["turns"], session["dirty"], session["backend_id"]) == (0, False, None)
+
+
+async def test_a_session_with_a_turn_is_active(world: World) -> None:
+    await world.happen(PLACE, requested())
+    session = await world.views.sessions.get(given.SESSION)
+    assert session is not None
+    assert (session["status"], session["turns"]) == ("active", 1)
+    assert session["last_task_id"] == given.TURN
+
+
+async def test_a_session_is_idle_after_a_good_turn(world: World) -> None:
+    await world.happen(PLACE, requested(), started(), completed())
+    session = await world.views.sessions.get(given.SESSION)
+    assert session is not None
+    assert (session["status"], session["backend_id"]) == ("idle", "backend-1")
+
+
+async def test_a_session_is_dirty_after_a_turn_that_had_started_and_failed(world: World) -> None:
+    await world.happen(PLACE, requested(), started(), failed())
+    session = await world.views.sessions.get(given.SESSION)
+    assert session is not None
+    assert (session["status"], session["dirty"]) == ("dirty", True)
+
+
+async def test_a_turn_that_never_started_leaves_no_dirt(world: World) -> None:
+    await world.happen(PLACE, requested(), {SESSION: [given.turn_cancelled()]})
+    session = await world.views.sessions.get(given.SESSION)
+    assert session is not None
+    assert session["status"] == "idle"
+
+
+async def test_a_reset_cleans_a_session(world: World) -> None:
+    await world.happen(
+        PLACE, requested(), started(), failed(), {SESSION: [given.session_reset()]}
+    )
+    session = await world.views.sessions.get(given.SESSION)
+    assert session is not None
+    assert (session["status"], session["backend_id"]) == ("idle", None)
+
+
+async def test_a_session_expires_by_the_clock_alone(world: World) -> None:
+    await world.happen(PLACE, requested(), started(), completed())
+    world.clock.move(hours=1)
+    page = await world.views.sessions.list(status="expired")
+    assert [session["status"] for session in page.items] == ["expired"]
+    assert await world.views.sessions.count() == {"expired": 1}
+
+
+async def test_a_noted_expiry_reads_the_same_until_the_next_turn(world: World) -> None:
+    await world.happen(PLACE, requested(), started(), completed())
+    await world.happen({SESSION: [given.session_expired()]})
+    assert len((await world.views.sessions.list(status="expired")).items) == 1
+    await world.happen(requested("trn_2"))
+    assert len((await world.views.sessions.list(status="active")).items) == 1
+
+
+# ------------------------------------------------------------------ workspaces
+
+
+async def test_a_workspace_shows_who_works_in_it(world: World) -> None:
+    await world.happen(PLACE, requested(), started())
+    workspace = await world.views.workspaces.get(given.WORKSPACE)
+    assert workspace is not None
+    assert (workspace["label"], workspace["path"]) == ("Ada's notes", "/srv/Ada/notes")
+    assert (workspace["locked_by"], workspace["sessions"]) == (given.TURN, 1)
+    assert len((await world.views.workspaces.list(locked=True)).items) == 1
+
+
+async def test_a_lock_whose_time_is_over_is_none(world: World) -> None:
+    await world.happen(PLACE, requested(), started())
+    world.clock.move(hours=1)
+    workspace = await world.views.workspaces.get(given.WORKSPACE)
+    assert workspace is not None
+    assert (workspace["locked_by"], workspace["locked_until"]) == (None, None)
+
+
+async def test_a_workspace_remembers_its_last_diff(world: World) -> None:
+    await world.happen(PLACE, requested(), started(), completed())
+    (workspace,) = (await world.views.workspaces.list(locked=False)).items
+    assert workspace["locked_by"] is None
+    assert workspace["last_diff"]["task_id"] == given.TURN
+    assert (workspace["turns"], workspace["tree"]) == (1, "2" * 40)
+
+
+async def test_workspaces_are_those_of_one_user(world: World) -> None:
+    await world.happen(PLACE)
+    assert len((await world.views.workspaces.list(user_id=given.USER)).items) == 1
+    assert (await world.views.workspaces.list(user_id=given.OTHER_USER)).items == []
+
+
+# ------------------------------------------------------------------ accounts
+
+
+async def test_a_registered_account_is_ready_and_its_quota_unseen(world: World) -> None:
+    await world.happen(REGISTERED)
+    account = await world.views.accounts.get(given.ACCOUNT)
+    assert account is not None
+    assert (account["status"], account["windows"], account["last_used_at"]) == ("ready", None, None)
+    assert (account["label"], account["auth_type"]) == ("Ada's account", "API_KEY")
+    assert (account["fingerprint"], account["cli_primary"]) == ("0123456789abcdef", False)
+
+
+async def test_a_cooling_account_says_until_when_and_is_ready_by_itself(world: World) -> None:
+    await world.happen(REGISTERED, {ACCOUNT: [given.health_changed()]})
+    (account,) = (await world.views.accounts.list(status="cooldown")).items
+    assert (account["cause"], account["until"]) == ("rate_limited", SOON)
+    assert account["evidence"] == "429 from Ada's provider"
+    world.clock.move(hours=1)
+    (account,) = (await world.views.accounts.list(status="ready")).items
+    assert (account["cause"], account["until"]) == (None, None)
+
+
+async def test_an_expired_account_does_not_heal_by_waiting(world: World) -> None:
+    broken = given.health_changed(after="expired", cause="auth_failed", until=None)
+    await world.happen(REGISTERED, {ACCOUNT: [broken]})
+    world.clock.move(days=400)
+    account = await world.views.accounts.get(given.ACCOUNT)
+    assert account is not None
+    assert account["status"] == "expired"
+
+
+async def test_headroom_is_what_the_fullest_window_leaves(world: World) -> None:
+    windows = (
+        given.WINDOW,
+        QuotaWindow(name="weekly", used_percent=70.0, minutes=None, resets_at=None),
+        QuotaWindow(name="unknown", used_percent=None, minutes=None, resets_at=None),
+    )
+    await world.happen(REGISTERED, {QUOTA: [given.quota_observed(windows=windows)]})
+    (standing,) = await world.views.accounts.of_provider("codex")
+    assert standing.headroom == 30.0
+    account = await world.views.accounts.get(given.ACCOUNT)
+    assert account is not None
+    assert [window["name"] for window in account["windows"]] == ["5h", "weekly", "unknown"]
+
+
+async def test_an_account_was_used_when_a_turn_started_on_it(world: World) -> None:
+    await world.happen(REGISTERED, PLACE, requested(), started())
+    (standing,) = await world.views.accounts.of_provider("codex")
+    assert standing.last_used_at == given.NOW
+    assert (standing.status, standing.headroom, standing.primary) == ("ready", None, False)
+
+
+async def test_a_removed_account_is_gone(world: World) -> None:
+    await world.happen(REGISTERED, {ACCOUNT: [given.account_removed()]})
+    assert await world.views.accounts.get(given.ACCOUNT) is None
+    assert list(await world.views.accounts.of_provider("codex")) == []
+
+
+# ------------------------------------------------------------------ users
+
+
+async def test_a_user_with_a_key(world: World) -> None:
+    await world.happen({USER: [given.user_provisioned()], KEY: [given.key_issued()]})
+    user = await world.views.users.get(given.USER)
+    assert user is not None
+    assert (user["email"], user["display_name"]) == ("ada@example.org", "Ada Lovelace")
+    assert (user["status"], user["role"], user["active_keys"]) == ("active", "user", 1)
+    assert [(key["key_id"], key["label"], key["status"]) for key in user["keys"]] == [
+        (given.KEY, "Ada's laptop", "active")
+    ]
+
+
+async def test_a_key_expires_by_the_clock(world: World) -> None:
+    await world.happen({USER: [given.user_provisioned()], KEY: [given.key_issued()]})
+    world.clock.move(hours=1)
+    user = await world.views.users.get(given.USER)
+    assert user is not None
+    assert (user["active_keys"], user["keys"][0]["status"]) == (0, "expired")
+
+
+async def test_a_revoked_key_stays_in_the_list(world: World) -> None:
+    await world.happen({USER: [given.user_provisioned()], KEY: [given.key_issued()]})
+    await world.happen({KEY: [given.key_revoked()]})
+    (key,) = await world.views.users.keys(given.USER)
+    assert (key["status"], key["revoked_at"]) == ("revoked", T)
+
+
+async def test_the_stream_of_a_key_is_found_by_its_id(world: World) -> None:
+    await world.happen({KEY: [given.key_issued()]})
+    assert await world.views.users.key_stream(given.KEY) == KEY
+    assert await world.views.users.key_stream("key_none") is None
+
+
+@pytest.mark.parametrize(
+    ("events", "status"),
+    [
+        ([given.user_suspended()], "suspended"),
+        ([given.user_suspended(), given.user_restored()], "active"),
+        ([given.user_deleted()], "deleted"),
+    ],
+)
+async def test_a_user_has_the_status_said_last(
+    world: World, events: list[Event], status: str
+) -> None:
+    await world.happen({USER: [given.user_provisioned(), given.user_updated(), *events]})
+    (user,) = (await world.views.users.list(status=status)).items
+    assert (user["max_concurrency"], user["display_name"]) == (8, "Ada King")
+
+
+async def test_a_forgotten_user_has_no_name(world: World) -> None:
+    await world.happen({USER: [given.user_provisioned()]})
+    world.keys.forget(given.USER)
+    user = await world.views.users.by_id(given.USER)
+    assert user is not None
+    assert (user["email"], user["display_name"]) == (None, None)
+
+
+# ------------------------------------------------------------------ audit
+
+
+async def test_the_trail_tells_who_did_what_to_what(world: World) -> None:
+    position = await world.happen(REGISTERED, actor="operator:op_1")
+    (entry,) = (await world.views.audit.list(action="account.registered")).items
+    assert entry["actor"] == "operator:op_1"
+    assert (entry["target_type"], entry["target_id"]) == ("account", given.ACCOUNT)
+    assert entry["details"] == {
+        "account_id": given.ACCOUNT,
+        "provider": "codex",
+        "auth_type": "API_KEY",
+    }
+    assert entry["position"] == position - 1
+    assert entry["correlation_id"] == "trc_1"
+
+
+async def test_the_trail_holds_no_private_text(world: World) -> None:
+    await world.happen(PLACE, REGISTERED, requested(), started(), completed())
+    assert "Ada" not in str((await world.views.audit.list(limit=200)).items)
+
+
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        ({"action": "no.such_action"}, 0),
+        ({"actor": f"user:{given.USER}", "action": "session.opened"}, 1),
+        ({"target_type": "session"}, 5),
+        ({"target_type": "task"}, 6),
+        ({"target_id": given.TURN, "action": "workspace.diff_recorded"}, 1),
+        ({"search": given.WORKSPACE, "action": "session.opened"}, 1),
+        ({"search": "%"}, 0),
+        ({"search": "SES_1", "target_type": "workspace"}, 1),
+        ({"user_id": given.OTHER_USER}, 0),
+        ({"since": given.SOON}, 0),
+    ],
+)
+async def test_the_trail_is_filtered(world: World, filters: dict[str, object], found: int) -> None:
+    await world.happen(PLACE, requested(), started(), completed())
+    await world.happen({SESSION: [given.session_reset()]})
+    page = await world.views.audit.list(**filters)  # type: ignore[arg-type]
+    assert len(page.items) == found, [item["action"] for item in page.items]
+
+
+async def test_one_event_of_the_trail(world: World) -> None:
+    await world.happen(PLACE)
+    (entry,) = (await world.views.audit.list(search=given.WORKSPACE)).items
+    assert await world.views.audit.get(entry["event_id"]) == entry
+    assert list(await world.views.audit.actions()) == ["log.opened", "workspace.provisioned"]
+
+
+async def test_leases_and_names_are_no_part_of_the_trail(world: World) -> None:
+    await world.happen(
+        {"lease/account/acc_1/0": [given.lease_taken(), given.lease_released()]},
+        {"name/ffff": [given.name_claimed()]},
+    )
+    assert [item["action"] for item in (await world.views.audit.list()).items] == ["log.opened"]
+
+
+# ------------------------------------------------------------------ unfinished
+
+
+async def test_unfinished_turns_and_jails(world: World) -> None:
+    await world.happen(PLACE, requested(), started(), {JAIL: [given.jail_started()]})
+    (turn,) = await world.views.unfinished.turns()
+    assert (turn.turn_id, turn.session_id, turn.started) == (given.TURN, given.SESSION, True)
+    (jail,) = await world.views.unfinished.jails()
+    assert (jail.jail_id, jail.inner_pid, jail.start_time) == (given.JAIL, 4711, 123456)
+
+
+@pytest.mark.parametrize("end", [given.jail_exited(), given.jail_killed()])
+async def test_what_has_ended_is_not_unfinished(world: World, end: Event) -> None:
+    await world.happen(PLACE, requested(), started(), {JAIL: [given.jail_started()]})
+    await world.happen(ended(given.turn_cancelled()), {JAIL: [end]})
+    assert list(await world.views.unfinished.turns()) == []
+    assert list(await world.views.unfinished.jails()) == []
+
+
+# ------------------------------------------------------------------ pages
+
+
+async def test_pages_have_neither_gaps_nor_repeats_while_tasks_change(world: World) -> None:
+    await world.happen(PLACE, *(requested(f"trn_{n}") for n in range(1, 8)))
+    seen, cursor = [], None
+    for round_ in range(4):
+        page = await world.views.tasks.list(limit=2, cursor=cursor)
+        seen += [task["task_id"] for task in page.items]
+        cursor = page.cursor
+        assert page.has_more == (round_ < 3)
+        await world.happen(started(f"trn_{round_ + 1}"), requested(f"trn_new_{round_}"))
+    assert seen == [f"trn_{n}" for n in range(7, 0, -1)]
+    assert cursor is None
+
+
+async def test_a_page_that_is_exactly_full_is_the_last(world: World) -> None:
+    await world.happen(PLACE, requested(), requested("trn_2"))
+    page = await world.views.tasks.list(limit=2)
+    assert (len(page.items), page.has_more, page.cursor) == (2, False, None)
+
+
+@pytest.mark.parametrize("cursor", ["x", "YmVmb3JlOi0x", "é", "YmVmb3JlOjk5OTk5OTk5OTk5OTk5OTk5OTk5"])
+async def test_a_strange_cursor_is_refused(world: World, cursor: str) -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        await world.views.tasks.list(cursor=cursor)
+    assert refusal.value.param == "cursor"
+
+
+async def test_a_limit_below_one_is_refused(world: World) -> None:
+    with pytest.raises(InvalidRequest):
+        await world.views.audit.list(limit=0)
+
+
+async def test_a_workspace_stream_holds_its_facts(world: World) -> None:
+    await world.happen(PLACE, {WORKSPACE: [given.workspace_locked()]})
+    assert len((await world.views.audit.list(target_id=given.WORKSPACE)).items) == 2
