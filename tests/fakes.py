@@ -11,25 +11,24 @@ from tests.given import NOW
 
 
 class FakeKeyRing:
-    """A `KeyRing` (and `Keys`) in memory; the cipher is the real one."""
+    """A `KeyRing` (and `Keys`) in memory; the cipher is the real one.
+
+    A key follows from its id, so that what one ring sealed another one opens.
+    """
 
     def __init__(self) -> None:
-        self._ids: dict[str, str] = {}
-        self._keys: dict[str, AESGCM] = {}
+        self._forgotten: Counter[str] = Counter()
+        self._destroyed: set[str] = set()
         self.opened = 0
         """How often a key was asked for to open something."""
 
     def sealing_key(self, subject: str) -> tuple[str, AESGCM]:
-        if subject not in self._ids:
-            key_id = f"dk_{len(self._keys) + 1}"
-            self._ids[subject] = key_id
-            self._keys[key_id] = AESGCM(hashlib.sha256(key_id.encode()).digest())
-        key_id = self._ids[subject]
-        return key_id, self._keys[key_id]
+        key_id = f"dk_{subject}_{self._forgotten[subject] + 1}"
+        return key_id, _key(key_id)
 
     def opening_key(self, key_id: str) -> AESGCM | None:
         self.opened += 1
-        return self._keys.get(key_id)
+        return None if key_id in self._destroyed else _key(key_id)
 
     def digest(self, purpose: str, *parts: str) -> str:
         text = "\0".join((purpose, *parts))
@@ -39,8 +38,13 @@ class FakeKeyRing:
         self.sealing_key(subject)
 
     def forget(self, subject: str) -> None:
-        """Destroys the subject's key."""
-        self._keys[self._ids.pop(subject)] = None  # type: ignore[assignment]
+        """Destroys the subject's key; another one is made when it is next needed."""
+        self._destroyed.add(self.sealing_key(subject)[0])
+        self._forgotten[subject] += 1
+
+
+def _key(key_id: str) -> AESGCM:
+    return AESGCM(hashlib.sha256(key_id.encode()).digest())
 
 
 class FixedClock:

@@ -1,6 +1,6 @@
 """Accounts: registered, looked after, removed; their credentials stay in the vault."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 import attrs
@@ -9,12 +9,11 @@ from codara.application.deciding import Deciding, Decision
 from codara.application.ports import Vault
 from codara.clock import Clock
 from codara.domain import account, credential, text
-from codara.errors import InvalidRequest
+from codara.errors import InvalidRequest, NotFound
 from codara.events import streams
 from codara.events.base import Cause
 from codara.ids import NewId
 
-_LONGEST_EVIDENCE: Final = 500
 _LONGEST_COOLDOWN: Final = timedelta(days=30).total_seconds()
 
 
@@ -33,7 +32,7 @@ class NewAccount:
 class Accounts:
     """Commands return the position of what they appended, None if they had nothing to say.
 
-    `cooldown_seconds` is how long an account waits when nobody says until when.
+    `cooldown_seconds` is how long an operator's cooldown lasts unless they say otherwise.
     """
 
     deciding: Deciding
@@ -47,6 +46,7 @@ class Accounts:
     ) -> int | None:
         """Keeps the credential, then says so. The same id again stores a new credential.
 
+        Whoever was interrupted between the two completes it by the same call again.
         InvalidRequest for what can be no account; Conflict if the id is another provider's.
         """
         account_id = text.account_id(new.account_id)
@@ -76,13 +76,20 @@ class Accounts:
     async def remove(
         self, account_id: str, *, actor: str, request_id: str | None = None
     ) -> int | None:
-        """No turn borrows the account again, and the vault forgets its credential."""
+        """No turn borrows the account again, and the vault forgets its credential.
+
+        NotFound if there is none; the vault forgets then, too, what an interrupted call left.
+        """
         stream = streams.account(account_id)
-        position = await self._decide(
-            stream,
-            lambda states: {stream: account.remove(states[stream], account_id=account_id)},
-            self._cause(actor, request_id),
-        )
+        try:
+            position = await self._decide(
+                stream,
+                lambda states: {stream: account.remove(states[stream], account_id=account_id)},
+                self._cause(actor, request_id),
+            )
+        except NotFound:
+            await self.vault.remove(account_id)
+            raise
         await self.vault.remove(account_id)
         return position
 
@@ -123,39 +130,6 @@ class Accounts:
                 stream: account.recover(states[stream], account_id=account_id, now=now)
             },
             self._cause(actor, request_id),
-        )
-
-    async def changed(
-        self,
-        account_id: str,
-        *,
-        after: str,
-        cause: str,
-        until: datetime | None,
-        evidence: str,
-        cause_: Cause,
-    ) -> int | None:
-        """What a turn found out about the account's health; nothing if that is known already.
-
-        A cooldown or exhaustion without an end that lies ahead lasts `cooldown_seconds`.
-        """
-        stream, now = streams.account(account_id), self.clock()
-        passing = after in account.PASSING
-        if passing and (until is None or until <= now):
-            until = now + timedelta(seconds=self.cooldown_seconds)
-        return await self._decide(
-            stream,
-            lambda states: {
-                stream: account.change(
-                    states[stream],
-                    after=after,
-                    cause=cause,
-                    until=until if passing else None,
-                    evidence=evidence[:_LONGEST_EVIDENCE],
-                    now=now,
-                )
-            },
-            cause_,
         )
 
     async def _decide(self, stream: str, decision: Decision, cause: Cause) -> int | None:

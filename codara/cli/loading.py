@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from typing import Any
 
 import attrs
 
@@ -15,10 +16,8 @@ def loaded(arguments: argparse.Namespace) -> Loaded:
 
 
 def _overridden(found: Loaded, arguments: argparse.Namespace, *names: str) -> Loaded:
-    given = {name: getattr(arguments, name, None) for name in names}
+    given: dict[str, Any] = {name: getattr(arguments, name, None) for name in names}
     given = {name: value for name, value in given.items() if value is not None}
-    if not given:
-        return found
     server = attrs.evolve(found.settings.server, **given)
     sources = dict(found.sources) | {f"server.{name}": f"--{name}" for name in given}
     return attrs.evolve(

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; 0 done, 1 refused or failed, 2 wrong usage, 130 interrupted."""
     given = parser().parse_args(arguments)
     try:
-        return asyncio.run(given.run(given))
+        return int(asyncio.run(given.run(given)))
     except CodaraError as refused:
         return _failed(refused.message)
     except (KeyboardInterrupt, asyncio.CancelledError):

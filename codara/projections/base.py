@@ -18,7 +18,8 @@ class Projection(Protocol):
 
     `apply` is deterministic: it sees the event and nothing else, so that rows folded twice are the
     same rows, byte for byte. `version` rises when `apply` changes its meaning; a changed `schema`
-    is noticed by itself. Only events whose name is in `topics` are handed over.
+    is noticed by itself. Only events whose name is in `topics` are handed over. The first column
+    of every table is its key.
     """
 
     name: ClassVar[str]
@@ -51,7 +52,8 @@ class ReadableLog(Protocol):
 
 def moment(at: datetime) -> str:
     """A time as text that sorts as the times do: UTC, always with microseconds."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds")
+    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return utc.isoformat(timespec="microseconds")
 
 
 def moment_or_none(at: datetime | None) -> str | None:

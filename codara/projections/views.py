@@ -62,6 +62,7 @@ class Views:
         self._readers = readers
         self._thread = thread
         self._runner = Runner(log, stores, thread)
+        self._closed = False
         self.sessions = Sessions(readers["sessions"], log, clock)
         self.tasks = Tasks(readers["tasks"], log)
         self.workspaces = Workspaces(readers["workspaces"], log, clock)
@@ -84,7 +85,7 @@ class Views:
         try:
             stores = await _open_stores(folder, log, projections, thread)
         except BaseException:
-            thread.shutdown()
+            thread.shutdown(wait=False)
             raise
         readers = {store.projection.name: await Reader.open(store.path) for store in stores}
         return cls(folder, log, stores, readers, thread=thread, clock=clock)
@@ -138,13 +139,16 @@ class Views:
         )
 
     async def close(self) -> None:
-        """Stops following and closes every file."""
+        """Stops following and closes every file. Harmless when done twice."""
+        if self._closed:
+            return
+        self._closed = True
         await self._runner.close()
         for reader in self._readers.values():
             await reader.close()
         for store in self._stores.values():
             await self._hop(store.close)
-        self._thread.shutdown()
+        self._thread.shutdown(wait=False)
 
     async def _hop(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -48,7 +48,11 @@ class Output:
         self._task.add_done_callback(lambda _: call())
 
     async def _read(self) -> Exit:
-        too_long = await self._lines()
+        try:
+            too_long = await self._lines()
+        except BaseException:
+            await self._jail.close(grace=0)
+            raise
         if not too_long:
             await asyncio.wait({self._wait()}, timeout=_EXIT_SECONDS)
         await self._jail.kill("protocol" if too_long else "output closed")

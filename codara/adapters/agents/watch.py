@@ -21,6 +21,7 @@ class Watch:
         self._end = self._loop.time() + left
         self._patience = turn.stall_timeout
         self._timeout = asyncio.timeout_at(self._next())
+        self._watching = False
 
     @property
     def reason(self) -> str:
@@ -28,11 +29,12 @@ class Watch:
 
     def progress(self) -> None:
         """The agent got on: the time for silence begins anew."""
-        if self._patience and not self._timeout.expired():
+        if self._patience and self._watching and not self._timeout.expired():
             self._timeout.reschedule(self._next())
 
     async def __aenter__(self) -> Self:
         await self._timeout.__aenter__()
+        self._watching = True
         return self
 
     async def __aexit__(
@@ -41,6 +43,7 @@ class Watch:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._watching = False
         await self._timeout.__aexit__(kind, error, traceback)
 
     def _next(self) -> float:
@@ -61,5 +64,8 @@ async def to_the_end(work: Coroutine[Any, Any, None]) -> None:
             await asyncio.shield(task)
         except asyncio.CancelledError:
             cancelled = True
+        except Exception:
+            break
     if cancelled:
         raise asyncio.CancelledError
+    task.result()

@@ -16,12 +16,11 @@ from codara.adapters.jail.outgoing import outgoing_session
 from codara.adapters.jail.pipes import connect
 from codara.adapters.jail.spawner import SYSTEM_PATH, Spawned, Spawner, read_inner_pid
 from codara.adapters.jail.spec import BROKER_PORT, HOME_INSIDE, PROXY_PORT, JailSpec
-from codara.adapters.jail.starting import Starting, announce
+from codara.adapters.jail.starting import Starting, announce, await_ready
 from codara.adapters.jail.walled import WalledProcess
 from codara.application.ports import JailJournal
 from codara.errors import JailUnavailable
 
-READY_SECONDS = 15.0
 LAST_WORDS_SECONDS = 5.0
 BASE_ENVIRONMENT = {
     "PATH": SYSTEM_PATH,
@@ -99,7 +98,8 @@ class Bubblewrap:
             jail = await self._take(spec, doors, spawned)
             try:
                 await self._connect(jail, doors)
-                await self._open_gate(jail, spawned)
+                os.write(spawned.release, b"x")
+                await await_ready(jail)
                 await announce(jail, spec, doors, self._journal, mode="bwrap")
             except BaseException:
                 await jail.kill("start failed")
@@ -147,17 +147,6 @@ class Bubblewrap:
     async def _connect(self, jail: Jail, doors: Doors) -> None:
         listeners = await asyncio.to_thread(network.open_listeners, jail.inner_pid, doors.ports)
         await jail.broker.serve(listeners)
-
-    async def _open_gate(self, jail: Jail, spawned: Spawned) -> None:
-        """Lets bubblewrap finish and waits until the inner gate says that all walls stand."""
-        os.write(spawned.release, b"x")
-        try:
-            async with asyncio.timeout(READY_SECONDS):
-                said = await jail.stdout.readline()
-        except TimeoutError:
-            raise remedies.explain(b"it did not become ready in time") from None
-        if said != bwrap.READY:
-            raise remedies.explain(await jail.last_words())
 
     def _broker(self, spec: JailSpec, doors: Doors) -> Broker:
         if self._session is None:

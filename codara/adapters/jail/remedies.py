@@ -7,8 +7,8 @@ TOO_OLD = "bubblewrap: this version lacks {option}. Install 0.8 or newer (Debian
 NAMESPACES = (
     "user namespaces: the kernel refuses them ({detail}). Allow them with"
     " `sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=15000`; on Ubuntu"
-    " 24.04 also `sysctl -w kernel.apparmor_restrict_unprivileged_userns=0` or an AppArmor profile for"
-    " bwrap; in Docker, start the container with `--security-opt seccomp=unconfined"
+    " 24.04 also `sysctl -w kernel.apparmor_restrict_unprivileged_userns=0` or an AppArmor"
+    " profile for bwrap; in Docker, start the container with `--security-opt seccomp=unconfined"
     " --security-opt apparmor=unconfined`."
 )
 FOLDER = (

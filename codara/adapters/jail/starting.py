@@ -5,13 +5,14 @@ import contextlib
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from codara.adapters.jail import bwrap, processes
+from codara.adapters.jail import bwrap, processes, remedies
 from codara.adapters.jail.doors import Doors
 from codara.adapters.jail.jail import Jail
 from codara.adapters.jail.spec import JailSpec
 from codara.application.ports import JailJournal
 from codara.errors import CodaraError, JailUnavailable, ShuttingDown
 
+READY_SECONDS = 15.0
 T = TypeVar("T")
 
 
@@ -55,6 +56,17 @@ class Starting:
             jail = await task
             await jail.kill("start cancelled")
             await jail.close(grace=0)
+
+
+async def await_ready(jail: Jail) -> None:
+    """Waits until the gate inside says that all walls stand; JailUnavailable if it never does."""
+    try:
+        async with asyncio.timeout(READY_SECONDS):
+            said = await jail.stdout.readline()
+    except TimeoutError:
+        raise remedies.explain(b"it did not become ready in time") from None
+    if said != bwrap.READY:
+        raise remedies.explain(await jail.last_words())
 
 
 async def announce(

@@ -6,7 +6,7 @@ import attrs
 
 from codara.adapters.workspaces.known import NOTHING
 from codara.adapters.workspaces.names import shown
-from codara.adapters.workspaces.trees import DIRECTORY, TreeStore
+from codara.adapters.workspaces.trees import TreeStore, git_order
 from codara.events.workspace import FileChange
 
 _Half = tuple[bytes, bytes]
@@ -41,32 +41,45 @@ class Difference:
         return "mode_changed" if self.old == self.new else "modified"
 
 
+@attrs.frozen
+class _Below:
+    """Two trees of the same directory, either of which may be missing."""
+
+    prefix: bytes
+    old: bytes
+    new: bytes
+
+
 def differences(store: TreeStore, base: bytes, final: bytes) -> Iterator[Difference]:
-    """Every path that differs, in no particular order; KeyError where a tree is missing."""
-    todo = [(b"", base, final)]
-    while todo:
-        prefix, old_tree, new_tree = todo.pop()
-        if old_tree == new_tree:
+    """Every path that differs, sorted; KeyError or GitError where a tree is missing."""
+    stack = [_steps(store, _Below(b"", base, final))]
+    while stack:
+        match next(stack[-1], None):
+            case Difference() as found:
+                yield found
+            case _Below() as below:
+                stack.append(_steps(store, below))
+            case None:
+                stack.pop()
+
+
+def _steps(store: TreeStore, trees: _Below) -> Iterator[Difference | _Below]:
+    """One directory's differences in git's order, in which whole paths are sorted, too."""
+    if trees.old == trees.new:
+        return
+    old, new = _listing(store, trees.old), _listing(store, trees.new)
+    for key in sorted(old.keys() | new.keys()):
+        before, after = old.get(key, _NONE), new.get(key, _NONE)
+        if before == after:
             continue
-        old, new = _listing(store, old_tree), _listing(store, new_tree)
-        for name in old.keys() | new.keys():
-            before, after = old.get(name, _NONE), new.get(name, _NONE)
-            if before == after:
-                continue
-            path = prefix + name
-            below = tuple(side[1] if side[0] == DIRECTORY else NOTHING for side in (before, after))
-            if below != (NOTHING, NOTHING):
-                todo.append((path + b"/", *below))
-            before, after = _file(before), _file(after)
-            if before != after:
-                yield Difference(path, *before, *after)
+        path = trees.prefix + key
+        if key.endswith(b"/"):
+            yield _Below(path, before[1], after[1])
+        else:
+            yield Difference(path, *before, *after)
 
 
 def _listing(store: TreeStore, tree: bytes) -> dict[bytes, _Half]:
     if tree == NOTHING:
         return {}
-    return {name: (mode, oid) for name, mode, oid in store.entries(tree)}
-
-
-def _file(side: _Half) -> _Half:
-    return _NONE if side[0] == DIRECTORY else side
+    return {git_order(entry): (entry[1], entry[2]) for entry in store.entries(tree)}

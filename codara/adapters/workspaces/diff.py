@@ -35,11 +35,10 @@ class FileDiff:
 
 def is_small(store: TreeStore, base: bytes, final: bytes) -> bool:
     """Whether the diff is quick, whatever is in the files."""
-    files = size = 0
-    for each in differences(store, base, final):
-        files += 1
+    size = 0
+    for count, each in enumerate(differences(store, base, final), start=1):
         size += sum(store.size(oid) for oid in (each.old, each.new) if any(oid))
-        if files > SMALL_FILES or size > SMALL_BYTES:
+        if count > SMALL_FILES or size > SMALL_BYTES:
             return False
     return True
 
@@ -55,8 +54,7 @@ def between(store: TreeStore, base: str, final: str, most: int) -> Diff:
 
 def plain(store: TreeStore, base: bytes, final: bytes) -> Diff:
     """Which files changed, when there is no time to look into them."""
-    found = sorted(differences(store, base, final), key=lambda each: each.path)
-    changes = tuple(each.as_change() for each in found)
+    changes = tuple(each.as_change() for each in differences(store, base, final))
     return Diff(files=changes, patch="", truncated=bool(changes))
 
 
@@ -101,7 +99,7 @@ def _file_diff(patch: pygit2.Patch) -> FileDiff:
         old_path=shown(delta.old_file.raw_path)[0] if renamed else None,
         added=added,
         deleted=removed,
-        binary=delta.is_binary,
+        binary=bool(delta.is_binary),
     )
     return FileDiff(raw, change, patch.data.decode(errors="backslashreplace"))
 
@@ -113,7 +111,7 @@ def _status(delta: pygit2.DiffDelta) -> str:
 
 
 def cut(texts: list[str], most: int) -> tuple[str, bool]:
-    """All texts as one of at most `most` bytes, in whole lines; and whether any of it is missing."""
+    """All texts as one of at most `most` bytes, in whole lines; and whether any is missing."""
     kept: list[str] = []
     room = most
     for text in texts:

@@ -1,6 +1,7 @@
 """Workspaces on this machine's disk: their folders, what is in them, and what changed."""
 
 import asyncio
+import errno
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -15,11 +16,13 @@ from codara.adapters.workspaces.known import NOTHING
 from codara.adapters.workspaces.places import Place, Places
 from codara.adapters.workspaces.safezone import SafeZone
 from codara.adapters.workspaces.trees import EMPTY_TREE, TreeStore, shield_from_host_config
-from codara.adapters.workspaces.walker import Limits, Walk
+from codara.adapters.workspaces.walker import Limits, Stopped, Walk
 from codara.application.ports import Diff, Snapshot
-from codara.errors import NotFound, ShuttingDown
+from codara.errors import NotFound, ShuttingDown, StorageFull
 
 _T = TypeVar("_T")
+_STOPPING = "The gateway is stopping."
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class Folders:
@@ -64,7 +67,7 @@ class Folders:
         """Writes the folder's present tree to the store.
 
         Never raises for the folder's contents; `partial` holds any of missing, unreadable, depth,
-        max_files, max_bytes, time. WorkspaceAccessDenied as for `provision`.
+        max_files, max_bytes, time. WorkspaceAccessDenied as for `provision`; StorageFull.
         """
         return await self._run(workspace_id, partial(self._snapshot, folder))
 
@@ -89,18 +92,20 @@ class Folders:
         await asyncio.to_thread(_save, self._places.clear())
 
     async def _run(self, workspace_id: str, work: Callable[[Place, Event], _T]) -> _T:
-        """Does `work` in a thread, alone with the workspace; its lock is held until it has ended."""
+        """Does `work` in a thread, alone with the workspace, whose lock is held until its end."""
         place = self._places.of(workspace_id)
         await place.lock.acquire()
         if self._closed:
             place.lock.release()
-            raise ShuttingDown("The gateway is stopping.")
+            raise ShuttingDown(_STOPPING)
         stop = Event()
         self._running.add(stop)
         future = asyncio.get_running_loop().run_in_executor(self._pool, work, place, stop)
         future.add_done_callback(partial(self._ended, place, stop))
         try:
             return await asyncio.shield(future)
+        except Stopped as stopped:
+            raise ShuttingDown(_STOPPING) from stopped
         except asyncio.CancelledError:
             stop.set()
             raise
@@ -130,6 +135,11 @@ class Folders:
         try:
             found = walk.take(root, place.known)
             store.flush()
+        except OSError as error:
+            store.abandon()
+            if error.errno in _NO_ROOM:
+                raise StorageFull("There is no room for the workspace's trees.") from error
+            raise
         except BaseException:
             store.abandon()
             raise

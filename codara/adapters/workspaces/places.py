@@ -1,6 +1,7 @@
 """The workspaces that are open: each one's store and stat cache, used by one thread at a time."""
 
 import asyncio
+import contextlib
 import shutil
 from collections import OrderedDict
 from pathlib import Path
@@ -44,7 +45,8 @@ class Place:
         self._known = found
         self._unsaved += read + 1
         if self._unsaved >= _SAVE_AFTER:
-            self.save()
+            with contextlib.suppress(OSError):
+                self.save()
 
     def save(self) -> None:
         """Writes the stat cache if it holds anything new."""

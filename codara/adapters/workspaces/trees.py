@@ -55,8 +55,8 @@ class TreeStore:
         return oid
 
     def put_tree(self, entries: Iterable[TreeEntry]) -> bytes:
-        """Stores a tree in git's order: bytes, directories as if they ended in a slash."""
-        ordered = sorted(entries, key=_git_order)
+        """Stores a tree of these entries, which may come in any order."""
+        ordered = sorted(entries, key=git_order)
         return self.put(
             b"tree", b"".join(b"%s %s\0%s" % (mode, name, oid) for name, mode, oid in ordered)
         )
@@ -91,6 +91,7 @@ class TreeStore:
             at = end + 21
 
 
-def _git_order(entry: TreeEntry) -> bytes:
+def git_order(entry: TreeEntry) -> bytes:
+    """What git sorts a tree by: directories as if their names ended in a slash."""
     name, mode, _ = entry
     return name + b"/" if mode == DIRECTORY else name

@@ -226,14 +226,16 @@ class Walk:
         self.read += 1
         try:
             if mode & _TYPE == stat.S_IFLNK:
-                return self._store.put(b"blob", files.read_link(name, folder))
-            keep = self._limits.max_file_bytes
-            return self._store.put(b"blob", files.read_content(name, folder, keep, self._check))
+                data = files.read_link(name, folder)
+            else:
+                keep = self._limits.max_file_bytes
+                data = files.read_content(name, folder, keep, self._check)
         except files.Vanished:
             return NOTHING
         except OSError:
             self.partial["unreadable"] = None
             return NOTHING
+        return self._store.put(b"blob", data)
 
     def _leave(self, frame: _Frame) -> Directory:
         old, children = frame.old, frame.children

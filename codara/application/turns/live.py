@@ -197,6 +197,11 @@ class TurnHandle:
     async def __aexit__(self, *_: object) -> None:
         self._run.leave()
 
+    def abandon(self) -> None:
+        """Nobody came to listen."""
+        self._run.join()
+        self._run.leave()
+
     async def started(self) -> Started:
         """Returns when the turn runs; raises what it was refused with."""
         return await self._run.started()

@@ -51,8 +51,17 @@ class Turns:
     async def submit(self, command: RunTurn) -> Handle:
         """Admits a turn, or joins the one that the same request has begun.
 
-        Raises what it is refused with; a refusal is recorded.
+        Raises what it is refused with; a refusal is recorded. A caller that is cancelled here
+        counts as a listener that left.
         """
+        admission = asyncio.create_task(self._submitted(command))
+        try:
+            return await asyncio.shield(admission)
+        except asyncio.CancelledError:
+            admission.add_done_callback(_abandon)
+            raise
+
+    async def _submitted(self, command: RunTurn) -> Handle:
         cause = Cause(
             actor=command.caller.actor,
             correlation_id=command.trace_id,
@@ -143,7 +152,10 @@ class Turns:
             return None
         for run in self._runs.values():
             same_caller = run.command.caller.user_id == command.caller.user_id
-            same_session = run.command.session_label == command.session_label
+            same_session = (run.command.session_label, run.command.workspace) == (
+                command.session_label,
+                command.workspace,
+            )
             same_body = run.command.body_digest == command.body_digest
             if same_caller and same_session and same_body and not run.over:
                 return TurnHandle(run)
@@ -201,3 +213,11 @@ class Turns:
             run.cancel("shutdown", "system:gateway")
         if self._carriers:
             await asyncio.wait(set(self._carriers))
+
+
+def _abandon(admission: "asyncio.Task[Handle]") -> None:
+    if admission.cancelled() or admission.exception() is not None:
+        return
+    handle = admission.result()
+    if isinstance(handle, TurnHandle):
+        handle.abandon()

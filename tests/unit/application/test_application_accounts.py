@@ -1,5 +1,3 @@
-from datetime import timedelta
-
 import attrs
 import pytest
 from logged import logged
@@ -8,11 +6,8 @@ from codara.application.accounts import Accounts, NewAccount
 from codara.domain import account
 from codara.errors import Conflict, InvalidRequest, NotFound
 from codara.events import streams
-from codara.events.account import HealthChanged
-from codara.events.base import Cause
 from tests.fakes import FakeKeyRing, FixedClock
 
-CAUSE = Cause(actor="user:usr_1", correlation_id="req_1")
 NEW = NewAccount(
     account_id="main",
     provider="codex",
@@ -58,12 +53,6 @@ def accounts(house, vault):
 async def status(house):
     state = await house.deciding.state(streams.account("main"))
     return account.standing(state, house.clock())
-
-
-async def found_out(accounts, after, until=None):
-    return await accounts.changed(
-        "main", after=after, cause="rate_limited", until=until, evidence="", cause_=CAUSE
-    )
 
 
 async def test_the_credential_goes_to_the_vault_and_only_its_fingerprint_to_the_log(
@@ -138,27 +127,7 @@ async def test_a_cooldown_has_a_sensible_length(accounts, seconds):
 
 async def test_an_operator_can_call_an_account_ready(accounts, house):
     await accounts.register(NEW, "cli")
-    await found_out(accounts, "expired")
-    assert await status(house) == "expired"
+    await accounts.cooldown("main", actor="cli")
     await accounts.recover("main", actor="cli")
     assert await status(house) == "ready"
-
-
-async def test_a_turn_without_a_reset_time_cools_the_account_for_the_configured_time(
-    accounts, house
-):
-    await accounts.register(NEW, "cli")
-    past = house.clock() - timedelta(hours=1)
-    for until in (None, past):
-        await found_out(accounts, "cooldown", until)
-        [*_, event] = await house.events(HealthChanged)
-        assert event.until == house.clock() + timedelta(seconds=60)
-        house.clock.move(minutes=2)
-
-
-async def test_what_is_known_already_is_not_said_again(accounts, house):
-    await accounts.register(NEW, "cli")
-    later = house.clock() + timedelta(hours=1)
-    assert await found_out(accounts, "exhausted", later) is not None
-    assert await found_out(accounts, "exhausted", later) is None
-    assert await found_out(accounts, "cooldown") is None
+    assert await accounts.recover("main", actor="cli") is None

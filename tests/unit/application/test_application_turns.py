@@ -466,3 +466,18 @@ async def test_a_defect_in_an_adapter_still_ends_the_turn(house: House) -> None:
     assert (await house.trail("workspace"))[-1] == "workspace.unlocked"
     house.agents.script = says_hello
     assert (await house.ask()).text == "hello"
+
+
+async def test_a_caller_cancelled_while_it_is_admitted_leaves_no_turn_behind(house: House) -> None:
+    gate = Gate()
+    house.agents.script = gate
+    caller = asyncio.create_task(house.turns.submit(command()))
+    await asyncio.sleep(0)
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    seen = 0
+    while "session.turn_cancelled" not in await house.trail("session"):
+        seen = max(seen, house.log.head())
+        await house.log.wait_past(seen)
+    assert house.agents.turns == [] or house.agents.cancelled == 1

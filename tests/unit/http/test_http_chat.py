@@ -17,6 +17,7 @@ from door import (
 )
 from openai import AsyncOpenAI
 
+from codara.application.turns.commands import RunTurn
 from codara.errors import (
     AgentFailed,
     AllAccountsCooling,
@@ -148,6 +149,19 @@ async def test_a_client_that_leaves_is_no_listener_any_more() -> None:
     assert turn.left_by is asyncio.CancelledError
 
 
+async def test_a_client_that_leaves_in_the_middle_of_the_admission_leaves_no_turn_behind() -> None:
+    turns = SlowTurns()
+    async with opened(services(turns=turns)) as door:
+        asking = asyncio.create_task(door.chat())
+        await turns.admitting.wait()
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        turns.admitted.set()
+        await asyncio.wait_for(turns.turn.left.wait(), 5)
+    assert turns.finished
+
+
 async def test_a_failed_turn_still_says_which_one_it_was() -> None:
     failed = AgentFailed("The agent crashed.", cause="crashed", retry_safe=False)
     turns = FakeTurns(turn=ScriptedTurn(outcome=failed))
@@ -166,6 +180,22 @@ async def test_a_large_body_is_understood_as_well() -> None:
     async with opened(services(turns=turns)) as door:
         answer = await door.chat(a_request(messages=[{"role": "user", "content": "x" * 90_000}]))
     assert (answer.status, len(turns.asked[0].messages[0].text)) == (200, 90_000)
+
+
+@attrs.define
+class SlowTurns:
+    """Admits when the test says so; being cancelled meanwhile would lose the turn."""
+
+    turn: ScriptedTurn = attrs.field(factory=ScriptedTurn)
+    admitting: asyncio.Event = attrs.field(factory=asyncio.Event)
+    admitted: asyncio.Event = attrs.field(factory=asyncio.Event)
+    finished: bool = False
+
+    async def submit(self, _: RunTurn) -> ScriptedTurn:
+        self.admitting.set()
+        await self.admitted.wait()
+        self.finished = True
+        return self.turn
 
 
 def official(url: str, *, key: str = KEY) -> AsyncOpenAI:

@@ -88,9 +88,7 @@ async def test_a_task_reads_what_became_a_payload(world: World) -> None:
     event = given.turn_completed(end=end, answer="a lo", answer_payload=answer.ref)
     await world.happen(PLACE, requested(), started())
     cause = given.CAUSE
-    await world.log.append(
-        [Append(SESSION, 3, [event])], cause, [actions, answer]
-    )
+    await world.log.append([Append(SESSION, 3, [event])], cause, [actions, answer])
     await world.views.wait_for(world.log.head(), 10)
     task = await world.views.tasks.get(given.TURN)
     assert task is not None
@@ -182,9 +180,7 @@ async def test_a_turn_that_never_started_leaves_no_dirt(world: World) -> None:
 
 
 async def test_a_reset_cleans_a_session(world: World) -> None:
-    await world.happen(
-        PLACE, requested(), started(), failed(), {SESSION: [given.session_reset()]}
-    )
+    await world.happen(PLACE, requested(), started(), failed(), {SESSION: [given.session_reset()]})
     session = await world.views.sessions.get(given.SESSION)
     assert session is not None
     assert (session["status"], session["backend_id"]) == ("idle", None)
@@ -307,7 +303,7 @@ async def test_a_user_with_a_key(world: World) -> None:
     assert user is not None
     assert (user["email"], user["display_name"]) == ("ada@example.org", "Ada Lovelace")
     assert (user["status"], user["role"], user["active_keys"]) == ("active", "user", 1)
-    assert [(key["key_id"], key["label"], key["status"]) for key in user["keys"]] == [
+    assert [(key["key_id"], key["label"], key["status"]) for key in user["api_keys"]] == [
         (given.KEY, "Ada's laptop", "active")
     ]
 
@@ -317,7 +313,7 @@ async def test_a_key_expires_by_the_clock(world: World) -> None:
     world.clock.move(hours=1)
     user = await world.views.users.get(given.USER)
     assert user is not None
-    assert (user["active_keys"], user["keys"][0]["status"]) == (0, "expired")
+    assert (user["active_keys"], user["api_keys"][0]["status"]) == (0, "expired")
 
 
 async def test_a_revoked_key_stays_in_the_list(world: World) -> None:
@@ -385,7 +381,7 @@ async def test_the_trail_holds_no_private_text(world: World) -> None:
         ({"action": "no.such_action"}, 0),
         ({"actor": f"user:{given.USER}", "action": "session.opened"}, 1),
         ({"target_type": "session"}, 5),
-        ({"target_type": "task"}, 6),
+        ({"target_type": "task"}, 7),
         ({"target_id": given.TURN, "action": "workspace.diff_recorded"}, 1),
         ({"search": given.WORKSPACE, "action": "session.opened"}, 1),
         ({"search": "%"}, 0),
@@ -457,7 +453,9 @@ async def test_a_page_that_is_exactly_full_is_the_last(world: World) -> None:
     assert (len(page.items), page.has_more, page.cursor) == (2, False, None)
 
 
-@pytest.mark.parametrize("cursor", ["x", "YmVmb3JlOi0x", "é", "YmVmb3JlOjk5OTk5OTk5OTk5OTk5OTk5OTk5"])
+@pytest.mark.parametrize(
+    "cursor", ["x", "YmVmb3JlOi0x", "é", "YmVmb3JlOjk5OTk5OTk5OTk5OTk5OTk5OTk5"]
+)
 async def test_a_strange_cursor_is_refused(world: World, cursor: str) -> None:
     with pytest.raises(InvalidRequest) as refusal:
         await world.views.tasks.list(cursor=cursor)

@@ -24,9 +24,14 @@ START_SECONDS = 30.0
 INTERRUPT_SECONDS = 2.0
 CLOSE_SECONDS = 1.0
 FRESH_THREAD = "fresh_thread"
+PATIENCE = {
+    "stalled": "the agent made no progress",
+    "timeout": "the turn took longer than it may",
+}
 
 _CLIENT = {"name": "codara", "title": "Codara", "version": "1"}
 _OWN = ("codex", "bwrap", "prlimit")
+_COMM_LENGTH = 15
 
 
 @attrs.frozen
@@ -42,8 +47,11 @@ class AppServer:
 
     keeps = True
 
-    def __init__(self, jail: Jail, turn: AgentTurn, *, lender: Lender, clock: Clock) -> None:
+    def __init__(
+        self, jail: Jail, turn: AgentTurn, *, program: str, lender: Lender, clock: Clock
+    ) -> None:
         self._jail = jail
+        self._own = (*_OWN, program[:_COMM_LENGTH])
         self._folder, self._read_only = turn.folder, turn.read_only
         self._lender = lender
         self._clock = clock
@@ -77,6 +85,7 @@ class AppServer:
         finally:
             self._turn = None
             self._jail.broker.withdraw()
+            self._note(current.reading)
         current.complain()
         return outcome_of(current.reading, ending)
 
@@ -98,7 +107,7 @@ class AppServer:
                 expected = await self._converse(turn, current)
                 ending = attrs.evolve(ending, expected=expected)
         except TimeoutError:
-            ending = attrs.evolve(ending, stopped=watch.reason, message=_PATIENCE[watch.reason])
+            ending = attrs.evolve(ending, stopped=watch.reason, message=PATIENCE[watch.reason])
             await to_the_end(self._stop(current, watch.reason))
         except RpcError as error:
             cause = cause_of(str(error))
@@ -114,10 +123,10 @@ class AppServer:
     async def _converse(self, turn: AgentTurn, current: CodexTurn) -> str:
         expected = await self._thread(turn, current)
         current.say(BackendSeen(expected))
+        self._threads[expected] = Thread(turn.instructions, current.reading.total)
         said = [{"type": "text", "text": turn.prompt}]
         await self._rpc.call("turn/start", threadId=expected, input=said, model=turn.model)
-        await current.ended
-        self._threads[expected] = Thread(turn.instructions, current.reading.total)
+        await current.ended.wait()
         return expected
 
     async def _thread(self, turn: AgentTurn, current: CodexTurn) -> str:
@@ -173,7 +182,7 @@ class AppServer:
                 await self._rpc.call(
                     "turn/interrupt", threadId=reading.thread_id, turnId=reading.turn_id
                 )
-                await current.ended
+                await current.ended.wait()
         except (TimeoutError, Gone, RpcError):
             await self._kill(reason)
         await self._tidy(current)
@@ -182,14 +191,18 @@ class AppServer:
         """A turn ends with everything it started: what still runs could write to the workspace."""
         if not self._rpc.alive or not current.ran_commands:
             return
-        if current.reading.running or await asyncio.to_thread(
-            left_running, self._jail.inner_pid, _OWN
-        ):
+        left: list[str] = await asyncio.to_thread(left_running, self._jail.inner_pid, self._own)
+        if left or current.reading.running:
             await self._kill("a tool outlived its turn")
 
     async def _kill(self, reason: str) -> None:
         await self._jail.kill(reason)
         await self._rpc.ended()
+
+    def _note(self, reading: Reading) -> None:
+        known = self._threads.get(reading.thread_id or "")
+        if known is not None and reading.thread_id is not None:
+            self._threads[reading.thread_id] = attrs.evolve(known, total=reading.total)
 
     async def _with_exit(self, ending: Ending, current: CodexTurn) -> Ending:
         ending = attrs.evolve(ending, retry_at=current.retry_at)
@@ -210,13 +223,7 @@ class AppServer:
         if not self.ended.done():
             self.ended.set_result(None)
         if self._turn is not None:
-            self._turn.stop_waiting()
-
-
-_PATIENCE = {
-    "stalled": "the agent made no progress",
-    "timeout": "the turn took longer than it may",
-}
+            self._turn.ended.set()
 
 
 def _thread_settings(turn: AgentTurn) -> dict[str, Any]:

@@ -191,7 +191,7 @@ def _limits(reading: Reading, limits: Message) -> Read:
 
 
 def _ended(reading: Reading, turn: Message) -> Read:
-    if reading.turn_id not in (None, turn.get("id")):
+    if reading.turn_id != turn.get("id"):
         return reading, ()
     error = turn.get("error") or {}
     status, text = str(turn.get("status")), str(error.get("message") or "")

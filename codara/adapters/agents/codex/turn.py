@@ -23,13 +23,13 @@ _STARS = b"***"
 class CodexTurn:
     """Listens while a turn runs.
 
-    `ended` is done as soon as the agent has said how the turn ended. The secret of the account is
+    `ended` is set as soon as the agent has said how the turn ended. The secret of the account is
     starred out of a line before anybody sees it.
     """
 
     def __init__(self, sink: FrameSink, fold: Fold, clock: Clock, garbage: int = 0) -> None:
         self.reading = Reading()
-        self.ended = asyncio.get_running_loop().create_future()
+        self.ended = asyncio.Event()
         self.retry_at: datetime | None = None
         self.ran_commands = False
         self._sink = sink
@@ -62,18 +62,13 @@ class CodexTurn:
         for frame in frames:
             self.say(frame)
         if self.reading.ended is not None:
-            self.stop_waiting()
+            self.ended.set()
 
     def say(self, frame: Frame) -> None:
         """Passes a frame on."""
         if isinstance(frame, ToolStarted):
             self.ran_commands = True
         self._sink.frame(frame)
-
-    def stop_waiting(self) -> None:
-        """Nothing more is to come."""
-        if not self.ended.done():
-            self.ended.set_result(None)
 
     def complain(self) -> None:
         """Says how many lines were no protocol, if any were."""

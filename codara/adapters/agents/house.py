@@ -1,0 +1,22 @@
+"""What every runtime needs of the gateway around it."""
+
+import attrs
+
+from codara.adapters.agents.homes import Homes
+from codara.adapters.jail.jails import Jails
+from codara.adapters.jail.spec import JailLimits
+from codara.application.ports import Vault
+from codara.clock import Clock, utc_now
+from codara.ids import NewId, new_id
+
+
+@attrs.frozen(kw_only=True)
+class House:
+    """Jails to start agents in, homes to keep them, a vault that knows the keys."""
+
+    jails: Jails
+    homes: Homes
+    vault: Vault
+    limits: JailLimits = attrs.field(factory=JailLimits)
+    clock: Clock = utc_now
+    new_id: NewId = new_id

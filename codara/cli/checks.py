@@ -1,0 +1,102 @@
+"""What `codara doctor` looks at of the machine, the data folder and the pool."""
+
+import errno
+import os
+import platform
+import shutil
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+import attrs
+
+from codara.adapters import gatewayfile
+from codara.cli.backend import Row, backend
+from codara.config.fields import GIB
+from codara.config.load import Loaded
+from codara.config.settings import Server
+from codara.errors import CodaraError
+
+OK, WARN, FAIL = "ok", "warn", "fail"
+LEAST_ROOM = 1 * GIB
+
+
+@attrs.frozen
+class Check:
+    """A finding: `status` is ok, warn (it works, but) or fail; `remedy` says what to do."""
+
+    name: str
+    status: str
+    detail: str
+    remedy: str = ""
+
+
+def python() -> Check:
+    """The Python that runs us; an older one than 3.11 would not have come this far."""
+    return Check("python", OK, platform.python_version())
+
+
+def data_folder(folder: Path) -> Check:
+    """The data folder, or the nearest folder above it that exists, can be written and has room."""
+    name, place = "data folder", folder
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        return Check(name, FAIL, f"{place} cannot be written", "chown it, or set server.data_dir")
+    free = shutil.disk_usage(place).free
+    detail = f"{folder}, {free / GIB:.1f} GiB free"
+    if free < LEAST_ROOM:
+        return Check(name, WARN, detail, "make room: with a full disk writes stop")
+    return Check(name, OK, detail)
+
+
+def master_key(found: Loaded) -> Check:
+    """Where the master key comes from."""
+    if found.master_key:
+        return Check("master key", OK, "given by the environment")
+    kept = found.settings.server.data_dir / "secrets" / "master.key"
+    if kept.exists():
+        return Check("master key", OK, f"kept in {kept}")
+    return Check("master key", OK, f"will be made at first start and kept in {kept}")
+
+
+def address(server: Server) -> Check:
+    """The gateway's own address: free, or served by this data folder's gateway."""
+    running = gatewayfile.read(server.data_dir)
+    if running is not None:
+        return Check("address", OK, f"the gateway runs at {running.address}")
+    where = f"{server.host}:{server.port}"
+    try:
+        family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((server.host, server.port))
+    except OSError as broken:
+        if broken.errno == errno.EADDRINUSE:
+            remedy = "stop the other program, or set server.port or --port"
+            return Check("address", FAIL, f"{where} is in use", remedy)
+        return Check("address", FAIL, f"{where}: {broken.strerror}", "set server.host")
+    return Check("address", OK, f"{where} is free")
+
+
+async def accounts(found: Loaded) -> Check:
+    """Whether there is an account to work on; the data folder is not made for the question."""
+    remedy = "codara account add --id NAME --provider codex --credential-file FILE"
+    folder = found.settings.server.data_dir
+    if not (folder / "events.db").exists():
+        return Check("accounts", WARN, "none yet: nothing was ever started here", remedy)
+    try:
+        async with backend(found) as house:
+            rows = await house.list("accounts", 200, {})
+    except CodaraError as refused:
+        return Check("accounts", FAIL, refused.message, "see above")
+    ready = [row for row in rows if row["status"] == "ready"]
+    if not rows:
+        return Check("accounts", WARN, "none registered", remedy)
+    if not ready:
+        return Check("accounts", WARN, f"none of {len(rows)} is ready", "codara account list")
+    return Check("accounts", OK, f"{len(ready)} of {len(rows)} ready: {_providers(ready)}")
+
+
+def _providers(rows: Sequence[Row]) -> str:
+    return ", ".join(sorted({str(row["provider"]) for row in rows}))

@@ -1,0 +1,99 @@
+"""Real jails for tests: a journal that remembers, a place to work in, Python as the agent."""
+
+import asyncio
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from codara.adapters.jail.bubblewrap import Bubblewrap
+from codara.adapters.jail.spec import JailLimits, JailSpec
+
+INTERPRETER = Path(sys.executable).resolve()
+PROGRAM_DIRS = (Path(sys.base_prefix).resolve(),)
+REMEDY = (
+    "bubblewrap is missing: `apt-get install bubblewrap`, or set CODARA_TEST_WITHOUT_JAIL=1 to"
+    " leave these tests out knowingly"
+)
+
+
+def need_bubblewrap() -> None:
+    """Fails, with the remedy, where there is no bubblewrap; skips only when told to."""
+    if os.environ.get("CODARA_TEST_WITHOUT_JAIL") == "1":
+        pytest.skip("CODARA_TEST_WITHOUT_JAIL=1")
+    if shutil.which("bwrap") is None:
+        pytest.fail(REMEDY)
+
+
+class Journal:
+    """What jails told, in order."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str, dict[str, object]]] = []
+        self.may_start = asyncio.Event()
+        self.may_start.set()
+        self.asked = asyncio.Event()
+
+    async def started(self, *, jail_id: str, **facts: object) -> None:
+        self.asked.set()
+        await self.may_start.wait()
+        self.told.append(("started", jail_id, facts))
+
+    async def exited(self, jail_id: str, **facts: object) -> None:
+        self.told.append(("exited", jail_id, facts))
+
+    async def killed(self, jail_id: str, **facts: object) -> None:
+        self.told.append(("killed", jail_id, facts))
+
+    async def egress_denied(self, jail_id: str, **facts: object) -> None:
+        self.told.append(("egress_denied", jail_id, facts))
+
+    def names(self) -> list[str]:
+        return [name for name, _, _ in self.told]
+
+
+class Place:
+    """A workspace and a home below a folder that only its owner may enter."""
+
+    def __init__(self, jails: Bubblewrap, folder: Path) -> None:
+        self.jails = jails
+        self.workspace = folder / "work space"
+        self.home = folder / "home"
+        self._made = 0
+
+    async def make(self) -> None:
+        for folder in (self.workspace, self.home):
+            folder.mkdir()
+            await self.jails.adopt(folder)
+
+    def spec(self, *argv: str, **changes: object) -> JailSpec:
+        self._made += 1
+        given: dict[str, object] = {
+            "jail_id": f"jail_test_{os.getpid()}_{self._made}",
+            "workspace_id": "wsp_1",
+            "runtime": "test",
+            "argv": argv,
+            "env": {},
+            "workspace": self.workspace,
+            "home": self.home,
+            "program_dirs": PROGRAM_DIRS,
+            "limits": JailLimits(),
+        }
+        return JailSpec(**(given | changes))  # type: ignore[arg-type]
+
+    def python(self, script: str, *arguments: str, **changes: object) -> JailSpec:
+        words = (str(INTERPRETER), "-I", "-S", "-c", script, *arguments)
+        return self.spec(*words, **changes)
+
+    async def run(self, spec: JailSpec) -> tuple[int | None, str, str]:
+        """Runs it to its end: exit code, what it wrote, what it complained of."""
+        jail = await self.jails.start(spec, self.jails.open_doors())
+        try:
+            async with asyncio.timeout(60):
+                said = await jail.stdout.read(-1)
+                code = await jail.wait()
+            return code, said.decode(), (await jail.last_words()).decode()
+        finally:
+            await jail.close(grace=0)

@@ -1,0 +1,144 @@
+"""The spool: what an agent said is kept as it comes, and nobody else can read it."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from codara.adapters.spool import FileSpool
+from codara.errors import ShuttingDown
+from tests.fakes import FakeKeyRing
+
+
+@pytest.fixture
+def keys() -> FakeKeyRing:
+    return FakeKeyRing()
+
+
+@pytest.fixture
+async def spool(tmp_path: Path, keys: FakeKeyRing) -> AsyncIterator[FileSpool]:
+    spool = FileSpool(tmp_path / "spool", keys)
+    yield spool
+    await spool.close()
+
+
+async def test_the_whole_comes_back_when_the_turn_ends(spool: FileSpool) -> None:
+    file = spool.open("trn_1")
+    file.write(b"one")
+    file.write(b"")
+    file.write(b"\xff three")
+    assert await file.close() == b"one\n\n\xff three"
+    assert await spool.read("trn_1") == b"one\n\n\xff three"
+
+
+async def test_nothing_written_is_nothing_on_the_disk(spool: FileSpool, tmp_path: Path) -> None:
+    assert await spool.open("trn_1").close() == b""
+    assert await spool.read("trn_1") == b""
+    assert not (tmp_path / "spool").exists()
+
+
+async def test_turns_do_not_mix(spool: FileSpool) -> None:
+    files = [spool.open(f"trn_{number}") for number in range(50)]
+    for line in range(20):
+        for number, file in enumerate(files):
+            file.write(b"%d of %d" % (line, number))
+    wholes = await asyncio.gather(*(file.close() for file in files))
+    for number, whole in enumerate(wholes):
+        assert whole == b"\n".join(b"%d of %d" % (line, number) for line in range(20))
+
+
+async def test_a_spool_goes_on_behind_what_it_holds(spool: FileSpool) -> None:
+    for part in (b"one", b"two", b"three"):
+        file = spool.open("trn_1")
+        file.write(part)
+        whole = await file.close()
+    assert whole == b"one\ntwo\nthree"
+
+
+async def test_the_disk_holds_no_plain_text(spool: FileSpool, tmp_path: Path) -> None:
+    file = spool.open("trn_1")
+    file.write(b"Ada's secret")
+    await file.close()
+    stored = (tmp_path / "spool" / "trn_1.spool").read_bytes()
+    assert b"Ada" not in stored
+    assert (tmp_path / "spool" / "trn_1.spool").stat().st_mode & 0o077 == 0
+
+
+async def test_whatever_a_crash_cut_off_only_the_last_line_is_lost(
+    spool: FileSpool, tmp_path: Path
+) -> None:
+    stored = tmp_path / "spool" / "trn_1.spool"
+    ends = [0]
+    for line in (b"one", b"two", b"three"):
+        file = spool.open("trn_1")
+        file.write(line)
+        await file.close()
+        ends.append(stored.stat().st_size)
+    whole = stored.read_bytes()
+    for size in range(len(whole) + 1):
+        stored.write_bytes(whole[:size])
+        lines = [line for line, end in zip((b"one", b"two", b"three"), ends[1:]) if end <= size]
+        assert await spool.read("trn_1") == b"\n".join(lines)
+    stored.write_bytes(whole[: ends[2] + 7])
+    file = spool.open("trn_1")
+    file.write(b"four")
+    assert await file.close() == b"one\ntwo\nfour"
+
+
+async def test_a_frame_that_was_altered_ends_the_reading(spool: FileSpool, tmp_path: Path) -> None:
+    for line in (b"one", b"two"):
+        file = spool.open("trn_1")
+        file.write(line)
+        await file.close()
+    stored = tmp_path / "spool" / "trn_1.spool"
+    broken = bytearray(stored.read_bytes())
+    broken[-1] ^= 1
+    stored.write_bytes(broken)
+    assert await spool.read("trn_1") == b"one"
+
+
+async def test_a_removed_spool_is_gone(spool: FileSpool) -> None:
+    file = spool.open("trn_1")
+    file.write(b"one")
+    await file.close()
+    await spool.remove("trn_1")
+    await spool.remove("trn_1")
+    assert await spool.read("trn_1") == b""
+
+
+async def test_a_full_disk_costs_no_line(spool: FileSpool, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = spool.open("trn_1")
+    file.write(b"one")
+    await file.close()
+
+    def full(handle: int, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    file.write(b"two")
+    file.write(b"three")
+    assert await file.close() == b"one\ntwo\nthree"
+
+
+async def test_a_spool_whose_key_is_gone_reads_as_empty(
+    spool: FileSpool, keys: FakeKeyRing
+) -> None:
+    file = spool.open("trn_1")
+    file.write(b"one")
+    await file.close()
+    keys.forget("spool")
+    assert await spool.read("trn_1") == b""
+    file = spool.open("trn_1")
+    file.write(b"two")
+    assert await file.close() == b"two"
+
+
+async def test_closing_writes_what_is_queued(spool: FileSpool) -> None:
+    file = spool.open("trn_1")
+    file.write(b"one")
+    await spool.close()
+    assert await spool.read("trn_1") == b"one"
+    with pytest.raises(ShuttingDown):
+        file.write(b"two")

@@ -1,0 +1,209 @@
+"""After a crash nothing is active for ever, and everything acknowledged is there."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import attrs
+import pytest
+
+from codara import errors
+from codara.application.ports import (
+    AgentTurn,
+    BackendSeen,
+    FrameSink,
+    LeftJail,
+    OpenTurn,
+    Outcome,
+    TextDelta,
+)
+from codara.application.recovery import Recovery
+from codara.events.base import Event
+from codara.events.gateway import GatewayRecovered
+from codara.events.session import TurnFailed
+from codara.events.workspace import DiffRecorded
+from tests import given
+from tests.turning import (
+    LIMITS,
+    FakeSpool,
+    FakeWorkspaces,
+    House,
+    command,
+    open_house,
+    says_hello,
+)
+
+LEFT = LeftJail(jail_id=given.JAIL, inner_pid=4711, start_time=1, boot_id="b")
+
+
+@attrs.define
+class FakeUnfinished:
+    """What the read models say is open."""
+
+    open_turns: list[OpenTurn]
+    open_jails: list[LeftJail]
+
+    async def turns(self) -> Sequence[OpenTurn]:
+        return self.open_turns
+
+    async def jails(self) -> Sequence[LeftJail]:
+        return self.open_jails
+
+
+@attrs.define
+class FakeSweeper:
+    """Notes what it was asked to end."""
+
+    swept: list[str] = attrs.field(factory=list)
+
+    async def sweep(self, jails: Sequence[LeftJail]) -> Sequence[str]:
+        self.swept += [jail.jail_id for jail in jails]
+        return self.swept
+
+
+@attrs.define
+class Crash:
+    """A gateway that dies in the middle of turns: its tasks are simply no more."""
+
+    folder: Path
+    workspaces: FakeWorkspaces = attrs.field(factory=FakeWorkspaces)
+    spool: FakeSpool = attrs.field(factory=FakeSpool)
+    opened: list[House] = attrs.field(factory=list)
+
+    async def house(self) -> House:
+        house = await open_house(self.folder, LIMITS, workspaces=self.workspaces, spool=self.spool)
+        self.opened.append(house)
+        return house
+
+    async def die(self, house: House, *turns: OpenTurn) -> tuple[House, FakeSweeper]:
+        """The log closes as it is; the next gateway recovers from it."""
+        for carrier in list(house.turns._carriers):
+            carrier.cancel()
+        await asyncio.gather(*house.turns._carriers, return_exceptions=True)
+        await house.log.close()
+        after = await self.house()
+        sweeper = FakeSweeper()
+        recovery = Recovery(
+            means=after.means,
+            unfinished=FakeUnfinished(list(turns), [LEFT]),
+            sweeper=sweeper,
+            gateway_id="gtw_2",
+        )
+        await recovery.run()
+        return after, sweeper
+
+
+@pytest.fixture
+async def crash(tmp_path: Path) -> AsyncIterator[Crash]:
+    made = Crash(tmp_path)
+    yield made
+    for house in made.opened:
+        await house.turns.close(0.0)
+        await house.log.close()
+
+
+async def stuck(turn: AgentTurn, sink: FrameSink) -> Outcome:
+    sink.frame(BackendSeen("backend-1"))
+    sink.raw(b"{}")
+    sink.frame(TextDelta("half an ans"))
+    await asyncio.Event().wait()
+    raise AssertionError("never")
+
+
+async def started_turn(house: House, **changes: object) -> OpenTurn:
+    handle = await house.turns.submit(command(**changes))
+    await handle.started()
+    async for frame in handle.frames():
+        if isinstance(frame, TextDelta):
+            break
+    await wait_for_fact(house, "session.backend_bound")
+    return OpenTurn(
+        turn_id=handle.turn_id,
+        session_id=handle.session_id,
+        workspace_id=handle.workspace_id,
+        user_id=given.USER,
+        started=True,
+    )
+
+
+async def wait_for_fact(house: House, name: str) -> None:
+    seen = 0
+    while name not in await house.trail(name.partition(".")[0]):
+        seen = max(seen, house.log.head())
+        await house.log.wait_past(seen)
+
+
+async def facts(house: House, kind: type[Event]) -> list[Event]:
+    recorded = await house.log.read(0, limit=10_000)
+    return [each.event for each in recorded if isinstance(each.event, kind)]
+
+
+async def test_a_lost_turn_is_failed_with_its_partial_diff_and_every_release(crash: Crash) -> None:
+    house = await crash.house()
+    house.agents.script = stuck
+    left = await started_turn(house)
+    crash.workspaces.files["half.txt"] = "x"
+    after, sweeper = await crash.die(house, left)
+    failed = await after.the(TurnFailed)
+    assert (failed.cause, failed.code) == ("gateway_lost", "agent_failed")
+    assert (await after.the(DiffRecorded)).files[0].path == "half.txt"
+    assert (await after.trail("lease"))[-2:] == ["lease.released", "lease.released"]
+    assert (await after.trail("workspace"))[-1] == "workspace.unlocked"
+    assert sweeper.swept == [given.JAIL]
+    assert (await after.the(GatewayRecovered)).turns == (left.turn_id,)
+
+
+async def test_the_next_turn_resumes_the_thread_of_the_lost_one(crash: Crash) -> None:
+    house = await crash.house()
+    house.agents.script = stuck
+    after, _ = await crash.die(house, await started_turn(house))
+    result = await after.ask("go on")
+    assert result.thread == "resumed"
+    assert after.agents.turns[0].backend_id == "backend-1"
+
+
+async def test_recovering_twice_says_nothing_new(crash: Crash) -> None:
+    house = await crash.house()
+    house.agents.script = stuck
+    left = await started_turn(house)
+    once, _ = await crash.die(house, left)
+    twice, _ = await crash.die(once, left)
+    assert len(await facts(twice, TurnFailed)) == 1
+
+
+async def test_a_turn_that_only_waited_is_failed_and_frees_its_key(crash: Crash) -> None:
+    house = await crash.house()
+    house.agents.script = stuck
+    left = await started_turn(house, session_label="a")
+    waiting = await house.turns.submit(command("x", session_label="b", idempotency_key="k"))
+    queued = attrs.evolve(left, turn_id=waiting.turn_id, session_id=waiting.session_id)
+    after, _ = await crash.die(house, left, attrs.evolve(queued, started=False))
+    assert len(await facts(after, TurnFailed)) == 2
+    result = await after.ask("x", session_label="b", idempotency_key="k")
+    assert result.text == "hello"
+
+
+async def test_a_lost_turn_with_frames_keeps_its_key(crash: Crash) -> None:
+    house = await crash.house()
+    house.agents.script = stuck
+    left = await started_turn(house, idempotency_key="k")
+    after, _ = await crash.die(house, left)
+    again = await after.turns.submit(command(idempotency_key="k"))
+    with pytest.raises(errors.AgentFailed) as raised:
+        await again.result()
+    assert (raised.value.cause, raised.value.retry_safe) == ("gateway_lost", False)
+
+
+async def test_a_turn_that_ended_in_time_is_left_alone(crash: Crash) -> None:
+    house = await crash.house()
+    house.agents.script = says_hello
+    result = await house.ask()
+    left = OpenTurn(
+        turn_id=result.turn_id,
+        session_id=result.session_id,
+        workspace_id=result.workspace_id,
+        user_id=given.USER,
+        started=True,
+    )
+    after, _ = await crash.die(house, left)
+    assert await facts(after, TurnFailed) == []

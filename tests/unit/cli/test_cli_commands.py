@@ -1,0 +1,124 @@
+"""What the commands ask of the house, and how they show its answers."""
+
+import io
+import json
+import sys
+from contextlib import asynccontextmanager
+
+import pytest
+
+from codara.cli import account, listing, task, user
+from codara.cli import main as cli
+from codara.errors import NotFound
+
+ROW = {"task_id": "trn_1", "status": "completed", "session_id": "ses_1", "diff": "+a\n-b"}
+
+
+class House:
+    """A backend that remembers what it was asked."""
+
+    def __init__(self):
+        self.asked = []
+
+    async def list(self, kind, limit, filters):
+        self.asked.append((kind, limit, filters))
+        return [ROW]
+
+    async def get(self, kind, item_id):
+        if item_id != "trn_1":
+            raise NotFound(f"There is no {kind} {item_id}.")
+        return ROW
+
+    async def create_user(self, new):
+        self.asked.append(new)
+        return {"user_id": "usr_1", "api_key": {"raw_key": "uagk_live_x"}}
+
+    async def add_account(self, new):
+        self.asked.append(new)
+        return {"account_id": new.account_id, "status": "ready"}
+
+    async def cancel_task(self, task_id):
+        self.asked.append(task_id)
+
+
+@pytest.fixture
+def house(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    house = House()
+
+    @asynccontextmanager
+    async def backend(_):
+        yield house
+
+    for module in (account, listing, task, user):
+        monkeypatch.setattr(module, "backend", backend)
+    return house
+
+
+def test_a_listing_passes_its_filters_on(house, capsys):
+    given = ["task", "list", "--session", "ses_1", "--status", "completed", "--limit", "7"]
+    assert cli.main(given) == 0
+    assert house.asked == [("tasks", 7, {"session_id": "ses_1", "status": "completed"})]
+    assert "trn_1  completed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("group", ["account", "user", "session", "task"])
+def test_every_listing_takes_json(house, capsys, group):
+    assert cli.main([group, "list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [ROW]
+    assert house.asked == [(f"{group}s", 50, {})]
+
+
+def test_one_thing_is_shown_with_its_diff(house, capsys):
+    assert cli.main(["task", "show", "trn_1"]) == 0
+    assert capsys.readouterr().out.endswith("\ndiff\n+a\n-b\n")
+
+
+def test_what_is_not_there_is_one_line_and_1(house, capsys):
+    assert cli.main(["task", "show", "trn_2"]) == 1
+    assert capsys.readouterr().err == "codara: There is no tasks trn_2.\n"
+
+
+def test_a_new_user_is_told_their_key(house, capsys):
+    assert cli.main(["user", "create", "--email", "e@x", "--key-expires-at", "2030-01-01"]) == 0
+    assert house.asked[0].email == "e@x"
+    assert house.asked[0].key_expires_at.isoformat() == "2030-01-01T00:00:00+00:00"
+    assert "uagk_live_x" in capsys.readouterr().out
+
+
+def test_a_credential_comes_from_a_file(house, tmp_path):
+    (tmp_path / "key").write_bytes(b"sk-1\n")
+    given = ["account", "add", "--id", "a", "--provider", "codex", "--credential-file", "key"]
+    assert cli.main(given) == 0
+    assert house.asked[0].credential == b"sk-1\n"
+    assert house.asked[0].auth_type == "API_KEY"
+
+
+def test_a_credential_comes_from_standard_input(house, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"sk-2")))
+    given = ["account", "add", "--id", "a", "--provider", "codex", "--credential-file", "-"]
+    assert cli.main(given) == 0
+    assert house.asked[0].credential == b"sk-2"
+
+
+@pytest.mark.parametrize(
+    ("contents", "message"),
+    [
+        (None, "codara: key: No such file or directory\n"),
+        (b" \n", "codara: key: the credential is empty\n"),
+        (b"x" * ((1 << 20) + 1), "codara: key: more than 1 MiB is no credential\n"),
+    ],
+)
+def test_a_credential_that_is_none_is_refused(house, tmp_path, capsys, contents, message):
+    if contents is not None:
+        (tmp_path / "key").write_bytes(contents)
+    given = ["account", "add", "--id", "a", "--provider", "codex", "--credential-file", "key"]
+    assert cli.main(given) == 1
+    assert capsys.readouterr().err == message
+    assert house.asked == []
+
+
+def test_a_task_is_cancelled(house):
+    assert cli.main(["task", "cancel", "trn_1"]) == 0
+    assert house.asked == ["trn_1"]

@@ -1,0 +1,255 @@
+"""Group commit: what shares a transaction, and what happens when the disk says no."""
+
+import asyncio
+import resource
+import shutil
+import sqlite3
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from eventsourcing.persistence import StoredEvent
+
+from codara.errors import LogDamaged, Overloaded, ShuttingDown, StorageFull
+from codara.events import writer as writing
+from codara.events.base import Append
+from codara.events.log import EventLog
+from codara.events.recorder import Fate, Group
+from codara.events.writer import Writer
+from tests import given
+from tests.fakes import FakeKeyRing
+
+
+class SlowRecorder:
+    """Stands still until it is let go; remembers what shared a transaction."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+        self.free = threading.Event()
+        self.error: sqlite3.Error | None = None
+        self._position = 0
+
+    def insert_groups(self, groups: Sequence[Group]) -> list[Fate]:
+        self.free.wait(10)
+        if self.error is not None:
+            raise self.error
+        self.batches.append(len(groups))
+        first = self._position + 1
+        self._position += len(groups)
+        return list(range(first, self._position + 1))
+
+
+def error(code: int, text: str) -> sqlite3.Error:
+    found = sqlite3.OperationalError(text)
+    found.sqlite_errorcode = code
+    return found
+
+
+def group(size: int = 10) -> Group:
+    return Group([StoredEvent("a", 1, "thing.done", b"x" * size)])
+
+
+@pytest.fixture
+def recorder() -> SlowRecorder:
+    return SlowRecorder()
+
+
+@pytest.fixture
+async def writer(recorder: SlowRecorder, tmp_path: Path):
+    heads: list[int] = []
+    made = Writer(recorder, tmp_path, heads.append)
+    made.heads = heads
+    yield made
+    recorder.free.set()
+    await made.close()
+
+
+async def test_what_waits_shares_the_next_transaction(
+    writer: Writer, recorder: SlowRecorder
+) -> None:
+    first = writer.submit(group())
+    rest = [writer.submit(group()) for _ in range(20)]
+    recorder.free.set()
+    assert await first == 1
+    assert await asyncio.gather(*rest) == list(range(2, 22))
+    assert sum(recorder.batches) == 21
+    assert len(recorder.batches) <= 2
+
+
+@pytest.mark.parametrize(("count", "size"), [(2500, 1), (40, 200_000)])
+async def test_a_transaction_is_bounded_in_events_and_in_bytes(
+    writer: Writer, recorder: SlowRecorder, count: int, size: int
+) -> None:
+    waiting = [writer.submit(group(size)) for _ in range(count)]
+    recorder.free.set()
+    await asyncio.gather(*waiting)
+    assert max(recorder.batches) <= min(1000, 2 + writing.BATCH_BYTES // size)
+
+
+async def test_the_head_moves_before_the_callers_hear_of_it(
+    writer: Writer, recorder: SlowRecorder
+) -> None:
+    recorder.free.set()
+    position = await writer.submit(group())
+    assert writer.heads[-1] == position
+
+
+async def test_too_much_waiting_is_refused(
+    writer: Writer, recorder: SlowRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "WAITING_GROUPS", 3)
+    waiting = [writer.submit(group()) for _ in range(3)]
+    with pytest.raises(Overloaded) as refused:
+        writer.submit(group())
+    assert refused.value.retry_after
+    recorder.free.set()
+    await asyncio.gather(*waiting)
+    assert await writer.submit(group()) == 4
+
+
+async def test_a_full_disk_fails_the_whole_batch_and_is_told(
+    writer: Writer, recorder: SlowRecorder
+) -> None:
+    recorder.error = error(sqlite3.SQLITE_FULL, "database or disk is full")
+    waiting = [writer.submit(group()) for _ in range(3)]
+    recorder.free.set()
+    outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    assert all(isinstance(outcome, StorageFull) for outcome in outcomes)
+    assert str(writer.healthy()).startswith("storage_full: ")
+    recorder.error = None
+    assert await writer.submit(group()) == 1
+    assert writer.healthy() is None
+
+
+async def test_a_damaged_file_is_no_full_disk(writer: Writer, recorder: SlowRecorder) -> None:
+    recorder.error = error(sqlite3.SQLITE_CORRUPT, "database disk image is malformed")
+    recorder.free.set()
+    with pytest.raises(LogDamaged, match="malformed"):
+        await writer.submit(group())
+    assert str(writer.healthy()).startswith("log_damaged: ")
+
+
+async def test_a_cancelled_caller_does_not_stop_the_others(
+    writer: Writer, recorder: SlowRecorder
+) -> None:
+    gone, stays = writer.submit(group()), writer.submit(group())
+    gone.cancel()
+    recorder.free.set()
+    assert await stays == 2
+
+
+async def test_a_closed_writer_has_written_what_was_queued(
+    recorder: SlowRecorder, tmp_path: Path
+) -> None:
+    writer = Writer(recorder, tmp_path, lambda _: None)
+    waiting = [writer.submit(group()) for _ in range(5)]
+    recorder.free.set()
+    await writer.close()
+    assert await asyncio.gather(*waiting) == [1, 2, 3, 4, 5]
+    with pytest.raises(ShuttingDown):
+        writer.submit(group())
+
+
+class SmallDisk(Protocol):
+    """A folder that takes little more."""
+
+    folder: Path
+
+    def fill(self) -> None: ...
+
+    def make_room(self) -> None: ...
+
+
+class SmallTmpfs:
+    """A file system of 2 MiB, where we may mount one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(folder)]
+        subprocess.run(mount, check=True, capture_output=True)
+
+    def fill(self) -> None:
+        room = shutil.disk_usage(self.folder).free - 64 * 1024
+        (self.folder / "filler").write_bytes(b"x" * room)
+
+    def make_room(self) -> None:
+        (self.folder / "filler").unlink()
+
+    def remove(self) -> None:
+        subprocess.run(["umount", "-l", str(self.folder)], check=True, capture_output=True)
+
+
+class SmallFiles:
+    """Anywhere: no file of this process may grow beyond what the log has now."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        self._before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill(self) -> None:
+        size = max(file.stat().st_size for file in self.folder.iterdir()) + 64 * 1024
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, self._before[1]))
+
+    def make_room(self) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, self._before)
+
+    remove = make_room
+
+
+@pytest.fixture(params=[SmallTmpfs, SmallFiles])
+def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SmallTmpfs | SmallFiles]:
+    kind: Callable[[Path], SmallTmpfs | SmallFiles] = request.param
+    try:
+        made = kind(tmp_path / "disk")
+    except (OSError, subprocess.CalledProcessError):
+        made = SmallFiles(tmp_path / "files")
+    yield made
+    made.remove()
+
+
+async def test_a_full_disk_refuses_whole_appends_until_there_is_room(
+    disk: SmallTmpfs | SmallFiles, keys: FakeKeyRing
+) -> None:
+    log = await EventLog.open(disk.folder / "events.db", keys)
+    disk.fill()
+    kept, refused = await append_until_full(log)
+    assert str(log.healthy()).startswith("storage_full: ")
+    assert "make room" in str(refused)
+    assert log.head() == 1 + 2 * kept
+    assert len(await log.read(0, limit=10_000)) == log.head()
+
+    disk.make_room()
+    if isinstance(disk, SmallTmpfs):
+        assert log.healthy() is None
+    position = await log.append(pair(kept), given.CAUSE)
+    assert position == 3 + 2 * kept
+    assert log.healthy() is None
+    await log.close()
+
+    again = await EventLog.open(disk.folder / "events.db", keys)
+    read = await again.read(0, limit=10_000)
+    assert [one.position for one in read] == list(range(1, position + 1))
+    await again.close()
+
+
+async def append_until_full(log: EventLog) -> tuple[int, StorageFull]:
+    for kept in range(1000):
+        try:
+            await log.append(pair(kept), given.CAUSE)
+        except StorageFull as refused:
+            return kept, refused
+    raise AssertionError("the disk never filled up")
+
+
+def pair(number: int) -> list[Append]:
+    """Two streams in one append, so that half of it could be missing."""
+    prompt = "x" * 8_000
+    return [
+        Append(f"session/a{number}", 0, [given.turn_requested(prompt=prompt)]),
+        Append(f"session/b{number}", 0, [given.turn_requested(prompt=prompt)]),
+    ]

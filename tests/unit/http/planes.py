@@ -1,0 +1,167 @@
+"""The user's and the operator's plane with the real log, read models and services behind them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import attrs
+from door import FakeAgents, FakeHealth, opened, services
+
+from codara.adapters.vault import FileVault
+from codara.application.accounts import Accounts
+from codara.application.deciding import Deciding
+from codara.application.models import Models
+from codara.application.operators import Operators
+from codara.application.users import Users
+from codara.domain.aggregates import of_stream
+from codara.errors import NotFound
+from codara.events.base import Append, Cause, Event
+from codara.events.log import EventLog
+from codara.ids import new_id
+from codara.projections.views import Views
+from tests.fakes import FixedClock
+
+PASSKEY = "correct horse battery staple"
+
+
+@attrs.define
+class FakeTurns:
+    """Cancels turns of `whose`: by task id, the user."""
+
+    whose: dict[str, str] = attrs.field(factory=dict)
+    cancelled: list[tuple[str, str]] = attrs.field(factory=list)
+
+    async def cancel(self, turn_id: str, user_id: str | None, actor: str) -> None:
+        if turn_id not in self.whose or user_id not in (None, self.whose[turn_id]):
+            raise NotFound(f"There is no task {turn_id}.")
+        self.cancelled.append((turn_id, actor))
+
+
+@attrs.define
+class FakeSessions:
+    """Resets sessions of `whose`."""
+
+    position: int = 1
+    whose: dict[str, str] = attrs.field(factory=dict)
+
+    async def reset(self, session_id: str, user_id: str | None, actor: str) -> int:
+        if session_id not in self.whose or user_id not in (None, self.whose[session_id]):
+            raise NotFound(f"There is no session {session_id}.")
+        return self.position
+
+
+@attrs.frozen
+class Answer:
+    status: int
+    body: Any
+    headers: Any
+
+    @property
+    def data(self) -> Any:
+        return self.body["data"]
+
+    @property
+    def meta(self) -> Any:
+        return self.body["meta"]
+
+    @property
+    def code(self) -> str:
+        return str(self.body["error"]["code"])
+
+    @property
+    def param(self) -> Any:
+        return self.body["error"]["param"]
+
+
+@attrs.define
+class Plane:
+    """A gateway, and someone who asks it with a token."""
+
+    http: aiohttp.ClientSession
+    log: EventLog
+    views: Views
+    users: Users
+    operators: Operators
+    turns: FakeTurns
+    sessions: FakeSessions
+    clock: FixedClock
+    folder: Path
+    token: str = ""
+
+    async def ask(
+        self, method: str, path: str, body: Any = None, *, token: str | None = None, **more: Any
+    ) -> Answer:
+        """One request as the operator, or as whose `token` is given (empty: nobody)."""
+        bearer = self.token if token is None else token
+        headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+        if body is not None:
+            more["json"] = body
+        async with self.http.request(
+            method, path, headers=headers | more.pop("headers", {}), **more
+        ) as answer:
+            return Answer(answer.status, await answer.json(), answer.headers)
+
+    async def user(self, email: str = "ann@example.org", **fields: Any) -> Any:
+        """Provisions a user; the data of the answer."""
+        made = await self.ask("POST", "/management/v1/users", {"email": email, **fields})
+        assert made.status == 201, made.body
+        return made.data
+
+    async def happened(self, stream: str, events: Sequence[Event]) -> None:
+        """Appends to a new stream, and waits for the read models."""
+        cause = Cause(actor="system:test", correlation_id="req_test")
+        position = await self.log.append([Append(stream, 0, events)], cause)
+        assert await self.views.wait_for(position, 5.0)
+
+
+@asynccontextmanager
+async def plane(folder: Path) -> AsyncIterator[Plane]:
+    """Everything opened, an operator logged in; everything closed after the block."""
+    clock = FixedClock()
+    vault = await FileVault.open(folder)
+    log = await EventLog.open(folder / "events.db", vault, clock=clock)
+    views = await Views.open(folder / "views", log, clock=clock)
+    await views.start()
+    deciding = Deciding(log, of_stream)
+    users = Users(
+        deciding=deciding, keys=vault, key_streams=views.users, clock=clock, new_id=new_id
+    )
+    operators = Operators(deciding, PASSKEY, clock, new_id, issuer=log.log_id, pause=_at_once)
+    turns, sessions = FakeTurns(), FakeSessions()
+    server = SimpleNamespace(
+        max_body_bytes=200_000, cors_origins=(), trusted_proxies=("127.0.0.0/8",)
+    )
+    bundle = services(
+        turns=turns,
+        sessions=sessions,
+        users=users,
+        accounts=Accounts(deciding=deciding, vault=vault, clock=clock, new_id=new_id),
+        operators=operators,
+        models=Models(FakeAgents(), {"codex": "gpt-5-codex"}, created=1),
+        views=views,
+        health=FakeHealth(),
+        settings=SimpleNamespace(server=server),
+        clock=clock,
+        new_id=new_id,
+    )
+    try:
+        async with opened(bundle) as door:
+            made = Plane(door.http, log, views, users, operators, turns, sessions, clock, folder)
+            await users.ensure_admin(10)
+            made.token = (await operators.login(PASSKEY, "192.0.2.9")).access_token
+            yield made
+    finally:
+        await operators.close()
+        await views.close()
+        await log.close()
+        await vault.close()
+
+
+async def _at_once(seconds: float) -> None:
+    """A delay takes no time; the next minute never comes."""
+    if seconds >= 60:
+        await asyncio.Event().wait()

@@ -1,0 +1,63 @@
+from pathlib import Path
+
+import attrs
+
+from codara.adapters.jail.doors import Doors
+from codara.adapters.jail.spec import JailLimits, JailSpec, Lending
+
+SPEC = JailSpec(
+    jail_id="jail_1",
+    workspace_id="wsp_1",
+    runtime="codex",
+    argv=("/opt/codex", "app-server"),
+    env={"KEY": "t"},
+    workspace=Path("/w"),
+    home=Path("/h"),
+)
+
+
+def digest(spec):
+    return spec.policy_digest(mode="bwrap", ports=(8377,))
+
+
+def test_the_policy_does_not_depend_on_whose_jail_it_is():
+    other = attrs.evolve(SPEC, jail_id="jail_2", workspace=Path("/other"), env={"KEY": "u"})
+    assert digest(other) == digest(SPEC)
+
+
+def test_the_policy_depends_on_what_is_allowed():
+    wider = [
+        attrs.evolve(SPEC, allow_hosts=("example.com",)),
+        attrs.evolve(SPEC, limits=JailLimits(processes=1)),
+        attrs.evolve(SPEC, read_only_workspace=True),
+        attrs.evolve(SPEC, program_dirs=(Path("/opt"),)),
+    ]
+    assert len({digest(spec) for spec in [SPEC, *wider]}) == 5
+
+
+def test_secrets_are_not_shown():
+    lending = Lending(base_url="https://x", secret="sk-1", headers={"X-Org": "sk-2"})
+    assert "sk-" not in repr(lending)
+    doors = Doors.inside((8377,))
+    assert doors.token not in repr(doors)
+
+
+def test_doors_inside_are_where_they_say():
+    doors = Doors.inside((8377, 3128))
+    assert doors.endpoint() == "http://127.0.0.1:8377"
+    assert doors.proxy_environment()["https_proxy"] == "http://127.0.0.1:3128"
+    assert doors.proxy_environment()["NO_PROXY"] == "127.0.0.1,localhost,::1"
+
+
+def test_without_a_proxy_no_variable_names_one():
+    assert Doors.inside((8377,)).proxy_environment() == {}
+
+
+def test_doors_on_the_host_have_ports_of_their_own():
+    one, two = Doors.on_host((8377,)), Doors.on_host((8377,))
+    try:
+        assert one.endpoint() != two.endpoint()
+        assert one.token != two.token
+    finally:
+        one.close()
+        two.close()
