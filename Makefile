@@ -30,7 +30,9 @@ soak: $(PYTHON_READY) $(AGENTS_READY) system
 	$(BIN)/pytest -m soak $(ARGS)
 
 bench: $(PYTHON_READY) $(AGENTS_READY) system
-	$(BIN)/python -m benchmarks $(ARGS)
+	set -e; for bench in $$(grep -l __main__ benchmarks/*.py); do \
+		$(BIN)/python -m benchmarks.$$(basename $$bench .py) $(ARGS); \
+	done
 
 format: $(PYTHON_READY)
 	$(BIN)/ruff format .

@@ -13,7 +13,6 @@ import attrs
 from codara.application.callers import Caller
 from codara.application.deciding import Deciding
 from codara.application.ports import (
-    AccountStanding,
     AgentTurn,
     BackendSeen,
     Diff,
@@ -32,6 +31,7 @@ from codara.events import streams
 from codara.events.base import Append
 from codara.events.log import EventLog
 from codara.events.workspace import FileChange
+from codara.projections.accounts import Standing
 from tests import given
 from tests.fakes import FakeKeyRing, FixedClock
 
@@ -126,9 +126,9 @@ class FakeSpoolFile:
 class FakeStandings:
     """The accounts of every provider."""
 
-    accounts: list[AccountStanding] = attrs.field(factory=list)
+    accounts: list[Standing] = attrs.field(factory=list)
 
-    async def of_provider(self, provider: str) -> Sequence[AccountStanding]:
+    async def of_provider(self, provider: str) -> Sequence[Standing]:
         return [each for each in self.accounts if each.provider == provider]
 
 
@@ -139,9 +139,9 @@ class FakeFeed:
         return True
 
 
-def standing(account_id: str = given.ACCOUNT, **changes: Any) -> AccountStanding:
+def standing(account_id: str = given.ACCOUNT, **changes: Any) -> Standing:
     """A ready codex account."""
-    ready = AccountStanding(
+    ready = Standing(
         account_id=account_id,
         provider="codex",
         status="ready",

@@ -57,6 +57,7 @@ class FileSpool:
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._begun: set[_Turn] = set()
 
     def open(self, turn_id: str) -> "FileSpoolFile":
         """Begins the turn's spool, or goes on with it; touches no disk."""
@@ -103,6 +104,8 @@ class FileSpool:
                     self._end(job.turn, job.ended)
             for turn, waiting in lines.items():
                 self._write(turn, waiting)
+        for turn in tuple(self._begun):
+            self._let_go(turn)
 
     def _gather(self) -> tuple[list[_Job], bool]:
         jobs: list[_Job] = []
@@ -138,6 +141,7 @@ class FileSpool:
         """Opens the file behind its last whole frame, or makes it; returns its key."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         turn.handle = os.open(turn.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._begun.add(turn)
         frames = list(_frames(turn.path.read_bytes()))
         key = self._keys.opening_key(frames[0].decode()) if frames else None
         if key is not None:
@@ -150,14 +154,18 @@ class FileSpool:
         return key
 
     def _end(self, turn: _Turn, ended: asyncio.Future[bytes]) -> None:
-        if turn.handle >= 0:
-            os.close(turn.handle)
-            turn.handle, turn.key = -1, None
+        self._let_go(turn)
         whole = self._read(turn)
         try:
             ended.get_loop().call_soon_threadsafe(_resolve, ended, whole)
         except RuntimeError:
             logger.warning("the event loop ended before the spool was closed")
+
+    def _let_go(self, turn: _Turn) -> None:
+        if turn in self._begun:
+            self._begun.discard(turn)
+            os.close(turn.handle)
+            turn.key = None
 
     def _read(self, turn: _Turn) -> bytes:
         return b"\n".join([*self._opened(turn), *turn.unwritten])

@@ -211,14 +211,20 @@ class JailJournal(Protocol):
         """It asked for a connection it may not make."""
 
 
-@attrs.frozen(kw_only=True)
-class LeftJail:
+class LeftJail(Protocol):
     """A jail that the log believes to be running."""
 
-    jail_id: str
-    inner_pid: int
-    start_time: int
-    boot_id: str
+    @property
+    def jail_id(self) -> str: ...
+
+    @property
+    def inner_pid(self) -> int: ...
+
+    @property
+    def start_time(self) -> int: ...
+
+    @property
+    def boot_id(self) -> str: ...
 
 
 class JailSweeper(Protocol):
@@ -306,17 +312,29 @@ class SpoolFile(Protocol):
 # ---------------------------------------------------------------- read models a decision asks
 
 
-@attrs.frozen(kw_only=True)
-class AccountStanding:
+class AccountStanding(Protocol):
     """An account as the read model knows it. `headroom` is in percent, None where never seen."""
 
-    account_id: str
-    provider: str
-    status: str
-    until: datetime | None
-    headroom: float | None
-    last_used_at: datetime | None
-    primary: bool
+    @property
+    def account_id(self) -> str: ...
+
+    @property
+    def provider(self) -> str: ...
+
+    @property
+    def status(self) -> str: ...
+
+    @property
+    def until(self) -> datetime | None: ...
+
+    @property
+    def headroom(self) -> float | None: ...
+
+    @property
+    def last_used_at(self) -> datetime | None: ...
+
+    @property
+    def primary(self) -> bool: ...
 
 
 class AccountStandings(Protocol):
@@ -324,15 +342,23 @@ class AccountStandings(Protocol):
         """All registered accounts of the provider, removed ones left out."""
 
 
-@attrs.frozen(kw_only=True)
-class OpenTurn:
+class OpenTurn(Protocol):
     """A turn that the log says has not ended."""
 
-    turn_id: str
-    session_id: str
-    workspace_id: str
-    user_id: str
-    started: bool
+    @property
+    def turn_id(self) -> str: ...
+
+    @property
+    def session_id(self) -> str: ...
+
+    @property
+    def workspace_id(self) -> str: ...
+
+    @property
+    def user_id(self) -> str: ...
+
+    @property
+    def started(self) -> bool: ...
 
 
 class Unfinished(Protocol):

@@ -65,7 +65,7 @@ class OfflineBackend:
 @asynccontextmanager
 async def offline(loaded: Loaded) -> AsyncIterator[OfflineBackend]:
     """The house opened without a gateway; LogLocked if another process holds its log."""
-    from codara import bootstrap
+    from codara.bootstrap import house
 
-    async with bootstrap.offline(loaded) as services:
+    async with house.offline(loaded) as services:
         yield OfflineBackend(services)

@@ -9,7 +9,7 @@ from codara.cli.loading import loaded
 from codara.cli.terminal import paint
 
 if TYPE_CHECKING:
-    from codara.bootstrap import Running
+    from codara.bootstrap.serving import Running
 
 
 def add(commands: Commands) -> None:
@@ -24,9 +24,9 @@ def add(commands: Commands) -> None:
 
 
 async def run(arguments: argparse.Namespace) -> int:
-    from codara import bootstrap
+    from codara.bootstrap.serving import serve
 
-    await bootstrap.serve(
+    await serve(
         loaded(arguments), accept_unjailed=arguments.i_accept_unjailed, on_ready=announce
     )
     print("codara: stopped", file=sys.stderr)

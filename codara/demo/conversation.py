@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 MODEL = "codex/gpt-5-codex"
 SESSION = "demo"
 PROMPTS = (
-    "Write a file hello.py that prints a greeting.",
-    "Now add a line to hello.py.",
+    "Write a file hello.md that greets the reader.",
+    "Now add a line to hello.md.",
 )
 _SECONDS = 120.0
 

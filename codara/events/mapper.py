@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 import orjson
 from cattrs import Converter
-from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+from cattrs.gen import make_dict_unstructure_fn
 from eventsourcing.persistence import StoredEvent
 
 from codara.errors import LogDamaged
@@ -15,6 +15,7 @@ from codara.events import sealing
 from codara.events.base import Event, Metadata, Sealed, Unknown
 from codara.events.keys import KeyRing
 from codara.events.registry import CATALOGUE, by_name
+from codara.events.shaping import class_maker
 from codara.events.upcasters import UPCASTERS, Upcaster, upcast
 
 MAX_EVENT_BYTES = 64 * 1024
@@ -31,14 +32,13 @@ class EventTooLarge(ValueError):
 class _Shape:
     """What is needed to write and read the events of one class."""
 
-    event_class: type[Event]
+    version: int
     kinds: tuple[tuple[str, str], ...]
     """Private fields, each with the kind it is sealed as."""
     empty: Mapping[str, Any]
     """What a private field reads as, in JSON, once its key is destroyed."""
     fields: Callable[[Event], dict[str, Any]]
-    opened: Callable[[Mapping[str, Any], Any], Event]
-    sealed: Callable[[Mapping[str, Any], Any], Event]
+    make: Callable[[dict[str, Any]], Event]
 
 
 class EventMapper:
@@ -56,7 +56,8 @@ class EventMapper:
         classes: Iterable[type[Event]] = CATALOGUE,
         upcasters: Mapping[tuple[str, int], Upcaster] = UPCASTERS,
     ) -> None:
-        converter = _converter()
+        converter = Converter()
+        converter.register_unstructure_hook(datetime, lambda value: value)
         self.log_id = log_id
         self._keys = keys
         self._upcasters = upcasters
@@ -102,8 +103,7 @@ class EventMapper:
         try:
             document = orjson.loads(state)
             metadata = _metadata(document)
-            fields = _lift_boxes(document["data"], name, metadata.event_id)
-            return self._event(name, document["v"], fields, sealed=sealed), metadata
+            return self._event(name, document, sealed=sealed), metadata
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise LogDamaged(
                 f"an event stored as {name} cannot be read ({error!r}); "
@@ -117,21 +117,22 @@ class EventMapper:
             return None
         return orjson.loads(self._unseal(sealed, key))
 
-    def _event(self, name: str, version: int, fields: dict[str, Any], *, sealed: bool) -> Event:
+    def _event(self, name: str, document: dict[str, Any], *, sealed: bool) -> Event:
         shape = self._shapes.get(name)
-        if shape is None or version > shape.event_class.version:
-            return Unknown(stored_name=name, stored_version=version, fields=fields)
-        if version < shape.event_class.version:
-            fields = upcast(
-                name, version, fields, to=shape.event_class.version, upcasters=self._upcasters
-            )
-        if sealed:
-            return shape.sealed(fields, shape.event_class)
-        for field, _ in shape.kinds:
-            value = fields.get(field)
-            if type(value) is Sealed:
-                fields[field] = self._open(value, shape.empty[field])
-        return shape.opened(fields, shape.event_class)
+        version, fields, event_id = document["v"], document["data"], document["event_id"]
+        if shape is not None and version == shape.version:
+            _lift_boxes(fields, shape.kinds, event_id)
+        else:
+            _lift_boxes(fields, [(field, f"{name}.{field}") for field in fields], event_id)
+            if shape is None or version > shape.version:
+                return Unknown(stored_name=name, stored_version=version, fields=fields)
+            fields = upcast(name, version, fields, to=shape.version, upcasters=self._upcasters)
+        if not sealed:
+            for field, _ in shape.kinds:
+                value = fields.get(field)
+                if type(value) is Sealed:
+                    fields[field] = self._open(value, shape.empty[field])
+        return shape.make(fields)
 
     def _seal(self, fields: dict[str, Any], shape: _Shape, event_id: str, subject: str) -> None:
         key_id, key = self._keys.sealing_key(subject)
@@ -149,33 +150,14 @@ class EventMapper:
         return sealing.unseal(key, sealing.from_text(sealed.box), bound_to)
 
 
-def _converter() -> Converter:
-    converter = Converter(detailed_validation=False)
-    converter.register_unstructure_hook(datetime, lambda value: value)
-    converter.register_structure_hook(datetime, lambda value, _: datetime.fromisoformat(value))
-    return converter
-
-
 def _shape(event_class: type[Event], converter: Converter) -> _Shape:
     private = [field for field in attrs.fields(event_class) if field.metadata.get("private")]
-
-    def keep_sealed(value: Any, kind: Any) -> Any:
-        return value if type(value) is Sealed else converter.structure(value, kind)
-
-    kept: dict[str, Any] = {field.name: override(struct_hook=keep_sealed) for field in private}
-
     return _Shape(
-        event_class=event_class,
+        version=event_class.version,
         kinds=tuple((field.name, f"{event_class.name}.{field.name}") for field in private),
         empty={field.name: _empty(field.type) for field in private},
         fields=make_dict_unstructure_fn(event_class, converter),
-        opened=make_dict_structure_fn(event_class, converter, _cattrs_detailed_validation=False),
-        sealed=make_dict_structure_fn(
-            event_class,
-            converter,
-            _cattrs_detailed_validation=False,
-            **kept,
-        ),
+        make=class_maker(event_class),
     )
 
 
@@ -195,13 +177,13 @@ def _metadata(document: dict[str, Any]) -> Metadata:
     )
 
 
-def _lift_boxes(fields: dict[str, Any], name: str, event_id: str) -> dict[str, Any]:
+def _lift_boxes(fields: dict[str, Any], kinds: Iterable[tuple[str, str]], event_id: str) -> None:
     """Before upcasting, so that a box keeps the kind it was sealed as wherever it is moved."""
-    for field, value in fields.items():
+    for field, kind in kinds:
+        value = fields.get(field)
         if type(value) is dict and type(value.get(SEALED)) is list:
             key_id, box = value[SEALED]
-            fields[field] = Sealed(key_id, event_id, f"{name}.{field}", box)
-    return fields
+            fields[field] = Sealed(key_id, event_id, kind, box)
 
 
 def _to_json(value: Any) -> bytes:

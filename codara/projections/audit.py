@@ -47,6 +47,10 @@ _PUBLIC = {
     )
     for event in CATALOGUE
 }
+_IDS = {
+    name: tuple(field for field in fields if field.endswith("_id"))
+    for name, fields in _PUBLIC.items()
+}
 _INSERT = """
 INSERT INTO audit (position, event_id, at, actor, action, target_type, target_id, task_id, ids,
     correlation_id, causation_id, details)
@@ -76,7 +80,7 @@ class AuditProjection:
         event, envelope = recorded.event, recorded.metadata
         details = {name: getattr(event, name) for name in _PUBLIC[event.name]}
         target_type, target_id = _target(recorded.stream, details)
-        ids = [str(value) for name, value in details.items() if value and name.endswith("_id")]
+        ids = [str(details[name]) for name in _IDS[event.name] if details[name]]
         row = (
             recorded.position,
             envelope.event_id,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import ClassVar, Protocol
 
 import attrs
@@ -50,6 +51,7 @@ class ReadableLog(Protocol):
     async def open_payload(self, ref: PayloadRef) -> bytes: ...
 
 
+@lru_cache(maxsize=2_048)
 def moment(at: datetime) -> str:
     """A time as text that sorts as the times do: UTC, always with microseconds."""
     utc = at if at.tzinfo is UTC else at.astimezone(UTC)
@@ -79,7 +81,9 @@ def as_json(value: object) -> str:
 
 
 def _fields(value: object) -> dict[str, object]:
-    return {
-        field.name: getattr(value, field.name)
-        for field in attrs.fields(type(value))  # type: ignore[arg-type]  # only attrs values come here
-    }
+    return {name: getattr(value, name) for name in _names(type(value))}
+
+
+@lru_cache
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in attrs.fields(kind))

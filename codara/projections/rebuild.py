@@ -59,15 +59,13 @@ async def _fold(
     head: int,
     progress: Progress | None,
 ) -> None:
-    async def read(after: int) -> list[Recorded]:
-        return await log.read(after, limit=BATCH, until=head, sealed=True) if after < head else []
-
-    after, batch = 0, await read(0)
-    while batch:
-        async with asyncio.TaskGroup() as both:
-            following = both.create_task(read(batch[-1].position))
-            await run(_fold_each, stores, after, batch)
-        after, batch = batch[-1].position, following.result()
+    after = 0
+    while after < head:
+        batch = await log.read(after, limit=BATCH, until=head, sealed=True)
+        if not batch:
+            break
+        await run(_fold_each, stores, after, batch)
+        after = batch[-1].position
         if progress is not None:
             progress(after)
 

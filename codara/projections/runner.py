@@ -128,13 +128,8 @@ class Runner:
                 await self._log.wait_past(self._position)
 
     async def _fold_to(self, head: int) -> None:
-        """Reads the next batch while one is being folded."""
-        batch = await self._read(self._position, head)
-        while batch:
-            async with asyncio.TaskGroup() as both:
-                following = both.create_task(self._read(batch[-1].position, head))
-                await self._fold(batch)
-            batch = following.result()
+        while batch := await self._read(self._position, head):
+            await self._fold(batch)
 
     async def _read(self, after: int, head: int) -> list[Recorded]:
         if after >= head:
@@ -215,7 +210,5 @@ def _fold_all(
     return failed
 
 
-def _words(error: BaseException) -> str:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
+def _words(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"

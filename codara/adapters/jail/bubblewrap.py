@@ -16,7 +16,7 @@ from codara.adapters.jail.outgoing import outgoing_session
 from codara.adapters.jail.pipes import connect
 from codara.adapters.jail.spawner import SYSTEM_PATH, Spawned, Spawner, read_inner_pid
 from codara.adapters.jail.spec import BROKER_PORT, HOME_INSIDE, PROXY_PORT, JailSpec
-from codara.adapters.jail.starting import Starting, announce, await_ready
+from codara.adapters.jail.starting import Starting, announce
 from codara.adapters.jail.walled import WalledProcess
 from codara.application.ports import JailJournal
 from codara.errors import JailUnavailable
@@ -82,7 +82,8 @@ class Bubblewrap:
 
     async def start(self, spec: JailSpec, doors: Doors) -> Jail:
         """See `Jails.start`: gate, process id, limits, listeners, journal, and only then go."""
-        return await self._starting.run(self._start(spec, doors))
+        begin = partial(announce, spec=spec, doors=doors, journal=self._journal, mode="bwrap")
+        return await self._starting.run(self._make(spec, doors), begin)
 
     async def close(self) -> None:
         """Kills what is left, waits for it, and ends the spawning thread."""
@@ -91,7 +92,8 @@ class Bubblewrap:
             await self._session.close()
         await asyncio.to_thread(self._spawner.close)
 
-    async def _start(self, spec: JailSpec, doors: Doors) -> Jail:
+    async def _make(self, spec: JailSpec, doors: Doors) -> Jail:
+        """A jail behind its inner gate, with its limits and its way out in place."""
         env = BASE_ENVIRONMENT | doors.proxy_environment() | dict(spec.env)
         spawned = await self._spawner.run(self._spawner.spawn, spec, env)
         try:
@@ -99,8 +101,6 @@ class Bubblewrap:
             try:
                 await self._connect(jail, doors)
                 os.write(spawned.release, b"x")
-                await await_ready(jail)
-                await announce(jail, spec, doors, self._journal, mode="bwrap")
             except BaseException:
                 await jail.kill("start failed")
                 await jail.close(grace=0)

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import attrs
 
+from codara.adapters.jail import processes
 from codara.adapters.jail.spec import JailLimits
 
 PREFIX = "codara-"
-STALE_SECONDS = 60.0
+LEAF = "codara.gateway"
 REMOVE_SECONDS = 2.0
 
 
@@ -30,21 +31,26 @@ class Groups:
         enforced: list[str] = []
         for folder in self.folders:
             with contextlib.suppress(OSError):
-                enforced += _confine(folder / f"{PREFIX}{jail_id}", pid, limits)
+                enforced += _confine(folder / group_name(jail_id), pid, limits)
         return tuple(f"{self.level}.{name}" for name in enforced)
 
     def remove(self, jail_id: str) -> None:
         """Removes a jail's groups once it is gone. Blocks for 2 s at most."""
         for folder in self.folders:
-            _remove(folder / f"{PREFIX}{jail_id}")
+            _remove(folder / group_name(jail_id))
 
     def sweep(self) -> None:
-        """Removes empty groups older than a minute that a lost gateway left."""
+        """Removes the groups of gateways that are gone. Blocks for 2 s a group at most."""
         for folder in self.folders:
             for group in folder.glob(f"{PREFIX}*"):
-                with contextlib.suppress(OSError):
-                    if time.time() - group.stat().st_mtime > STALE_SECONDS:
-                        group.rmdir()
+                gateway = group.name.removeprefix(PREFIX).partition("-")[0]
+                if gateway.isdecimal() and processes.start_time(int(gateway)) is None:
+                    _remove(group)
+
+
+def group_name(jail_id: str) -> str:
+    """Names the gateway as well, so that another one can tell whether it is still there."""
+    return f"{PREFIX}{os.getpid()}-{jail_id}"
 
 
 def by_rlimits(limits: JailLimits) -> tuple[str, ...]:
@@ -84,6 +90,8 @@ def _memberships(text: str) -> dict[str, str]:
 
 
 def _delegated(group: Path) -> Path | None:
+    if group.name == LEAF:
+        group = group.parent
     try:
         offered = set((group / "cgroup.controllers").read_text(encoding="ascii").split())
         wanted = sorted(offered & {"memory", "pids"})
@@ -103,7 +111,7 @@ def _enable(group: Path, controllers: str) -> None:
     except OSError as refused:
         if refused.errno != errno.EBUSY:
             raise
-        leaf = group / "gateway"
+        leaf = group / LEAF
         leaf.mkdir(exist_ok=True)
         (leaf / "cgroup.procs").write_text(str(os.getpid()), encoding="ascii")
         switch.write_text(controllers, encoding="ascii")

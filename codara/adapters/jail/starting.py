@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from codara.adapters.jail import bwrap, processes, remedies
@@ -24,18 +24,23 @@ class Starting:
         self._jails: set[Jail] = set()
         self._closing = False
 
-    async def run(self, start: Coroutine[Any, Any, Jail]) -> Jail:
-        """Awaits a start; when the caller is cancelled, the start is finished and undone."""
+    async def run(
+        self, making: Coroutine[Any, Any, Jail], begin: Callable[[Jail], Awaitable[None]]
+    ) -> Jail:
+        """Makes a jail that waits at its gate, and begins it.
+
+        When the caller is cancelled, or `begin` fails, what was made is ended first.
+        """
         if self._closing:
-            start.close()
+            making.close()
             raise ShuttingDown("the gateway is stopping; no agent is started any more")
-        task = self._own(start)
-        try:
-            jail = await asyncio.shield(task)
-        except asyncio.CancelledError:
-            await asyncio.shield(self._own(self._undo(task)))
-            raise
+        jail = await self._made(self._own(making))
         self._jails = {known for known in self._jails if known.alive} | {jail}
+        try:
+            await begin(jail)
+        except BaseException:
+            await asyncio.shield(self._own(_undo(jail)))
+            raise
         return jail
 
     async def close(self) -> None:
@@ -51,14 +56,26 @@ class Starting:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _undo(self, task: asyncio.Task[Jail]) -> None:
-        with contextlib.suppress(CodaraError):
-            jail = await task
-            await jail.kill("start cancelled")
-            await jail.close(grace=0)
+    async def _made(self, making: asyncio.Task[Jail]) -> Jail:
+        """Half a jail cannot be dropped: the making is finished, whoever still waits for it."""
+        try:
+            return await asyncio.shield(making)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._own(_undo_when_made(making)))
+            raise
 
 
-async def await_ready(jail: Jail) -> None:
+async def _undo_when_made(making: asyncio.Task[Jail]) -> None:
+    with contextlib.suppress(CodaraError):
+        await _undo(await making)
+
+
+async def _undo(jail: Jail) -> None:
+    await jail.kill("start failed")
+    await jail.close(grace=0)
+
+
+async def _ready(jail: Jail) -> None:
     """Waits until the gate inside says that all walls stand; JailUnavailable if it never does."""
     try:
         async with asyncio.timeout(READY_SECONDS):
@@ -70,12 +87,14 @@ async def await_ready(jail: Jail) -> None:
 
 
 async def announce(
-    jail: Jail, spec: JailSpec, doors: Doors, journal: JailJournal, *, mode: str
+    jail: Jail, *, spec: JailSpec, doors: Doors, journal: JailJournal, mode: str
 ) -> None:
-    """Tells the log of the jail and, once that is written, lets its program begin."""
+    """Tells the log of a jail that stands and, once that is written, lets its program begin."""
+    await _ready(jail)
     began = processes.start_time(jail.inner_pid)
     if began is None:
         raise JailUnavailable("the jail ended before its agent could start")
+    jail.announced()
     await journal.started(
         jail_id=jail.jail_id,
         workspace_id=spec.workspace_id,
@@ -87,5 +106,4 @@ async def announce(
         limits=jail.limits,
         jailed=jail.jailed,
     )
-    jail.announced()
     jail.stdin.write(bwrap.GO)

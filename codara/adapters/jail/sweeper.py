@@ -26,10 +26,7 @@ class Sweeper:
 def _sweep(jails: Sequence[LeftJail]) -> list[str]:
     boot = processes.boot_id()
     killed = [jail.jail_id for jail in jails if jail.boot_id == boot and _end(jail)]
-    groups = limits.probe()
-    for jail in jails:
-        groups.remove(jail.jail_id)
-    groups.sweep()
+    limits.probe().sweep()
     return killed
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -19,7 +20,7 @@ from codara.adapters.jail.jail import Jail, Parts
 from codara.adapters.jail.outgoing import outgoing_session
 from codara.adapters.jail.pipes import connect
 from codara.adapters.jail.spec import BROKER_PORT, PROXY_PORT, JailLimits, JailSpec
-from codara.adapters.jail.starting import Starting, announce, await_ready
+from codara.adapters.jail.starting import Starting, announce
 from codara.application.ports import JailJournal
 from codara.errors import JailUnavailable
 
@@ -65,8 +66,9 @@ class Unsafe:
 
     async def start(self, spec: JailSpec, doors: Doors) -> Jail:
         """See `Jails.start`; a read-only workspace cannot be had without walls."""
+        begin = partial(announce, spec=spec, doors=doors, journal=self._journal, mode="unsafe")
         try:
-            return await self._starting.run(self._start(spec, doors))
+            return await self._starting.run(self._make(spec, doors), begin)
         except BaseException:
             doors.close()
             raise
@@ -78,7 +80,7 @@ class Unsafe:
             await self._session.close()
         await asyncio.to_thread(self._thread.shutdown)
 
-    async def _start(self, spec: JailSpec, doors: Doors) -> Jail:
+    async def _make(self, spec: JailSpec, doors: Doors) -> Jail:
         if spec.read_only_workspace:
             raise JailUnavailable(
                 "jail.mode is `unsafe`: a workspace cannot be kept read-only without a jail"
@@ -86,8 +88,6 @@ class Unsafe:
         jail = await self._take(spec, doors)
         try:
             await jail.broker.serve(doors.listeners)
-            await await_ready(jail)
-            await announce(jail, spec, doors, self._journal, mode="unsafe")
         except BaseException:
             await jail.kill("start failed")
             await jail.close(grace=0)

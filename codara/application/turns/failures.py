@@ -83,13 +83,17 @@ def recorded_error(
 
 def lesson(outcome: Outcome, *, now: datetime, cooldown: timedelta) -> AccountChange | None:
     """What the failure says about the account; None if nothing."""
+    resets_at = outcome.resets_at
+    back = resets_at if resets_at is not None and resets_at > now else now + cooldown
+    after: str
+    until: datetime | None
     match outcome.cause:
         case "auth_failed":
             after, until = account.ERROR, None
         case "quota_exhausted":
-            after, until = account.EXHAUSTED, outcome.resets_at or now + cooldown
+            after, until = account.EXHAUSTED, back
         case "rate_limited":
-            after, until = account.COOLDOWN, outcome.resets_at or now + cooldown
+            after, until = account.COOLDOWN, back
         case _:
             return None
     return AccountChange(

@@ -15,6 +15,7 @@ from codara.application.turns.live import Run, Running
 from codara.application.turns.means import Means
 from codara.application.turns.run import Heard
 from codara.domain import actions, turn
+from codara.domain.action import Action
 from codara.errors import CodaraError
 from codara.events.account import QuotaWindow
 from codara.events.base import PayloadRef
@@ -33,7 +34,7 @@ class Left:
 
     final: Snapshot
     diff: Diff
-    actions: tuple[actions.Action, ...]
+    actions: tuple[Action, ...]
 
 
 @attrs.define(kw_only=True)

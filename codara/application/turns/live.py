@@ -138,12 +138,13 @@ class Run:
         if self.cancel_cause is not None:
             work.close()
             raise Stopped
-        self.work = asyncio.create_task(work)
+        task = asyncio.create_task(work)
+        self.work = task
         try:
-            await asyncio.wait({self.work})
-            if self.work.cancelled():
+            await asyncio.wait({task})
+            if task.cancelled():
                 raise Stopped
-            return self.work.result()
+            return task.result()
         finally:
             self.work = None
 

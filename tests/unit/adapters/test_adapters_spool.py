@@ -70,18 +70,18 @@ async def test_whatever_a_crash_cut_off_only_the_last_line_is_lost(
     spool: FileSpool, tmp_path: Path
 ) -> None:
     stored = tmp_path / "spool" / "trn_1.spool"
-    ends = [0]
+    ends: dict[bytes, int] = {}
     for line in (b"one", b"two", b"three"):
         file = spool.open("trn_1")
         file.write(line)
         await file.close()
-        ends.append(stored.stat().st_size)
+        ends[line] = stored.stat().st_size
     whole = stored.read_bytes()
     for size in range(len(whole) + 1):
         stored.write_bytes(whole[:size])
-        lines = [line for line, end in zip((b"one", b"two", b"three"), ends[1:]) if end <= size]
-        assert await spool.read("trn_1") == b"\n".join(lines)
-    stored.write_bytes(whole[: ends[2] + 7])
+        kept = [line for line, end in ends.items() if end <= size]
+        assert await spool.read("trn_1") == b"\n".join(kept)
+    stored.write_bytes(whole[: ends[b"two"] + 7])
     file = spool.open("trn_1")
     file.write(b"four")
     assert await file.close() == b"one\ntwo\nfour"

@@ -34,7 +34,7 @@ def _exec_turn(folder: Path) -> Recorded:
     stderr = folder / "stderr.txt"
     words = ended["argv"]
     ending = Ending(
-        expected=next((w for w in words if w.count("-") == 4 and "resume" in words), None),
+        expected=words[-2] if "resume" in words else None,
         exit_code=ended["exit_code"],
         stderr=stderr.read_text().strip() if stderr.exists() else "",
     )

@@ -12,8 +12,6 @@ from codara.application.ports import (
     AgentTurn,
     BackendSeen,
     FrameSink,
-    LeftJail,
-    OpenTurn,
     Outcome,
     TextDelta,
 )
@@ -22,6 +20,7 @@ from codara.events.base import Event
 from codara.events.gateway import GatewayRecovered
 from codara.events.session import TurnFailed
 from codara.events.workspace import DiffRecorded
+from codara.projections.jails import LeftJail, OpenTurn
 from tests import given
 from tests.turning import (
     LIMITS,

@@ -8,7 +8,6 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 from eventsourcing.persistence import StoredEvent
@@ -151,16 +150,6 @@ async def test_a_closed_writer_has_written_what_was_queued(
     assert await asyncio.gather(*waiting) == [1, 2, 3, 4, 5]
     with pytest.raises(ShuttingDown):
         writer.submit(group())
-
-
-class SmallDisk(Protocol):
-    """A folder that takes little more."""
-
-    folder: Path
-
-    def fill(self) -> None: ...
-
-    def make_room(self) -> None: ...
 
 
 class SmallTmpfs:

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +17,7 @@ def through(chunks, secret=SECRET):
 def test_a_secret_is_starred_however_the_answer_is_cut(before, after, cuts):
     whole = before + SECRET.encode() + after
     edges = sorted({0, len(whole), *(cut for cut in cuts if cut < len(whole))})
-    pieces = [whole[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    pieces = [whole[a:b] for a, b in pairwise(edges)]
     masked = through(pieces)
     assert SECRET.encode() not in masked
     assert len(masked) == len(whole)

@@ -13,7 +13,9 @@ MACHINES = sorted(seccomp.TABLES)
 
 def verdict(machine, call, arguments=(), *, audit=None):
     table = seccomp.TABLES[machine]
-    data = struct.pack("<iIQ6Q", call, audit or table.audit, 0, *arguments, *[0] * (6 - len(arguments)))
+    data = struct.pack(
+        "<iIQ6Q", call, audit or table.audit, 0, *arguments, *[0] * (6 - len(arguments))
+    )
     code = list(struct.iter_unpack("<HBBI", seccomp.program(machine)))
     at, value = 0, 0
     while True:

@@ -38,6 +38,7 @@ class CodexTurn:
         self._secret = b""
         self._watch: Watch | None = None
         self._garbage = garbage
+        self._quota_observed = False
 
     def lending(self, base_url: str, secret: str) -> Lending:
         """The account as it is lent for this turn."""
@@ -60,7 +61,8 @@ class CodexTurn:
             self._watch.progress()
         self.reading, frames = self._fold(self.reading, message)
         for frame in frames:
-            self.say(frame)
+            if not (self._quota_observed and isinstance(frame, QuotaSeen)):
+                self.say(frame)
         if self.reading.ended is not None:
             self.ended.set()
 
@@ -76,8 +78,10 @@ class CodexTurn:
             self.say(Warned(f"ignored {self._garbage} lines that are no JSON objects"))
 
     def _observe(self, status: int, headers: Mapping[str, str]) -> None:
+        """What the server says of its quota is more exact than codex's rounding of it."""
         self.retry_at = quota.retry_at(status, headers, self._clock()) or self.retry_at
         windows = quota.windows_of(headers)
         if windows and windows != self.reading.windows:
+            self._quota_observed = True
             self.reading = attrs.evolve(self.reading, windows=windows)
             self.say(QuotaSeen(QUOTA_SOURCE, windows))

@@ -1,0 +1,164 @@
+"""The house: everything that is open while a gateway, or one command, is at work."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import attrs
+
+from codara.adapters import secrets
+from codara.adapters.agents.pool import AgentPool
+from codara.adapters.agents.registry import runtimes
+from codara.adapters.jail.jails import Jails as JailMaker
+from codara.adapters.spool import FileSpool
+from codara.adapters.vault import FileVault
+from codara.application.accounts import Accounts
+from codara.application.deciding import Deciding
+from codara.application.health import Health
+from codara.application.jails import Jails
+from codara.application.models import Models
+from codara.application.operators import Operators
+from codara.application.sessions import Sessions
+from codara.application.turns.means import Means
+from codara.application.turns.turns import Turns
+from codara.application.users import Users
+from codara.application.workspaces import WorkspaceDesk
+from codara.bootstrap.parts import agent_house, default_models, folders, jail_maker, limits
+from codara.clock import utc_now
+from codara.config.load import Loaded
+from codara.config.settings import Settings
+from codara.domain.aggregates import of_stream
+from codara.events.base import GATEWAY_SUBJECT
+from codara.events.log import EventLog
+from codara.http.services import Services
+from codara.ids import new_id
+from codara.projections.views import Views
+
+LAG_SECONDS = 5.0
+
+
+@attrs.frozen(kw_only=True)
+class House:
+    """Everything that is open while a gateway, or one command without a gateway, is at work."""
+
+    settings: Settings
+    log: EventLog
+    deciding: Deciding
+    views: Views
+    jails: JailMaker
+    means: Means
+    turns: Turns
+    services: Services
+    health: Health
+    new_passkey: str | None
+
+
+@asynccontextmanager
+async def offline(loaded: Loaded) -> AsyncIterator[Services]:
+    """The services without a gateway: nothing is recovered, no agent starts.
+
+    LogLocked while a gateway (or another command) has the data folder.
+    """
+    async with AsyncExitStack() as stack:
+        house = await open_house(loaded, stack)
+        yield house.services
+
+
+async def open_house(loaded: Loaded, stack: AsyncExitStack) -> House:
+    """Opens log, vault and views, catches the views up, and puts the services together."""
+    settings = loaded.settings
+    home = settings.server.data_dir
+    await asyncio.to_thread(_make_private, home)
+    passkey, is_new = await asyncio.to_thread(secrets.passkey, home, loaded.passkey)
+    vault = await FileVault.open(home, loaded.master_key)
+    stack.push_async_callback(vault.close)
+    await vault.ensure(GATEWAY_SUBJECT)
+    log = await EventLog.open(home / "events.db", vault)
+    stack.push_async_callback(log.close)
+    views = await Views.open(home / "views", log)
+    stack.push_async_callback(views.close)
+    await views.start()
+    deciding = Deciding(log, of_stream)
+    jails = jail_maker(settings, Jails(deciding=deciding, new_id=new_id))
+    stack.push_async_callback(jails.close)
+    workspaces = folders(settings)
+    stack.push_async_callback(workspaces.close)
+    spool = FileSpool(home / "spool", vault)
+    stack.push_async_callback(spool.close)
+    agents = AgentPool(runtimes(settings.providers, agent_house(settings, jails, vault)))
+    stack.push_async_callback(agents.close)
+    means = Means(
+        log=log,
+        deciding=deciding,
+        workspaces=workspaces,
+        agents=agents,
+        spool=spool,
+        keys=vault,
+        standings=views.accounts,
+        feed=views,
+        clock=utc_now,
+        new_id=new_id,
+        limits=limits(settings),
+        jailed=jails.jailed,
+    )
+    desk = WorkspaceDesk(deciding=deciding, workspaces=workspaces, keys=vault, new_id=new_id)
+    turns = Turns(means, desk)
+    operators = Operators(deciding, passkey, utc_now, new_id, issuer=log.log_id)
+    stack.push_async_callback(operators.close)
+    health = Health([lambda: log_trouble(log), lambda: view_trouble(views)])
+    services = Services(
+        turns=turns,
+        sessions=Sessions(deciding=deciding, new_id=new_id),
+        users=Users(
+            deciding=deciding,
+            keys=vault,
+            key_streams=views.users,
+            clock=utc_now,
+            new_id=new_id,
+            default_concurrency=settings.users.max_concurrency,
+        ),
+        accounts=Accounts(
+            deciding=deciding,
+            vault=vault,
+            clock=utc_now,
+            new_id=new_id,
+            cooldown_seconds=settings.accounts.cooldown_seconds,
+        ),
+        operators=operators,
+        models=Models(agents, default_models(settings), int(utc_now().timestamp())),
+        views=views,
+        health=health,
+        settings=settings,
+        clock=utc_now,
+        new_id=new_id,
+    )
+    return House(
+        settings=settings,
+        log=log,
+        deciding=deciding,
+        views=views,
+        jails=jails,
+        means=means,
+        turns=turns,
+        services=services,
+        health=health,
+        new_passkey=passkey if is_new else None,
+    )
+
+
+def log_trouble(log: EventLog) -> list[str]:
+    trouble = log.healthy()
+    return [f"the log takes no writes: {trouble}"] if trouble else []
+
+
+def view_trouble(views: Views) -> list[str]:
+    troubles = [f"read model {name}: {why}" for name, why in views.failures().items()]
+    if views.lag() > LAG_SECONDS:
+        troubles.append(f"the read models are {views.lag():.0f} s behind the log")
+    return troubles
+
+
+def _make_private(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)

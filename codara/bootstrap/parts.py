@@ -1,0 +1,81 @@
+"""Parts as the settings want them."""
+
+import os
+from datetime import timedelta
+
+from codara.adapters.agents.homes import Homes
+from codara.adapters.agents.house import House as AgentHouse
+from codara.adapters.agents.registry import RUNTIMES
+from codara.adapters.jail.bubblewrap import Bubblewrap
+from codara.adapters.jail.jails import Jails as JailMaker
+from codara.adapters.jail.spec import JailLimits
+from codara.adapters.jail.unsafe import Unsafe
+from codara.adapters.vault import FileVault
+from codara.adapters.workspaces import walker
+from codara.adapters.workspaces.folders import Folders
+from codara.application.jails import Jails
+from codara.application.turns.means import Limits, Patience
+from codara.config.settings import Settings
+
+KEYED_DISCONNECT_GRACE = 30.0
+
+
+def agent_house(settings: Settings, jails: JailMaker, vault: FileVault) -> AgentHouse:
+    bounds = JailLimits(
+        memory=settings.jail.memory,
+        processes=settings.jail.processes,
+        file_size=settings.jail.file_size,
+    )
+    uid = settings.jail.uid if os.geteuid() == 0 else None
+    homes = Homes(settings.server.data_dir / "homes", uid)
+    return AgentHouse(jails=jails, homes=homes, vault=vault, limits=bounds)
+
+
+def jail_maker(settings: Settings, journal: Jails) -> JailMaker:
+    jail = settings.jail
+    if jail.mode == "unsafe":
+        return Unsafe(journal)
+    return Bubblewrap(
+        journal, uid=jail.uid, network=jail.network, allow_hosts=tuple(jail.allow_hosts)
+    )
+
+
+def folders(settings: Settings) -> Folders:
+    wanted = settings.workspace
+    bounds = walker.Limits(
+        max_files=wanted.max_files,
+        max_bytes=wanted.max_bytes,
+        max_file_bytes=wanted.max_file_bytes,
+        max_diff_bytes=wanted.max_diff_bytes,
+        ignore=frozenset(wanted.ignore),
+    )
+    owner = (settings.jail.uid, settings.jail.uid) if os.geteuid() == 0 else None
+    return Folders(wanted.root, settings.server.data_dir / "trees", limits=bounds, owner=owner)
+
+
+def limits(settings: Settings) -> Limits:
+    turns, accounts = settings.orchestrator, settings.accounts
+    patience = {
+        name: Patience(
+            turn_timeout=provider.turn_timeout_seconds,
+            stall_timeout=provider.stall_timeout_seconds,
+        )
+        for name in RUNTIMES
+        for provider in [settings.providers.named(name)]
+    }
+    return Limits(
+        max_concurrency=turns.max_concurrency,
+        queue_limit=turns.queue_limit,
+        queue_timeout=turns.queue_timeout_seconds,
+        session_ttl=timedelta(hours=turns.session_ttl_hours),
+        disconnect_grace=turns.disconnect_grace_seconds,
+        keyed_disconnect_grace=max(KEYED_DISCONNECT_GRACE, turns.disconnect_grace_seconds),
+        account_slots=accounts.max_concurrency,
+        primary_floor=accounts.primary_floor_percent,
+        cooldown=timedelta(seconds=accounts.cooldown_seconds),
+        patience=patience,
+    )
+
+
+def default_models(settings: Settings) -> dict[str, str | None]:
+    return {name: settings.providers.named(name).default_model for name in RUNTIMES}

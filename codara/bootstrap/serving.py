@@ -1,0 +1,183 @@
+"""The gateway, from its start to its stop."""
+
+import asyncio
+import hashlib
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+
+import attrs
+from aiohttp import web
+
+from codara.adapters import gatewayfile
+from codara.adapters.jail.sweeper import Sweeper
+from codara.application.recovery import Recovery
+from codara.bootstrap.house import House, open_house
+from codara.config.load import Loaded
+from codara.config.settings import Settings
+from codara.errors import AddressInUse, CodaraError, JailUnavailable, LogLocked
+from codara.events import streams
+from codara.events.base import Cause, Event
+from codara.events.gateway import GatewayStarted, GatewayStopped
+from codara.http import app, server
+from codara.http.services import Services
+from codara.ids import new_id
+from codara.version import installed
+
+DRAIN_SECONDS = 10.0
+HOLDER_SECONDS = 5.0
+"""How long a start waits for a command that holds the log for a moment."""
+
+
+@attrs.frozen(kw_only=True)
+class Running:
+    """A gateway that accepts requests."""
+
+    address: str
+    data_dir: Path
+    jail: str
+    new_passkey: str | None
+    services: Services
+
+
+async def serve(
+    loaded: Loaded, *, accept_unjailed: bool, on_ready: Callable[[Running], None]
+) -> None:
+    """Runs the gateway until SIGTERM or SIGINT, then lets running turns end.
+
+    Raises AddressInUse, LogLocked, LogDamaged, MasterKeyInvalid or JailUnavailable, each before
+    anything was changed that a later start would stumble over.
+    """
+    settings = loaded.settings
+    _refuse_unjailed(settings, accepted=accept_unjailed)
+    async with AsyncExitStack() as stack:
+        listener = stack.enter_context(_listener(settings))
+        house = await _open_waiting(loaded, stack)
+        gateway_id = new_id("gtw")
+        await house.jails.start_up()
+        await _recover(house, gateway_id)
+        await _opening(house, gateway_id)
+        stack.push_async_callback(_closing, house, gateway_id)
+        stack.push_async_callback(house.turns.close, DRAIN_SECONDS)
+        address = await _open_doors(house, listener, stack)
+        on_ready(
+            Running(
+                address=address,
+                data_dir=settings.server.data_dir,
+                jail=_jail_words(settings),
+                new_passkey=house.new_passkey,
+                services=house.services,
+            )
+        )
+        await _told_to_stop()
+
+
+def _refuse_unjailed(settings: Settings, *, accepted: bool) -> None:
+    if settings.jail.mode == "unsafe" and not accepted:
+        raise JailUnavailable(
+            "jail.mode is unsafe: agents would run without a jail, as the gateway's own user. "
+            "Start with --i-accept-unjailed to accept that, or set jail.mode to bwrap."
+        )
+
+
+def _jail_words(settings: Settings) -> str:
+    if settings.jail.mode == "unsafe":
+        return "NONE: agents run unjailed, and every answer says so"
+    return "bubblewrap"
+
+
+def _listener(settings: Settings) -> socket.socket:
+    """The bound socket, before anything else is opened."""
+    host, port = settings.server.host, settings.server.port
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=512)
+    except OSError as error:
+        raise AddressInUse(
+            f"The gateway cannot listen on {host}:{port} ({error.strerror or error}). "
+            "Stop the program that uses it, or choose another --port."
+        ) from error
+
+
+async def _open_waiting(loaded: Loaded, stack: AsyncExitStack) -> House:
+    """Opens the house; a command that holds the log for a moment is waited for."""
+    deadline = asyncio.get_running_loop().time() + HOLDER_SECONDS
+    while True:
+        attempt = AsyncExitStack()
+        try:
+            house = await open_house(loaded, attempt)
+        except LogLocked:
+            await attempt.aclose()
+            is_gateway = gatewayfile.read(loaded.settings.server.data_dir) is not None
+            if is_gateway or asyncio.get_running_loop().time() > deadline:
+                raise
+            await asyncio.sleep(0.1)
+        except BaseException:
+            await attempt.aclose()
+            raise
+        else:
+            await stack.enter_async_context(attempt)
+            return house
+
+
+async def _recover(house: House, gateway_id: str) -> None:
+    recovery = Recovery(
+        means=house.means,
+        unfinished=house.views.unfinished,
+        sweeper=Sweeper(),
+        gateway_id=gateway_id,
+    )
+    await recovery.run()
+
+
+async def _opening(house: House, gateway_id: str) -> None:
+    settings = house.settings
+    await house.services.users.ensure_admin(settings.orchestrator.max_concurrency)
+    started = GatewayStarted(
+        gateway_id=gateway_id,
+        codara_version=installed(),
+        jail=settings.jail.mode,
+        config_digest=hashlib.sha256(repr(settings).encode()).hexdigest(),
+    )
+    await _note(house, gateway_id, started)
+
+
+async def _closing(house: House, gateway_id: str) -> None:
+    gatewayfile.remove(house.settings.server.data_dir)
+    with suppress(CodaraError):
+        await _note(house, gateway_id, GatewayStopped(gateway_id=gateway_id))
+
+
+async def _note(house: House, gateway_id: str, event: Event) -> None:
+    cause = Cause(actor="system:gateway", correlation_id=gateway_id)
+    stream = streams.GATEWAY
+    decided = await house.deciding.decide([stream], lambda _: {stream: [event]}, cause)
+    await house.views.wait_for(decided.position or 0, 1.0)
+
+
+async def _open_doors(house: House, listener: socket.socket, stack: AsyncExitStack) -> str:
+    settings = house.settings
+    runner = server.runner(app.build(house.services))
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    await web.SockSite(runner, listener).start()
+    host, port = listener.getsockname()[:2]
+    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    gatewayfile.write(settings.server.data_dir, address, house.services.operators.local_token)
+    return address
+
+
+async def _told_to_stop() -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with suppress(NotImplementedError, RuntimeError):
+            loop.add_signal_handler(number, stop.set)
+    try:
+        await stop.wait()
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with suppress(NotImplementedError, RuntimeError):
+                loop.remove_signal_handler(number)

@@ -1,0 +1,177 @@
+"""What the agents' tests share: a sink that remembers, a vault of one key, turns, a whole pool."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Self
+
+import attrs
+
+from codara.adapters.agents.codex.config import CodexSettings
+from codara.adapters.agents.codex.runtime import CodexRuntime
+from codara.adapters.agents.homes import Homes
+from codara.adapters.agents.house import House
+from codara.adapters.agents.pool import AgentPool
+from codara.adapters.jail.bubblewrap import Bubblewrap
+from codara.adapters.jail.jails import Jails
+from codara.adapters.jail.unsafe import Unsafe
+from codara.application.ports import (
+    AgentTurn,
+    Frame,
+    Outcome,
+    TextDelta,
+    UsageSeen,
+    Warned,
+)
+from codara.clock import utc_now
+
+JAIL_UID = 10001
+FAKE = Path(__file__).parent / "programs" / "fake_codex.py"
+SECRET = "sk-the-real-key"
+
+
+class Listener:
+    """A `FrameSink` that keeps everything and can be waited for."""
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+        self.frames: list[Frame] = []
+        self._hopes: list[tuple[type, Any]] = []
+
+    def raw(self, line: bytes) -> None:
+        self.lines.append(line)
+
+    def frame(self, frame: Frame) -> None:
+        self.frames.append(frame)
+        for kind, event in self._hopes:
+            if isinstance(frame, kind):
+                event.set()
+
+    def hope(self, kind: type, event: Any) -> Self:
+        """Sets `event` once a frame of that kind came."""
+        self._hopes.append((kind, event))
+        return self
+
+    def of(self, kind: type[Any]) -> list[Any]:
+        return [frame for frame in self.frames if isinstance(frame, kind)]
+
+    @property
+    def text(self) -> str:
+        return "".join(frame.text for frame in self.of(TextDelta))
+
+    @property
+    def warnings(self) -> list[str]:
+        return [frame.message for frame in self.of(Warned)]
+
+    @property
+    def usage(self) -> UsageSeen | None:
+        seen = self.of(UsageSeen)
+        return seen[-1] if seen else None
+
+
+class Journal:
+    """A `JailJournal` that remembers why jails were killed."""
+
+    def __init__(self) -> None:
+        self.started_jails = 0
+        self.killings: list[str] = []
+        self.pids: list[int] = []
+
+    async def started(self, *, inner_pid: int, **_: Any) -> None:
+        self.started_jails += 1
+        self.pids.append(inner_pid)
+
+    async def exited(self, jail_id: str, *, exit_code: int | None, egress: Any) -> None:
+        return
+
+    async def killed(self, jail_id: str, *, reason: str) -> None:
+        self.killings.append(reason)
+
+    async def egress_denied(self, jail_id: str, *, host: str, port: int) -> None:
+        return
+
+
+class OneKey:
+    """A `Vault` that has the same key for every account."""
+
+    async def store(self, account_id: str, credential: bytes) -> str:
+        raise NotImplementedError
+
+    async def credential(self, account_id: str) -> bytes:
+        return f"{SECRET}\n".encode()
+
+    async def remove(self, account_id: str) -> None:
+        raise NotImplementedError
+
+
+@attrs.frozen
+class Den:
+    """A pool at work in a folder of its own."""
+
+    root: Path
+    pool: AgentPool
+    journal: Journal
+
+    def turn(self, prompt: str, **changes: Any) -> AgentTurn:
+        """A turn of workspace `wsp_1`, unless the changes say otherwise."""
+        workspace_id = changes.get("workspace_id", "wsp_1")
+        folder = self.root / "workspaces" / workspace_id
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            if os.geteuid() == 0:
+                os.chown(folder, JAIL_UID, JAIL_UID)
+        given: dict[str, Any] = {
+            "turn_id": "trn_1",
+            "user_id": "usr_1",
+            "workspace_id": workspace_id,
+            "folder": folder,
+            "provider": "codex",
+            "model": "gpt-6-astra",
+            "account_id": "acc_1",
+            "instructions": "",
+            "prompt": prompt,
+            "backend_id": None,
+            "read_only": False,
+            "until": utc_now() + timedelta(seconds=60),
+            "stall_timeout": 30.0,
+        }
+        return AgentTurn(**given | changes)
+
+    async def run(self, prompt: str, **changes: Any) -> tuple[Outcome, Listener]:
+        listener = Listener()
+        return await self.pool.run(self.turn(prompt, **changes), listener), listener
+
+    def workspace(self, workspace_id: str = "wsp_1") -> Path:
+        return self.root / "workspaces" / workspace_id
+
+
+@asynccontextmanager
+async def a_den(root: Path, settings: CodexSettings, *, walls: bool) -> AsyncIterator[Den]:
+    """A pool with codex alone, jailed or not; everything is gone afterwards."""
+    journal = Journal()
+    drops = walls and os.geteuid() == 0
+    jails: Jails = Bubblewrap(journal, uid=JAIL_UID) if walls else Unsafe(journal)
+    await jails.start_up()
+    homes = Homes(root / "homes", JAIL_UID if drops else None)
+    runtime = CodexRuntime(settings, House(jails=jails, homes=homes, vault=OneKey()))
+    pool = AgentPool({"codex": runtime})
+    try:
+        yield Den(root, pool, journal)
+    finally:
+        await pool.close()
+        await jails.close()
+
+
+def a_program(folder: Path, *arguments: str) -> Path:
+    """A copy of the fake agent that is always started with these arguments before its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o755)
+    shutil.copy(FAKE, folder / FAKE.name)
+    launcher = folder / "launcher"
+    told = " ".join(arguments)
+    launcher.write_text(f'#!/bin/sh\nexec {folder / FAKE.name} {told} "$@"\n')
+    launcher.chmod(0o755)
+    return launcher

@@ -1,0 +1,280 @@
+"""Whatever ends a jail, nothing of it is left: processes, control groups, mounts."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import attrs
+import pytest
+
+from codara.adapters.jail import limits, processes
+from codara.adapters.jail.bubblewrap import Bubblewrap
+from codara.adapters.jail.sweeper import Sweeper
+from codara.errors import ShuttingDown
+from tests.jailing import Journal, Place, need_bubblewrap
+
+pytestmark = pytest.mark.cli
+
+
+@attrs.frozen(kw_only=True)
+class Left:
+    jail_id: str
+    inner_pid: int
+    start_time: int
+    boot_id: str
+
+
+DELAYS = [at * 0.003 for at in range(12)]
+
+GATEWAY = """
+import asyncio, json, os, sys
+from pathlib import Path
+from codara.adapters.jail.bubblewrap import Bubblewrap
+from tests.jailing import Journal, Place
+
+class Told(Journal):
+    async def started(self, *, jail_id, **facts):
+        print(json.dumps({"jail_id": jail_id} | facts), flush=True)
+
+async def main():
+    jails = Bubblewrap(Told())
+    await jails.start_up()
+    place = Place(jails, Path(sys.argv[1]))
+    await place.make()
+    print("starting", flush=True)
+    await jails.start(place.spec("/bin/sleep", sys.argv[2]), jails.open_doors())
+    print("running", flush=True)
+    await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def bubblewrap():
+    need_bubblewrap()
+
+
+@pytest.fixture
+def journal():
+    return Journal()
+
+
+@pytest.fixture
+async def jails(journal):
+    made = Bubblewrap(journal)
+    await made.start_up()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def place(jails, tmp_path):
+    made = Place(jails, tmp_path)
+    await made.make()
+    return made
+
+
+@pytest.fixture
+def mark(request):
+    """A number of seconds nobody else sleeps for, by which our processes are found."""
+    return str(10_000_000 + os.getpid() * 100 + abs(hash(request.node.name)) % 100)
+
+
+def running(mark):
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and mark.encode() in (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
+    return [pid for pid in found if processes.start_time(pid) is not None]
+
+
+async def none_left(mark):
+    """Processes end a moment after their parent did: a bounded look, not a guess."""
+    give_up = time.monotonic() + 10
+    while left := running(mark):
+        assert time.monotonic() < give_up, left
+        await asyncio.sleep(0.01)
+
+
+def groups_left(jail_id):
+    return [
+        group
+        for folder in limits.probe().folders
+        for group in folder.glob(f"{limits.PREFIX}*{jail_id}")
+    ]
+
+
+async def test_a_kill_ends_children_that_ran_away(place, journal, mark):
+    script = f"for i in 1 2 3; do setsid sleep {mark} & done; echo made; wait"
+    jail = await place.jails.start(place.spec("/bin/sh", "-c", script), place.jails.open_doors())
+    assert await jail.stdout.readline() == b"made\n"
+    await jail.kill("a test")
+    assert running(mark) == []
+    assert await jail.wait() == 137
+    assert groups_left(jail.jail_id) == []
+    assert journal.names() == ["started", "killed", "exited"]
+    await jail.close()
+
+
+async def test_a_daemon_does_not_outlive_its_agent(place, journal, mark):
+    spec = place.spec("/bin/sh", "-c", f"setsid sleep {mark} & exit 3")
+    code, _, _ = await place.run(spec)
+    assert code == 3
+    assert running(mark) == []
+    assert journal.names() == ["started", "exited"]
+
+
+async def test_an_agent_that_heeds_the_end_of_its_input_is_not_killed(place, journal):
+    jail = await place.jails.start(place.spec("/bin/cat"), place.jails.open_doors())
+    await jail.close(grace=10)
+    assert journal.names() == ["started", "exited"]
+
+
+async def test_the_death_of_the_outer_process_is_the_death_of_the_jail(place, mark):
+    jail = await place.jails.start(place.spec("/bin/sleep", mark), place.jails.open_doors())
+    outer = processes.parents()[jail.inner_pid]
+    os.kill(outer, signal.SIGKILL)
+    assert await jail.wait() == 137
+    await none_left(mark)
+    await jail.close()
+
+
+@pytest.mark.parametrize("delay", DELAYS)
+async def test_a_start_that_is_cancelled_leaves_nothing(delay, place, mark):
+    spec = place.spec("/bin/sleep", mark)
+    starting = asyncio.create_task(place.jails.start(spec, place.jails.open_doors()))
+    await asyncio.sleep(delay)
+    starting.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        jail = await starting
+        await jail.kill("started too soon")
+        await jail.close()
+    assert running(mark) == []
+    assert groups_left(spec.jail_id) == []
+
+
+@pytest.mark.parametrize("delay", DELAYS)
+async def test_a_kill_right_after_the_start_leaves_nothing(delay, place, mark):
+    jail = await place.jails.start(place.spec("/bin/sleep", mark), place.jails.open_doors())
+    await asyncio.sleep(delay / 4)
+    await jail.kill("a test")
+    assert running(mark) == []
+    await jail.close()
+
+
+async def test_the_first_instruction_waits_for_the_log(place, journal):
+    journal.may_start.clear()
+    spec = place.spec("/bin/touch", "ran")
+    starting = asyncio.create_task(place.jails.start(spec, place.jails.open_doors()))
+    await asyncio.wait_for(journal.asked.wait(), 10)
+    assert not (place.workspace / "ran").exists()
+    journal.may_start.set()
+    jail = await starting
+    assert await jail.wait() == 0
+    assert (place.workspace / "ran").exists()
+    await jail.close()
+
+
+async def test_a_start_can_be_cancelled_while_the_log_is_stuck(place, journal, mark):
+    journal.may_start.clear()
+    spec = place.spec("/bin/sleep", mark)
+    starting = asyncio.create_task(place.jails.start(spec, place.jails.open_doors()))
+    await asyncio.wait_for(journal.asked.wait(), 10)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert running(mark) == []
+
+
+async def test_closing_ends_every_jail_and_refuses_new_ones(place, mark):
+    for _ in range(3):
+        await place.jails.start(place.spec("/bin/sleep", mark), place.jails.open_doors())
+    await place.jails.close()
+    assert running(mark) == []
+    with pytest.raises(ShuttingDown):
+        await place.jails.start(place.spec("/bin/true"), place.jails.open_doors())
+
+
+async def test_mounts_are_taken_down_with_the_jail(place):
+    spec = place.spec("/bin/true")
+    await place.run(spec)
+    left = await place.jails._spawner.run(lambda: Path("/proc/thread-self/mounts").read_text())
+    assert spec.jail_id not in left
+
+
+@contextlib.asynccontextmanager
+async def a_gateway(folder, mark):
+    gateway = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", GATEWAY, str(folder), mark, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        yield gateway
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            gateway.kill()
+        await gateway.communicate()
+
+
+def left_by(said):
+    facts = json.loads(said)
+    names = ("jail_id", "inner_pid", "start_time", "boot_id")
+    return Left(**{name: facts[name] for name in names})
+
+
+@pytest.mark.parametrize("delay", DELAYS)
+async def test_a_gateway_killed_during_a_start_leaves_nothing_after_the_sweep(
+    delay, tmp_path, mark
+):
+    async with a_gateway(tmp_path, mark) as gateway:
+        assert await gateway.stdout.readline() == b"starting\n"
+        await asyncio.sleep(delay)
+        gateway.kill()
+        told, _ = await gateway.communicate()
+    await Sweeper().sweep([left_by(line) for line in told.splitlines() if line[:1] == b"{"])
+    await none_left(mark)
+    assert groups_left(f"jail_test_{gateway.pid}_*") == []
+
+
+async def test_a_gateway_killed_in_the_middle_leaves_nothing_after_the_sweep(tmp_path, mark):
+    async with a_gateway(tmp_path, mark) as gateway:
+        await gateway.stdout.readline()
+        left = left_by(await gateway.stdout.readline())
+        assert await gateway.stdout.readline() == b"running\n"
+        gateway.kill()
+        await gateway.wait()
+    await Sweeper().sweep([left])
+    await none_left(mark)
+    assert groups_left(left.jail_id) == []
+
+
+async def test_the_sweep_ends_a_jail_that_still_runs_and_names_it(place, journal, mark):
+    jail = await place.jails.start(place.spec("/bin/sleep", mark), place.jails.open_doors())
+    _, _, facts = journal.told[0]
+    left = Left(
+        jail_id=jail.jail_id,
+        inner_pid=facts["inner_pid"],
+        start_time=facts["start_time"],
+        boot_id=facts["boot_id"],
+    )
+    assert await Sweeper().sweep([left]) == [jail.jail_id]
+    assert await jail.wait() == 137
+    assert await Sweeper().sweep([left]) == []
+    await jail.close()
+
+
+@pytest.mark.parametrize("change", [{"start_time": 1}, {"boot_id": "another"}])
+async def test_the_sweep_spares_a_process_that_only_has_the_same_pid(change):
+    facts = {
+        "jail_id": "jail_other",
+        "inner_pid": os.getpid(),
+        "start_time": processes.start_time(os.getpid()),
+        "boot_id": processes.boot_id(),
+    }
+    assert await Sweeper().sweep([Left(**(facts | change))]) == []
