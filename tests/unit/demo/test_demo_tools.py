@@ -1,0 +1,81 @@
+"""What the demo installs, and how it says that it cannot."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from codara.demo import tools
+from codara.errors import CodaraError
+
+NODE = "#!/bin/sh\necho v20.1.0\n"
+NPM = """#!/bin/sh
+echo "$@" > "$3/asked"
+mkdir -p "$3/node_modules/.bin"
+touch "$3/node_modules/.bin/codex"
+"""
+
+
+@pytest.fixture
+def bin_folder(tmp_path, monkeypatch):
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}/usr/bin:/bin")
+    return folder
+
+
+def program(folder: Path, name: str, text: str) -> None:
+    path = folder / name
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+@pytest.fixture
+def project(tmp_path):
+    folder = tmp_path / "project"
+    (folder / "agents").mkdir(parents=True)
+    return folder
+
+
+async def test_a_missing_cli_is_installed_from_the_lock_file(project, bin_folder):
+    program(bin_folder, "node", NODE)
+    program(bin_folder, "npm", NPM)
+    path = await tools.codex(project)
+    assert path == str(project / "agents" / "node_modules" / ".bin" / "codex")
+    assert (project / "agents" / "asked").read_text().startswith("ci --prefix ")
+
+
+async def test_a_cli_that_is_there_is_not_installed_again(project, bin_folder):
+    program(bin_folder, "npm", "#!/bin/sh\nexit 1\n")
+    (project / "agents" / "node_modules" / ".bin").mkdir(parents=True)
+    (project / "agents" / "node_modules" / ".bin" / "codex").touch()
+    assert (await tools.codex(project)).endswith("/codex")
+
+
+async def test_an_installation_that_fails_says_why_in_one_line(project, bin_folder):
+    program(bin_folder, "node", NODE)
+    program(bin_folder, "npm", "#!/bin/sh\necho no network >&2\nexit 7\n")
+    with pytest.raises(CodaraError, match="npm ci --prefix failed: no network"):
+        await tools.codex(project)
+
+
+async def test_without_a_project_the_cli_of_path_will_do(bin_folder):
+    program(bin_folder, "codex", "#!/bin/sh\n")
+    assert await tools.codex(None) == "codex"
+
+
+async def test_without_project_and_cli_the_remedy_is_named(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(CodaraError, match="npm install -g @openai/codex"):
+        await tools.codex(None)
+
+
+def test_this_project_has_pinned_agents():
+    project = tools.checkout()
+    assert project is not None
+    assert '"@openai/codex"' in (project / "agents" / "package.json").read_text()
+
+
+def test_no_lock_file_names_a_registry():
+    project = tools.checkout()
+    assert "http" not in (project / "agents" / "package-lock.json").read_text()
