@@ -119,7 +119,7 @@ class FileSpool:
         return jobs, False
 
     def _write(self, turn: _Turn, lines: Sequence[bytes]) -> None:
-        """A disk that is full costs the file's durability, never the lines."""
+        """A disk or a vault that fails costs the file's durability, never the lines."""
         if not lines:
             return
         if turn.unwritten:
@@ -127,7 +127,8 @@ class FileSpool:
             return
         try:
             self._append(turn, b"\n".join(lines))
-        except OSError:
+        except Exception:
+            logger.exception("the spool of %s is held in memory from here on", turn.turn_id)
             turn.unwritten.extend(lines)
 
     def _append(self, turn: _Turn, plain: bytes) -> None:
@@ -155,7 +156,11 @@ class FileSpool:
 
     def _end(self, turn: _Turn, ended: asyncio.Future[bytes]) -> None:
         self._let_go(turn)
-        whole = self._read(turn)
+        whole: bytes | Exception
+        try:
+            whole = self._read(turn)
+        except Exception as error:
+            whole = error
         try:
             ended.get_loop().call_soon_threadsafe(_resolve, ended, whole)
         except RuntimeError:
@@ -197,7 +202,10 @@ class FileSpoolFile:
         self._spool.put(_Job(self._turn, line))
 
     async def close(self) -> bytes:
-        """Waits until all is written; returns the whole, lines separated by newlines."""
+        """Waits until all is written; returns the whole, lines separated by newlines.
+
+        LogDamaged if the vault cannot be read.
+        """
         ended: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._spool.put(_Job(self._turn, ended=ended))
         return await ended
@@ -228,6 +236,10 @@ def _write_all(handle: int, data: bytes) -> None:
         written += os.write(handle, data[written:])
 
 
-def _resolve(ended: asyncio.Future[bytes], whole: bytes) -> None:
-    if not ended.done():
+def _resolve(ended: asyncio.Future[bytes], whole: bytes | Exception) -> None:
+    if ended.done():
+        return
+    if isinstance(whole, bytes):
         ended.set_result(whole)
+    else:
+        ended.set_exception(whole)

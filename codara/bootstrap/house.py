@@ -74,7 +74,7 @@ async def open_house(loaded: Loaded, stack: AsyncExitStack) -> House:
     vault = await FileVault.open(home, loaded.master_key)
     stack.push_async_callback(vault.close)
     await vault.ensure(GATEWAY_SUBJECT)
-    log = await EventLog.open(home / "events.db", vault)
+    log = await EventLog.open(settings.log_path, vault)
     stack.push_async_callback(log.close)
     views = await Views.open(home / "views", log)
     stack.push_async_callback(views.close)

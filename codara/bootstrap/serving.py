@@ -39,7 +39,7 @@ class Running:
     data_dir: Path
     jail: str
     new_passkey: str | None
-    services: Services
+    house: House
 
 
 async def serve(
@@ -68,7 +68,7 @@ async def serve(
                 data_dir=settings.server.data_dir,
                 jail=_jail_words(settings),
                 new_passkey=house.new_passkey,
-                services=house.services,
+                house=house,
             )
         )
         await _told_to_stop()

@@ -82,8 +82,7 @@ def address(server: Server) -> Check:
 async def accounts(found: Loaded) -> Check:
     """Whether there is an account to work on; the data folder is not made for the question."""
     remedy = "codara account add --id NAME --provider codex --credential-file FILE"
-    folder = found.settings.server.data_dir
-    if not (folder / "events.db").exists():
+    if not found.settings.log_path.exists():
         return Check("accounts", WARN, "none yet: nothing was ever started here", remedy)
     try:
         async with backend(found) as house:

@@ -1,5 +1,6 @@
 """Commands without a gateway: the log, the views and the services, opened in this process."""
 
+import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -64,8 +65,13 @@ class OfflineBackend:
 
 @asynccontextmanager
 async def offline(loaded: Loaded) -> AsyncIterator[OfflineBackend]:
-    """The house opened without a gateway; LogLocked if another process holds its log."""
+    """The house opened without a gateway; LogLocked if another process holds its log.
+
+    Nobody logs in to a command, so it makes do with a passkey of the moment: the lasting one is made
+    and shown by the first `serve`.
+    """
     from codara.bootstrap import house
 
-    async with house.offline(loaded) as services:
+    passkey = loaded.passkey or secrets.token_urlsafe()
+    async with house.offline(attrs.evolve(loaded, passkey=passkey)) as services:
         yield OfflineBackend(services)

@@ -26,9 +26,7 @@ def add(commands: Commands) -> None:
 async def run(arguments: argparse.Namespace) -> int:
     from codara.bootstrap.serving import serve
 
-    await serve(
-        loaded(arguments), accept_unjailed=arguments.i_accept_unjailed, on_ready=announce
-    )
+    await serve(loaded(arguments), accept_unjailed=arguments.i_accept_unjailed, on_ready=announce)
     print("codara: stopped", file=sys.stderr)
     return 0
 

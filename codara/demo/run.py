@@ -12,10 +12,10 @@ from typing import Any
 import attrs
 from aiohttp import web
 
-from codara.bootstrap import serving
 from codara.adapters import gatewayfile
 from codara.application.accounts import NewAccount
 from codara.application.users import NewUser
+from codara.bootstrap.serving import Running, serve
 from codara.cli.remote import remote
 from codara.config.load import Loaded
 from codara.config.providers import Provider, Providers
@@ -104,9 +104,9 @@ async def model_server() -> AsyncIterator[str]:
 @asynccontextmanager
 async def running_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     """The gateway in this process, stopped at the end; raises what its start raises."""
-    ready: asyncio.Future[serving.Running] = asyncio.get_running_loop().create_future()
+    ready: asyncio.Future[Running] = asyncio.get_running_loop().create_future()
     serving = asyncio.create_task(
-        serving.serve(
+        serve(
             Loaded(settings=settings, sources={}),
             accept_unjailed=False,
             on_ready=ready.set_result,

@@ -16,7 +16,7 @@ _UNSEEN_HEADROOM = 101.0
 class Offer:
     """An account as a decision sees it: its standing by the log, what the view knows of it.
 
-    `slot` is the lease slot the turn may take, None when all are taken.
+    `lease` is the lease stream the turn may take, None when all are taken.
     """
 
     account_id: str
@@ -25,7 +25,7 @@ class Offer:
     headroom: float | None
     last_used_at: datetime | None
     primary: bool
-    slot: int | None
+    lease: str | None
     reason: str = ""
     """Why it is not ready."""
 
@@ -61,8 +61,8 @@ def _refusal(offer: Offer) -> str | None:
         return offer.reason or "not_ready"
     if offer.headroom is not None and offer.headroom <= 0:
         return "exhausted"
-    if offer.slot is None:
-        return "no_free_slot"
+    if offer.lease is None:
+        return "no_free_lease"
     return None
 
 
@@ -86,7 +86,7 @@ def _recorded(
 def _nothing(
     offers: Sequence[Offer], provider: str, now: datetime
 ) -> AllAccountsCooling | NoFreeAccount:
-    if any(offer.ready and offer.slot is None for offer in offers):
+    if any(offer.ready and offer.lease is None for offer in offers):
         return NoFreeAccount(
             f"Every ready {provider} account runs as many turns as it may. Try again shortly.",
             retry_after=1.0,

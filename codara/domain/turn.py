@@ -1,6 +1,6 @@
 """The three appends of a turn: requested, started, ended; each decided over several streams."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -93,13 +93,16 @@ def _claim(state: idempotency.Idempotency, wanted: TurnRequested, ask: Request) 
 
 @attrs.frozen(kw_only=True)
 class Borrowable:
-    """An account that may be lent: what the read model knows, and the slots to try."""
+    """An account that may be lent: what the read model knows, and the lease to take.
+
+    `lease` is None when the account carries as many turns as it may.
+    """
 
     account_id: str
     headroom: float | None
     last_used_at: datetime | None
     primary: bool
-    slots: tuple[int, ...]
+    lease: str | None
 
 
 @attrs.frozen(kw_only=True)
@@ -117,7 +120,7 @@ class Start:
     now: datetime
     until: datetime
     floor: float
-    user_slots: tuple[int, ...]
+    user_lease: str | None
     accounts: tuple[Borrowable, ...]
 
     def streams(self) -> list[str]:
@@ -125,13 +128,8 @@ class Start:
         return [
             streams.session(self.session_id),
             streams.workspace(self.workspace_id),
-            *(streams.lease("user", self.user_id, slot) for slot in self.user_slots),
             *(streams.account(each.account_id) for each in self.accounts),
-            *(
-                streams.lease("account", each.account_id, slot)
-                for each in self.accounts
-                for slot in each.slots
-            ),
+            *filter(None, [self.user_lease, *(each.lease for each in self.accounts)]),
         ]
 
 
@@ -141,17 +139,15 @@ def start(states: States, ask: Start) -> Facts:
     Raises whatever stands in the way: WorkspaceBusy, ConcurrencyLimit, NoAccount,
     AllAccountsCooling, NoFreeAccount.
     """
-    user_slot = _free_slot(states, "user", ask.user_id, ask.user_slots, ask.now)
-    if user_slot is None:
+    user_lease = _free(states, ask.user_lease, ask.now)
+    if user_lease is None:
         raise ConcurrencyLimit(
             "You run as many tasks at once as you may. Wait for one to end or cancel it.",
             retry_after=1.0,
         )
     offers = [_offer(states, each, ask.now) for each in ask.accounts]
     chosen, choice = routing.choose(offers, floor=ask.floor, provider=ask.provider, now=ask.now)
-    account_slot = chosen.slot if chosen.slot is not None else 0
-    user_stream = streams.lease("user", ask.user_id, user_slot)
-    account_stream = streams.lease("account", chosen.account_id, account_slot)
+    account_lease = chosen.lease or ""
     started = TurnStarted(
         session_id=ask.session_id,
         turn_id=ask.turn_id,
@@ -159,7 +155,7 @@ def start(states: States, ask: Start) -> Facts:
         thread=ask.thread,
         baseline=ask.baseline,
         account_chosen=choice,
-        leases=(user_stream, account_stream),
+        leases=(user_lease, account_lease),
         until=ask.until,
         jailed=ask.jailed,
     )
@@ -173,23 +169,18 @@ def start(states: States, ask: Start) -> Facts:
             now=ask.now,
             until=ask.until,
         ),
-        user_stream: [_take("user", ask.user_id, user_slot, ask)],
-        account_stream: [_take("account", chosen.account_id, account_slot, ask)],
+        user_lease: [_take(user_lease, ask)],
+        account_lease: [_take(account_lease, ask)],
     }
 
 
-def _take(kind: str, owner: str, slot: int, ask: Start) -> LeaseTaken:
-    return LeaseTaken(kind=kind, owner=owner, slot=slot, turn_id=ask.turn_id, until=ask.until)
+def _take(stream: str, ask: Start) -> LeaseTaken:
+    _, kind, owner, slot = stream.split("/")
+    return LeaseTaken(kind=kind, owner=owner, slot=int(slot), turn_id=ask.turn_id, until=ask.until)
 
 
-def _free_slot(
-    states: States, kind: str, owner: str, slots: Sequence[int], now: datetime
-) -> int | None:
-    for slot in slots:
-        held: lease.Lease = states[streams.lease(kind, owner, slot)]
-        if held.free(now):
-            return slot
-    return None
+def _free(states: States, stream: str | None, now: datetime) -> str | None:
+    return stream if stream is not None and states[stream].free(now) else None
 
 
 def _offer(states: States, each: Borrowable, now: datetime) -> routing.Offer:
@@ -203,7 +194,7 @@ def _offer(states: States, each: Borrowable, now: datetime) -> routing.Offer:
         headroom=each.headroom,
         last_used_at=each.last_used_at,
         primary=each.primary,
-        slot=_free_slot(states, "account", each.account_id, each.slots, now),
+        lease=_free(states, each.lease, now),
     )
 
 

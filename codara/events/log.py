@@ -10,7 +10,7 @@ import orjson
 from eventsourcing.persistence import PersistenceError
 
 from codara.clock import Clock, utc_now
-from codara.errors import LogDamaged, NotFound, ShuttingDown
+from codara.errors import LogDamaged, NotFound, ShuttingDown, StorageFull
 from codara.events import streams
 from codara.events.base import Append, Cause, Metadata, PayloadRef, Recorded, Sealed
 from codara.events.gateway import LogOpened
@@ -209,6 +209,11 @@ def _open(path: Path, lock: FileLock) -> tuple[str, LogRecorder]:
         return _log_id(recorder), recorder
     except (sqlite3.Error, PersistenceError) as error:
         lock.release()
+        code = getattr(error.__cause__ or error, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+            raise StorageFull(
+                f"the disk does not take the log {path} ({error}); make room on it"
+            ) from error
         raise LogDamaged(
             f"{path} cannot be opened as a log ({error}); check the disk and restore a backup"
         ) from error

@@ -127,7 +127,7 @@ class Writer:
     def _write(self, batch: Sequence[_Job]) -> Sequence[Fate] | _Trouble:
         try:
             fates = self._recorder.insert_groups([job.group for job in batch])
-        except sqlite3.Error as error:
+        except Exception as error:
             trouble = self._told(error)
             if self._trouble is None:
                 logger.warning("the log takes no writes: %s", trouble.reason)
@@ -138,7 +138,7 @@ class Writer:
             self._trouble = None
         return fates
 
-    def _told(self, error: sqlite3.Error) -> _Trouble:
+    def _told(self, error: Exception) -> _Trouble:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in NO_ROOM:
             reason = (

@@ -81,9 +81,10 @@ def as_json(value: object) -> str:
 
 
 def _fields(value: object) -> dict[str, object]:
-    return {name: getattr(value, name) for name in _names(type(value))}
+    names = _names(type(value))  # type: ignore[arg-type]  # a class is hashable
+    return {name: getattr(value, name) for name in names}
 
 
 @lru_cache
-def _names(kind: type) -> tuple[str, ...]:
+def _names(kind: type[attrs.AttrsInstance]) -> tuple[str, ...]:
     return tuple(field.name for field in attrs.fields(kind))

@@ -12,7 +12,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from codara.adapters.jail import limits, processes
+from codara.adapters.jail import limits, marks, processes
 from codara.adapters.jail.bubblewrap import Bubblewrap
 from codara.adapters.jail.sweeper import Sweeper
 from codara.errors import ShuttingDown
@@ -95,19 +95,24 @@ def running(mark):
     return [pid for pid in found if processes.start_time(pid) is not None]
 
 
-async def none_left(mark):
-    """Processes end a moment after their parent did: a bounded look, not a guess."""
+async def none_left(mark, sweeper=None):
+    """Processes end a moment after their parent did: a bounded look, not a guess.
+
+    A child that had not yet become bubblewrap when it was swept is found by the next sweep.
+    """
     give_up = time.monotonic() + 10
     while left := running(mark):
         assert time.monotonic() < give_up, left
         await asyncio.sleep(0.01)
+        if sweeper is not None:
+            await sweeper.sweep([])
 
 
 def groups_left(jail_id):
     return [
         group
         for folder in limits.probe().folders
-        for group in folder.glob(f"{limits.PREFIX}*{jail_id}")
+        for group in folder.glob(f"{marks.PREFIX}*{jail_id}")
     ]
 
 
@@ -238,7 +243,7 @@ async def test_a_gateway_killed_during_a_start_leaves_nothing_after_the_sweep(
         gateway.kill()
         told, _ = await gateway.communicate()
     await Sweeper().sweep([left_by(line) for line in told.splitlines() if line[:1] == b"{"])
-    await none_left(mark)
+    await none_left(mark, Sweeper())
     assert groups_left(f"jail_test_{gateway.pid}_*") == []
 
 

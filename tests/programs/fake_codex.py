@@ -16,6 +16,7 @@ import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 MARKER = re.compile(r"\[\[(\w+)(?::(.*?))?\]\]", re.DOTALL)
 OUT = sys.stdout.buffer
@@ -43,7 +44,7 @@ class Agent:
         self.answer(number, {"data": [{"model": "fake-model"}]})
 
     def on_thread_start(self, number, params):
-        thread_id = "thread-%d-%d" % (os.getpid(), len(self.threads) + time.time_ns() % 10**9)
+        thread_id = f"thread-{os.getpid()}-{time.time_ns()}"
         self.threads[thread_id] = [0, [params.get("developerInstructions", "")]]
         keep(thread_id)
         self.answer(number, {"thread": {"id": thread_id}})
@@ -51,7 +52,8 @@ class Agent:
     def on_thread_resume(self, number, params):
         thread_id = params["threadId"]
         if thread_id not in self.threads and not kept(thread_id):
-            return self.refuse(number, "no rollout found for thread id " + thread_id)
+            self.refuse(number, "no rollout found for thread id " + thread_id)
+            return
         self.threads.setdefault(thread_id, [0, [params.get("developerInstructions", "")]])
         self.answer(number, {"thread": {"id": thread_id}})
 
@@ -68,7 +70,7 @@ class Agent:
 
     def on_turn_start(self, number, params):
         self.turns += 1
-        thread_id, turn_id = params["threadId"], "turn-%d" % self.turns
+        thread_id, turn_id = params["threadId"], f"turn-{self.turns}"
         self.answer(number, {"turn": {"id": turn_id}})
         self.tell("turn/started", thread_id, turn={"id": turn_id})
         prompt = params["input"][0]["text"]
@@ -90,16 +92,19 @@ class Agent:
 
     def do_deltas(self, thread_id, argument):
         for at in range(int(argument)):
-            self.say(thread_id, "%d " % at)
+            self.say(thread_id, f"{at} ")
 
     def do_think(self, thread_id, argument):
         self.tell("item/reasoning/textDelta", thread_id, itemId="r", delta=argument)
 
     def do_write(self, thread_id, argument):
-        item = {"type": "fileChange", "id": "w", "changes": [{"path": os.path.abspath(argument)}]}
+        item = {
+            "type": "fileChange",
+            "id": "w",
+            "changes": [{"path": str(Path(argument).resolve())}],
+        }
         self.tell("item/started", thread_id, item=item)
-        with open(argument, "w") as file:
-            file.write("hello\n")
+        Path(argument).write_text("hello\n")
         self.tell("item/completed", thread_id, item=dict(item, status="completed"))
 
     def do_quota(self, thread_id, argument):
@@ -107,7 +112,7 @@ class Agent:
         self.tell("account/rateLimits/updated", None, rateLimits={"primary": window})
 
     def do_retry(self, thread_id, argument):
-        for at in range(int(argument)):
+        for _ in range(int(argument)):
             self.tell("error", thread_id, error={"message": "Reconnecting"}, willRetry=True)
 
     def do_retries(self, thread_id, argument):
@@ -163,7 +168,7 @@ class Agent:
 
     def do_fail(self, thread_id, argument):
         error = {"message": "failed as told", "codexErrorInfo": argument}
-        turn = {"id": "turn-%d" % self.turns, "status": "failed", "error": error}
+        turn = {"id": f"turn-{self.turns}", "status": "failed", "error": error}
         self.tell("turn/completed", thread_id, turn=turn)
         return "failed"
 
@@ -206,20 +211,16 @@ def delta(thread_id, text):
 
 
 def store():
-    return os.path.join(os.environ["CODEX_HOME"], "threads")
+    return Path(os.environ["CODEX_HOME"]) / "threads"
 
 
 def keep(thread_id):
-    with open(store(), "a") as file:
+    with store().open("a") as file:
         file.write(thread_id + "\n")
 
 
 def kept(thread_id):
-    try:
-        with open(store()) as file:
-            return thread_id in file.read().split()
-    except OSError:
-        return False
+    return store().exists() and thread_id in store().read_text().split()
 
 
 def main():

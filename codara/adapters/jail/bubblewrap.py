@@ -8,7 +8,7 @@ from pathlib import Path
 
 import aiohttp
 
-from codara.adapters.jail import bwrap, limits, network, remedies, staging
+from codara.adapters.jail import bwrap, limits, marks, network, remedies, staging
 from codara.adapters.jail.broker import Broker
 from codara.adapters.jail.doors import Doors
 from codara.adapters.jail.jail import Jail, Parts
@@ -168,6 +168,7 @@ class Bubblewrap:
         else:
             spawned.child.kill()
             await asyncio.to_thread(spawned.child.wait)
+            await asyncio.to_thread(marks.end_marked, marks.mark(jail_id), LAST_WORDS_SECONDS)
         for pipe in (spawned.child.stdin, spawned.child.stdout, spawned.child.stderr):
             if pipe is not None:
                 pipe.close()

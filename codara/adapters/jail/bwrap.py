@@ -54,8 +54,12 @@ class Place:
 
 @attrs.frozen(kw_only=True)
 class Command:
-    """Everything the command line says; file descriptors are those the child inherits."""
+    """Everything the command line says; file descriptors are those the child inherits.
 
+    `mark` is what the jail is found by should the gateway be lost.
+    """
+
+    mark: str
     argv: tuple[str, ...]
     env: Mapping[str, str]
     home: Place
@@ -89,7 +93,7 @@ class Command:
 
     def program(self) -> list[str]:
         """What runs inside: the gate, then the limits, then the agent."""
-        return [SHELL, "-c", GATE, "gate", *limited(self.limits), *self.argv]
+        return [SHELL, "-c", GATE, self.mark, *limited(self.limits), *self.argv]
 
     def _identity(self) -> Iterator[str]:
         for fd, path in ((self.passwd_fd, "/etc/passwd"), (self.group_fd, "/etc/group")):

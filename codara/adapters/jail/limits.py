@@ -8,10 +8,9 @@ from pathlib import Path
 
 import attrs
 
-from codara.adapters.jail import processes
+from codara.adapters.jail.marks import PREFIX, gateway_is_gone, mark
 from codara.adapters.jail.spec import JailLimits
 
-PREFIX = "codara-"
 LEAF = "codara.gateway"
 REMOVE_SECONDS = 2.0
 
@@ -31,26 +30,20 @@ class Groups:
         enforced: list[str] = []
         for folder in self.folders:
             with contextlib.suppress(OSError):
-                enforced += _confine(folder / group_name(jail_id), pid, limits)
+                enforced += _confine(folder / mark(jail_id), pid, limits)
         return tuple(f"{self.level}.{name}" for name in enforced)
 
     def remove(self, jail_id: str) -> None:
         """Removes a jail's groups once it is gone. Blocks for 2 s at most."""
         for folder in self.folders:
-            _remove(folder / group_name(jail_id))
+            _remove(folder / mark(jail_id))
 
     def sweep(self) -> None:
         """Removes the groups of gateways that are gone. Blocks for 2 s a group at most."""
         for folder in self.folders:
             for group in folder.glob(f"{PREFIX}*"):
-                gateway = group.name.removeprefix(PREFIX).partition("-")[0]
-                if gateway.isdecimal() and processes.start_time(int(gateway)) is None:
+                if gateway_is_gone(group.name):
                     _remove(group)
-
-
-def group_name(jail_id: str) -> str:
-    """Names the gateway as well, so that another one can tell whether it is still there."""
-    return f"{PREFIX}{os.getpid()}-{jail_id}"
 
 
 def by_rlimits(limits: JailLimits) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from codara.errors import JailUnavailable
 
 INSTALL = "bubblewrap: no `bwrap` on this host. Install it: `apt-get install bubblewrap`."
 TOO_OLD = "bubblewrap: this version lacks {option}. Install 0.8 or newer (Debian 12, Ubuntu 24.04)."
+MACHINE = "seccomp: there is no system call filter for {machine} yet; run on x86_64 or aarch64."
 NAMESPACES = (
     "user namespaces: the kernel refuses them ({detail}). Allow them with"
     " `sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=15000`; on Ubuntu"

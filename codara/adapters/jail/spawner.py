@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import platform
 import select
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ from typing import ParamSpec, TypeVar
 
 import attrs
 
-from codara.adapters.jail import bwrap, remedies, seccomp, staging
+from codara.adapters.jail import bwrap, marks, remedies, seccomp, staging
 from codara.adapters.jail.spec import HOME_INSIDE, JailSpec
 from codara.errors import JailUnavailable
 
@@ -68,7 +69,7 @@ class Spawner:
         try:
             with contextlib.ExitStack() as fds:
                 return self._spawn(spec, env, fds)
-        except (OSError, KeyError) as failure:
+        except OSError as failure:
             self.unstage(spec.jail_id)
             raise JailUnavailable(remedies.FOLDER.format(detail=failure)) from failure
 
@@ -88,6 +89,8 @@ class Spawner:
             if option not in known:
                 raise JailUnavailable(remedies.TOO_OLD.format(option=option.decode()))
         self._binds_fds = b"--bind-fd" in known and not self.drops
+        if platform.machine() not in seccomp.TABLES:
+            raise JailUnavailable(remedies.MACHINE.format(machine=platform.machine()))
         if self.drops:
             staging.enter()
 
@@ -98,6 +101,7 @@ class Spawner:
         for fd in (info_end, gate):
             fds.callback(os.close, fd)
         command = bwrap.Command(
+            mark=marks.mark(spec.jail_id),
             argv=spec.argv,
             env=env,
             home=home,

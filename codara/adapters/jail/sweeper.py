@@ -6,7 +6,7 @@ import os
 import signal
 from collections.abc import Sequence
 
-from codara.adapters.jail import limits, processes
+from codara.adapters.jail import limits, marks, processes
 from codara.application.ports import LeftJail
 
 KILL_SECONDS = 10.0
@@ -15,7 +15,8 @@ KILL_SECONDS = 10.0
 class Sweeper:
     """Satisfies `JailSweeper`: what is killed is found by boot, pid and start time, never by name.
 
-    Mounts need no sweeping: they were made in a namespace that ended with its gateway and jails.
+    Jails the log has not heard of bear a mark that names their gateway. Mounts need no sweeping:
+    they were made in a namespace that ended with its gateway and jails.
     """
 
     async def sweep(self, jails: Sequence[LeftJail]) -> Sequence[str]:
@@ -26,6 +27,7 @@ class Sweeper:
 def _sweep(jails: Sequence[LeftJail]) -> list[str]:
     boot = processes.boot_id()
     killed = [jail.jail_id for jail in jails if jail.boot_id == boot and _end(jail)]
+    marks.end_orphans(KILL_SECONDS)
     limits.probe().sweep()
     return killed
 

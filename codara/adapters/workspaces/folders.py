@@ -29,8 +29,9 @@ class Folders:
     """`<root>/<user id>/<label>`, and for each a store of trees in `<trees>/<workspace id>.git`.
 
     Satisfies `ports.Workspaces`. All work is done in `workers` threads; of one workspace, one
-    thing at a time. At most `open_stores` workspaces keep their stat cache in memory, the others
-    on disk. A caller who is cancelled leaves at once, and the work stops soon after.
+    thing at a time. At most `open_stores` workspaces, of `cached_files` files together, keep their
+    stat cache in memory, the others on disk. A caller who is cancelled leaves at once, and the
+    work stops soon after.
     """
 
     def __init__(
@@ -42,12 +43,13 @@ class Folders:
         owner: tuple[int, int] | None = None,
         workers: int = 4,
         open_stores: int = 64,
+        cached_files: int = 400_000,
     ) -> None:
         shield_from_host_config()
         self._zone = SafeZone(root.absolute(), owner)
         self._trees = trees
         self._limits = limits or Limits()
-        self._places = Places(trees, open_stores)
+        self._places = Places(trees, most=open_stores, most_files=cached_files)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="workspaces")
         self._running: set[Event] = set()
         self._closed = False
@@ -143,7 +145,7 @@ class Folders:
         except BaseException:
             store.abandon()
             raise
-        place.learn(found, walk.read)
+        place.learn(found, files=walk.files, read=walk.read)
         tree = EMPTY_TREE if found.tree == NOTHING else found.tree.hex()
         return Snapshot(tree=tree, files=walk.files, bytes=walk.bytes, partial=tuple(walk.partial))
 

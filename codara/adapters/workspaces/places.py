@@ -26,6 +26,8 @@ class Place:
     _store: TreeStore | None = None
     _known: Directory | None = None
     _unsaved: int = 0
+    files: int = 0
+    """How many files the stat cache holds, at some 80 bytes each."""
 
     def store(self) -> TreeStore:
         """The object store, made if it is not there."""
@@ -38,8 +40,9 @@ class Place:
     def known(self) -> Directory | None:
         return self._known
 
-    def learn(self, found: Directory, read: int) -> None:
+    def learn(self, found: Directory, *, files: int, read: int) -> None:
         """Keeps what a snapshot found, and saves it when losing it would cost time."""
+        self.files = files
         if found is self._known:
             return
         self._known = found
@@ -66,11 +69,12 @@ class Place:
 
 
 class Places:
-    """The most recently used places, at most so many."""
+    """The most recently used places: at most so many, and together of at most so many files."""
 
-    def __init__(self, trees: Path, most: int) -> None:
+    def __init__(self, trees: Path, *, most: int, most_files: int) -> None:
         self._trees = trees
         self._most = most
+        self._most_files = most_files
         self._open: OrderedDict[str, Place] = OrderedDict()
 
     def of(self, workspace_id: str) -> Place:
@@ -81,8 +85,15 @@ class Places:
 
     def surplus(self) -> list[Place]:
         """Takes out idle places, least recently used first, until there are not too many."""
-        idle = [key for key, place in self._open.items() if not place.lock.locked()]
-        return [self._open.pop(key) for key in idle[: max(len(self._open) - self._most, 0)]]
+        taken: list[Place] = []
+        files = sum(place.files for place in self._open.values())
+        for key, place in list(self._open.items()):
+            if len(self._open) <= self._most and files <= self._most_files:
+                break
+            if not place.lock.locked():
+                taken.append(self._open.pop(key))
+                files -= place.files
+        return taken
 
     def clear(self) -> list[Place]:
         """Takes out all of them."""

@@ -16,6 +16,7 @@ from codara.application.ports import (
     Workspaces,
 )
 from codara.clock import Clock
+from codara.events import streams
 from codara.events.log import EventLog
 from codara.ids import NewId
 
@@ -45,38 +46,30 @@ class Limits:
 
 
 class Slots:
-    """Which lease slots this gateway has taken, so that a turn tries those that are likely free.
+    """Which lease slots the turns of this gateway hold or are about to take.
 
-    A hint: the log decides.
+    Two turns that start at once try two different slots; whether a slot is free is for the log
+    to decide.
     """
 
-    _TRIED_AT_ONCE = 4
-
     def __init__(self) -> None:
-        self._taken: defaultdict[str, set[int]] = defaultdict(set)
+        self._reserved: defaultdict[str, set[int]] = defaultdict(set)
 
-    def likely_free(self, owner: str, cap: int) -> tuple[int, ...]:
-        """The first few slots below `cap` that this gateway does not hold."""
-        taken = self._taken.get(owner, set())
-        free: list[int] = []
-        for slot in range(cap):
-            if slot not in taken:
-                free.append(slot)
-            if len(free) == self._TRIED_AT_ONCE:
-                break
-        return tuple(free)
-
-    def take(self, stream: str) -> None:
-        """The lease of `stream` was taken."""
-        owner, _, slot = stream.rpartition("/")
-        self._taken[owner].add(int(slot))
+    def reserve(self, kind: str, owner: str, cap: int) -> str | None:
+        """The lease stream of the lowest slot below `cap` that is free; None if all are taken."""
+        reserved = self._reserved[f"{kind}/{owner}"]
+        slot = next((slot for slot in range(cap) if slot not in reserved), None)
+        if slot is None:
+            return None
+        reserved.add(slot)
+        return streams.lease(kind, owner, slot)
 
     def give(self, stream: str) -> None:
-        """The lease of `stream` was released."""
-        owner, _, slot = stream.rpartition("/")
-        self._taken[owner].discard(int(slot))
-        if not self._taken[owner]:
-            del self._taken[owner]
+        """The slot of this lease stream is free again."""
+        _, kind, owner, slot = stream.split("/")
+        self._reserved[f"{kind}/{owner}"].discard(int(slot))
+        if not self._reserved[f"{kind}/{owner}"]:
+            del self._reserved[f"{kind}/{owner}"]
 
 
 @attrs.frozen(kw_only=True)

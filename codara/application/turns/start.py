@@ -32,31 +32,44 @@ async def start(means: Means, run: Run, queue: Queue, until: float) -> None:
         except NoFreeAccount:
             if not await run.interruptible(queue.something_returns(until)):
                 raise
-    for lease in started.leases:
-        means.slots.take(lease)
     run.running = Running.of(started, position, baseline.partial)
     run.mark("start", since)
     run.start(Started(position=position, thread=asked.thread_kind))
 
 
 async def _append(means: Means, run: Run, baseline: str) -> tuple[int, TurnStarted]:
-    ask = await _ask(means, run, baseline)
-    decided = await means.deciding.decide(ask.streams(), partial(turn.start, ask=ask), run.cause)
-    open_turn = decided.states[streams.session(run.asked.session_id)].turn
-    return decided.position or 0, open_turn.started
+    reserved: list[str] = []
+    kept: tuple[str, ...] = ()
+    try:
+        ask = await _ask(means, run, baseline, reserved)
+        decision = partial(turn.start, ask=ask)
+        decided = await means.deciding.decide(ask.streams(), decision, run.cause)
+        started = decided.states[streams.session(run.asked.session_id)].turn.started
+        kept = started.leases
+        return decided.position or 0, started
+    finally:
+        for stream in reserved:
+            if stream not in kept:
+                means.slots.give(stream)
 
 
-async def _ask(means: Means, run: Run, baseline: str) -> turn.Start:
+async def _ask(means: Means, run: Run, baseline: str, reserved: list[str]) -> turn.Start:
     asked, command, limits = run.asked, run.command, means.limits
     now = means.clock()
     patience = limits.patience[command.provider]
     standings = await means.standings.of_provider(command.provider)
-    user = streams.lease("user", command.caller.user_id, 0).rpartition("/")[0]
+    user_id, cap = command.caller.user_id, command.caller.max_concurrency
+
+    def slot(kind: str, owner: str, cap: int) -> str | None:
+        stream = means.slots.reserve(kind, owner, cap)
+        reserved.extend([stream] if stream else [])
+        return stream
+
     return turn.Start(
         turn_id=asked.turn_id,
         session_id=asked.session_id,
         workspace_id=asked.workspace_id,
-        user_id=command.caller.user_id,
+        user_id=user_id,
         provider=command.provider,
         thread=asked.thread_kind,
         baseline=baseline,
@@ -64,17 +77,19 @@ async def _ask(means: Means, run: Run, baseline: str) -> turn.Start:
         now=now,
         until=now + timedelta(seconds=patience.turn_timeout),
         floor=limits.primary_floor,
-        user_slots=means.slots.likely_free(user, command.caller.max_concurrency),
-        accounts=tuple(_borrowable(means, each) for each in standings[:_ACCOUNTS_TRIED]),
+        user_lease=slot("user", user_id, cap),
+        accounts=tuple(
+            _borrowable(each, slot("account", each.account_id, limits.account_slots))
+            for each in standings[:_ACCOUNTS_TRIED]
+        ),
     )
 
 
-def _borrowable(means: Means, standing: AccountStanding) -> turn.Borrowable:
-    owner = streams.lease("account", standing.account_id, 0).rpartition("/")[0]
+def _borrowable(standing: AccountStanding, lease: str | None) -> turn.Borrowable:
     return turn.Borrowable(
         account_id=standing.account_id,
         headroom=standing.headroom,
         last_used_at=standing.last_used_at,
         primary=standing.primary,
-        slots=means.slots.likely_free(owner, means.limits.account_slots),
+        lease=lease,
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from codara.adapters.spool import FileSpool
-from codara.errors import ShuttingDown
+from codara.errors import LogDamaged, ShuttingDown
 from tests.fakes import FakeKeyRing
 
 
@@ -142,3 +142,18 @@ async def test_closing_writes_what_is_queued(spool: FileSpool) -> None:
     assert await spool.read("trn_1") == b"one"
     with pytest.raises(ShuttingDown):
         file.write(b"two")
+
+
+async def test_a_vault_that_fails_is_told_to_whoever_waits(
+    spool: FileSpool, keys: FakeKeyRing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = spool.open("trn_1")
+    file.write(b"one")
+    await file.close()
+
+    def broken(key_id: str) -> None:
+        raise LogDamaged("the vault is broken")
+
+    monkeypatch.setattr(keys, "opening_key", broken)
+    with pytest.raises(LogDamaged, match="broken"):
+        await file.close()

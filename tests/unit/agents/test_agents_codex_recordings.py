@@ -50,7 +50,7 @@ def _server_turns(path: Path) -> Iterator[Recorded]:
             thread_id = entry["msg"]["params"]["threadId"]
             answers = (e["msg"] for e in recorded[at:] if e["dir"] == "<")
             lines = (json.dumps(m).encode() for m in answers if _of_thread(m, thread_id))
-            turn = read_recorded(lines, total=totals.get(thread_id, Tokens()))
+            turn = read_recorded(lines, Ending(), total=totals.get(thread_id, Tokens()))
             totals[thread_id] = turn.total
             yield turn
 

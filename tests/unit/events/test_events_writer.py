@@ -28,7 +28,7 @@ class SlowRecorder:
     def __init__(self) -> None:
         self.batches: list[int] = []
         self.free = threading.Event()
-        self.error: sqlite3.Error | None = None
+        self.error: Exception | None = None
         self._position = 0
 
     def insert_groups(self, groups: Sequence[Group]) -> list[Fate]:
@@ -131,6 +131,18 @@ async def test_a_damaged_file_is_no_full_disk(writer: Writer, recorder: SlowReco
     assert str(writer.healthy()).startswith("log_damaged: ")
 
 
+async def test_an_error_nobody_thought_of_ends_no_thread(
+    writer: Writer, recorder: SlowRecorder
+) -> None:
+    recorder.error = RuntimeError("surprise")
+    recorder.free.set()
+    with pytest.raises(LogDamaged, match="surprise"):
+        await writer.submit(group())
+    recorder.error = None
+    assert await writer.submit(group()) == 1
+    assert writer.healthy() is None
+
+
 async def test_a_cancelled_caller_does_not_stop_the_others(
     writer: Writer, recorder: SlowRecorder
 ) -> None:
@@ -161,8 +173,8 @@ class SmallTmpfs:
         mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(folder)]
         subprocess.run(mount, check=True, capture_output=True)
 
-    def fill(self) -> None:
-        room = shutil.disk_usage(self.folder).free - 64 * 1024
+    def fill(self, leaving: int = 64 * 1024) -> None:
+        room = shutil.disk_usage(self.folder).free - leaving
         (self.folder / "filler").write_bytes(b"x" * room)
 
     def make_room(self) -> None:
@@ -180,8 +192,8 @@ class SmallFiles:
         folder.mkdir()
         self._before = resource.getrlimit(resource.RLIMIT_FSIZE)
 
-    def fill(self) -> None:
-        size = max(file.stat().st_size for file in self.folder.iterdir()) + 64 * 1024
+    def fill(self, leaving: int = 64 * 1024) -> None:
+        size = max(file.stat().st_size for file in self.folder.iterdir()) + leaving
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, self._before[1]))
 
     def make_room(self) -> None:
@@ -224,6 +236,19 @@ async def test_a_full_disk_refuses_whole_appends_until_there_is_room(
     read = await again.read(0, limit=10_000)
     assert [one.position for one in read] == list(range(1, position + 1))
     await again.close()
+
+
+async def test_a_log_cannot_begin_on_a_full_disk_but_later(
+    disk: SmallTmpfs | SmallFiles, keys: FakeKeyRing
+) -> None:
+    (disk.folder / "some").write_bytes(b"x")
+    disk.fill(leaving=4096)
+    with pytest.raises(StorageFull, match="make room"):
+        await EventLog.open(disk.folder / "events.db", keys)
+    disk.make_room()
+    log = await EventLog.open(disk.folder / "events.db", keys)
+    assert log.head() == 1
+    await log.close()
 
 
 async def append_until_full(log: EventLog) -> tuple[int, StorageFull]:

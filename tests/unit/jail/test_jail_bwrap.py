@@ -8,6 +8,7 @@ from codara.adapters.jail.spec import JailLimits
 
 def a_command(**changes):
     given = {
+        "mark": "codara-1-2-jail_1",
         "argv": ("/opt/agent/run", "--serve"),
         "env": {"HOME": "/home/codara"},
         "home": bwrap.Place(source=Path("/h"), inside=Path("/home/codara"), writable=True, fd=11),

@@ -1,4 +1,5 @@
 from codara.adapters.jail import limits
+from codara.adapters.jail.marks import mark
 from codara.adapters.jail.spec import JailLimits
 
 LIMITS = JailLimits(memory=1000, processes=5)
@@ -38,7 +39,7 @@ def test_a_v2_group_without_these_controllers_is_of_no_use(tmp_path):
 
 
 def test_a_jail_is_put_in_a_group_of_its_own(tmp_path):
-    group = tmp_path / limits.group_name("jail_1")
+    group = tmp_path / mark("jail_1")
     group.mkdir()
     for name in ("memory.max", "pids.max", "cgroup.procs"):
         (group / name).write_text("")
@@ -55,15 +56,15 @@ def test_what_cannot_be_enforced_is_not_claimed(tmp_path):
 
 def test_a_group_is_removed_and_removing_it_again_is_harmless(tmp_path):
     groups = limits.Groups(level="cgroup2", folders=(tmp_path,))
-    (tmp_path / limits.group_name("jail_1")).mkdir()
+    (tmp_path / mark("jail_1")).mkdir()
     groups.remove("jail_1")
     groups.remove("jail_1")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_sweep_removes_only_groups_of_gateways_that_are_gone(tmp_path):
-    mine, other = tmp_path / limits.group_name("jail_1"), tmp_path / "someone-elses"
-    lost = tmp_path / "codara-4194999-jail_2"
+    mine, other = tmp_path / mark("jail_1"), tmp_path / "someone-elses"
+    lost = tmp_path / "codara-4194999-1-jail_2"
     for group in (mine, other, lost):
         group.mkdir()
     limits.Groups(level="cgroup2", folders=(tmp_path,)).sweep()

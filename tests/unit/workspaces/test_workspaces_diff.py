@@ -165,11 +165,15 @@ async def test_a_tree_that_is_not_in_the_store_is_not_found(workspace):
             await bench.diff(base.tree, missing)
 
 
-async def test_a_store_that_lost_an_object_is_filled_again(workspace):
+@pytest.mark.parametrize("emptied", [True, False])
+async def test_a_store_that_lost_an_object_is_filled_again(workspace, emptied: bool):
     bench = await workspace()
     (bench.folder / "a").write_text("one\n")
     lost = await bench.snapshot()
-    (bench.store / "objects" / lost.tree[:2] / lost.tree[2:]).unlink()
+    file = bench.store / "objects" / lost.tree[:2] / lost.tree[2:]
+    file.unlink()
+    if emptied:
+        file.touch()
     with pytest.raises(NotFound):
         await bench.diff(EMPTY_TREE, lost.tree)
     again = await bench.snapshot()

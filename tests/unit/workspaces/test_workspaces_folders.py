@@ -96,8 +96,9 @@ async def test_a_lost_stat_cache_changes_nothing_but_the_effort(workspace):
     assert await (await workspace()).snapshot() == before
 
 
-async def test_only_so_many_workspaces_stay_open(tmp_path: Path):
-    folders = Folders(tmp_path / "root", tmp_path / "trees", open_stores=3)
+@pytest.mark.parametrize("bounds", [{"open_stores": 3}, {"cached_files": 3}])
+async def test_only_so_many_workspaces_stay_open(tmp_path: Path, bounds: dict[str, int]):
+    folders = Folders(tmp_path / "root", tmp_path / "trees", **bounds)
     trees = []
     for number in range(8):
         folder = folders.folder("usr_1", f"w{number}")

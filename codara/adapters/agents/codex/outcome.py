@@ -32,9 +32,9 @@ class Ending:
 def outcome_of(reading: Reading, ending: Ending) -> Outcome:
     """Completed only if nothing at all speaks against it."""
     status, cause, message = _verdict(reading, ending)
-    resets_at = (
-        _resets_at(reading.windows) if cause in ("quota_exhausted", "rate_limited") else None
-    )
+    resets_at = None
+    if cause in ("quota_exhausted", "rate_limited"):
+        resets_at = _resets_at(reading.windows) or ending.retry_at
     return Outcome(
         status=status,
         cause=cause,

@@ -21,13 +21,14 @@ class Recorded:
 
 
 def read_recorded(
-    lines: Iterable[bytes], ending: Ending = Ending(), *, total: Tokens | None = None
+    lines: Iterable[bytes], ending: Ending, *, total: Tokens | None = None
 ) -> Recorded:
     """Reads the lines of one turn, of either transport.
 
     `total` is the thread's token count before the turn, where the lines do not hold its start.
     """
-    reading, frames = Reading(total=total), []
+    reading = Reading(total=total)
+    frames: list[Frame] = []
     for line in lines:
         message = message_of(line)
         if message is None:

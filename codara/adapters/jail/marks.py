@@ -1,0 +1,62 @@
+"""The name by which what belongs to a jail can be told from that of other gateways."""
+
+import contextlib
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from codara.adapters.jail import processes
+
+PREFIX = "codara-"
+_MARK = re.compile(r"codara-(\d+)-(\d+)-(.+)")
+
+
+def mark(jail_id: str) -> str:
+    """Names a jail together with this very process: by pid and start time."""
+    pid = os.getpid()
+    return f"{PREFIX}{pid}-{processes.start_time(pid)}-{jail_id}"
+
+
+def gateway_is_gone(name: str) -> bool:
+    """True for a mark whose gateway has ended; false for anything that is no mark."""
+    found = _MARK.fullmatch(name)
+    return found is not None and processes.start_time(int(found[1])) != int(found[2])
+
+
+def end_marked(name: str, seconds: float) -> None:
+    """Kills what bears the mark on its command line and waits until it is gone. Blocks.
+
+    bubblewrap killed early in its start leaves a stub that waits for it for ever.
+    """
+    _end([pid for pid, found in _marked() if found == name], seconds)
+
+
+def end_orphans(seconds: float) -> None:
+    """The same for all marks whose gateways are gone, until none is found any more."""
+    give_up = time.monotonic() + seconds
+    while orphans := [pid for pid, found in _marked() if gateway_is_gone(found)]:
+        _end(orphans, seconds)
+        if time.monotonic() > give_up:
+            return
+
+
+def _marked() -> Iterator[tuple[int, str]]:
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError, UnicodeDecodeError):
+                words = (entry / "cmdline").read_bytes().decode().split("\0")
+                yield from ((int(entry.name), word) for word in words if _MARK.fullmatch(word))
+
+
+def _end(pids: list[int], seconds: float) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+    give_up = time.monotonic() + seconds
+    while any(processes.start_time(pid) is not None for pid in pids):
+        if time.monotonic() > give_up:
+            return
+        time.sleep(0.002)

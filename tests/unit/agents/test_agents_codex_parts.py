@@ -1,0 +1,146 @@
+"""Configuration, causes, counts and the last word on a turn."""
+
+import tomllib
+from datetime import UTC, datetime
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codara.adapters.agents.codex.causes import cause_of
+from codara.adapters.agents.codex.config import config_toml, exec_arguments
+from codara.adapters.agents.codex.outcome import Ending, outcome_of
+from codara.adapters.agents.codex.parse import appserver_line, is_progress
+from codara.adapters.agents.codex.quota import retry_at, windows_of
+from codara.adapters.agents.codex.reading import Ended, Reading, Tokens, count, speak
+from codara.application.ports import TextDelta, WindowSeen
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+DONE = Reading(thread_id="t", ended=Ended("completed"))
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_any_instructions_make_a_valid_configuration(instructions: str) -> None:
+    read = tomllib.loads(config_toml("http://127.0.0.1:8377", instructions))
+    assert read.get("developer_instructions", "") == instructions
+    assert read["model_providers"]["codara"]["base_url"] == "http://127.0.0.1:8377"
+
+
+def test_streams_are_never_begun_again() -> None:
+    provider = tomllib.loads(config_toml("http://x"))["model_providers"]["codara"]
+    assert provider["stream_max_retries"] == 0
+
+
+def test_a_resumed_thread_is_named_before_the_prompt() -> None:
+    assert exec_arguments("m", "thread")[-2:] == ("thread", "-")
+    assert "resume" not in exec_arguments("m", None)
+
+
+@pytest.mark.parametrize(
+    ("message", "info", "cause"),
+    [
+        ("", "usageLimitExceeded", "quota_exhausted"),
+        ("", "contextWindowExceeded", "context_full"),
+        ("", {"httpConnectionFailed": {"httpStatusCode": 401}}, "auth_failed"),
+        ("", {"responseTooManyFailedAttempts": {"httpStatusCode": 429}}, "rate_limited"),
+        ("exceeded your current quota", {"x": {"httpStatusCode": 429}}, "quota_exhausted"),
+        ("", {"responseStreamDisconnected": {"httpStatusCode": 502}}, "overloaded"),
+        ("", {"responseStreamDisconnected": {"httpStatusCode": None}}, "cut_stream"),
+        ("the model `x` does not exist", {"x": {"httpStatusCode": 404}}, "unknown_model"),
+        ("stream disconnected before completion", "other", "cut_stream"),
+        ("what is this", "badRequest", "protocol"),
+    ],
+)
+def test_a_failure_has_one_cause(message: str, info: object, cause: str) -> None:
+    assert cause_of(message, info) == cause
+
+
+def test_usage_is_the_growth_of_the_threads_count() -> None:
+    reading, frames = count(Reading(total=Tokens(input=100)), Tokens(input=130), None, {})
+    assert [frame.input for frame in frames] == [30]
+    reading, _ = count(reading, Tokens(input=150), None, {})
+    assert reading.used == Tokens(input=50)
+
+
+def test_a_count_that_shrank_adds_nothing() -> None:
+    reading, frames = count(Reading(total=Tokens(input=100)), Tokens(), None, {})
+    assert frames == ()
+    assert count(reading, Tokens(input=20), None, {})[0].used == Tokens(input=20)
+
+
+def test_a_repeated_report_of_an_unknown_past_counts_nothing() -> None:
+    reading, frames = count(Reading(), Tokens(input=100), Tokens(input=40), {})
+    assert frames == ()
+    reading, _ = speak(Reading(), "m", "hello")
+    _, frames = count(reading, Tokens(input=100), Tokens(input=40), {})
+    assert [frame.input for frame in frames] == [40]
+
+
+def test_two_messages_are_set_apart() -> None:
+    reading, _ = speak(Reading(), "one", "first")
+    reading, frames = speak(reading, "two", "second")
+    assert frames == (TextDelta("\n\nsecond"),)
+    assert speak(reading, "two", " half")[1] == (TextDelta(" half"),)
+
+
+def test_words_of_another_thread_are_not_the_answer() -> None:
+    params = {"threadId": "sub-agent", "itemId": "m", "delta": "psst"}
+    message = {"method": "item/agentMessage/delta", "params": params}
+    assert appserver_line(Reading(thread_id="t"), message)[1] == ()
+
+
+def test_the_end_of_another_turn_ends_nothing() -> None:
+    params = {"threadId": "t", "turn": {"id": "earlier", "status": "interrupted"}}
+    message = {"method": "turn/completed", "params": params}
+    reading = Reading(thread_id="t", turn_id="now")
+    assert appserver_line(reading, message) == (reading, ())
+
+
+def test_retries_and_changes_of_status_are_no_progress() -> None:
+    assert not is_progress({"method": "error", "params": {"willRetry": True}})
+    assert not is_progress({"method": "thread/status/changed"})
+    assert not is_progress({"method": "account/rateLimits/updated"})
+    assert is_progress({"method": "item/agentMessage/delta"})
+    assert is_progress({"method": "item/commandExecution/outputDelta"})
+    assert is_progress({"type": "item.completed"})
+
+
+def test_a_turn_is_completed_only_if_nothing_speaks_against_it() -> None:
+    assert outcome_of(DONE, Ending(expected="t", exit_code=0)).status == "completed"
+    assert outcome_of(DONE, Ending()).status == "completed"
+
+
+@pytest.mark.parametrize(
+    ("reading", "ending", "cause"),
+    [
+        (DONE, Ending(expected="other"), "unknown_session"),
+        (DONE, Ending(exit_code=1), "crashed"),
+        (DONE, Ending(stopped="timeout"), "timeout"),
+        (Reading(), Ending(exit_code=0), "crashed"),
+        (Reading(), Ending(exit_code=1, stderr="no rollout found"), "unknown_session"),
+        (attrs.evolve(DONE, ended=Ended("odd")), Ending(), "protocol"),
+    ],
+)
+def test_what_speaks_against_it_is_the_cause(reading: Reading, ending: Ending, cause: str) -> None:
+    outcome = outcome_of(reading, ending)
+    assert (outcome.status, outcome.cause) == ("failed", cause)
+
+
+def test_the_reset_is_that_of_the_window_that_is_full() -> None:
+    windows = (WindowSeen("primary", 100.0, 300, NOW), WindowSeen("secondary", 40.0, 9, None))
+    failed = Ended("failed", "full", "quota_exhausted")
+    outcome = outcome_of(Reading(windows=windows, ended=failed), Ending())
+    assert outcome.resets_at == NOW
+
+
+def test_headers_tell_the_quota() -> None:
+    headers = {
+        "x-codex-primary-used-percent": "12.5",
+        "x-codex-primary-window-minutes": "300",
+        "x-codex-primary-reset-at": str(int(NOW.timestamp())),
+        "x-codex-secondary-used-percent": "nonsense",
+    }
+    assert windows_of(headers) == (WindowSeen("primary", 12.5, 300, NOW),)
+    assert retry_at(200, {"retry-after": "5"}, NOW) is None
+    assert retry_at(429, {"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, NOW) is None

@@ -1,0 +1,51 @@
+"""Bytes into lines into objects."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codara.adapters.agents.lines import Lines, LineTooLong, message_of
+
+
+@given(st.lists(st.binary(max_size=20).map(lambda b: b.replace(b"\n", b"."))), st.data())
+def test_lines_come_out_whole_however_they_are_cut(lines: list[bytes], data: st.DataObject) -> None:
+    stream = b"".join(line + b"\n" for line in lines)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=5)))
+    chunks = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
+    reader = Lines()
+    found = [line for chunk in chunks for line in reader.feed(chunk)]
+    assert found == [kept for line in lines if (kept := line.removesuffix(b"\r"))]
+
+
+def test_half_a_line_is_kept_for_the_end() -> None:
+    lines = Lines()
+    assert lines.feed(b"one\ntw") == [b"one"]
+    assert lines.rest() == b"tw"
+
+
+def test_a_line_over_the_limit_is_refused_before_it_ends() -> None:
+    lines = Lines(limit=10)
+    lines.feed(b"12345\n67890")
+    with pytest.raises(LineTooLong):
+        lines.feed(b"123456")
+
+
+def test_windows_line_ends_are_no_part_of_a_line() -> None:
+    assert Lines().feed(b"{}\r\n") == [b"{}"]
+
+
+def test_only_json_objects_are_messages() -> None:
+    assert message_of(b'{"a": 1}') == {"a": 1}
+    assert message_of(b"[1]") is None
+    assert message_of(b"hello") is None
+    assert message_of(b'{"a": ') is None
+    assert message_of(b"[" * 100_000) is None
+
+
+def test_invalid_utf8_becomes_a_replacement_character() -> None:
+    assert message_of(b'{"a": "x\xffy"}') == {"a": "x\ufffdy"}
+
+
+def test_half_a_surrogate_pair_becomes_a_replacement_character() -> None:
+    message = message_of(b'{"a": ["\\ud83d!", "\\ud83d\\ude00"]}')
+    assert message == {"a": ["\ufffd!", "\U0001f600"]}

@@ -1,0 +1,42 @@
+import asyncio
+import os
+import subprocess
+
+import pytest
+
+from codara.adapters.jail import processes
+
+
+@pytest.fixture
+def sleeper():
+    child = subprocess.Popen(["/bin/sleep", "600"])
+    yield child
+    child.kill()
+    child.wait()
+
+
+def test_a_process_is_known_by_its_start(sleeper):
+    began = processes.start_time(sleeper.pid)
+    assert began >= processes.start_time(os.getpid())
+    assert sleeper.pid in processes.descendants(os.getpid())
+
+
+def test_a_zombie_counts_as_gone(sleeper):
+    sleeper.kill()
+    os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)
+    assert processes.start_time(sleeper.pid) is None
+
+
+def test_only_the_very_process_is_killed(sleeper):
+    began = processes.start_time(sleeper.pid)
+    assert not processes.kill_and_wait(sleeper.pid, began - 1, 5)
+    assert sleeper.poll() is None
+    assert processes.kill_and_wait(sleeper.pid, began, 5)
+
+
+async def test_the_end_of_a_process_is_heard_of(sleeper):
+    pidfd = os.pidfd_open(sleeper.pid)
+    waiting = asyncio.create_task(processes.ended(pidfd))
+    processes.send_kill(pidfd)
+    await asyncio.wait_for(waiting, 5)
+    os.close(pidfd)
