@@ -1,21 +1,17 @@
-"""Read models: how soon an event shows in them, and how fast they are rebuilt, as ratios.
-
-`python benchmarks/projections.py [EVENTS]`: prints one line a figure, all measured in one run.
-"""
+"""Read models: how soon an event shows in them, and how fast they are rebuilt."""
 
 import asyncio
 import sqlite3
 import statistics
-import sys
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import ClassVar
 
 import orjson
 
+from benchmarks.common import async_rate, medians, quantile, rate, run, scratch, show
 from codara.events import streams
 from codara.events.base import Append, Recorded
 from codara.events.log import EventLog
@@ -25,6 +21,9 @@ from codara.projections.views import PROJECTIONS, Views
 from tests import given
 from tests.fakes import FakeKeyRing
 
+EVENTS = 30_000
+ROUNDS = 5
+APPENDS = 2_000
 TURNS_AT_ONCE = 50
 UPSERT = "VALUES (?, 1, ?) ON CONFLICT DO UPDATE SET n = n + 1, at = excluded.at"
 STREAM = f"INSERT INTO streams {UPSERT}"
@@ -90,70 +89,66 @@ def turn(n: int) -> list[list[Append]]:
     ]
 
 
-def bare(path: Path) -> float:
-    """Events a second that are read and parsed, and no more."""
+def bare(path: Path) -> None:
+    """Rows read and parsed, and no more."""
     with sqlite3.connect(path) as db:
-        began, count = time.perf_counter(), 0
         for row in db.execute("SELECT * FROM stored_events ORDER BY position"):
             orjson.loads(row[4])
-            count += 1
-        took = time.perf_counter() - began
     db.close()
-    return count / took
 
 
-async def rebuilt(log: EventLog, folder: Path, projections: Sequence[Projection]) -> float:
-    """Events a second from nothing to synced files."""
+async def rebuilt(log: EventLog, folder: Path, projections: Sequence[Projection]) -> None:
+    """From nothing to synced files."""
     thread = ThreadPoolExecutor(1)
     wanted = [(projection, folder / f"{projection.name}.db") for projection in projections]
-    began = time.perf_counter()
-    stores = await rebuild_all(wanted, log, thread)
-    took = time.perf_counter() - began
-    for store in stores:
+    for store in await rebuild_all(wanted, log, thread):
         await asyncio.get_running_loop().run_in_executor(thread, store.close)
     thread.shutdown()
-    return log.head() / took
 
 
-async def visible(log: EventLog, folder: Path, times: int) -> list[float]:
-    """Milliseconds from calling append to the row being there, one append after another."""
-    views = await Views.open(folder, log)
+async def one_round(log: EventLog, folder: Path) -> dict[str, float]:
+    events = log.head()
+    found = {"bare": rate(events, lambda: bare(folder / "events.db"))}
+    for name, projections in (("one", [TwoStatements()]), ("all", PROJECTIONS)):
+        with scratch() as files:
+            found[name] = await async_rate(events, rebuilt(log, files, projections))
+    return found | {f"{name} ratio": found[name] / found["bare"] for name in ("one", "all")}
+
+
+async def visible(log: EventLog, folder: Path) -> tuple[list[float], list[float]]:
+    """Milliseconds until a row is there, since append was called and since it was durable."""
+    views = await Views.open(folder / "views", log)
     await views.start()
-    took = []
-    for n in range(times):
-        began = time.perf_counter()
-        append = Append(streams.user(f"usr_new_{n}"), 0, [given.user_provisioned(user_id=f"u{n}")])
-        position = await log.append([append], given.CAUSE)
+    called, durable = [], []
+    for n in range(APPENDS):
+        begun = time.perf_counter()
+        event = given.user_provisioned(user_id=f"usr_{n}")
+        position = await log.append([Append(streams.user(f"usr_{n}"), 0, [event])], given.CAUSE)
         committed = time.perf_counter()
         await views.wait_for(position, 10)
-        took.append((time.perf_counter() - began, time.perf_counter() - committed))
+        called.append((time.perf_counter() - begun) * 1000)
+        durable.append((time.perf_counter() - committed) * 1000)
     await views.close()
-    for name, index in (("append call -> visible", 0), ("commit -> visible", 1)):
-        ordered = sorted(pair[index] * 1000 for pair in took)
-        p99 = ordered[int(len(ordered) * 0.99)]
-        print(f"{name}: p50 {statistics.median(ordered):.2f} ms, p99 {p99:.2f} ms")
-    return ordered
+    return called, durable
 
 
-async def main(events: int) -> None:
-    with TemporaryDirectory() as name:
-        folder = Path(name)
+async def main() -> None:
+    with scratch() as folder:
         log = await EventLog.open(folder / "events.db", FakeKeyRing())
-        await fill(log, events)
-        raw = max([await asyncio.to_thread(bare, folder / "events.db") for _ in range(3)])
-        print(f"{log.head():,} events; rows + orjson.loads: {raw:,.0f}/s")
-        for label, projections in (
-            ("one read model, two statements", [TwoStatements()]),
-            ("all read models", PROJECTIONS),
-        ):
-            runs = []
-            for n in range(3):
-                runs.append(await rebuilt(log, folder / f"{label[:3]}{n}", projections))
-            speed = max(runs)
-            print(f"rebuild, {label}: {speed:,.0f}/s = {speed / raw:.3f} of that")
-        await visible(log, folder / "views", 2_000)
+        await fill(log, EVENTS)
+        found = medians([await one_round(log, folder) for _ in range(ROUNDS)])
+        show("rows + orjson.loads", found["bare"], unit="/s")
+        show("rebuild, one read model of two statements", found["one"], unit="/s")
+        show("  of rows + orjson.loads", found["one ratio"], reach="0.2")
+        show("rebuild, all read models at once", found["all"], unit="/s")
+        show("  of rows + orjson.loads", found["all ratio"], reach="0.08")
+        called, durable = await visible(log, folder)
+        show("append -> visible, p50", statistics.median(called), reach="2", unit="ms")
+        show("append -> visible, p99", quantile(called, 0.99), reach="20", unit="ms")
+        show("durable -> visible, p50", statistics.median(durable), unit="ms")
+        show("durable -> visible, p99", quantile(durable, 0.99), unit="ms")
         await log.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 50_000))
+    run(main())

@@ -1,6 +1,7 @@
 """A real gateway in a process of its own, before it a real client, behind it a model server."""
 
 import asyncio
+import io
 import json
 import os
 import signal
@@ -135,8 +136,9 @@ class Gateway:
         if token is not None:
             given["Authorization"] = f"Bearer {token}"
         data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        stream = None if data is None else io.BytesIO(data)
         async with self.http.request(
-            method, self.address + path, data=data, headers=given
+            method, self.address + path, data=stream, headers=given
         ) as response:
             text = await response.read()
             return Reply(response.status, json.loads(text) if text else None, response.headers)

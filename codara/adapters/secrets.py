@@ -6,10 +6,11 @@ from pathlib import Path
 
 FOLDER = "secrets"
 FILE = "passkey"
+TOLD = "passkey.told"
 
 
 def passkey(data_dir: Path, given: str | None) -> tuple[str, bool]:
-    """The passkey that holds, and whether it was made just now.
+    """The passkey that holds, and whether it was made here and nobody was told it yet.
 
     A given one is not written down. Blocking; made files are 0600 in a folder of 0700.
     """
@@ -20,7 +21,12 @@ def passkey(data_dir: Path, given: str | None) -> tuple[str, bool]:
     fresh = secrets.token_urlsafe(24)
     if create_private(path, fresh):
         return fresh, True
-    return path.read_text(encoding="utf-8").strip(), False
+    return path.read_text(encoding="utf-8").strip(), not (path.parent / TOLD).exists()
+
+
+def mark_told(data_dir: Path) -> None:
+    """Remembers that the made passkey was shown, so that it never is again."""
+    create_private(data_dir / FOLDER / TOLD, "")
 
 
 def create_private(path: Path, text: str) -> bool:

@@ -4,8 +4,8 @@ import asyncio
 import hashlib
 import signal
 import socket
-from collections.abc import Callable
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 
 import attrs
@@ -62,16 +62,17 @@ async def serve(
         stack.push_async_callback(_closing, house, gateway_id)
         stack.push_async_callback(house.turns.close, DRAIN_SECONDS)
         address = await _open_doors(house, listener, stack)
-        on_ready(
-            Running(
-                address=address,
-                data_dir=settings.server.data_dir,
-                jail=_jail_words(settings),
-                new_passkey=house.new_passkey,
-                house=house,
+        with _stop_signals() as stop:
+            on_ready(
+                Running(
+                    address=address,
+                    data_dir=settings.server.data_dir,
+                    jail=_jail_words(settings),
+                    new_passkey=house.new_passkey,
+                    house=house,
+                )
             )
-        )
-        await _told_to_stop()
+            await stop.wait()
 
 
 def _refuse_unjailed(settings: Settings, *, accepted: bool) -> None:
@@ -169,14 +170,16 @@ async def _open_doors(house: House, listener: socket.socket, stack: AsyncExitSta
     return address
 
 
-async def _told_to_stop() -> None:
+@contextmanager
+def _stop_signals() -> Iterator[asyncio.Event]:
+    """An event that SIGTERM and SIGINT set, for as long as this is open."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         with suppress(NotImplementedError, RuntimeError):
             loop.add_signal_handler(number, stop.set)
     try:
-        await stop.wait()
+        yield stop
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             with suppress(NotImplementedError, RuntimeError):

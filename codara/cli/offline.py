@@ -1,6 +1,5 @@
 """Commands without a gateway: the log, the views and the services, opened in this process."""
 
-import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -65,13 +64,8 @@ class OfflineBackend:
 
 @asynccontextmanager
 async def offline(loaded: Loaded) -> AsyncIterator[OfflineBackend]:
-    """The house opened without a gateway; LogLocked if another process holds its log.
-
-    Nobody logs in to a command, so it makes do with a passkey of the moment: the lasting one is made
-    and shown by the first `serve`.
-    """
+    """The house opened without a gateway; LogLocked if another process holds its log."""
     from codara.bootstrap import house
 
-    passkey = loaded.passkey or secrets.token_urlsafe()
-    async with house.offline(attrs.evolve(loaded, passkey=passkey)) as services:
+    async with house.offline(loaded) as services:
         yield OfflineBackend(services)

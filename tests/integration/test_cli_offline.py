@@ -62,11 +62,6 @@ def test_a_second_user_of_one_address_is_refused_in_one_line(run):
     assert err.count("\n") == 1
 
 
-def test_a_command_leaves_the_passkey_to_the_first_serve(run, tmp_path):
-    assert run("user", "list")[0] == 0
-    assert not (tmp_path / "data" / "secrets" / "passkey").exists()
-
-
 def test_what_is_not_there_is_refused_in_one_line(run):
     assert run("session", "show", "ses_1") == (1, "", "codara: There is no session ses_1.\n")
     assert run("task", "cancel", "trn_1") == (1, "", "codara: There is no task trn_1.\n")

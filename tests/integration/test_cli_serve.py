@@ -30,7 +30,11 @@ def codara(environ, cwd, *arguments):
 
 @pytest.fixture
 def gateway(environ, tmp_path):
-    """A running gateway: the process, and what it said when it was ready."""
+    """A running gateway: the process, and what it said when it was ready.
+
+    A command was there before it, which must not swallow the passkey.
+    """
+    assert codara(environ, tmp_path, "user", "list").returncode == 0
     with subprocess.Popen(
         [sys.executable, "-m", "codara", "serve", "--port", "0"],
         env=environ,
@@ -78,11 +82,27 @@ def test_a_second_gateway_on_the_folder_is_refused_in_one_line(gateway, environ,
 @pytest.mark.cli
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_in_order(gateway, tmp_path, number):
+    """It may come as soon as the gateway says that it is there."""
     process, _ = gateway
     process.send_signal(number)
     assert process.wait(30) == 0
     assert "Traceback" not in process.stderr.read()
     assert not (tmp_path / "data" / "gateway.json").exists()
+
+
+@pytest.mark.cli
+def test_the_passkey_is_not_shown_again(gateway, environ, tmp_path):
+    process, _ = gateway
+    process.terminate()
+    process.wait(30)
+    second = [sys.executable, "-m", "codara", "serve", "--port", "0"]
+    with subprocess.Popen(
+        second, env=environ, cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    ) as again:
+        lines = [next(again.stdout) for _ in range(3)]
+        again.terminate()
+        said = "".join(lines) + again.stdout.read()
+    assert "passkey" not in said
 
 
 def test_a_port_in_use_is_one_line_and_leaves_nothing(environ, tmp_path):
@@ -99,11 +119,4 @@ def test_an_unsafe_jail_has_to_be_accepted(environ, tmp_path):
     refused = codara(environ | {"CODARA_JAIL_MODE": "unsafe"}, tmp_path, "serve", "--port", "0")
     assert refused.returncode == 1
     assert "--i-accept-unjailed" in refused.stderr
-    assert refused.stderr.count("\n") == 1
-
-
-def test_a_missing_jail_is_refused_with_the_remedy(environ, tmp_path):
-    refused = codara(environ | {"PATH": str(tmp_path)}, tmp_path, "serve", "--port", "0")
-    assert refused.returncode == 1
-    assert "bubblewrap" in refused.stderr
     assert refused.stderr.count("\n") == 1

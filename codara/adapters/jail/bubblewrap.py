@@ -16,7 +16,7 @@ from codara.adapters.jail.outgoing import outgoing_session
 from codara.adapters.jail.pipes import connect
 from codara.adapters.jail.spawner import SYSTEM_PATH, Spawned, Spawner, read_inner_pid
 from codara.adapters.jail.spec import BROKER_PORT, HOME_INSIDE, PROXY_PORT, JailSpec
-from codara.adapters.jail.starting import Starting, announce
+from codara.adapters.jail.starting import Starting, announce, ready
 from codara.adapters.jail.walled import WalledProcess
 from codara.application.ports import JailJournal
 from codara.errors import JailUnavailable
@@ -81,7 +81,7 @@ class Bubblewrap:
             await asyncio.to_thread(staging.adopt, path, self._spawner.uid)
 
     async def start(self, spec: JailSpec, doors: Doors) -> Jail:
-        """See `Jails.start`: gate, process id, limits, listeners, journal, and only then go."""
+        """See `Jails.start`: process id, limits, walls, listeners, journal, and only then go."""
         begin = partial(announce, spec=spec, doors=doors, journal=self._journal, mode="bwrap")
         return await self._starting.run(self._make(spec, doors), begin)
 
@@ -99,8 +99,9 @@ class Bubblewrap:
         try:
             jail = await self._take(spec, doors, spawned)
             try:
-                await self._connect(jail, doors)
                 os.write(spawned.release, b"x")
+                await ready(jail)
+                await self._connect(jail, doors)
             except BaseException:
                 await jail.kill("start failed")
                 await jail.close(grace=0)
@@ -145,6 +146,7 @@ class Bubblewrap:
             raise remedies.explain(words) from gone
 
     async def _connect(self, jail: Jail, doors: Doors) -> None:
+        """Nothing can be bound before bubblewrap has brought the loopback up."""
         listeners = await asyncio.to_thread(network.open_listeners, jail.inner_pid, doors.ports)
         await jail.broker.serve(listeners)
 

@@ -75,7 +75,7 @@ async def _undo(jail: Jail) -> None:
     await jail.close(grace=0)
 
 
-async def _ready(jail: Jail) -> None:
+async def ready(jail: Jail) -> None:
     """Waits until the gate inside says that all walls stand; JailUnavailable if it never does."""
     try:
         async with asyncio.timeout(READY_SECONDS):
@@ -90,7 +90,6 @@ async def announce(
     jail: Jail, *, spec: JailSpec, doors: Doors, journal: JailJournal, mode: str
 ) -> None:
     """Tells the log of a jail that stands and, once that is written, lets its program begin."""
-    await _ready(jail)
     began = processes.start_time(jail.inner_pid)
     if began is None:
         raise JailUnavailable("the jail ended before its agent could start")

@@ -20,7 +20,7 @@ from codara.adapters.jail.jail import Jail, Parts
 from codara.adapters.jail.outgoing import outgoing_session
 from codara.adapters.jail.pipes import connect
 from codara.adapters.jail.spec import BROKER_PORT, PROXY_PORT, JailLimits, JailSpec
-from codara.adapters.jail.starting import Starting, announce
+from codara.adapters.jail.starting import Starting, announce, ready
 from codara.application.ports import JailJournal
 from codara.errors import JailUnavailable
 
@@ -87,6 +87,7 @@ class Unsafe:
             )
         jail = await self._take(spec, doors)
         try:
+            await ready(jail)
             await jail.broker.serve(doors.listeners)
         except BaseException:
             await jail.kill("start failed")

@@ -18,7 +18,7 @@ from codara.adapters.workspaces.safezone import SafeZone
 from codara.adapters.workspaces.trees import EMPTY_TREE, TreeStore, shield_from_host_config
 from codara.adapters.workspaces.walker import Limits, Stopped, Walk
 from codara.application.ports import Diff, Snapshot
-from codara.errors import NotFound, ShuttingDown, StorageFull
+from codara.errors import ShuttingDown, StorageFull
 
 _T = TypeVar("_T")
 _STOPPING = "The gateway is stopping."
@@ -74,9 +74,11 @@ class Folders:
         return await self._run(workspace_id, partial(self._snapshot, folder))
 
     async def diff(self, workspace_id: str, base: str, final: str) -> Diff:
-        """What changed between two trees; NotFound if the store does not hold one of them.
+        """What changed between two trees.
 
-        Where looking into the files takes longer than a snapshot may, only their paths and
+        Never raises for what the store holds: a diff that nobody can tell any more, because one of
+        the trees is lost, is empty and truncated, and the next snapshot reads everything. Where
+        looking into the files takes longer than a snapshot may, only their paths and
         statuses are told, and the patch is empty and truncated.
         """
         return await self._run(workspace_id, partial(self._diff, base, final))
@@ -153,9 +155,9 @@ class Folders:
         store = place.store()
         try:
             return self._compared(store, place.folder, base, final, stop)
-        except (KeyError, ValueError, pygit2.GitError) as error:
+        except (KeyError, ValueError, pygit2.GitError):
             place.forget()
-            raise NotFound("The trees of this turn are no longer in the store.") from error
+            return Diff(files=(), patch="", truncated=True)
 
     def _compared(self, store: TreeStore, folder: Path, base: str, final: str, stop: Event) -> Diff:
         most = self._limits.max_diff_bytes

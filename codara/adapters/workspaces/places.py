@@ -48,13 +48,13 @@ class Place:
         self._known = found
         self._unsaved += read + 1
         if self._unsaved >= _SAVE_AFTER:
-            with contextlib.suppress(OSError):
-                self.save()
+            self.save()
 
     def save(self) -> None:
-        """Writes the stat cache if it holds anything new."""
+        """Writes the stat cache if it holds anything new. Failing costs nothing but time."""
         if self._known is not None and self._unsaved:
-            known.save(self._known, self.folder / _CACHE_FILE)
+            with contextlib.suppress(OSError):
+                known.save(self._known, self.folder / _CACHE_FILE)
             self._unsaved = 0
 
     def forget(self) -> None:

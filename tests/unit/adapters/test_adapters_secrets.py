@@ -1,6 +1,6 @@
 """The operator's passkey."""
 
-from codara.adapters.secrets import create_private, passkey
+from codara.adapters.secrets import create_private, mark_told, passkey
 
 
 def test_a_given_passkey_holds_and_is_not_written_down(tmp_path):
@@ -12,6 +12,14 @@ def test_without_one_it_is_made_once_and_kept(tmp_path):
     made, new = passkey(tmp_path, None)
     assert new
     assert len(made) >= 32
+    assert passkey(tmp_path, None)[0] == made
+
+
+def test_a_made_passkey_is_new_until_somebody_was_told_it(tmp_path):
+    made, _ = passkey(tmp_path, None)
+    assert passkey(tmp_path, None) == (made, True)
+    mark_told(tmp_path)
+    mark_told(tmp_path)
     assert passkey(tmp_path, None) == (made, False)
 
 
