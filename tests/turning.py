@@ -75,6 +75,7 @@ class FakeWorkspaces:
 
     files: dict[str, str] = attrs.field(factory=dict)
     trees: dict[str, dict[str, str]] = attrs.field(factory=dict)
+    broken: bool = False
 
     def folder(self, user_id: str, label: str) -> Path:
         return Path("/w") / user_id / label.replace("/", "%2F")
@@ -83,6 +84,8 @@ class FakeWorkspaces:
         return None
 
     async def snapshot(self, workspace_id: str, folder: Path) -> Snapshot:
+        if self.broken:
+            raise OSError("the folder is gone")
         tree = f"tree{hash(frozenset(self.files.items()))}"
         self.trees[tree] = dict(self.files)
         return Snapshot(tree=tree, files=len(self.files), bytes=0)

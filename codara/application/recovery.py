@@ -9,9 +9,10 @@ import attrs
 
 from codara.application.ports import JailSweeper, LeftJail, OpenTurn, Outcome, Unfinished
 from codara.application.turns import failures
-from codara.application.turns.finish import Left, Parcel, diff_fact, left_behind
 from codara.application.turns.live import Running
 from codara.application.turns.means import Means
+from codara.application.turns.parcel import Parcel
+from codara.application.turns.remains import Left, diff_fact, left_behind
 from codara.domain import session, turn
 from codara.errors import CodaraError
 from codara.events import streams
@@ -23,6 +24,15 @@ from codara.events.session import TurnEnd, TurnFailed
 logger = logging.getLogger(__name__)
 
 _LOST = "gateway_lost"
+
+
+@attrs.frozen
+class Abandoned:
+    """A turn that nobody carries any more, and where it worked."""
+
+    turn_id: str
+    workspace_id: str
+    folder: Path
 
 
 @attrs.frozen(kw_only=True)
@@ -69,15 +79,13 @@ class Recovery:
         frames = await means.spool.read(left.turn_id)
         started = open_turn.started
         running = Running.of(started) if started else None
-        remains = await self._left_behind(open_turn, running) if running else None
-        changed = bool(remains and remains.diff.files)
+        remains = await self._left_behind(left, running) if running else None
+        changed = bool(remains and remains.changed)
         end = await self._end(current, open_turn, frames, parcel, changed=changed)
         ask = turn.End(
             ended=_failed(left, end),
             workspace_id=open_turn.workspace_id,
-            diff=await diff_fact(open_turn, parcel, running, remains)
-            if running and remains
-            else None,
+            diff=await diff_fact(left, parcel, running, remains) if running and remains else None,
             leases=running.leases if running else (),
             now=means.clock(),
             idempotency=None if frames or changed else open_turn.idempotency,
@@ -87,10 +95,10 @@ class Recovery:
         )
         await means.spool.remove(left.turn_id)
 
-    async def _left_behind(self, open_turn: session.OpenTurn, running: Running) -> Left:
-        workspace_id = open_turn.workspace_id
-        place = await self.means.deciding.state(streams.workspace(workspace_id))
-        return await left_behind(self.means, workspace_id, Path(place.folder), running, text="")
+    async def _left_behind(self, left: OpenTurn, running: Running) -> Left:
+        place = await self.means.deciding.state(streams.workspace(left.workspace_id))
+        asked = Abandoned(left.turn_id, left.workspace_id, Path(place.folder))
+        return await left_behind(self.means, asked, running, text="")
 
     async def _end(
         self,

@@ -22,7 +22,6 @@ from codara.events import streams
 from codara.events.base import Cause, Event
 from codara.events.gateway import GatewayStarted, GatewayStopped
 from codara.http import app, server
-from codara.http.services import Services
 from codara.ids import new_id
 from codara.version import installed
 

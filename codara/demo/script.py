@@ -3,6 +3,14 @@
 The markers are carried out in their order. Whatever calls a tool ends one request; the next
 request, which brings the tool's result, goes on behind it. How a move is said on the wire is not
 known here.
+
+    [[text:…]] [[think:…]] [[history]] [[instructions]]      what it says
+    [[write:name]] [[write:name=content]] [[append:name=…]]  what it does
+    [[edit:file=old=>new]] [[delete:file]] [[shell:command]]
+    [[sleep:seconds]] [[slow:pieces]]                        how long it takes
+    [[hang:mid]] [[hang:none]]                               how it falls silent
+    [[fail:401|429|429quota|500|503|context|nomodel|drop]]   how it fails; [[fail:500*1]] only once
+    [[quota:percent]]                                        what its headers say
 """
 
 import re

@@ -25,7 +25,7 @@ async def rebuild(
 ) -> Store:
     """A fresh store at `path`, folded up to `until` (None: to the log's present head), and synced.
 
-    `thread` is the one thread the store belongs to from now on. `progress` hears the position
+    All work is done in `thread`, which the caller may end afterwards. `progress` hears the position
     after every batch. If it fails, or is cancelled, the file is closed but stays.
     """
     (store,) = await rebuild_all([(projection, path)], log, thread, until=until, progress=progress)

@@ -30,7 +30,7 @@ class Progress:
 
 
 class Store:
-    """The writing end of a read model's file; every call blocks and belongs to one thread."""
+    """The writing end of a read model's file: every call blocks, one thread at a time has it."""
 
     def __init__(self, projection: Projection, path: Path, db: sqlite3.Connection) -> None:
         self.projection = projection
@@ -161,7 +161,7 @@ def _tables(db: sqlite3.Connection) -> list[tuple[str]]:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None, cached_statements=256)
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA cache_size=-1024")

@@ -62,6 +62,7 @@ class Views:
         self._readers = readers
         self._thread = thread
         self._runner = Runner(log, stores, thread)
+        self._one_rebuild = asyncio.Lock()
         self._closed = False
         self.sessions = Sessions(readers["sessions"], log, clock)
         self.tasks = Tasks(readers["tasks"], log)
@@ -84,10 +85,10 @@ class Views:
         thread = ThreadPoolExecutor(1, thread_name_prefix="views")
         try:
             stores = await _open_stores(folder, log, projections, thread)
+            readers = {store.projection.name: await Reader.open(store.path) for store in stores}
         except BaseException:
             thread.shutdown(wait=False)
             raise
-        readers = {store.projection.name: await Reader.open(store.path) for store in stores}
         return cls(folder, log, stores, readers, thread=thread, clock=clock)
 
     async def catch_up(self, until: int | None = None) -> None:
@@ -124,19 +125,29 @@ class Views:
 
         Questions are answered all the while; a dead read model lives again afterwards.
         """
+        async with self._one_rebuild:
+            store = await self._built(name, progress)
+            before = await self._runner.replace(store)
+            self._stores[name] = store
+            files = {each: self._relative(path) for each, path in self.files().items()}
+            await self._hop(partial(manifest.save, self._folder, files))
+            await self._readers[name].turn_to(store.path)
+            await self._hop(before.close)
+            await self._hop(partial(manifest.sweep, self._folder, files))
+
+    async def _built(self, name: str, progress: Progress | None) -> Store:
+        """In a thread of its own, so that the live ones do not fall behind meanwhile."""
         projection = self._stores[name].projection
         file = await self._hop(partial(manifest.next_file, self._folder, name, projection.version))
-        store = await rebuild(
-            projection, self._log, self._folder / file, self._thread, progress=progress
-        )
-        before = await self._runner.replace(store)
-        self._stores[name] = store
-        await self._hop(partial(_make_current, self._folder, name, file))
-        await self._readers[name].turn_to(store.path)
-        await self._hop(before.close)
-        await self._hop(
-            partial(manifest.remove, self._folder, str(before.path.relative_to(self._folder)))
-        )
+        thread = ThreadPoolExecutor(1, thread_name_prefix="rebuild")
+        try:
+            path = self._folder / file
+            return await rebuild(projection, self._log, path, thread, progress=progress)
+        finally:
+            thread.shutdown(wait=False)
+
+    def _relative(self, path: Path) -> str:
+        return str(path.relative_to(self._folder))
 
     async def close(self) -> None:
         """Stops following and closes every file. Harmless when done twice."""
@@ -210,7 +221,3 @@ def _complete(
     manifest.save(folder, files)
     manifest.sweep(folder, files)
     return [stores[projection.name] for projection in projections]
-
-
-def _make_current(folder: Path, name: str, file: str) -> None:
-    manifest.save(folder, {**manifest.load(folder), name: file})

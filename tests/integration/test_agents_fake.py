@@ -20,6 +20,7 @@ from codara.application.ports import (
 from codara.clock import utc_now
 from codara.errors import AgentFailed
 from tests.agenting import FAKE, Den, Listener, a_den, a_program
+from tests.jailing import need_bubblewrap
 
 
 @pytest.fixture
@@ -243,6 +244,27 @@ async def test_a_program_that_does_not_start_says_why(tmp_path: Path) -> None:
         with pytest.raises(AgentFailed, match="the fake agent does not start"):
             await den.run("hello")
         assert den.pool.processes()["codex"] == 0
+
+
+async def test_without_an_app_server_every_turn_gets_its_own_process(tmp_path: Path) -> None:
+    settings = CodexSettings(binary=str(a_program(tmp_path / "bin", "--old")))
+    async with a_den(tmp_path, settings, walls=False) as den:
+        for _ in range(2):
+            outcome, heard = await den.run("hello")
+            assert (outcome.status, heard.text) == ("completed", "You said: hello")
+            assert heard.usage is not None and heard.usage.input == 10
+            assert den.pool.processes()["codex"] == 0
+        assert den.journal.started_jails == 3
+
+
+@pytest.mark.cli
+async def test_the_scripted_agent_works_behind_walls_too(tmp_path: Path) -> None:
+    need_bubblewrap()
+    async with a_den(tmp_path, CodexSettings(binary=str(FAKE)), walls=True) as den:
+        outcome, heard = await den.run("[[write:a.txt]] [[text:done]]")
+        assert (outcome.status, outcome.jailed, heard.text) == ("completed", True, "done")
+        assert (den.workspace() / "a.txt").exists()
+        assert den.journal.killings == []
 
 
 async def test_a_missing_program_names_the_remedy(tmp_path: Path) -> None:

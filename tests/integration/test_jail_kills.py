@@ -12,7 +12,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from codara.adapters.jail import limits, marks, processes
+from codara.adapters.jail import limits, marks, processes, staging
 from codara.adapters.jail.bubblewrap import Bubblewrap
 from codara.adapters.jail.sweeper import Sweeper
 from codara.errors import ShuttingDown
@@ -212,6 +212,16 @@ async def test_mounts_are_taken_down_with_the_jail(place):
     await place.run(spec)
     left = await place.jails._spawner.run(lambda: Path("/proc/thread-self/mounts").read_text())
     assert spec.jail_id not in left
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only a root gateway stages")
+async def test_a_staging_folder_removed_on_the_host_is_made_again(place):
+    def remove_as_the_host_would():
+        staging._libc.umount2(str(staging.MOUNT_POINT).encode(), staging.MNT_DETACH)
+
+    await place.jails._spawner.run(remove_as_the_host_would)
+    code, _, _ = await place.run(place.spec("/bin/true"))
+    assert code == 0
 
 
 @contextlib.asynccontextmanager

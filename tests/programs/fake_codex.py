@@ -2,7 +2,8 @@
 """An agent that does what the markers of a prompt say, in the app-server's protocol.
 
 Without markers it answers at once. It needs nothing but Python's standard library, so it runs in
-a jail. `--banner` writes a line that is no protocol first, `--dead` ends at once.
+a jail. `--banner` writes a line that is no protocol first, `--dead` ends at once, `--old` knows of
+no app-server: it only takes one prompt per process, and answers it.
 
 [[text:..]] [[think:..]] [[deltas:n]] [[write:name]] [[usage:n]] [[quota:percent]] [[retry:n]]
 [[silence]] [[deaf]] (silence, and interrupts are not answered) [[garbage]] [[badutf8]]
@@ -223,12 +224,22 @@ def kept(thread_id):
     return store().exists() and thread_id in store().read_text().split()
 
 
+def one_turn(prompt):
+    item = {"id": "m", "type": "agent_message", "text": "You said: " + prompt}
+    OUT.write(encode({"type": "thread.started", "thread_id": f"thread-{os.getpid()}"}))
+    OUT.write(encode({"type": "item.completed", "item": item}))
+    OUT.write(encode({"type": "turn.completed", "usage": {"input_tokens": 10}}))
+
+
 def main():
     if "--version" in sys.argv:
         print("fake-codex 0.0.0")
         return
-    if "--dead" in sys.argv:
+    if "--dead" in sys.argv or ("--old" in sys.argv and "app-server" in sys.argv):
         sys.exit("the fake agent does not start")
+    if "exec" in sys.argv:
+        one_turn(sys.stdin.read())
+        return
     if "--banner" in sys.argv:
         OUT.write(b"Welcome to the fake agent!\n")
     Agent().serve()

@@ -39,8 +39,7 @@ def enter() -> None:
     try:
         _check(_libc.unshare(CLONE_NEWNS | CLONE_FS))
         _mount("none", "/", None, MS_REC | MS_SLAVE)
-        MOUNT_POINT.mkdir(mode=0o711, exist_ok=True)
-        _mount("codara", str(MOUNT_POINT), "tmpfs", MS_NOSUID | MS_NODEV, f"mode=0711,size={MIB}")
+        _prepare()
     except OSError as refused:
         raise JailUnavailable(
             f"mount namespace: {refused.strerror}. A gateway that runs as root needs CAP_SYS_ADMIN"
@@ -53,6 +52,7 @@ def stage(jail_id: str, sources: list[Source]) -> dict[str, Path]:
 
     Runs in the thread that entered. The folders are opened without following a last link.
     """
+    _prepare()
     below = MOUNT_POINT / jail_id
     below.mkdir(mode=0o711)
     staged: dict[str, Path] = {}
@@ -94,6 +94,13 @@ def adopt(path: Path, uid: int) -> None:
         for name in (*folders, *files):
             with contextlib.suppress(FileNotFoundError):
                 os.chown(name, uid, uid, dir_fd=fd, follow_symlinks=False)
+
+
+def _prepare() -> None:
+    """Mounts the folder; anew if somebody removed it on the host, which unmounts it here too."""
+    if not MOUNT_POINT.is_mount():
+        MOUNT_POINT.mkdir(mode=0o711, exist_ok=True)
+        _mount("codara", str(MOUNT_POINT), "tmpfs", MS_NOSUID | MS_NODEV, f"mode=0711,size={MIB}")
 
 
 def _mount(source: str, target: str, kind: str | None, flags: int, data: str | None = None) -> None:

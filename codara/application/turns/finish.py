@@ -2,118 +2,24 @@
 
 import asyncio
 from functools import partial
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import attrs
 import orjson
 
-from codara.application.ports import Diff, Outcome, QuotaSeen, Snapshot
-from codara.application.turns import failures, texts
+from codara.application.ports import Outcome, QuotaSeen
+from codara.application.turns import failures
 from codara.application.turns.commands import TurnResult
 from codara.application.turns.live import Run, Running
 from codara.application.turns.means import Means
+from codara.application.turns.parcel import Parcel
+from codara.application.turns.persist import lasting
+from codara.application.turns.remains import Left, diff_fact, left_behind
 from codara.application.turns.run import Heard
-from codara.domain import actions, turn
-from codara.domain.action import Action
+from codara.domain import turn
 from codara.errors import CodaraError
 from codara.events.account import QuotaWindow
-from codara.events.base import PayloadRef
-from codara.events.payloads import SealedPayload
 from codara.events.session import TurnCancelled, TurnCompleted, TurnEnd, TurnFailed
-from codara.events.workspace import DiffRecorded, FileChange
-
-_INLINE_FILES = 50
-_SMALL_TEXT = 16_384
-_UNCHANGED = Diff(files=(), patch="", truncated=False)
-
-
-@attrs.frozen(kw_only=True)
-class Left:
-    """What a turn left behind in its workspace."""
-
-    final: Snapshot
-    diff: Diff
-    actions: tuple[Action, ...]
-
-
-@attrs.define(kw_only=True)
-class Parcel:
-    """Payloads that are appended with the end."""
-
-    means: Means
-    subject: str
-    payloads: list[SealedPayload] = attrs.field(factory=list)
-
-    async def text(self, text: str) -> texts.Text:
-        """Keeps a text, as a payload if it is long."""
-        kept = await texts.kept(self.means.log, self.subject, text)
-        self.payloads.extend(kept.payloads)
-        return kept
-
-    async def data(self, data: bytes) -> PayloadRef | None:
-        """Keeps bytes as a payload; None if there are none."""
-        if not data:
-            return None
-        sealed = await self.means.log.seal(self.subject, data)
-        self.payloads.append(sealed)
-        return sealed.ref
-
-
-async def left_behind(
-    means: Means, workspace_id: str, folder: Path, running: Running, *, text: str
-) -> Left:
-    """Looks at the workspace as it is now, against the turn's baseline."""
-    final = await means.workspaces.snapshot(workspace_id, folder)
-    diff = _UNCHANGED
-    if final.tree != running.baseline:
-        diff = await means.workspaces.diff(workspace_id, running.baseline, final.tree)
-    if len(text) + len(diff.patch) > _SMALL_TEXT:
-        found = await asyncio.to_thread(actions.both, text, diff.patch)
-    else:
-        found = actions.both(text, diff.patch)
-    return Left(final=final, diff=diff, actions=found)
-
-
-class _Place(Protocol):
-    """A turn, and where it works."""
-
-    @property
-    def turn_id(self) -> str: ...
-
-    @property
-    def workspace_id(self) -> str: ...
-
-
-async def diff_fact(asked: _Place, parcel: Parcel, running: Running, left: Left) -> DiffRecorded:
-    """What changed, as a fact; long lists and patches become payloads."""
-    files, diff = left.diff.files, left.diff
-    patch = await parcel.text(diff.patch)
-    many = len(files) > _INLINE_FILES
-    return DiffRecorded(
-        workspace_id=asked.workspace_id,
-        turn_id=asked.turn_id,
-        user_id=parcel.subject,
-        base=running.baseline,
-        final=left.final.tree,
-        changed=len(files),
-        added_lines=sum(each.added for each in files),
-        deleted_lines=sum(each.deleted for each in files),
-        truncated=diff.truncated,
-        partial=_partial(running, left),
-        files=() if many else files,
-        files_payload=await parcel.data(_file_list(files)) if many else None,
-        patch=patch.inline,
-        patch_payload=patch.ref,
-    )
-
-
-def _file_list(files: tuple[FileChange, ...]) -> bytes:
-    return orjson.dumps([attrs.asdict(each) for each in files])
-
-
-def _partial(running: Running, left: Left) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*running.partial, *left.final.partial)))
 
 
 def _windows(seen: QuotaSeen | None) -> tuple[QuotaWindow, ...]:
@@ -149,20 +55,18 @@ class Finish:
         means, run, asked = self.means, self.run, self.run.asked
         since = asyncio.get_running_loop().time()
         await self.heard.settled()
-        left = await left_behind(
-            means, asked.workspace_id, asked.folder, self.running, text=self.heard.answer
-        )
+        left = await left_behind(means, asked, self.running, text=self.heard.answer)
         frames = await self.heard.spool.close()
         run.mark("finish", since)
         run.mark("total", run.began)
         error = self._error(left)
-        position = await self._append(left, frames, error)
+        position = await lasting(run, partial(self._append, left, frames, error))
         await means.spool.remove(asked.turn_id)
         await means.feed.wait_for(position, 1.0)
         return error or self._result(left, position)
 
     def _untouched(self, left: Left) -> bool:
-        return not self.heard.tool_ran and not left.diff.files
+        return not (self.heard.tool_ran or left.changed)
 
     def _error(self, left: Left) -> CodaraError | None:
         untouched = self._untouched(left)
@@ -204,7 +108,7 @@ class Finish:
             frames=await self.parcel.data(frames),
             actions=await self.parcel.data(orjson.dumps(found) if found else b""),
             tool_ran=self.heard.tool_ran,
-            changed=bool(left.diff.files),
+            changed=left.changed,
             timings=dict(self.run.timings),
         )
 
@@ -249,7 +153,7 @@ class Finish:
             files=diff.files,
             diff=diff.patch,
             diff_truncated=diff.truncated,
-            partial=_partial(self.running, left),
+            partial=left.partial,
             actions=tuple(action.as_dict() for action in left.actions),
             dirty=False,
             jailed=self.outcome.jailed,

@@ -5,6 +5,7 @@ from functools import partial
 from codara.application.turns import failures, texts
 from codara.application.turns.live import Run
 from codara.application.turns.means import Means
+from codara.application.turns.persist import lasting
 from codara.domain import turn
 from codara.errors import CodaraError
 from codara.events.session import TurnCancelled, TurnEnd, TurnFailed
@@ -25,8 +26,13 @@ async def refuse(means: Means, run: Run, error: CodaraError) -> CodaraError:
         now=now,
         idempotency=asked.idempotency,
     )
-    decided = await means.deciding.decide(ask.streams(), partial(turn.end, ask=ask), run.cause)
-    await means.feed.wait_for(decided.position or 0, 1.0)
+
+    async def append() -> int:
+        decision = partial(turn.end, ask=ask)
+        decided = await means.deciding.decide(ask.streams(), decision, run.cause)
+        return decided.position or 0
+
+    await means.feed.wait_for(await lasting(run, append), 1.0)
     return error
 
 

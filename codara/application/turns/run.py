@@ -1,6 +1,7 @@
 """Run: the agent at work; its frames go to the spool, and to whoever listens."""
 
 import asyncio
+import logging
 from functools import partial
 
 import attrs
@@ -21,6 +22,8 @@ from codara.application.turns.means import Means
 from codara.domain import turn
 from codara.events import streams
 from codara.events.session import BackendBound, Usage
+
+logger = logging.getLogger(__name__)
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -79,9 +82,11 @@ class Heard:
             self.binding = asyncio.create_task(_bind(self.means, self.run, backend_id))
 
     async def settled(self) -> None:
-        """The thread's id is in the log, if there was a new one."""
+        """Waits until the thread's new id is in the log; the end of the turn carries it anyway."""
         if self.binding:
-            await self.binding
+            await asyncio.wait({self.binding})
+            if error := self.binding.exception():
+                logger.warning("the thread of task %s: %s", self.run.asked.turn_id, error)
 
 
 async def run_agent(means: Means, run: Run, heard: Heard) -> Outcome:

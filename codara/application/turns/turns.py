@@ -31,6 +31,8 @@ from codara.events.request import RequestAnswered, RequestRefused
 logger = logging.getLogger(__name__)
 
 _ADMISSION_TRIES = 20
+_END_SECONDS = 15.0
+"""How long the ends of cancelled turns may take at shutdown."""
 
 Handle = TurnHandle | recorded.RecordedHandle
 
@@ -212,7 +214,9 @@ class Turns:
         for run in list(self._runs.values()):
             run.cancel("shutdown", "system:gateway")
         if self._carriers:
-            await asyncio.wait(set(self._carriers))
+            await asyncio.wait(set(self._carriers), timeout=_END_SECONDS)
+        for carrier in set(self._carriers):
+            carrier.cancel()
 
 
 def _abandon(admission: "asyncio.Task[Handle]") -> None:

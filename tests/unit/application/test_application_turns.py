@@ -372,9 +372,8 @@ async def test_a_cancelled_turn_says_who_cancelled_it(house: House) -> None:
     with pytest.raises(errors.TaskCancelled):
         await handle.result()
     recorded = await house.log.read(0, limit=1000)
-    assert [e for e in recorded if isinstance(e.event, TurnCancelled)][0].metadata.actor == (
-        "operator:op_1"
-    )
+    (cancelled,) = [each for each in recorded if isinstance(each.event, TurnCancelled)]
+    assert cancelled.metadata.actor == "operator:op_1"
 
 
 async def test_a_waiting_turn_can_be_cancelled(house: House) -> None:
@@ -476,8 +475,46 @@ async def test_a_caller_cancelled_while_it_is_admitted_leaves_no_turn_behind(hou
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):
         await caller
+    await wait_for(house, "session.turn_cancelled")
+    assert house.agents.turns == [] or house.agents.cancelled == 1
+
+
+async def test_a_workspace_that_cannot_be_looked_at_still_ends_the_turn(house: House) -> None:
+    async def breaks(turn: AgentTurn, sink: FrameSink) -> Outcome:
+        house.workspaces.broken = True
+        return await says_hello(turn, sink)
+
+    house.agents.script = breaks
+    result = await house.ask()
+    assert result.partial == ("unreadable",)
+    assert result.diff_truncated
+    assert (await house.trail("workspace"))[-1] == "workspace.unlocked"
+
+
+async def test_a_full_disk_delays_the_end_and_loses_nothing(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate()
+    house.agents.script = gate
+    handle = await house.turns.submit(command())
+    await gate.reached.wait()
+    await wait_for(house, "session.backend_bound")
+    queue, full = house.log.queue, errors.StorageFull("no room")
+
+    def refuses(*_: object) -> None:
+        raise full
+
+    monkeypatch.setattr(house.log, "queue", refuses)
+    gate.open.set()
+    with pytest.raises(errors.StorageFull):
+        await handle.result()
+    monkeypatch.setattr(house.log, "queue", queue)
+    await wait_for(house, "session.turn_completed")
+    assert (await house.trail("lease"))[-1] == "lease.released"
+
+
+async def wait_for(house: House, name: str) -> None:
     seen = 0
-    while "session.turn_cancelled" not in await house.trail("session"):
+    while name not in await house.trail(name.partition(".")[0]):
         seen = max(seen, house.log.head())
         await house.log.wait_past(seen)
-    assert house.agents.turns == [] or house.agents.cancelled == 1

@@ -108,7 +108,7 @@ def fold(projection: Any, path: Path, *batches: list[Recorded]) -> str:
     return digest(path)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @where(history=histories(), data=st.data())
 def test_folded_once_in_two_halves_or_cut_off_the_rows_are_the_same(
     history: list[Recorded], data: st.DataObject
