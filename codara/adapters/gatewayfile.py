@@ -26,9 +26,7 @@ class RunningGateway:
 def write(data_dir: Path, address: str, token: str) -> RunningGateway:
     """Says that this process serves `address` (``http://host:port``); the file is 0600."""
     pid = os.getpid()
-    running = RunningGateway(
-        address=address, token=token, pid=pid, start_time=start_time(pid) or 0
-    )
+    running = RunningGateway(address=address, token=token, pid=pid, start_time=start_time(pid) or 0)
     draft = data_dir / f".{FILE}.{pid}"
     write_private(draft, json.dumps(attrs.asdict(running)))
     draft.replace(data_dir / FILE)

@@ -12,6 +12,7 @@ import attrs
 from aiohttp import web
 
 from codara.adapters import gatewayfile
+from codara.adapters.jail.probe import probe
 from codara.adapters.jail.sweeper import Sweeper
 from codara.application.recovery import Recovery
 from codara.bootstrap.house import House, open_house
@@ -55,6 +56,7 @@ async def serve(
         listener = stack.enter_context(_listener(settings))
         house = await _open_waiting(loaded, stack)
         gateway_id = new_id("gtw")
+        await _prove_jail(settings)
         await house.jails.start_up()
         await _recover(house, gateway_id)
         await _opening(house, gateway_id)
@@ -82,6 +84,16 @@ def _refuse_unjailed(settings: Settings, *, accepted: bool) -> None:
         )
 
 
+async def _prove_jail(settings: Settings) -> None:
+    """Runs a jail that tries to get out; JailUnavailable if it succeeds, or cannot be made."""
+    if settings.jail.mode == "unsafe":
+        return
+    result = await probe(uid=settings.jail.uid)
+    for check in result.checks:
+        if not check.ok:
+            raise JailUnavailable(f"{check.detail or check.name}. {check.remedy}")
+
+
 def _jail_words(settings: Settings) -> str:
     if settings.jail.mode == "unsafe":
         return "NONE: agents run unjailed, and every answer says so"
@@ -96,7 +108,7 @@ def _listener(settings: Settings) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=512)
     except OSError as error:
         raise AddressInUse(
-            f"The gateway cannot listen on {host}:{port} ({error.strerror or error}). "
+            f"The gateway cannot listen on {host}:{port} ({os.strerror(error.errno or 0)}). "
             "Stop the program that uses it, or choose another --port."
         ) from error
 
