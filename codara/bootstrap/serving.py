@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
