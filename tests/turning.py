@@ -189,6 +189,14 @@ class House:
         names = [each.event.name for each in recorded]
         return [name for name in names if name.partition(".")[0] in areas]
 
+    async def happened(self, name: str) -> None:
+        """Waits until an event of that name is in the log."""
+        while True:
+            head = self.log.head()
+            if name in await self.trail(name.partition(".")[0]):
+                return
+            await self.log.wait_past(head)
+
     async def the(self, kind: type[Any]) -> Any:
         """The last event of that class."""
         recorded = await self.log.read(0, limit=10_000)

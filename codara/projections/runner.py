@@ -17,7 +17,7 @@ from codara.events.base import Recorded
 from codara.projections.base import ReadableLog
 from codara.projections.store import Store
 
-BATCH = 1_000
+BATCH = 250
 RETRY_SECONDS = 1.0
 
 _LOG = logging.getLogger(__name__)

@@ -146,6 +146,7 @@ class Run:
                 raise Stopped
             return task.result()
         finally:
+            task.cancel()
             self.work = None
 
     def join(self) -> None:

@@ -115,7 +115,7 @@ async def started_turn(house: House, **changes: object) -> OpenTurn:
     async for frame in handle.frames():
         if isinstance(frame, TextDelta):
             break
-    await wait_for_fact(house, "session.backend_bound")
+    await house.happened("session.backend_bound")
     return OpenTurn(
         turn_id=handle.turn_id,
         session_id=handle.session_id,
@@ -123,13 +123,6 @@ async def started_turn(house: House, **changes: object) -> OpenTurn:
         user_id=given.USER,
         started=True,
     )
-
-
-async def wait_for_fact(house: House, name: str) -> None:
-    seen = 0
-    while name not in await house.trail(name.partition(".")[0]):
-        seen = max(seen, house.log.head())
-        await house.log.wait_past(seen)
 
 
 async def facts(house: House, kind: type[Event]) -> list[Event]:

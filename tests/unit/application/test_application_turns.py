@@ -475,7 +475,7 @@ async def test_a_caller_cancelled_while_it_is_admitted_leaves_no_turn_behind(hou
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):
         await caller
-    await wait_for(house, "session.turn_cancelled")
+    await house.happened("session.turn_cancelled")
     assert house.agents.turns == [] or house.agents.cancelled == 1
 
 
@@ -498,7 +498,7 @@ async def test_a_full_disk_delays_the_end_and_loses_nothing(
     house.agents.script = gate
     handle = await house.turns.submit(command())
     await gate.reached.wait()
-    await wait_for(house, "session.backend_bound")
+    await house.happened("session.backend_bound")
     queue, full = house.log.queue, errors.StorageFull("no room")
 
     def refuses(*_: object) -> None:
@@ -509,12 +509,5 @@ async def test_a_full_disk_delays_the_end_and_loses_nothing(
     with pytest.raises(errors.StorageFull):
         await handle.result()
     monkeypatch.setattr(house.log, "queue", queue)
-    await wait_for(house, "session.turn_completed")
+    await house.happened("session.turn_completed")
     assert (await house.trail("lease"))[-1] == "lease.released"
-
-
-async def wait_for(house: House, name: str) -> None:
-    seen = 0
-    while name not in await house.trail(name.partition(".")[0]):
-        seen = max(seen, house.log.head())
-        await house.log.wait_past(seen)
