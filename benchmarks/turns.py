@@ -19,7 +19,8 @@ import attrs
 
 from benchmarks.common import quantile, run, scratch, show
 from codara.application.accounts import NewAccount
-from codara.application.ports import AgentTurn, Frame
+from codara.application.ports.agents import AgentTurn
+from codara.application.ports.frames import Frame
 from codara.application.users import NewUser
 from codara.bootstrap import serving
 from codara.bootstrap.house import House

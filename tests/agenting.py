@@ -18,14 +18,8 @@ from codara.adapters.agents.pool import AgentPool
 from codara.adapters.jail.bubblewrap import Bubblewrap
 from codara.adapters.jail.jails import Jails
 from codara.adapters.jail.unsafe import Unsafe
-from codara.application.ports import (
-    AgentTurn,
-    Frame,
-    Outcome,
-    TextDelta,
-    UsageSeen,
-    Warned,
-)
+from codara.application.ports.agents import AgentTurn, Outcome
+from codara.application.ports.frames import Frame, TextDelta, UsageSeen, Warned
 from codara.clock import utc_now
 
 JAIL_UID = 10001

@@ -12,15 +12,9 @@ import attrs
 
 from codara.application.callers import Caller
 from codara.application.deciding import Deciding
-from codara.application.ports import (
-    AgentTurn,
-    BackendSeen,
-    Diff,
-    FrameSink,
-    Outcome,
-    Snapshot,
-    TextDelta,
-)
+from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
+from codara.application.ports.frames import BackendSeen, TextDelta
+from codara.application.ports.workspaces import Diff, Snapshot
 from codara.application.turns.commands import Message, RunTurn
 from codara.application.turns.means import Limits, Means, Patience
 from codara.application.turns.turns import Turns

@@ -6,7 +6,7 @@ from typing import Final
 import attrs
 
 from codara.application.deciding import Deciding, Decision
-from codara.application.ports import Vault
+from codara.application.ports.secrets import Vault
 from codara.clock import Clock
 from codara.domain import account, credential, text
 from codara.errors import InvalidRequest, NotFound

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from codara.application.ports import Agents
+from codara.application.ports.agents import Agents
 from codara.domain import models
 from codara.errors import CodaraError
 

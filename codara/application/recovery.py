@@ -7,7 +7,9 @@ from pathlib import Path
 
 import attrs
 
-from codara.application.ports import JailSweeper, LeftJail, OpenTurn, Outcome, Unfinished
+from codara.application.ports.agents import Outcome
+from codara.application.ports.jails import JailSweeper, LeftJail
+from codara.application.ports.views import OpenTurn, Unfinished
 from codara.application.turns import failures
 from codara.application.turns.live import Running
 from codara.application.turns.means import Means

@@ -9,7 +9,8 @@ import attrs
 from codara.application.callers import Caller
 from codara.application.deciding import Deciding, States
 from codara.application.keys import IssuedKey, fresh_key, has_form, issue
-from codara.application.ports import Keys, KeyStreams
+from codara.application.ports.secrets import Keys
+from codara.application.ports.views import KeyStreams
 from codara.clock import Clock
 from codara.domain import key, name, text, user
 from codara.errors import InvalidApiKey, NotFound

@@ -9,7 +9,8 @@ import attrs
 
 from codara.application.callers import Caller
 from codara.application.deciding import Deciding
-from codara.application.ports import Keys, Workspaces
+from codara.application.ports.secrets import Keys
+from codara.application.ports.workspaces import Workspaces
 from codara.domain import name
 from codara.domain.workspace import Workspace
 from codara.errors import NotFound, WorkspaceAccessDenied

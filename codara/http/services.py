@@ -10,7 +10,7 @@ from aiohttp import web
 from codara.application.accounts import Accounts
 from codara.application.models import Models
 from codara.application.operators import Operators
-from codara.application.ports import Frame
+from codara.application.ports.frames import Frame
 from codara.application.turns.commands import RunTurn, Started, TurnResult
 from codara.application.users import Users
 from codara.clock import Clock

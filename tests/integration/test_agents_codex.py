@@ -13,7 +13,7 @@ from aiohttp import web
 
 from codara.adapters.agents.codex.config import REMEDY, CodexSettings, native_program
 from codara.adapters.agents.programs import find_program, project_folders
-from codara.application.ports import (
+from codara.application.ports.frames import (
     BackendSeen,
     FileHint,
     QuotaSeen,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from codara.adapters.agents.codex.config import CodexSettings
-from codara.application.ports import (
+from codara.application.ports.frames import (
     BackendSeen,
     QuotaSeen,
     ReasoningDelta,

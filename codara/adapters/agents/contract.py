@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
-from codara.application.ports import AgentTurn, FrameSink, Outcome
+from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 
 
 class Session(Protocol):

@@ -5,7 +5,7 @@ import attrs
 from codara.adapters.agents.homes import Homes
 from codara.adapters.jail.jails import Jails
 from codara.adapters.jail.spec import JailLimits
-from codara.application.ports import Vault
+from codara.application.ports.secrets import Vault
 from codara.clock import Clock, utc_now
 from codara.ids import NewId, new_id
 

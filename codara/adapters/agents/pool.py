@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 from codara.adapters.agents.contract import Runtime, Session
 from codara.adapters.agents.watch import to_the_end
-from codara.application.ports import AgentTurn, FrameSink, Outcome
+from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.clock import Clock, utc_now
 from codara.errors import AgentFailed, ShuttingDown
 

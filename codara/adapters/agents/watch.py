@@ -5,7 +5,7 @@ from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any, Self
 
-from codara.application.ports import AgentTurn
+from codara.application.ports.agents import AgentTurn
 from codara.clock import Clock
 
 

@@ -15,7 +15,7 @@ from codara.adapters.jail import forwarding
 from codara.adapters.jail.mask import Mask
 from codara.adapters.jail.proxy import Proxy
 from codara.adapters.jail.spec import PROXY_PORT, Lending
-from codara.application.ports import JailJournal
+from codara.application.ports.jails import JailJournal
 
 MOST_CONNECTIONS = 128
 CLOSE_SECONDS = 1.0

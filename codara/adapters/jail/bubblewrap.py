@@ -18,7 +18,7 @@ from codara.adapters.jail.spawner import SYSTEM_PATH, Spawned, Spawner, read_inn
 from codara.adapters.jail.spec import BROKER_PORT, HOME_INSIDE, PROXY_PORT, JailSpec
 from codara.adapters.jail.starting import Starting, announce, ready
 from codara.adapters.jail.walled import WalledProcess
-from codara.application.ports import JailJournal
+from codara.application.ports.jails import JailJournal
 from codara.errors import JailUnavailable
 
 LAST_WORDS_SECONDS = 5.0

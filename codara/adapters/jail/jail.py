@@ -11,7 +11,7 @@ import attrs
 from codara.adapters.jail.broker import Broker
 from codara.adapters.jail.lines import lines_of
 from codara.adapters.jail.pipes import Pipes
-from codara.application.ports import JailJournal
+from codara.application.ports.jails import JailJournal
 
 KILL_SECONDS = 10.0
 LAST_WORDS_SECONDS = 1.0

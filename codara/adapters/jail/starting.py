@@ -9,7 +9,7 @@ from codara.adapters.jail import bwrap, processes, remedies
 from codara.adapters.jail.doors import Doors
 from codara.adapters.jail.jail import Jail
 from codara.adapters.jail.spec import JailSpec
-from codara.application.ports import JailJournal
+from codara.application.ports.jails import JailJournal
 from codara.errors import CodaraError, JailUnavailable, ShuttingDown
 
 READY_SECONDS = 15.0

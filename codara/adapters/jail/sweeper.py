@@ -7,7 +7,7 @@ import signal
 from collections.abc import Sequence
 
 from codara.adapters.jail import limits, marks, processes
-from codara.application.ports import LeftJail
+from codara.application.ports.jails import LeftJail
 
 KILL_SECONDS = 10.0
 

@@ -21,7 +21,7 @@ from codara.adapters.jail.outgoing import outgoing_session
 from codara.adapters.jail.pipes import connect
 from codara.adapters.jail.spec import BROKER_PORT, PROXY_PORT, JailLimits, JailSpec
 from codara.adapters.jail.starting import Starting, announce, ready
-from codara.application.ports import JailJournal
+from codara.application.ports.jails import JailJournal
 from codara.errors import JailUnavailable
 
 GRACE_SECONDS = 3.0

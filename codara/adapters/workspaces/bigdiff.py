@@ -15,7 +15,7 @@ import attrs
 
 from codara.adapters.workspaces.diff import between
 from codara.adapters.workspaces.trees import TreeStore, shield_from_host_config
-from codara.application.ports import Diff
+from codara.application.ports.workspaces import Diff
 from codara.events.workspace import FileChange
 
 _MODULE = "codara.adapters.workspaces.bigdiff"

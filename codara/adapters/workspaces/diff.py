@@ -10,7 +10,7 @@ from pygit2.enums import DeltaStatus, DiffFind
 from codara.adapters.workspaces.compare import differences
 from codara.adapters.workspaces.names import shown
 from codara.adapters.workspaces.trees import TreeStore
-from codara.application.ports import Diff
+from codara.application.ports.workspaces import Diff
 from codara.events.workspace import FileChange
 
 SMALL_FILES = 64

@@ -17,7 +17,7 @@ from codara.adapters.workspaces.places import Place, Places
 from codara.adapters.workspaces.safezone import SafeZone
 from codara.adapters.workspaces.trees import EMPTY_TREE, TreeStore, shield_from_host_config
 from codara.adapters.workspaces.walker import Limits, Stopped, Walk
-from codara.application.ports import Diff, Snapshot
+from codara.application.ports.workspaces import Diff, Snapshot
 from codara.errors import ShuttingDown, StorageFull
 
 _T = TypeVar("_T")

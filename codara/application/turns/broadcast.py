@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from codara.application.ports import Frame
+from codara.application.ports.frames import Frame
 
 
 class Broadcast:

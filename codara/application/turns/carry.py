@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from codara.application.ports import Outcome
+from codara.application.ports.agents import Outcome
 from codara.application.turns.commands import TurnResult
 from codara.application.turns.finish import Finish
 from codara.application.turns.live import Run, Stopped

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from codara import errors
-from codara.application.ports import Outcome
+from codara.application.ports.agents import Outcome
 from codara.domain import account
 from codara.domain.turn import AccountChange
 from codara.errors import CodaraError

@@ -7,7 +7,8 @@ from typing import Any
 import attrs
 import orjson
 
-from codara.application.ports import Outcome, QuotaSeen
+from codara.application.ports.agents import Outcome
+from codara.application.ports.frames import QuotaSeen
 from codara.application.turns import failures
 from codara.application.turns.commands import TurnResult
 from codara.application.turns.live import Run, Running

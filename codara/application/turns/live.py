@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from codara.application.ports import Frame
+from codara.application.ports.frames import Frame
 from codara.application.turns.broadcast import Broadcast
 from codara.application.turns.commands import RunTurn, Started, TurnResult
 from codara.errors import CodaraError

@@ -7,14 +7,11 @@ from datetime import timedelta
 import attrs
 
 from codara.application.deciding import Deciding
-from codara.application.ports import (
-    AccountStandings,
-    Agents,
-    Keys,
-    LiveFeed,
-    Spool,
-    Workspaces,
-)
+from codara.application.ports.agents import Agents
+from codara.application.ports.secrets import Keys
+from codara.application.ports.spool import Spool
+from codara.application.ports.views import AccountStandings, LiveFeed
+from codara.application.ports.workspaces import Workspaces
 from codara.clock import Clock
 from codara.events import streams
 from codara.events.log import EventLog

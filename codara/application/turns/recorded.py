@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import attrs
 import orjson
 
-from codara.application.ports import Frame, TextDelta
+from codara.application.ports.frames import Frame, TextDelta
 from codara.application.turns import failures, texts
 from codara.application.turns.commands import Started, TurnResult
 from codara.domain.workspace import Workspace

@@ -8,7 +8,7 @@ from typing import Protocol
 import attrs
 import orjson
 
-from codara.application.ports import Diff, Snapshot
+from codara.application.ports.workspaces import Diff, Snapshot
 from codara.application.turns.live import Running
 from codara.application.turns.means import Means
 from codara.application.turns.parcel import Parcel

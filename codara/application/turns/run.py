@@ -6,17 +6,16 @@ from functools import partial
 
 import attrs
 
-from codara.application.ports import (
-    AgentTurn,
+from codara.application.ports.agents import AgentTurn, Outcome
+from codara.application.ports.frames import (
     BackendSeen,
     Frame,
-    Outcome,
     QuotaSeen,
-    SpoolFile,
     TextDelta,
     ToolStarted,
     UsageSeen,
 )
+from codara.application.ports.spool import SpoolFile
 from codara.application.turns.live import Run
 from codara.application.turns.means import Means
 from codara.domain import turn

@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 from functools import partial
 
-from codara.application.ports import AccountStanding
+from codara.application.ports.views import AccountStanding
 from codara.application.turns.commands import Started
 from codara.application.turns.live import Run, Running
 from codara.application.turns.means import Means

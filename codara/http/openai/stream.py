@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from codara.application.ports import TextDelta
+from codara.application.ports.frames import TextDelta
 from codara.application.turns.commands import TurnResult
 from codara.http.errors import error_body, presentable
 from codara.http.openai.answer import Reply

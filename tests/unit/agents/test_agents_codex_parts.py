@@ -14,7 +14,7 @@ from codara.adapters.agents.codex.outcome import Ending, outcome_of
 from codara.adapters.agents.codex.parse import appserver_line, is_progress
 from codara.adapters.agents.codex.quota import retry_at, windows_of
 from codara.adapters.agents.codex.reading import Ended, Reading, Tokens, count, speak
-from codara.application.ports import TextDelta, WindowSeen
+from codara.application.ports.frames import TextDelta, WindowSeen
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 DONE = Reading(thread_id="t", ended=Ended("completed"))

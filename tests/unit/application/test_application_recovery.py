@@ -8,13 +8,8 @@ import attrs
 import pytest
 
 from codara import errors
-from codara.application.ports import (
-    AgentTurn,
-    BackendSeen,
-    FrameSink,
-    Outcome,
-    TextDelta,
-)
+from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
+from codara.application.ports.frames import BackendSeen, TextDelta
 from codara.application.recovery import Recovery
 from codara.events.base import Event
 from codara.events.gateway import GatewayRecovered

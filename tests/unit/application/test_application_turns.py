@@ -10,14 +10,8 @@ import pytest
 
 from codara import errors
 from codara.application.callers import Caller
-from codara.application.ports import (
-    AgentTurn,
-    BackendSeen,
-    FrameSink,
-    Outcome,
-    TextDelta,
-    ToolStarted,
-)
+from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
+from codara.application.ports.frames import BackendSeen, TextDelta, ToolStarted
 from codara.application.turns.commands import Message
 from codara.events.account import HealthChanged
 from codara.events.session import TurnCancelled, TurnCompleted, TurnFailed, TurnStarted

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from codara.application.callers import Caller
 from codara.application.models import Models
-from codara.application.ports import Frame, TextDelta
+from codara.application.ports.frames import Frame, TextDelta
 from codara.application.turns.commands import RunTurn, Started, TurnResult
 from codara.errors import CodaraError, InvalidApiKey, UserSuspended
 from codara.events.session import Usage

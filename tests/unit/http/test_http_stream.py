@@ -21,7 +21,7 @@ from door import (
 )
 from openai import AsyncOpenAI
 
-from codara.application.ports import Frame, ReasoningDelta, TextDelta, ToolStarted
+from codara.application.ports.frames import Frame, ReasoningDelta, TextDelta, ToolStarted
 from codara.errors import AgentFailed, SessionBusy
 from codara.http.openai import stream
 

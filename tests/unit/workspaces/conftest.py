@@ -8,7 +8,7 @@ import pytest
 
 from codara.adapters.workspaces.folders import Folders
 from codara.adapters.workspaces.walker import Limits
-from codara.application.ports import Diff, Snapshot
+from codara.application.ports.workspaces import Diff, Snapshot
 
 
 @attrs.frozen

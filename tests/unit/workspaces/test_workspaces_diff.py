@@ -7,7 +7,7 @@ import pytest
 
 from codara.adapters.workspaces import diff as diffs
 from codara.adapters.workspaces.trees import EMPTY_TREE
-from codara.application.ports import Diff
+from codara.application.ports.workspaces import Diff
 
 LOST = Diff(files=(), patch="", truncated=True)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from codara.adapters.workspaces.folders import Folders
-from codara.application.ports import Diff
+from codara.application.ports.workspaces import Diff
 from codara.errors import WorkspaceAccessDenied
 
 

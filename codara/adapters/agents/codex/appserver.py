@@ -16,7 +16,8 @@ from codara.adapters.agents.codex.turn import CodexTurn
 from codara.adapters.agents.leftovers import left_running
 from codara.adapters.agents.watch import Watch, to_the_end
 from codara.adapters.jail.jail import Jail
-from codara.application.ports import AgentTurn, BackendSeen, FrameSink, Outcome, Warned
+from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
+from codara.application.ports.frames import BackendSeen, Warned
 from codara.clock import Clock
 from codara.errors import AgentFailed
 

@@ -14,7 +14,8 @@ from codara.adapters.agents.codex.turn import CodexTurn
 from codara.adapters.agents.output import Exit, Output
 from codara.adapters.agents.watch import Watch, to_the_end
 from codara.adapters.jail.jail import Jail
-from codara.application.ports import AgentTurn, FrameSink, Outcome, Warned
+from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
+from codara.application.ports.frames import Warned
 from codara.clock import Clock
 
 Launch = Callable[[AgentTurn, str | None], Awaitable[Jail]]

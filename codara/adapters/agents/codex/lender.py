@@ -4,7 +4,8 @@ import attrs
 
 from codara.adapters.agents.codex.turn import CodexTurn
 from codara.adapters.jail.spec import Lending
-from codara.application.ports import AgentTurn, Vault
+from codara.application.ports.agents import AgentTurn
+from codara.application.ports.secrets import Vault
 
 
 @attrs.frozen

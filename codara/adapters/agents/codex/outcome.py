@@ -6,7 +6,8 @@ import attrs
 
 from codara.adapters.agents.codex.causes import cause_of
 from codara.adapters.agents.codex.reading import Reading
-from codara.application.ports import Outcome, WindowSeen
+from codara.application.ports.agents import Outcome
+from codara.application.ports.frames import WindowSeen
 
 _ENOUGH = 100.0
 

@@ -16,7 +16,7 @@ from codara.adapters.agents.codex.reading import (
     think,
     window,
 )
-from codara.application.ports import (
+from codara.application.ports.frames import (
     BackendSeen,
     FileHint,
     QuotaSeen,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from codara.application.ports import WindowSeen
+from codara.application.ports.frames import WindowSeen
 
 _WINDOWS = ("primary", "secondary")
 

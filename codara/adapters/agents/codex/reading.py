@@ -6,13 +6,7 @@ from typing import Any
 
 import attrs
 
-from codara.application.ports import (
-    Frame,
-    ReasoningDelta,
-    TextDelta,
-    UsageSeen,
-    WindowSeen,
-)
+from codara.application.ports.frames import Frame, ReasoningDelta, TextDelta, UsageSeen, WindowSeen
 
 _BETWEEN_MESSAGES = "\n\n"
 

@@ -8,7 +8,8 @@ from codara.adapters.agents.codex.outcome import Ending, outcome_of
 from codara.adapters.agents.codex.parse import Message, appserver_line, exec_line
 from codara.adapters.agents.codex.reading import Reading, Tokens
 from codara.adapters.agents.lines import message_of
-from codara.application.ports import Frame, Outcome
+from codara.application.ports.agents import Outcome
+from codara.application.ports.frames import Frame
 
 
 @attrs.frozen

@@ -24,7 +24,7 @@ from codara.adapters.agents.programs import Program, find_program, project_folde
 from codara.adapters.agents.watch import to_the_end
 from codara.adapters.jail.jail import Jail
 from codara.adapters.jail.spec import JailSpec
-from codara.application.ports import AgentTurn
+from codara.application.ports.agents import AgentTurn
 from codara.errors import AgentFailed
 
 NAME = "codex"

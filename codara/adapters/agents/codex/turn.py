@@ -12,7 +12,8 @@ from codara.adapters.agents.codex.reading import Read, Reading
 from codara.adapters.agents.lines import message_of
 from codara.adapters.agents.watch import Watch
 from codara.adapters.jail.spec import Lending
-from codara.application.ports import Frame, FrameSink, QuotaSeen, ToolStarted, Warned
+from codara.application.ports.agents import FrameSink
+from codara.application.ports.frames import Frame, QuotaSeen, ToolStarted, Warned
 from codara.clock import Clock
 
 Fold = Callable[[Reading, Message], Read]

@@ -1,0 +1,77 @@
+"""Agents: who runs a turn, and how it ended."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+import attrs
+
+from codara.application.ports.frames import Frame
+
+
+@attrs.frozen(kw_only=True)
+class Outcome:
+    """How the agent's turn ended, decided by everything that was seen.
+
+    `status` is completed, failed or interrupted. `cause` of a failure: auth_failed,
+    quota_exhausted, rate_limited, overloaded, context_full, unknown_model, unknown_session,
+    cut_stream, stalled, timeout, killed, jail, crashed, protocol.
+    """
+
+    status: str
+    cause: str | None = None
+    message: str = ""
+    backend_id: str | None = None
+    resets_at: datetime | None = None
+    jailed: bool = True
+
+
+@attrs.frozen(kw_only=True)
+class AgentTurn:
+    """One turn, as the agent gets it.
+
+    `instructions` are the system messages; `prompt` is the text the agent has not heard yet;
+    `backend_id` is the thread to go on with, None for a fresh one. `until` bounds the whole turn,
+    `stall_timeout` (seconds, 0: off) the time without progress.
+    """
+
+    turn_id: str
+    user_id: str
+    workspace_id: str
+    folder: Path
+    provider: str
+    model: str
+    account_id: str
+    instructions: str
+    prompt: str
+    backend_id: str | None
+    read_only: bool
+    until: datetime
+    stall_timeout: float
+
+
+class FrameSink(Protocol):
+    """Where an agent's output goes, as it comes. Neither call waits."""
+
+    def raw(self, line: bytes) -> None:
+        """One line as the agent wrote it, without its line end."""
+
+    def frame(self, frame: Frame) -> None:
+        """What the line means to us."""
+
+
+class Agents(Protocol):
+    """The agents of all providers, kept warm."""
+
+    async def run(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
+        """Runs one turn to its end.
+
+        An agent's failure is an Outcome, not an exception; JailUnavailable is raised where no
+        jail can be made, AgentFailed where the binary is missing or not executable. Cancelled,
+        it interrupts the agent by its protocol, kills the jail after a grace, and returns the
+        cancellation with nothing left running that could still write to the workspace.
+        """
+
+    async def models(self, provider: str) -> Sequence[str]:
+        """The models the provider's CLI lists; from a cache, never waiting for a vendor."""

@@ -1,0 +1,105 @@
+"""Frames: what an agent says while it works, in our own words."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import attrs
+
+
+@attrs.frozen
+class TextDelta:
+    """A piece of the answer."""
+
+    text: str
+
+
+@attrs.frozen
+class ReasoningDelta:
+    """A piece of the agent's thinking."""
+
+    text: str
+
+
+@attrs.frozen
+class ToolStarted:
+    """The agent began something that may change the world."""
+
+    tool_id: str
+    kind: str
+    title: str
+
+
+@attrs.frozen
+class ToolFinished:
+    tool_id: str
+    ok: bool
+
+
+@attrs.frozen
+class FileHint:
+    """The agent says it changed these; the truth is the workspace's diff."""
+
+    paths: tuple[str, ...]
+
+
+@attrs.frozen
+class UsageSeen:
+    """Tokens of this turn so far; `raw` is what the agent said."""
+
+    input: int
+    cached: int
+    cache_write: int
+    output: int
+    reasoning: int
+    raw: Mapping[str, object]
+
+
+@attrs.frozen
+class WindowSeen:
+    name: str
+    used_percent: float | None
+    minutes: int | None
+    resets_at: datetime | None
+
+
+@attrs.frozen
+class QuotaSeen:
+    """The provider told how much of the account's quota is used."""
+
+    source: str
+    windows: tuple[WindowSeen, ...]
+
+
+@attrs.frozen
+class RetryNotice:
+    """The agent is trying again by itself: a reason to wait, but no progress."""
+
+    reason: str
+
+
+@attrs.frozen
+class BackendSeen:
+    """The agent's own id of the conversation."""
+
+    backend_id: str
+
+
+@attrs.frozen
+class Warned:
+    """The agent complains about something that fails nothing."""
+
+    message: str
+
+
+Frame = (
+    TextDelta
+    | ReasoningDelta
+    | ToolStarted
+    | ToolFinished
+    | FileHint
+    | UsageSeen
+    | QuotaSeen
+    | RetryNotice
+    | BackendSeen
+    | Warned
+)

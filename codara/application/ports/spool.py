@@ -1,0 +1,24 @@
+"""The spool: raw frames of running turns."""
+
+from typing import Protocol
+
+
+class Spool(Protocol):
+    """Encrypted, append-only files that hold the raw frames of running turns."""
+
+    def open(self, turn_id: str) -> "SpoolFile":
+        """Begins (or goes on with) the turn's spool."""
+
+    async def read(self, turn_id: str) -> bytes:
+        """All lines written so far, newline-separated; empty if there are none."""
+
+    async def remove(self, turn_id: str) -> None:
+        """The spool has become a payload, or is of no use."""
+
+
+class SpoolFile(Protocol):
+    def write(self, line: bytes) -> None:
+        """Queues one line; the file is written off the event loop."""
+
+    async def close(self) -> bytes:
+        """Waits until all is written; returns the whole."""

@@ -1,0 +1,76 @@
+"""Read models that a decision asks, as plain values."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from codara.application.ports.jails import LeftJail
+
+
+class AccountStanding(Protocol):
+    """An account as the read model knows it. `headroom` is in percent, None where never seen."""
+
+    @property
+    def account_id(self) -> str: ...
+
+    @property
+    def provider(self) -> str: ...
+
+    @property
+    def status(self) -> str: ...
+
+    @property
+    def until(self) -> datetime | None: ...
+
+    @property
+    def headroom(self) -> float | None: ...
+
+    @property
+    def last_used_at(self) -> datetime | None: ...
+
+    @property
+    def primary(self) -> bool: ...
+
+
+class AccountStandings(Protocol):
+    async def of_provider(self, provider: str) -> Sequence[AccountStanding]:
+        """All registered accounts of the provider, removed ones left out."""
+
+
+class OpenTurn(Protocol):
+    """A turn that the log says has not ended."""
+
+    @property
+    def turn_id(self) -> str: ...
+
+    @property
+    def session_id(self) -> str: ...
+
+    @property
+    def workspace_id(self) -> str: ...
+
+    @property
+    def user_id(self) -> str: ...
+
+    @property
+    def started(self) -> bool: ...
+
+
+class Unfinished(Protocol):
+    """What recovery has to look after."""
+
+    async def turns(self) -> Sequence[OpenTurn]: ...
+
+    async def jails(self) -> Sequence[LeftJail]: ...
+
+
+class LiveFeed(Protocol):
+    """Read models that follow the log."""
+
+    async def wait_for(self, position: int, seconds: float) -> bool:
+        """True once every read model has folded `position`; False after `seconds`."""
+
+
+class KeyStreams(Protocol):
+    async def key_stream(self, key_id: str) -> str | None:
+        """The stream of an API key, whose name only an HMAC of the key could tell."""
