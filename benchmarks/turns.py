@@ -158,6 +158,7 @@ async def direct(running: Running, turns: int) -> list[float]:
                 account_id="bench",
                 instructions="",
                 prompt="hello",
+                fresh_prompt="hello",
                 backend_id=thread,
                 read_only=False,
                 until=utc_now() + timedelta(minutes=1),

@@ -127,6 +127,7 @@ class Den:
             "account_id": "acc_1",
             "instructions": "",
             "prompt": prompt,
+            "fresh_prompt": prompt,
             "backend_id": None,
             "read_only": False,
             "until": utc_now() + timedelta(seconds=60),

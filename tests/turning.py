@@ -59,6 +59,9 @@ class FakeAgents:
             self.cancelled += 1
             raise
 
+    def takes_images(self, provider: str) -> bool:
+        return True
+
     async def models(self, provider: str) -> Sequence[str]:
         return ("gpt-5-codex",)
 

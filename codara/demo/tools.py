@@ -51,12 +51,13 @@ async def codex(project: Path | None) -> str:
 
 
 async def install(project: Path) -> None:
-    """Runs ``npm ci`` for the project's agents; CodaraError if that fails."""
+    """Runs ``npm install`` by the lock file for the project's agents; CodaraError if that fails."""
     npm = await _npm(project)
     print("installing the agent CLIs into agents/node_modules", flush=True)
     await _run(
         *npm.command,
-        *("ci", "--prefix", str(project / "agents"), "--no-audit", "--no-fund"),
+        *("install", "--no-save", "--prefix", str(project / "agents")),
+        *("--no-audit", "--no-fund"),
         "--loglevel=error",
         environ=npm.environ,
     )

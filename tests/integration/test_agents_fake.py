@@ -270,7 +270,7 @@ async def test_the_scripted_agent_works_behind_walls_too(tmp_path: Path) -> None
 async def test_a_missing_program_names_the_remedy(tmp_path: Path) -> None:
     settings = CodexSettings(binary=str(tmp_path / "nowhere" / "codex"))
     async with a_den(tmp_path, settings, walls=False) as den:
-        with pytest.raises(AgentFailed, match="npm ci --prefix agents"):
+        with pytest.raises(AgentFailed, match="npm install --no-save --prefix agents"):
             await den.run("hello")
 
 

@@ -43,6 +43,10 @@ class Runtime(Protocol):
     @property
     def idle_seconds(self) -> float: ...
 
+    @property
+    def takes_images(self) -> bool:
+        """Whether a turn may carry pictures."""
+
     async def open(self, turn: AgentTurn) -> Session:
         """Starts the agent in the turn's home.
 

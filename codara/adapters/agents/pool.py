@@ -68,6 +68,10 @@ class AgentPool:
                 raise
             return Outcome(status="failed", cause="timeout", message="no agent became free in time")
 
+    def takes_images(self, provider: str) -> bool:
+        runtime = self._runtimes.get(provider)
+        return runtime is not None and runtime.takes_images
+
     async def models(self, provider: str) -> Sequence[str]:
         runtime = self._runtimes.get(provider)
         return () if runtime is None else tuple(runtime.models())

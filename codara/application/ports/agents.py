@@ -27,12 +27,21 @@ class Outcome:
     jailed: bool = True
 
 
+@attrs.frozen
+class Image:
+    """A picture in the prompt: its media type (``image/png``) and its bytes."""
+
+    media_type: str
+    data: bytes = attrs.field(repr=False)
+
+
 @attrs.frozen(kw_only=True)
 class AgentTurn:
     """One turn, as the agent gets it.
 
-    `instructions` are the system messages; `prompt` is the text the agent has not heard yet;
-    `backend_id` is the thread to go on with, None for a fresh one. `until` bounds the whole turn,
+    `instructions` are the system messages; `prompt` is the text the agent has not heard yet, with
+    `images` after it; `backend_id` is the thread to go on with, None for a fresh one. Should the
+    agent have lost that thread, a fresh one hears `fresh_prompt` instead. `until` bounds the whole turn,
     `stall_timeout` (seconds, 0: off) the time without progress.
     """
 
@@ -45,6 +54,8 @@ class AgentTurn:
     account_id: str
     instructions: str
     prompt: str
+    fresh_prompt: str
+    images: tuple[Image, ...] = ()
     backend_id: str | None
     read_only: bool
     until: datetime
@@ -72,6 +83,9 @@ class Agents(Protocol):
         it interrupts the agent by its protocol, kills the jail after a grace, and returns the
         cancellation with nothing left running that could still write to the workspace.
         """
+
+    def takes_images(self, provider: str) -> bool:
+        """Whether the provider's CLI can be given pictures."""
 
     async def models(self, provider: str) -> Sequence[str]:
         """The models the provider's CLI lists; from a cache, never waiting for a vendor."""

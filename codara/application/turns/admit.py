@@ -37,6 +37,8 @@ class Heard:
     kind: str
     """`new`, `resumed` or `fresh`."""
     prompt: str
+    fresh_prompt: str
+    """The same, should the thread be lost: all that the client has told of the conversation."""
     instructions: str
     before: Thread
     after: Thread
@@ -108,11 +110,13 @@ class Admission:
         thread = session.standing_thread(base, provider=command.provider, now=means.clock())
         pairs = [(message.role, message.text) for message in command.messages]
         compared = history.compare(thread, pairs, partial(means.keys.digest, "message"))
-        whole = history.render_history(pairs) if compared.whole else "\n\n".join(compared.new)
+        whole = history.render_history(pairs)
+        prompt = whole if compared.whole else "\n\n".join(compared.new)
         resumes = thread.backend_id is not None and not compared.diverged
         return Heard(
             kind="resumed" if resumes else "fresh" if base.exists else "new",
-            prompt=whole,
+            prompt=prompt,
+            fresh_prompt=whole if len(pairs) > 1 else prompt,
             instructions=history.instructions(pairs),
             before=Thread() if compared.diverged else thread,
             after=compared.thread,
@@ -200,6 +204,7 @@ class Admission:
             heard=heard.after,
             idempotency=requested.idempotency,
             prompt=heard.prompt,
+            fresh_prompt=heard.fresh_prompt,
             instructions=heard.instructions,
             position=position,
         )

@@ -37,6 +37,7 @@ class Asked:
     heard: Thread
     idempotency: str | None
     prompt: str
+    fresh_prompt: str
     instructions: str
     position: int
 

@@ -110,6 +110,7 @@ def _agent_turn(means: Means, run: Run) -> AgentTurn:
         account_id=running.choice.account_id,
         instructions=asked.instructions,
         prompt=asked.prompt,
+        fresh_prompt=asked.fresh_prompt,
         backend_id=asked.thread.backend_id,
         read_only=command.manual,
         until=running.until,

@@ -102,7 +102,7 @@ async def test_the_jail_is_judged_by_trying_it(monkeypatch, attempts, finding):
 async def test_a_program_that_is_missing_is_a_failure_with_a_remedy(tmp_path):
     found = await agent_checks.codex(Provider(binary=str(tmp_path / "codex")))
     assert found.status == FAIL
-    assert "npm ci" in found.remedy
+    assert "npm install" in found.remedy
 
 
 async def test_a_program_tells_its_version(tmp_path):

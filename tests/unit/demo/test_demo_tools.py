@@ -55,7 +55,7 @@ async def test_a_cli_that_is_there_is_not_installed_again(project, bin_folder):
 async def test_an_installation_that_fails_says_why_in_one_line(project, bin_folder):
     program(bin_folder, "node", NODE)
     program(bin_folder, "npm", "#!/bin/sh\necho no network >&2\nexit 7\n")
-    with pytest.raises(CodaraError, match="npm ci --prefix failed: no network"):
+    with pytest.raises(CodaraError, match="npm install --no-save failed: no network"):
         await tools.codex(project)
 
 

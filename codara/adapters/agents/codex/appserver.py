@@ -1,6 +1,7 @@
 """A long-lived `codex app-server`: one process, any number of threads, one turn at a time."""
 
 import asyncio
+from base64 import b64encode
 from collections.abc import Sequence
 from typing import Any
 
@@ -125,7 +126,8 @@ class AppServer:
         expected = await self._thread(turn, current)
         current.say(BackendSeen(expected))
         self._threads[expected] = Thread(turn.instructions, current.reading.total)
-        said = [{"type": "text", "text": turn.prompt}]
+        lost = turn.backend_id is not None and expected != turn.backend_id
+        said = _input(turn, turn.fresh_prompt if lost else turn.prompt)
         await self._rpc.call("turn/start", threadId=expected, input=said, model=turn.model)
         await current.ended.wait()
         return expected
@@ -225,6 +227,14 @@ class AppServer:
             self.ended.set_result(None)
         if self._turn is not None:
             self._turn.ended.set()
+
+
+def _input(turn: AgentTurn, text: str) -> list[dict[str, str]]:
+    pictures = [
+        {"type": "image", "url": f"data:{each.media_type};base64,{b64encode(each.data).decode()}"}
+        for each in turn.images
+    ]
+    return [{"type": "text", "text": text}, *pictures]
 
 
 def _thread_settings(turn: AgentTurn) -> dict[str, Any]:

@@ -13,7 +13,7 @@ PROVIDER = "codara"
 KEY_VARIABLE = "CODARA_JAIL_TOKEN"
 CONFIG_FILE = ".codex/config.toml"
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
-REMEDY = "install it with `npm ci --prefix agents`"
+REMEDY = "install it with `npm install --no-save --prefix agents`"
 
 _REQUEST_RETRIES = 2
 _IDLE_MS = 24 * 3600 * 1000

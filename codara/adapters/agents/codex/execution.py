@@ -50,7 +50,8 @@ class Execution:
         outcome = await self._once(turn, sink, turn.backend_id)
         if outcome.cause == "unknown_session" and outcome.backend_id is None:
             sink.frame(Warned(FRESH_THREAD))
-            outcome = await self._once(turn, sink, None)
+            again = attrs.evolve(turn, prompt=turn.fresh_prompt)
+            outcome = await self._once(again, sink, None)
         return outcome
 
     async def close(self) -> None:

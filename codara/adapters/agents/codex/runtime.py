@@ -49,6 +49,11 @@ class CodexRuntime:
         self._models: tuple[str, ...] = ()
         self._listing: set[asyncio.Task[None]] = set()
 
+    @property
+    def takes_images(self) -> bool:
+        """The app-server takes them; a process per turn does not."""
+        return self._persistent
+
     def program(self) -> Program:
         """The native program; AgentFailed with the remedy if it is not there. Touches the disk."""
         return find_program(
