@@ -15,6 +15,7 @@ from aiohttp import web
 from codara.adapters import gatewayfile
 from codara.adapters.jail.probe import probe
 from codara.adapters.jail.sweeper import Sweeper
+from codara.application.deadlines import Deadlines
 from codara.application.recovery import Recovery
 from codara.bootstrap.house import House, open_house
 from codara.config.load import Loaded
@@ -63,6 +64,7 @@ async def serve(
         await _opening(house, gateway_id)
         stack.push_async_callback(_closing, house, gateway_id)
         stack.push_async_callback(house.turns.close, DRAIN_SECONDS)
+        stack.push_async_callback(_stopped, asyncio.create_task(_deadlines(house).keep()))
         address = await _open_doors(house, listener, stack)
         with _stop_signals() as stop:
             on_ready(
@@ -133,6 +135,20 @@ async def _open_waiting(loaded: Loaded, stack: AsyncExitStack) -> House:
         else:
             await stack.enter_async_context(attempt)
             return house
+
+
+def _deadlines(house: House) -> Deadlines:
+    return Deadlines(
+        deciding=house.deciding,
+        expiring=house.views.sessions,
+        clock=house.means.clock,
+        new_id=new_id,
+    )
+
+
+async def _stopped(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait({task})
 
 
 async def _recover(house: House, gateway_id: str) -> None:

@@ -130,6 +130,14 @@ def refuse_if_busy(state: Session) -> None:
         )
 
 
+def expire(state: Session, *, now: datetime) -> list[Event]:
+    """Says for the trail what has been true since `expires_at`; nothing while a turn is open."""
+    over = state.expires_at is not None and state.expires_at <= now
+    if not over or state.turn is not None:
+        return []
+    return [SessionExpired(session_id=state.session_id)]
+
+
 def reset(state: Session, *, user_id: str | None) -> list[Event]:
     """A fresh thread for the next turn; NotFound for another user's session."""
     if not state.exists or (user_id is not None and state.user_id != user_id):

@@ -1,6 +1,7 @@
 """Sessions: conversations, and how each of them stands."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import ClassVar
 
 import attrs
@@ -84,6 +85,7 @@ class SessionsProjection:
     CREATE INDEX sessions_of_user ON sessions (user_id);
     CREATE INDEX sessions_of_workspace ON sessions (workspace_id);
     CREATE INDEX sessions_active ON sessions (opened) WHERE task_id IS NOT NULL;
+    CREATE INDEX sessions_by_expiry ON sessions (expires_at) WHERE task_id IS NULL;
     """
 
     def apply(self, recorded: Recorded) -> Iterable[Statement]:
@@ -197,6 +199,15 @@ class Sessions:
             self._now(),
         )
         return {row["status"]: row["n"] for row in rows}
+
+    async def due(self, now: datetime, most: int) -> Sequence[str]:
+        """Sessions whose time was over by `now`, and of which the log does not say so yet."""
+        rows = await self.reader.rows(
+            "SELECT session_id FROM sessions WHERE task_id IS NULL AND expires_at <= ?1 "
+            "ORDER BY expires_at LIMIT ?2",
+            (moment(now), most),
+        )
+        return [row["session_id"] for row in rows]
 
     def _now(self) -> tuple[str]:
         return (moment(self.clock()),)

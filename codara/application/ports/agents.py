@@ -41,8 +41,8 @@ class AgentTurn:
 
     `instructions` are the system messages; `prompt` is the text the agent has not heard yet, with
     `images` after it; `backend_id` is the thread to go on with, None for a fresh one. Should the
-    agent have lost that thread, a fresh one hears `fresh_prompt` instead. `until` bounds the whole turn,
-    `stall_timeout` (seconds, 0: off) the time without progress.
+    agent have lost that thread, a fresh one hears `fresh_prompt` instead. `until` bounds the whole
+    turn, `stall_timeout` (seconds, 0: off) the time without progress.
     """
 
     turn_id: str

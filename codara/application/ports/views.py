@@ -74,3 +74,8 @@ class LiveFeed(Protocol):
 class KeyStreams(Protocol):
     async def key_stream(self, key_id: str) -> str | None:
         """The stream of an API key, whose name only an HMAC of the key could tell."""
+
+
+class Expiring(Protocol):
+    async def due(self, now: datetime, most: int) -> Sequence[str]:
+        """Sessions whose time was over by `now`, and of which the log does not say so yet."""

@@ -100,14 +100,13 @@ class Finish:
 
     async def _end(self, left: Left, frames: bytes) -> TurnEnd:
         asked = self.run.asked
-        found = [action.as_dict() for action in left.actions]
         backend_id = self.heard.backend_id or self.outcome.backend_id
         return TurnEnd(
             thread=turn.heard(asked.heard, backend_id) if backend_id else asked.thread,
             expires_at=self.means.clock() + self.means.limits.session_ttl,
             usage=self.heard.usage,
             frames=await self.parcel.data(frames),
-            actions=await self.parcel.data(orjson.dumps(found) if found else b""),
+            actions=await self.parcel.data(orjson.dumps(left.actions) if left.actions else b""),
             tool_ran=self.heard.tool_ran,
             changed=left.changed,
             timings=dict(self.run.timings),
@@ -155,7 +154,7 @@ class Finish:
             diff=diff.patch,
             diff_truncated=diff.truncated,
             partial=left.partial,
-            actions=tuple(action.as_dict() for action in left.actions),
+            actions=left.actions,
             dirty=False,
             jailed=self.outcome.jailed,
             usage=self.heard.usage,

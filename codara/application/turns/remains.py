@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import attrs
 import orjson
@@ -13,7 +13,6 @@ from codara.application.turns.live import Running
 from codara.application.turns.means import Means
 from codara.application.turns.parcel import Parcel
 from codara.domain import actions
-from codara.domain.action import Action
 from codara.errors import CodaraError
 from codara.events.workspace import DiffRecorded, FileChange
 
@@ -51,7 +50,7 @@ class Left:
 
     final: Snapshot
     diff: Diff
-    actions: tuple[Action, ...]
+    actions: tuple[dict[str, Any], ...]
     partial: tuple[str, ...]
 
     @property
@@ -70,9 +69,9 @@ async def left_behind(means: Means, place: Place, running: Running, *, text: str
         final = Snapshot(tree=running.baseline, files=0, bytes=0, partial=(why,))
         diff = _UNKNOWN
     if len(text) + len(diff.patch) > _SMALL_TEXT:
-        found = await asyncio.to_thread(actions.both, text, diff.patch)
+        found = await asyncio.to_thread(_actions, text, diff.patch)
     else:
-        found = actions.both(text, diff.patch)
+        found = _actions(text, diff.patch)
     partial = tuple(dict.fromkeys((*running.partial, *final.partial)))
     return Left(final=final, diff=diff, actions=found, partial=partial)
 
@@ -101,11 +100,15 @@ async def diff_fact(owner: Owner, parcel: Parcel, running: Running, left: Left) 
         truncated=diff.truncated,
         partial=left.partial,
         files=() if many else files,
-        files_payload=await parcel.data(_file_list(files)) if many else None,
+        files_payload=await parcel.data(await asyncio.to_thread(_listed, files)) if many else None,
         patch=patch.inline,
         patch_payload=patch.ref,
     )
 
 
-def _file_list(files: tuple[FileChange, ...]) -> bytes:
+def _actions(text: str, patch: str) -> tuple[dict[str, Any], ...]:
+    return tuple(action.as_dict() for action in actions.both(text, patch))
+
+
+def _listed(files: tuple[FileChange, ...]) -> bytes:
     return orjson.dumps([attrs.asdict(each) for each in files])

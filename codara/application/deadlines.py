@@ -1,0 +1,59 @@
+"""What ended by itself, written down soon after; truth never waits for it."""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import attrs
+
+from codara.application.deciding import Deciding
+from codara.application.ports.views import Expiring
+from codara.clock import Clock
+from codara.domain import session
+from codara.errors import CodaraError
+from codara.events import streams
+from codara.events.base import Cause, Event
+from codara.ids import NewId
+
+_AT_ONCE = 100
+_PAUSE_SECONDS = 30.0
+
+logger = logging.getLogger(__name__)
+
+
+@attrs.frozen(kw_only=True)
+class Deadlines:
+    """Appends `session.expired` for sessions whose time is over."""
+
+    deciding: Deciding
+    expiring: Expiring
+    clock: Clock
+    new_id: NewId
+
+    async def keep(self, pause: float = _PAUSE_SECONDS) -> None:
+        """Looks again and again, until it is cancelled, whatever is wrong in between."""
+        while True:
+            try:
+                await self.pass_over()
+            except CodaraError as trouble:
+                logger.warning("deadlines are not written at present: %s", trouble.message)
+            except Exception:
+                logger.exception("deadlines are not written at present")
+            await asyncio.sleep(pause)
+
+    async def pass_over(self) -> int:
+        """Writes down what is due now; how many sessions that were."""
+        now = self.clock()
+        due: Sequence[str] = await self.expiring.due(now, _AT_ONCE)
+        for session_id in due:
+            stream = streams.session(session_id)
+            cause = Cause(actor="system:deadlines", correlation_id=self.new_id("trc"))
+            await self.deciding.decide([stream], partial(_expire, stream, now), cause)
+        return len(due)
+
+
+def _expire(stream: str, now: datetime, states: Mapping[str, Any]) -> dict[str, list[Event]]:
+    return {stream: session.expire(states[stream], now=now)}
