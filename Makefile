@@ -30,7 +30,7 @@ soak: $(PYTHON_READY) $(AGENTS_READY) system
 	$(BIN)/pytest -m soak $(ARGS)
 
 bench: $(PYTHON_READY) $(AGENTS_READY) system
-	set -e; for bench in $$(grep -l __main__ benchmarks/*.py); do \
+	set -e; for bench in $$(grep -l '__main__' benchmarks/*.py | grep -v load); do \
 		$(BIN)/python -m benchmarks.$$(basename $$bench .py) $(ARGS); \
 	done
 

@@ -16,8 +16,8 @@ from typing import Any
 import attrs
 from aiohttp import web
 
-from codara.demo import responses
-from codara.demo.script import Answer, Call, Conversation, Refuse, Silence, next_move
+from codara.demo import anthropicwire, responses
+from codara.demo.script import Answer, Call, Conversation, Move, Refuse, Silence, next_move
 
 REMEMBERED = 500
 _BODY_LIMIT = 256 * 1024 * 1024
@@ -56,19 +56,29 @@ class ModelServer:
         for prefix in ("/v1", "/openai/v1"):
             app.router.add_post(f"{prefix}/responses", self._responses)
             app.router.add_get(f"{prefix}/models", self._models)
+        anthropicwire.Messages(self.decide).add_routes(app)
         app.router.add_get("/requests", self._remembered)
         return app
+
+    def decide(self, request: web.Request, conversation: Conversation) -> Move:
+        """Remembers a request, whatever wire format it came in, and says what to do with it."""
+        authorization = request.headers.get("Authorization", "")
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        self.requests.append(Seen(request.path, authorization, headers, conversation))
+        keys = (headers.get("x-api-key"), headers.get("x-goog-api-key"))
+        for key in (*keys, authorization.removeprefix("Bearer ")):
+            if key in self._refused_keys:
+                return Refuse(self._refused_keys[key], None, None)
+        place = _place(conversation)
+        move = next_move(conversation, self._failures[place])
+        if isinstance(move, Refuse):
+            self._failures[place] += 1
+        return move
 
     async def _responses(self, request: web.Request) -> web.StreamResponse:
         key = request.headers.get("thread-id") or request.headers.get("session-id") or ""
         asked = responses.read(await request.json(), key)
-        authorization = request.headers.get("Authorization", "")
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        self.requests.append(Seen(request.path, authorization, headers, asked.conversation))
-        refused = self._refused_keys.get(authorization.removeprefix("Bearer "))
-        if refused is not None:
-            return await self._refuse(request, asked.conversation, Refuse(refused, None, None))
-        move = next_move(asked.conversation, self._failures[_place(asked.conversation)])
+        move = self.decide(request, asked.conversation)
         match move:
             case Refuse():
                 return await self._refuse(request, asked.conversation, move)
@@ -121,7 +131,6 @@ class ModelServer:
     async def _refuse(
         self, request: web.Request, conversation: Conversation, move: Refuse
     ) -> web.StreamResponse:
-        self._failures[_place(conversation)] += 1
         if move.kind != "context":
             return _refusal(move, conversation.model)
         response_id, stream = await self._open(request, move.quota)
