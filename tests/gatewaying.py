@@ -53,6 +53,7 @@ class Gateway:
     settings: str = ""
     provider: str = ""
     binary: Path = CODEX
+    flags: tuple[str, ...] = ()
     process: asyncio.subprocess.Process | None = None
     address: str = ""
     key: str = ""
@@ -72,7 +73,7 @@ class Gateway:
         )
         log = (self.folder / "gateway.log").open("ab")
         self.process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "codara", "serve", "--config", str(config)),
+            *(sys.executable, "-m", "codara", "serve", "--config", str(config), *self.flags),
             cwd=ROOT,
             stdout=log,
             stderr=log,

@@ -136,3 +136,14 @@ async def test_an_operators_turn_runs_as_the_dashboard_admin(house: Gateway) -> 
     admin = next(user for user in users.data if user["role"] == "admin")
     task = await house.operator("GET", f"/tasks/{reply.body['codara']['task_id']}")
     assert task.data["user_id"] == admin["user_id"]
+
+
+async def test_without_a_jail_every_answer_says_so(tmp_path: Path) -> None:
+    flags = ("--i-accept-unjailed",)
+    async with gateway(tmp_path, settings='[jail]\nmode = "unsafe"', flags=flags) as house:
+        reply = await house.chat("[[write:a.txt=1]] [[text:done]]")
+        assert reply.body["modified_files"] == ["a.txt"]
+        assert reply.body["codara"]["jailed"] is False
+        task = await house.operator("GET", f"/tasks/{reply.body['codara']['task_id']}")
+        assert task.data["jailed"] is False
+        assert "unjailed" in house.output()
