@@ -64,9 +64,11 @@ async def serve(
         await _recover(house, gateway_id)
         await _opening(house, gateway_id)
         stack.push_async_callback(_closing, house, gateway_id)
-        stack.push_async_callback(house.turns.close, DRAIN_SECONDS)
         stack.push_async_callback(_stopped, asyncio.create_task(_deadlines(house).keep()))
-        address = await _open_doors(house, listener, stack)
+        doors = await _open_doors(house, listener, stack)
+        stack.push_async_callback(house.turns.close, DRAIN_SECONDS)
+        stack.push_async_callback(doors.stop)
+        address = _announce(house, listener)
         _spare_collector()
         with _stop_signals() as stop:
             on_ready(
@@ -194,15 +196,21 @@ async def _note(house: House, gateway_id: str, event: Event) -> None:
     await house.views.wait_for(decided.position or 0, 1.0)
 
 
-async def _open_doors(house: House, listener: socket.socket, stack: AsyncExitStack) -> str:
-    settings = house.settings
+async def _open_doors(house: House, listener: socket.socket, stack: AsyncExitStack) -> web.SockSite:
+    """The doors; stopped, they let nobody in any more, and serve those who are in to the end."""
     runner = server.runner(app.build(house.services))
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    await web.SockSite(runner, listener).start()
+    doors = web.SockSite(runner, listener)
+    await doors.start()
+    return doors
+
+
+def _announce(house: House, listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    gatewayfile.write(settings.server.data_dir, address, house.services.operators.local_token)
+    token = house.services.operators.local_token
+    gatewayfile.write(house.settings.server.data_dir, address, token)
     return address
 
 
@@ -212,11 +220,9 @@ def _stop_signals() -> Iterator[asyncio.Event]:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        with suppress(NotImplementedError, RuntimeError):
-            loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, stop.set)
     try:
         yield stop
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
-            with suppress(NotImplementedError, RuntimeError):
-                loop.remove_signal_handler(number)
+            loop.remove_signal_handler(number)
