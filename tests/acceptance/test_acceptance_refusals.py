@@ -248,3 +248,35 @@ def _fill(path: Path) -> None:
 async def _run(*words: str) -> int:
     process = await asyncio.create_subprocess_exec(*words)
     return await process.wait()
+
+
+@pytest.mark.parametrize(
+    ("marker", "status", "code", "param"),
+    [
+        ("[[fail:nomodel]]", 404, "model_not_found", "model"),
+        ("[[fail:context]]", 400, "context_length_exceeded", None),
+        ("[[fail:drop]]", 502, "agent_failed", None),
+    ],
+)
+async def test_what_the_model_refuses_has_its_own_code(
+    house: Gateway, marker: str, status: int, code: str, param: str | None
+) -> None:
+    reply = await house.chat(f"x {marker}", client_session_id=f"refused-{code}")
+    assert (reply.status, reply.code) == (status, code)
+    assert reply.body["error"]["param"] == param
+
+
+async def test_a_stream_that_fails_half_way_ends_with_an_error_frame(house: Gateway) -> None:
+    body = {
+        "model": "codex/gpt-5-codex",
+        "messages": [{"role": "user", "content": "[[text:half]] [[fail:drop]]"}],
+        "client_session_id": "half",
+        "stream": True,
+    }
+    headers = {"Authorization": f"Bearer {house.key}"}
+    async with house.http.post(house.address + CHAT, json=body, headers=headers) as response:
+        said = (await response.read()).decode()
+    assert response.status == 200
+    assert '"error"' in said.strip().rsplit("\n\n", 1)[-1]
+    assert "[DONE]" not in said
+    assert '"finish_reason":"stop"' not in said
