@@ -18,7 +18,7 @@ Decide = Callable[[web.Request, Conversation], Move]
 """Remembers a request, and says what to do with it."""
 Event = Mapping[str, Any]
 
-_ADDED = re.compile(r"\s*(<system-reminder>|<local-command|<command-|\[Request interrupted)")
+_ADDED = re.compile(r"\s*(<(system-reminder|local-command|command-)|\[(Request|The turn) .*\])")
 _FILE_TOOLS = frozenset({"Write", "Edit", "MultiEdit"})
 _USAGE = {"input_tokens": 80, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 40}
 _ERRORS = {
@@ -80,23 +80,7 @@ class Messages:
             for event in tool_call(move, asked, f"toolu_{number}", at):
                 await stream.write(encode(event))
             return await _end(stream, "tool_use")
-        return await self._say(request, stream, move, at)
-
-    async def _say(
-        self, request: web.Request, stream: web.StreamResponse, move: Answer, at: int
-    ) -> web.StreamResponse:
-        await stream.write(encode(_start(at, {"type": "text", "text": ""})))
-        for piece in move.pieces:
-            await stream.write(encode(_delta(at, {"type": "text_delta", "text": piece})))
-            await asyncio.sleep(move.between)
-        if move.ending == "hang":
-            return await _never()
-        if move.ending == "drop":
-            if request.transport is not None:
-                request.transport.abort()
-            return stream
-        await stream.write(encode({"type": "content_block_stop", "index": at}))
-        return await _end(stream, "end_turn")
+        return await _say(stream, move, at)
 
 
 def read(body: Mapping[str, Any], key: str) -> Request:
@@ -105,7 +89,6 @@ def read(body: Mapping[str, Any], key: str) -> Request:
     done, refused = 0, False
     uses: dict[str, Mapping[str, Any]] = {}
     for message in body.get("messages", []):
-        said = []
         for block in _blocks(message.get("content")):
             if block.get("type") == "tool_use":
                 uses[str(block.get("id"))] = block
@@ -114,10 +97,10 @@ def read(body: Mapping[str, Any], key: str) -> Request:
                 refused = bool(block.get("is_error")) and used.get("name") in _FILE_TOOLS
                 done += not refused
             elif message.get("role") == "user" and _is_prompt(block):
-                said.append(str(block["text"]).strip())
-        if said:
-            prompts.append("\n".join(said))
-            done, refused = 0, False
+                prompts.append(str(block["text"]).strip())
+                done, refused = 0, False
+            elif block.get("type") == "image" and prompts:
+                prompts[-1] += f"\n[{(block.get('source') or {}).get('media_type')}]"
     instructions = tuple(str(block.get("text")) for block in _blocks(body.get("system")))
     model = str(body.get("model", ""))
     conversation = Conversation(key, model, instructions, tuple(prompts), done)
@@ -127,7 +110,7 @@ def read(body: Mapping[str, Any], key: str) -> Request:
 
 def opening(message_id: str, model: str) -> Event:
     named = {"id": message_id, "type": "message", "role": "assistant", "model": model}
-    empty = {"content": [], "stop_reason": None, "stop_sequence": None}
+    empty: Event = {"content": [], "stop_reason": None, "stop_sequence": None}
     usage = {**_USAGE, "output_tokens": 1}
     return {"type": "message_start", "message": {**named, **empty, "usage": usage}}
 
@@ -205,6 +188,20 @@ def _start(at: int, block: Mapping[str, Any]) -> Event:
 
 def _delta(at: int, delta: Mapping[str, Any]) -> Event:
     return {"type": "content_block_delta", "index": at, "delta": delta}
+
+
+async def _say(stream: web.StreamResponse, move: Answer, at: int) -> web.StreamResponse:
+    """A dropped answer ends as if it were whole, but for its last events: claude believes it."""
+    await stream.write(encode(_start(at, {"type": "text", "text": ""})))
+    for piece in move.pieces:
+        await stream.write(encode(_delta(at, {"type": "text_delta", "text": piece})))
+        await asyncio.sleep(move.between)
+    if move.ending == "hang":
+        return await _never()
+    if move.ending == "drop":
+        return stream
+    await stream.write(encode({"type": "content_block_stop", "index": at}))
+    return await _end(stream, "end_turn")
 
 
 async def _end(stream: web.StreamResponse, reason: str) -> web.StreamResponse:

@@ -10,9 +10,9 @@ from codara.errors import CodaraError
 
 NODE = "#!/bin/sh\necho v20.1.0\n"
 NPM = """#!/bin/sh
-echo "$@" > "$3/asked"
-mkdir -p "$3/node_modules/.bin"
-touch "$3/node_modules/.bin/codex"
+echo "$@" > "$4/asked"
+mkdir -p "$4/node_modules/.bin"
+touch "$4/node_modules/.bin/codex"
 """
 
 
@@ -42,7 +42,7 @@ async def test_a_missing_cli_is_installed_from_the_lock_file(project, bin_folder
     program(bin_folder, "npm", NPM)
     path = await tools.codex(project)
     assert path == str(project / "agents" / "node_modules" / ".bin" / "codex")
-    assert (project / "agents" / "asked").read_text().startswith("ci --prefix ")
+    assert (project / "agents" / "asked").read_text().startswith("install --no-save --prefix ")
 
 
 async def test_a_cli_that_is_there_is_not_installed_again(project, bin_folder):
