@@ -1,0 +1,1 @@
+"""Anthropic's Claude Code: its CLI in two transports."""

@@ -1,0 +1,110 @@
+"""How claude is told to be quiet and to speak to the jail's own endpoint only."""
+
+import platform
+import sys
+from pathlib import Path
+
+import attrs
+
+from codara.adapters.agents.programs import package_folder
+
+CONFIG_FOLDER = ".claude"
+INSTRUCTIONS_FILE = f"{CONFIG_FOLDER}/instructions.md"
+DEFAULT_BASE_URL = "https://api.anthropic.com"
+REMEDY = "install it with `npm install --no-save --prefix agents`"
+TESTED = "2.1"
+"""The versions that the tests run: those which begin so."""
+ALIASES = ("sonnet", "opus", "haiku")
+"""Names claude itself resolves to the newest model of a kind; known before it was ever asked."""
+
+_REQUEST_RETRIES = 2
+_INTERRUPTED = "[The turn was interrupted here.]"
+_STUB_BYTES = 4096
+_MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
+_QUIET = (
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC",
+    "DISABLE_AUTOUPDATER",
+    "DISABLE_ERROR_REPORTING",
+    "DISABLE_TELEMETRY",
+)
+_HONEST = (
+    "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS",
+    "CLAUDE_CODE_DISABLE_CRON",
+    "CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK",
+)
+
+
+@attrs.frozen(kw_only=True)
+class ClaudeSettings:
+    """What the gateway's configuration says about claude."""
+
+    binary: str = "claude"
+    default_model: str | None = None
+    base_url: str = DEFAULT_BASE_URL
+    transport: str = "auto"
+    max_processes: int = 8
+    idle_seconds: float = 600.0
+    allow_hosts: tuple[str, ...] = ()
+
+
+def environment(inner_home: Path, endpoint: str, token: str) -> dict[str, str]:
+    """The variables claude needs besides the jail's own.
+
+    Without them a stream that breaks is asked for again in one piece, unseen, and what was said of
+    it already is said twice; timers start turns that nobody asked for; and behind a turn that was
+    cut short the next one is told to continue it. IS_SANDBOX matters only where there is no jail
+    and the gateway is root.
+    """
+    return {
+        "ANTHROPIC_API_KEY": token,
+        "ANTHROPIC_BASE_URL": endpoint,
+        "CLAUDE_CODE_MAX_RETRIES": str(_REQUEST_RETRIES),
+        "CLAUDE_CODE_RESUME_PROMPT": _INTERRUPTED,
+        "CLAUDE_CONFIG_DIR": str(inner_home / CONFIG_FOLDER),
+        "IS_SANDBOX": "1",
+        **dict.fromkeys((*_QUIET, *_HONEST), "1"),
+    }
+
+
+def arguments(
+    *, model: str, thread_id: str, resume: bool, instructions: Path | None, stays: bool
+) -> tuple[str, ...]:
+    """A process for one thread: one that `stays`, or one for a prompt on standard input.
+
+    `instructions` is the file, as the agent sees it, that is added to the system prompt.
+    """
+    return (
+        "-p",
+        "--output-format",
+        "stream-json",
+        "--verbose",
+        "--include-partial-messages",
+        "--dangerously-skip-permissions",
+        *(("--input-format", "stream-json") if stays else ()),
+        *("--model", model),
+        *("--resume" if resume else "--session-id", thread_id),
+        *(("--append-system-prompt-file", str(instructions)) if instructions else ()),
+    )
+
+
+def spoken(prompt: str) -> str:
+    """The prompt as claude has to hear it: behind a line end a slash is no command of its own."""
+    return f"\n{prompt}" if prompt.startswith("/") else prompt
+
+
+def native_program(launcher: Path) -> Path | None:
+    """The native claude behind the launcher of its npm package.
+
+    Where the package's installation put the program in the launcher's place, that is the program.
+    """
+    package = package_folder(launcher)
+    if package is None or package.name != "claude-code":
+        return None
+    machine = _MACHINES.get(platform.machine().lower(), platform.machine())
+    names = [f"claude-code-{sys.platform}-{machine}{libc}" for libc in ("", "-musl")]
+    folders = (package.parent, package / "node_modules" / "@anthropic-ai")
+    places = [folder / name / "claude" for folder in folders for name in names]
+    found = next((place for place in places if place.is_file()), None)
+    if found is None and launcher.stat().st_size < _STUB_BYTES:
+        return places[0]
+    return found

@@ -1,0 +1,202 @@
+"""Lines of claude's ``stream-json`` output, read without any side effect."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import attrs
+
+from codara.adapters.agents.claude.causes import cause_of
+from codara.adapters.agents.claude.reading import Ended, Read, Reading, speak, think, usage_of
+from codara.application.ports.frames import (
+    BackendSeen,
+    FileHint,
+    Frame,
+    RetryNotice,
+    ToolFinished,
+    ToolStarted,
+    UsageSeen,
+)
+
+Message = Mapping[str, Any]
+
+SYNTHETIC = "<synthetic>"
+"""The model of messages that claude wrote itself: errors and answers to its own commands."""
+
+_KINDS = {
+    "Bash": "command",
+    "Edit": "file_change",
+    "MultiEdit": "file_change",
+    "NotebookEdit": "file_change",
+    "Task": "agent",
+    "Write": "file_change",
+}
+_TITLES = ("command", "file_path", "notebook_path", "description", "pattern", "url", "query")
+_NO_PROGRESS = frozenset({"api_retry", "status"})
+
+
+def line(reading: Reading, message: Message) -> Read:
+    """Folds one line; words of sub-agents are not this turn's, their tools are."""
+    ours = message.get("parent_tool_use_id") is None
+    match message.get("type"):
+        case "system":
+            return _system(reading, message)
+        case "stream_event" if ours:
+            return _streamed(reading, message.get("event") or {})
+        case "assistant":
+            return _said(reading, message, ours=ours)
+        case "user":
+            return _answered(reading, message)
+        case "result":
+            return _result(reading, message)
+        case _:
+            return reading, ()
+
+
+def is_progress(message: Message) -> bool:
+    """Whether the agent got on with the turn; retries and changes of status are none."""
+    if message.get("type") == "system":
+        return message.get("subtype") not in _NO_PROGRESS
+    if message.get("type") == "stream_event":
+        return (message.get("event") or {}).get("type") != "ping"
+    return message.get("type") in ("assistant", "user", "result")
+
+
+def _system(reading: Reading, message: Message) -> Read:
+    match message.get("subtype"):
+        case "init":
+            thread_id = str(message.get("session_id"))
+            seen = (BackendSeen(thread_id),) if thread_id != reading.thread_id else ()
+            return attrs.evolve(reading, thread_id=thread_id), seen
+        case "api_retry":
+            after = attrs.evolve(reading, retries=reading.retries + 1)
+            return after, (RetryNotice(_retry_text(message)),)
+        case _:
+            return reading, ()
+
+
+def _streamed(reading: Reading, event: Message) -> Read:
+    match event.get("type"):
+        case "message_start":
+            message_id = str((event.get("message") or {}).get("id"))
+            streamed = reading.streamed | {message_id}
+            again = reading.open is not None and reading.open == reading.speaking
+            broken = reading.broken or again
+            return attrs.evolve(reading, open=message_id, streamed=streamed, broken=broken), ()
+        case "content_block_delta":
+            delta = event.get("delta") or {}
+            if delta.get("type") == "text_delta":
+                return speak(reading, reading.open or "", str(delta.get("text") or ""))
+            if delta.get("type") == "thinking_delta":
+                return think(reading, str(delta.get("thinking") or ""))
+            return reading, ()
+        case "message_stop":
+            return attrs.evolve(reading, open=None, answered=True), ()
+        case _:
+            return reading, ()
+
+
+def _said(reading: Reading, line: Message, *, ours: bool) -> Read:
+    """A whole message: its tools begin now; its words came already, if they were streamed."""
+    message = line.get("message") or {}
+    if message.get("model") == SYNTHETIC:
+        return attrs.evolve(reading, error=str(line.get("error") or "")), ()
+    message_id = str(message.get("id"))
+    fresh = ours and message_id not in reading.streamed
+    if fresh:
+        reading = attrs.evolve(reading, answered=True)
+    frames: list[Frame] = []
+    for block in _blocks(message):
+        reading, found = _block(reading, message_id, block, fresh=fresh)
+        frames.extend(found)
+    return reading, tuple(frames)
+
+
+def _block(reading: Reading, message_id: str, block: Message, *, fresh: bool) -> Read:
+    match block.get("type"):
+        case "text" if fresh:
+            return speak(reading, message_id, str(block.get("text") or ""))
+        case "thinking" if fresh:
+            return think(reading, str(block.get("thinking") or ""))
+        case "tool_use":
+            tool_id, name = str(block.get("id")), str(block.get("name"))
+            title = _title(name, block.get("input") or {})
+            after = attrs.evolve(reading, running=reading.running | {tool_id})
+            return after, (ToolStarted(tool_id, _KINDS.get(name, "tool"), title),)
+        case _:
+            return reading, ()
+
+
+def _answered(reading: Reading, line: Message) -> Read:
+    frames: list[Frame] = []
+    for block in _blocks(line.get("message") or {}):
+        if block.get("type") == "tool_result":
+            tool_id = str(block.get("tool_use_id"))
+            reading = attrs.evolve(reading, running=reading.running - {tool_id})
+            frames.append(ToolFinished(tool_id, not block.get("is_error")))
+    changed = line.get("tool_use_result")
+    if frames and isinstance(changed, dict) and changed.get("structuredPatch") is not None:
+        frames.append(FileHint((str(changed.get("filePath")),)))
+    return reading, tuple(frames)
+
+
+def _result(reading: Reading, message: Message) -> Read:
+    thread_id = str(message.get("session_id") or reading.thread_id)
+    reading, frames = _counted(attrs.evolve(reading, thread_id=thread_id), message)
+    return attrs.evolve(reading, ended=_ended(reading, message)), frames
+
+
+def _counted(reading: Reading, message: Message) -> Read:
+    usage = message.get("usage") or {}
+    total = float(message.get("total_cost_usd") or 0.0)
+    raw = {**usage, "total_cost_usd": total, "cost_usd": max(0.0, total - reading.cost)}
+    seen = usage_of(usage, raw)
+    reading = attrs.evolve(reading, cost=max(total, reading.cost), used=seen)
+    return reading, (seen,) if _counts(seen) else ()
+
+
+def _ended(reading: Reading, message: Message) -> Ended:
+    """Success in name is none: not with an error, a message cut short, or no model's word."""
+    text = str(message.get("result") or "") or "; ".join(map(str, message.get("errors") or ()))
+    if message.get("is_error") or message.get("subtype") != "success":
+        return _failure(reading, message, text)
+    if reading.open is not None or reading.broken:
+        return Ended("failed", "the model's answer broke off", "cut_stream")
+    if not reading.answered:
+        return Ended("failed", text or "no model answered", "protocol")
+    if reading.used is None or not _counts(reading.used):
+        return Ended("failed", "the model's answer broke off", "cut_stream")
+    return Ended("completed")
+
+
+def _failure(reading: Reading, message: Message, text: str) -> Ended:
+    if str(message.get("terminal_reason")).startswith("aborted"):
+        return Ended("interrupted", "the turn was interrupted")
+    status = message.get("api_error_status")
+    cause = cause_of(
+        text,
+        status=status if isinstance(status, int) else None,
+        kind=reading.error,
+        retried=reading.retries > 0,
+    )
+    return Ended("failed", text or f"the agent ended with {message.get('subtype')!r}", cause)
+
+
+def _counts(usage: UsageSeen) -> bool:
+    return bool(usage.input or usage.output)
+
+
+def _title(name: str, given: Message) -> str:
+    return str(next((given[key] for key in _TITLES if given.get(key)), name))
+
+
+def _blocks(message: Message) -> Iterable[Message]:
+    content = message.get("content")
+    blocks = content if isinstance(content, list) else ()
+    return (block for block in blocks if isinstance(block, dict))
+
+
+def _retry_text(message: Message) -> str:
+    status = message.get("error_status")
+    answered = f" (HTTP {status})" if status else ""
+    attempt, most = message.get("attempt"), message.get("max_retries")
+    return f"{message.get('error') or 'error'}{answered}, attempt {attempt} of {most}"
