@@ -1,0 +1,84 @@
+"""gemini's own records of its sessions, made ready for being loaded.
+
+gemini empties a record that it loads in the minute in which it was made, as both then have the
+same name; so a record gets the name of a long gone minute first. What lies in the home belongs to
+the agent: nothing here follows a link.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from codara.adapters.agents.lines import message_of
+
+OLD = "2000-01-01T00-00"
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_SESSION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_SHORT = 8
+_HEAD_BYTES = 64 * 1024
+
+
+def make_loadable(home: Path, session_id: str) -> bool:
+    """Sees to it that `session/load` keeps the session; False if there is no record of it.
+
+    The empty shadows that earlier loads left are removed. Blocks.
+    """
+    if not _SESSION_ID.fullmatch(session_id):
+        return False
+    found = False
+    for folder in _chat_folders(home):
+        sizes = dict(_records(folder, session_id))
+        if sizes:
+            found = True
+            _keep_largest(folder, session_id, sizes)
+    return found
+
+
+def _keep_largest(folder: int, session_id: str, sizes: dict[str, int]) -> None:
+    largest = max(sizes, key=lambda name: sizes[name])
+    for shadow in sizes.keys() - {largest}:
+        os.unlink(shadow, dir_fd=folder)
+    aged = f"session-{OLD}-{session_id[:_SHORT]}.jsonl"
+    if largest != aged:
+        os.rename(largest, aged, src_dir_fd=folder, dst_dir_fd=folder)
+
+
+def _records(folder: int, session_id: str) -> Iterator[tuple[str, int]]:
+    """Names and sizes of the files whose first line says that they are this session's."""
+    for name in os.listdir(folder):  # a path could lead elsewhere by now
+        if name.startswith("session-") and name.endswith(f"-{session_id[:_SHORT]}.jsonl"):
+            with suppress(OSError):
+                file = os.open(name, _FILE, dir_fd=folder)
+                try:
+                    head = os.read(file, _HEAD_BYTES).split(b"\n", 1)[0]
+                    size = os.fstat(file).st_size
+                finally:
+                    os.close(file)
+                if (message_of(head) or {}).get("sessionId") == session_id:
+                    yield name, size
+
+
+def _chat_folders(home: Path) -> Iterator[int]:
+    with suppress(OSError), _opened(home, ".gemini", "tmp") as projects:
+        for project in os.listdir(projects):  # noqa: PTH208 # a path could lead elsewhere by now
+            with suppress(OSError), _opened(project, "chats", above=projects) as chats:
+                yield chats
+
+
+@contextmanager
+def _opened(*names: str | Path, above: int | None = None) -> Iterator[int]:
+    """A folder, step by step; OSError where one of the names is none."""
+    name, *below = names
+    folder = os.open(name, _DIRECTORY, dir_fd=above)
+    try:
+        if not below:
+            yield folder
+        else:
+            with _opened(*below, above=folder) as innermost:
+                yield innermost
+    finally:
+        os.close(folder)

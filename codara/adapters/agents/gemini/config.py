@@ -1,0 +1,80 @@
+"""How gemini is told to be quiet and to speak to the jail's own endpoint only."""
+
+import json
+from pathlib import Path
+
+import attrs
+
+SETTINGS_FILE = ".gemini/settings.json"
+INSTRUCTIONS_FILE = ".gemini/CODARA.md"
+DEFAULT_BASE_URL = "https://generativelanguage.googleapis.com"
+REMEDY = "install it with `npm install --no-save --prefix agents`"
+TESTED = "0.61"
+"""The versions that the tests run: those which begin so."""
+
+_ATTEMPTS = 2
+_QUIET = ("--skip-trust", "--approval-mode", "yolo", "-m")
+
+
+@attrs.frozen(kw_only=True)
+class GeminiSettings:
+    """What the gateway's configuration says about gemini."""
+
+    binary: str = "gemini"
+    default_model: str | None = None
+    base_url: str = DEFAULT_BASE_URL
+    transport: str = "auto"
+    max_processes: int = 8
+    idle_seconds: float = 600.0
+    allow_hosts: tuple[str, ...] = ()
+
+
+def settings_json() -> str:
+    """The whole of `settings.json`; as the system's settings too, no workspace overrules it.
+
+    A failed request is tried once more. Old sessions are never tidied up: gemini would remove
+    those it has loaded. What the gateway's clients instruct is a context file of its own, so that
+    the agent keeps its own prompt and its own memory.
+    """
+    return json.dumps(
+        {
+            "security": {"auth": {"selectedType": "gemini-api-key"}},
+            "general": {
+                "enableAutoUpdate": False,
+                "enableAutoUpdateNotification": False,
+                "maxAttempts": _ATTEMPTS,
+                "retryFetchErrors": False,
+                "sessionRetention": {"enabled": False},
+            },
+            "privacy": {"usageStatisticsEnabled": False},
+            "telemetry": {"enabled": False},
+            "context": {
+                "fileName": ["GEMINI.md", INSTRUCTIONS_FILE.rpartition("/")[2]],
+                "importFormat": "flat",
+            },
+            "model": {"skipNextSpeakerCheck": True},
+        },
+        indent=1,
+    )
+
+
+def environment(inner_home: Path, endpoint: str, token: str) -> dict[str, str]:
+    """The variables gemini needs besides the jail's own."""
+    return {
+        "GEMINI_API_KEY": token,
+        "GOOGLE_GEMINI_BASE_URL": endpoint,
+        "GEMINI_CLI_HOME": str(inner_home),
+        "GEMINI_CLI_NO_RELAUNCH": "true",
+        "GEMINI_CLI_SYSTEM_SETTINGS_PATH": str(inner_home / SETTINGS_FILE),
+    }
+
+
+def acp_arguments(model: str) -> tuple[str, ...]:
+    """The long-lived process; sessions are made and changed by its protocol."""
+    return ("--acp", *_QUIET, model)
+
+
+def turn_arguments(model: str, session_id: str | None) -> tuple[str, ...]:
+    """One turn per process; the prompt comes on standard input."""
+    resume = ("--resume", session_id) if session_id else ()
+    return (*_QUIET, model, "-o", "stream-json", *resume)

