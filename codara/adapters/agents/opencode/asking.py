@@ -1,0 +1,55 @@
+"""What `opencode serve` is asked: for a session, and for the answer to a prompt."""
+
+import asyncio
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any
+
+from codara.adapters.agents.opencode.config import TITLE, Model
+from codara.application.ports.agents import AgentTurn
+
+SESSION_PREFIX = "ses_"
+"""Every session id begins so; asked for any other, opencode breaks."""
+_ASKS_NOBODY = [
+    {"permission": name, "pattern": "*", "action": "deny"}
+    for name in ("question", "plan_enter", "plan_exit")
+]
+"""Tools that wait for a person, whom a turn does not have."""
+SESSION = {"title": TITLE, "permission": _ASKS_NOBODY}
+"""The body that asks for a new session."""
+
+
+async def before(posted: "asyncio.Task[Any]", decided: asyncio.Event) -> bool:
+    """Whether the answer is there before the decision."""
+    deciding = asyncio.create_task(decided.wait())
+    try:
+        await asyncio.wait({posted, deciding}, return_when=asyncio.FIRST_COMPLETED)
+        return posted.done()
+    finally:
+        deciding.cancel()
+
+
+async def dropped(posted: "asyncio.Task[Any] | None") -> None:
+    """Nobody wants the answer any more."""
+    if posted is not None:
+        posted.cancel()
+        await asyncio.gather(posted, return_exceptions=True)
+
+
+def message(turn: AgentTurn, text: str) -> Mapping[str, Any]:
+    """A prompt, its pictures and the system's words."""
+    model = Model.of(turn.model)
+    pictures = [
+        {
+            "type": "file",
+            "mime": each.media_type,
+            "filename": f"image-{at}",
+            "url": f"data:{each.media_type};base64,{b64encode(each.data).decode()}",
+        }
+        for at, each in enumerate(turn.images, 1)
+    ]
+    return {
+        "model": {"providerID": model.provider, "modelID": model.name},
+        "parts": [{"type": "text", "text": text}, *pictures],
+        **({"system": turn.instructions} if turn.instructions else {}),
+    }

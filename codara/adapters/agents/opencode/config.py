@@ -1,0 +1,160 @@
+"""How opencode is told to be quiet and to speak to the jail's own endpoint only."""
+
+import json
+import platform
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from codara.adapters.agents.programs import package_folder
+
+DEFAULT_BASE_URL = "https://opencode.ai/zen/v1"
+REMEDY = "install it with `npm install --no-save --prefix agents`"
+TESTED = "1.18"
+"""The versions that the tests run: those which begin so."""
+INSTRUCTIONS_FILE = ".codara/instructions.md"
+TITLE = "Codara"
+"""A session without a title is given one by a second request to the model."""
+
+_OWN_PROVIDER = "codara"
+_PACKAGE = "opencode-ai"
+_INPUTS = {"input": ["text", "image"], "output": ["text"]}
+_MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
+_QUIET = (
+    "OPENCODE_DISABLE_AUTOUPDATE",
+    "OPENCODE_DISABLE_MODELS_FETCH",
+    "OPENCODE_DISABLE_DEFAULT_PLUGINS",
+    "OPENCODE_DISABLE_LSP_DOWNLOAD",
+    "OPENCODE_DISABLE_PROJECT_CONFIG",
+)
+
+
+@attrs.frozen(kw_only=True)
+class OpencodeSettings:
+    """What the gateway's configuration says about opencode."""
+
+    binary: str = "opencode"
+    default_model: str | None = None
+    base_url: str = DEFAULT_BASE_URL
+    transport: str = "auto"
+    max_processes: int = 8
+    idle_seconds: float = 600.0
+    allow_hosts: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class Model:
+    """opencode's two halves of a model's name."""
+
+    provider: str
+    name: str
+
+    @classmethod
+    def of(cls, model: str) -> "Model":
+        """``openrouter/some/model`` is `some/model` of `openrouter`; a bare name is ours."""
+        provider, slash, name = model.partition("/")
+        return cls(provider, name) if slash and name else cls(_OWN_PROVIDER, model)
+
+    def __str__(self) -> str:
+        return f"{self.provider}/{self.name}"
+
+
+@attrs.frozen(kw_only=True)
+class Way:
+    """What one process is told: endpoint and key of its jail, and the models it may be asked for.
+
+    `instructions` are files that are read to the model, by their absolute paths.
+    """
+
+    endpoint: str
+    token: str = attrs.field(repr=False)
+    models: tuple[str, ...]
+    instructions: tuple[str, ...] = ()
+    compacts: bool = True
+
+
+def config_of(way: Way) -> str:
+    """The whole configuration as JSON.
+
+    The workspace's own `opencode.json` is not read, so its AGENTS.md has to be named here.
+    """
+    first = str(Model.of(way.models[0]))
+    providers = _providers(way)
+    return json.dumps(
+        {
+            "autoupdate": False,
+            "share": "disabled",
+            "snapshot": False,
+            "lsp": False,
+            "formatter": False,
+            "permission": "allow",
+            "instructions": list(way.instructions),
+            "compaction": {"auto": way.compacts},
+            "model": first,
+            "small_model": first,
+            "enabled_providers": list(providers),
+            "provider": providers,
+        }
+    )
+
+
+def environment(config: str, password: str | None = None) -> dict[str, str]:
+    """The variables opencode needs besides the jail's own."""
+    quiet = dict.fromkeys(_QUIET, "1")
+    lock = {} if password is None else {"OPENCODE_SERVER_PASSWORD": password}
+    return {**quiet, **lock, "OPENCODE_CONFIG_CONTENT": config}
+
+
+def serve_arguments() -> tuple[str, ...]:
+    """A port of the kernel's choice: without walls, many may run on one loopback."""
+    return ("serve", "--hostname", "127.0.0.1", "--port", "0")
+
+
+def run_arguments(model: str, session_id: str | None) -> tuple[str, ...]:
+    """One turn per process; the prompt comes on standard input, refusals go to stderr."""
+    resume = ("--session", session_id) if session_id else ("--title", TITLE)
+    logs = ("--print-logs", "--log-level", "ERROR")
+    return ("run", *logs, "--format", "json", "--thinking", "--auto", "-m", model, *resume)
+
+
+def native_program(launcher: Path) -> Path | None:
+    """The native opencode that its npm package would put in its launcher's place."""
+    package = package_folder(launcher)
+    if package is None or package.name != _PACKAGE:
+        return None
+    machine = _MACHINES.get(platform.machine().lower(), platform.machine())
+    name = f"opencode-{sys.platform}-{machine}"
+    variants = (name, f"{name}-baseline") if _has_avx2() else (f"{name}-baseline", name)
+    above = (package.parent, package / "node_modules")
+    found = (folder / each / "bin" / "opencode" for folder in above for each in variants)
+    return next((path for path in found if path.is_file()), None)
+
+
+def _has_avx2() -> bool:
+    try:
+        return "avx2" in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+
+
+def _providers(way: Way) -> Mapping[str, Any]:
+    providers: dict[str, Any] = {}
+    for model in _each(way.models):
+        block = providers.setdefault(model.provider, _provider(way))
+        block["models"][model.name] = {"attachment": True, "modalities": _INPUTS}
+    return providers
+
+
+def _provider(way: Way) -> dict[str, Any]:
+    return {
+        "npm": "@ai-sdk/openai-compatible",
+        "options": {"baseURL": way.endpoint, "apiKey": way.token},
+        "models": {},
+    }
+
+
+def _each(models: Iterable[str]) -> Iterable[Model]:
+    return map(Model.of, models)

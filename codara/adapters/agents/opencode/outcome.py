@@ -1,0 +1,81 @@
+"""How an opencode turn ended: by its word, its exit, its session and what we did to it."""
+
+import re
+from datetime import datetime
+
+import attrs
+
+from codara.adapters.agents.opencode.causes import INTERRUPTED, cause_of
+from codara.adapters.agents.opencode.reading import Reading
+from codara.application.ports.agents import Outcome
+
+_COLOURS = re.compile(r"\x1b\[[\d;]*m")
+_CUT = {
+    "length": "the answer was cut off at the model's limit",
+    "content-filter": "the provider cut the answer off",
+    "tool-calls": "the agent ended in the middle of its work",
+}
+
+
+@attrs.frozen(kw_only=True)
+class Ending:
+    """What is known besides the agent's events.
+
+    `expected` is the session that was asked for, None for a fresh one. `exit_code` is None while
+    the process lives. `stopped` is our own reason for ending the turn. `retry_at` is when the
+    provider said to come back.
+    """
+
+    expected: str | None = None
+    exit_code: int | None = None
+    stderr: str = ""
+    stopped: str | None = None
+    message: str = ""
+    retry_at: datetime | None = None
+    jailed: bool = True
+
+
+def outcome_of(reading: Reading, ending: Ending) -> Outcome:
+    """Completed only if nothing at all speaks against it."""
+    status, cause, message = _verdict(reading, ending)
+    come_back = cause in ("quota_exhausted", "rate_limited", "overloaded")
+    return Outcome(
+        status=status,
+        cause=cause,
+        message=message,
+        backend_id=reading.session_id,
+        resets_at=ending.retry_at if come_back else None,
+        jailed=ending.jailed,
+    )
+
+
+def _verdict(reading: Reading, ending: Ending) -> tuple[str, str | None, str]:
+    if ending.stopped is not None:
+        return "failed", ending.stopped, ending.message
+    if reading.failure is not None:
+        return _failed(reading.failure.cause, reading.failure.message)
+    if not reading.answered:
+        return _without_a_word(ending)
+    if ending.exit_code not in (None, 0):
+        return "failed", "crashed", f"the agent ended with exit code {ending.exit_code}"
+    if ending.expected not in (None, reading.session_id):
+        return "failed", "unknown_session", "the agent went on in another session"
+    if reading.finish is None:
+        return INTERRUPTED, None, "the agent ended the turn without an answer"
+    if reading.finish != "stop":
+        told = _CUT.get(reading.finish, f"the answer ended as {reading.finish!r}")
+        return "failed", "cut_stream", told
+    return "completed", None, ""
+
+
+def _failed(cause: str, message: str) -> tuple[str, str | None, str]:
+    return (INTERRUPTED, None, message) if cause == INTERRUPTED else ("failed", cause, message)
+
+
+def _without_a_word(ending: Ending) -> tuple[str, str | None, str]:
+    stderr = _COLOURS.sub("", ending.stderr)
+    if stderr and cause_of(stderr) == "unknown_session":
+        return "failed", "unknown_session", stderr
+    code = "" if ending.exit_code is None else f" (exit code {ending.exit_code})"
+    told = f": {stderr}" if stderr else ""
+    return "failed", "crashed", f"the agent ended in the middle of the turn{code}{told}"

@@ -1,0 +1,95 @@
+"""HTTP with an `opencode serve` in its jail: requests, and the stream of its events."""
+
+import base64
+import json
+import socket
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import aiohttp
+
+from codara.adapters.agents.lines import CHUNK, Lines, LineTooLong
+from codara.adapters.jail.jail import Jail
+
+USER = "opencode"
+
+_WAYS = 16
+_FEWEST = 4
+_CONNECT_SECONDS = 5.0
+_DATA = b"data: "
+_UNKNOWN = (400, 404)
+
+
+class Refused(Exception):
+    """opencode answered a request with an HTTP error; `missing` if it cannot know such a thing."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(f"opencode answered {status}: {text[:500]}")
+        self.missing = status in _UNKNOWN
+
+
+class Unreachable(Exception):
+    """opencode does not answer any more."""
+
+
+class Wire:
+    """Connects inside the jail: each connection uses up one socket that was made there."""
+
+    def __init__(self, jail: Jail, port: int, password: str) -> None:
+        self._jail = jail
+        self._base = f"http://127.0.0.1:{port}"
+        self._ways: list[socket.socket] = []
+        key = base64.b64encode(f"{USER}:{password}".encode()).decode()
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(socket_factory=self._way, force_close=True),
+            headers={"Authorization": f"Basic {key}"},
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
+        )
+
+    async def refill(self) -> None:
+        """Sees to it that a turn has sockets enough; JailUnavailable if none can be made."""
+        if len(self._ways) < _FEWEST:
+            self._ways.extend(await self._jail.ways_in(_WAYS))
+
+    async def close(self) -> None:
+        """Gives all sockets back; harmless when done twice."""
+        await self._session.close()
+        while self._ways:
+            self._ways.pop().close()
+
+    async def get(self, path: str) -> Any:
+        """The JSON at a path; Refused or Unreachable."""
+        return await self._request("GET", path, None)
+
+    async def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """The JSON answer to a POST, however long it takes; Refused or Unreachable."""
+        return await self._request("POST", path, body)
+
+    async def events(self) -> AsyncIterator[bytes]:
+        """The events as they come, each as its JSON text; Unreachable if they cannot be had."""
+        lines = Lines()
+        try:
+            async with self._session.get(self._base + "/event") as answer:
+                if answer.status != 200:
+                    raise Unreachable
+                while chunk := await answer.content.read(CHUNK):
+                    for line in lines.feed(chunk):
+                        if line.startswith(_DATA):
+                            yield line.removeprefix(_DATA)
+        except (aiohttp.ClientError, TimeoutError, OSError, LineTooLong) as lost:
+            raise Unreachable(str(lost)) from lost
+
+    async def _request(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
+        try:
+            async with self._session.request(method, self._base + path, json=body) as answer:
+                text = await answer.text(errors="replace")
+                if answer.status >= 400:
+                    raise Refused(answer.status, text)
+                return json.loads(text) if text else None
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as lost:
+            raise Unreachable(str(lost)) from lost
+
+    def _way(self, _: object) -> socket.socket:
+        if not self._ways:
+            raise OSError("no socket of the jail's network is left")
+        return self._ways.pop()
