@@ -1,8 +1,10 @@
 """Workspaces on this machine's disk: their folders, what is in them, and what changed."""
 
 import asyncio
+import contextlib
 import errno
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -11,13 +13,13 @@ from typing import TypeVar
 
 import pygit2
 
-from codara.adapters.workspaces import bigdiff, diff
+from codara.adapters.workspaces import bigdiff, diff, staging
 from codara.adapters.workspaces.known import NOTHING
 from codara.adapters.workspaces.places import Place, Places
 from codara.adapters.workspaces.safezone import SafeZone
 from codara.adapters.workspaces.trees import EMPTY_TREE, TreeStore, shield_from_host_config
 from codara.adapters.workspaces.walker import Limits, Stopped, Walk
-from codara.application.ports.workspaces import Diff, Snapshot
+from codara.application.ports.workspaces import Diff, Snapshot, Upload
 from codara.errors import ShuttingDown, StorageFull
 
 _T = TypeVar("_T")
@@ -83,6 +85,19 @@ class Folders:
         """
         return await self._run(workspace_id, partial(self._diff, base, final))
 
+    async def stage(
+        self, workspace_id: str, folder: Path, below: str, files: Sequence[Upload]
+    ) -> None:
+        """Puts files into `folder`/`below`, which is emptied first; the agents own all of it.
+
+        No link is followed. WorkspaceAccessDenied where something else is in the way; StorageFull.
+        """
+        await self._run(workspace_id, partial(self._stage, folder, below, files))
+
+    async def unstage(self, workspace_id: str, folder: Path, below: str) -> None:
+        """Removes `folder`/`below`, and what is above it and empty; harmless if it is not there."""
+        await self._run(workspace_id, partial(self._unstage, folder, below))
+
     async def remove(self, workspace_id: str) -> None:
         """Deletes the workspace's trees, not its folder."""
         await self._run(workspace_id, lambda place, _: place.remove())
@@ -126,6 +141,16 @@ class Folders:
         self._zone.make(folder)
         self._trees.mkdir(mode=0o700, parents=True, exist_ok=True)
         place.store()
+
+    def _stage(
+        self, folder: Path, below: str, files: Sequence[Upload], place: Place, stop: Event
+    ) -> None:
+        with _closing(self._zone.open(folder)) as root:
+            staging.stage(root, below, files, self._zone.owner)
+
+    def _unstage(self, folder: Path, below: str, place: Place, stop: Event) -> None:
+        with contextlib.suppress(FileNotFoundError), _closing(self._zone.open(folder)) as root:
+            staging.remove(root, below)
 
     def _snapshot(self, folder: Path, place: Place, stop: Event) -> Snapshot:
         try:
@@ -172,3 +197,11 @@ class Folders:
 def _save(places: list[Place]) -> None:
     for place in places:
         place.save()
+
+
+@contextlib.contextmanager
+def _closing(fd: int) -> Iterator[int]:
+    try:
+        yield fd
+    finally:
+        os.close(fd)

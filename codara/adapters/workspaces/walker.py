@@ -18,6 +18,9 @@ _TYPE = 0o170000
 _RACY_NS = 20_000_000
 """A file changed so shortly before it was looked at may change again within the same clock tick."""
 
+_NEVER_HELD = frozenset({".git", ".codara"})
+"""Repositories, whose code is not ours to run, and what the gateway itself puts there."""
+
 _MTIME = 3
 _CTIME = 4
 
@@ -72,7 +75,7 @@ class Walk:
         self._store = store
         self._limits = limits
         self._stop = stop
-        self._ignored = limits.ignore | {".git"}
+        self._ignored = limits.ignore | _NEVER_HELD
         self._until = time.monotonic() + limits.seconds
         self._entries = 0
 

@@ -18,10 +18,16 @@ class Reply:
     model: str
     created: int
     include_usage: bool
+    reasoning: bool = False
+    """Whether the agent's thinking is shown."""
+    events: bool = False
+    """Whether a stream tells of the tools the agent uses."""
 
-    def whole(self, result: TurnResult) -> dict[str, Any]:
+    def whole(self, result: TurnResult, thoughts: str = "") -> dict[str, Any]:
         """The answer in one piece."""
         message = {"role": "assistant", "content": result.text}
+        if thoughts:
+            message["reasoning_content"] = thoughts
         return {
             **self._frame("chat.completion"),
             "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
@@ -34,6 +40,10 @@ class Reply:
         choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
         none_yet = {"usage": None} if self.include_usage else {}
         return {**self._frame("chat.completion.chunk"), "choices": [choice], **none_yet}
+
+    def event_chunk(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """A chunk that says nothing to an OpenAI client, and to one of ours what happens."""
+        return {**self.chunk({}), "codara_event": event}
 
     def our_chunk(self, result: TurnResult) -> dict[str, Any]:
         """A chunk that says nothing to an OpenAI client, and the rest to one of ours."""

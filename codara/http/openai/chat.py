@@ -7,13 +7,15 @@ import orjson
 from aiohttp import web
 
 from codara.application.callers import Caller
+from codara.application.ports.frames import ReasoningDelta
 from codara.application.turns.commands import RunTurn
-from codara.errors import CodaraError
+from codara.errors import CodaraError, UnsupportedParameter
 from codara.http.auth import caller_of
 from codara.http.body import json_body
 from codara.http.openai.answer import Reply
 from codara.http.openai.decode import ChatRequest, decode
 from codara.http.openai.stream import stream_turn
+from codara.http.openai.uploads import FORM, Form, read_form
 from codara.http.requests import add_headers, identity_of
 from codara.http.services import SERVICES, TurnHandle, Turns
 
@@ -35,29 +37,37 @@ async def complete(request: web.Request) -> web.StreamResponse:
         model=wanted.model,
         created=int(services.clock().timestamp()),
         include_usage=wanted.include_usage,
+        reasoning=wanted.reasoning,
+        events=wanted.events,
     )
     async with handle:
         started = await handle.started()
         if wanted.stream:
             return await stream_turn(request, handle, reply, _position(started.position))
         result = await handle.result()
-    body = orjson.dumps(reply.whole(result))
+        thoughts = await _thoughts(handle) if wanted.reasoning else ""
+    body = orjson.dumps(reply.whole(result, thoughts))
     headers = _position(result.position)
     return web.Response(body=body, content_type="application/json", headers=headers)
 
 
 async def _decoded(request: web.Request, caller: Caller) -> ChatRequest:
     """A large body is checked and hashed away from the event loop."""
-    body = await json_body(request)
+    if request.content_type == FORM:
+        form = await read_form(request)
+    else:
+        form = Form(await json_body(request), ())
     if (request.content_length or _LARGE) < _LARGE:
-        return decode(body, request.headers, caller)
-    return await asyncio.to_thread(decode, body, request.headers, caller)
+        return decode(form.body, request.headers, caller, form.uploads)
+    return await asyncio.to_thread(decode, form.body, request.headers, caller, form.uploads)
 
 
 async def _command(request: web.Request, caller: Caller, wanted: ChatRequest) -> RunTurn:
     identity = identity_of(request)
     models = request.app[SERVICES].models
     provider, model = await models.resolve(wanted.model, wanted.provider)
+    if wanted.first_image is not None and not models.takes_images(provider):
+        raise UnsupportedParameter(f"{provider} takes no pictures.", param=wanted.first_image)
     return RunTurn(
         caller=caller,
         request_id=identity.request_id,
@@ -74,6 +84,7 @@ async def _command(request: web.Request, caller: Caller, wanted: ChatRequest) ->
         manual=wanted.manual,
         persistent=wanted.persistent,
         stream=wanted.stream,
+        uploads=wanted.uploads,
     )
 
 
@@ -87,6 +98,12 @@ async def _submitted(turns: Turns, command: RunTurn) -> TurnHandle:
             async with await admission:
                 pass
         raise
+
+
+async def _thoughts(handle: TurnHandle) -> str:
+    """What the agent thought; of a turn that ended long ago nothing is known of it."""
+    thoughts = [f.text async for f in handle.frames() if isinstance(f, ReasoningDelta)]
+    return "".join(thoughts)
 
 
 def _turn_headers(handle: TurnHandle) -> dict[str, str]:

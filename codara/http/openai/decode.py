@@ -1,18 +1,19 @@
 """From a chat request's body and headers to the command it asks for."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
 import orjson
 
 from codara.application.callers import Caller
+from codara.application.ports.workspaces import Upload
 from codara.application.turns.commands import Message
 from codara.domain.labels import checked_label
 from codara.errors import InvalidRequest, UnsupportedParameter, WorkspaceAccessDenied
 from codara.http.openai.fields import Fields, flag
-from codara.http.openai.messages import decode_messages
+from codara.http.openai.messages import decode_messages, first_image
 from codara.http.openai.session import session_label
 
 _DEFAULT_WORKSPACE = "default"
@@ -32,12 +33,19 @@ class ChatRequest:
     persistent: bool
     stream: bool
     include_usage: bool
+    reasoning: bool
+    events: bool
+    first_image: str | None
+    """Where the first picture stands, as `param` names it."""
+    uploads: tuple[Upload, ...]
     body_digest: str
     idempotency_key: str | None
     retry: bool
 
 
-def decode(body: Any, headers: Mapping[str, str], caller: Caller) -> ChatRequest:
+def decode(
+    body: Any, headers: Mapping[str, str], caller: Caller, uploads: tuple[Upload, ...] = ()
+) -> ChatRequest:
     """Checks everything the request says; InvalidRequest and its like name the field at fault.
 
     Fields that mean nothing here, `tools` among them, are ignored.
@@ -60,7 +68,11 @@ def decode(body: Any, headers: Mapping[str, str], caller: Caller) -> ChatRequest
         persistent=fields.flag("session_persistence", True),
         stream=flag(body.get("stream"), "stream"),
         include_usage=_include_usage(body.get("stream_options")),
-        body_digest=_digest(body),
+        reasoning=fields.flag("codara_reasoning", False),
+        events=fields.flag("codara_events", False),
+        first_image=first_image(body["messages"]),
+        uploads=uploads,
+        body_digest=_digest(body, uploads),
         idempotency_key=_idempotency_key(headers),
         retry=_is_retry(headers),
     )
@@ -112,13 +124,16 @@ def _include_usage(options: Any) -> bool:
     return flag(options.get("include_usage"), "stream_options.include_usage")
 
 
-def _digest(body: Mapping[str, Any]) -> str:
-    """SHA-256 of the body, whatever the order of its keys and its white space."""
+def _digest(body: Mapping[str, Any], uploads: Iterable[Upload]) -> str:
+    """SHA-256 of the body, whatever the order of its keys and its white space, and of the files."""
     try:
         canonical = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError as odd:
         raise InvalidRequest(f"The body cannot be read: {odd}.") from odd
-    return hashlib.sha256(canonical).hexdigest()
+    digest = hashlib.sha256(canonical)
+    for each in uploads:
+        digest.update(b"\0" + each.name.encode() + b"\0" + hashlib.sha256(each.data).digest())
+    return digest.hexdigest()
 
 
 def _idempotency_key(headers: Mapping[str, str]) -> str | None:

@@ -8,9 +8,10 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from codara.application.ports.frames import TextDelta
+from codara.application.ports.frames import Frame, ReasoningDelta, RetryNotice, TextDelta
 from codara.application.turns.commands import TurnResult
 from codara.http.errors import error_body, presentable
+from codara.http.openai.activity import comment_of, event_of
 from codara.http.openai.answer import Reply
 from codara.http.services import TurnHandle
 
@@ -118,10 +119,23 @@ async def _deltas(events: EventStream, handle: TurnHandle, reply: Reply) -> Turn
             if isinstance(frame, TextDelta) and frame.text:
                 silent = False
                 await events.send(reply.chunk({"content": frame.text}))
+            else:
+                await _beside(events, reply, frame)
     result = await handle.result()
     if silent and result.text:
         await events.send(reply.chunk({"content": result.text}))
     return result
+
+
+async def _beside(events: EventStream, reply: Reply, frame: Frame) -> None:
+    """What is no answer: thoughts and activity where they are asked for, retries as comments."""
+    if isinstance(frame, RetryNotice):
+        await events.comment(comment_of(frame))
+    if isinstance(frame, ReasoningDelta) and reply.reasoning and frame.text:
+        await events.send(reply.chunk({"reasoning_content": frame.text}))
+    event = event_of(frame) if reply.events else None
+    if event is not None:
+        await events.send(reply.event_chunk(event))
 
 
 async def _tail(events: EventStream, reply: Reply, result: TurnResult) -> None:

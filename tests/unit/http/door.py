@@ -152,6 +152,9 @@ class FakeAgents:
         }
     )
 
+    def takes_images(self, provider: str) -> bool:
+        return provider == "codex"
+
     async def models(self, provider: str) -> Sequence[str]:
         return self.listed.get(provider, ())
 
@@ -178,7 +181,7 @@ def services(**parts: Any) -> Services:
         "models": Models(FakeAgents(), defaults, created=1_700_000_000),
         "views": None,
         "health": FakeHealth(),
-        "settings": SimpleNamespace(server=server),
+        "settings": SimpleNamespace(server=server, workspace=SimpleNamespace(max_file_bytes=1000)),
         "clock": lambda: NOW,
         "new_id": lambda prefix: f"{prefix}_{next(numbers)}",
     }

@@ -1,5 +1,6 @@
 """What a chat request may say, and what it is taken to mean."""
 
+import base64
 from typing import Any
 
 import orjson
@@ -8,7 +9,10 @@ from door import CALLER, OPERATOR, a_request
 from hypothesis import given
 from hypothesis import strategies as st
 
+from codara.application.ports.agents import Image
+from codara.application.ports.workspaces import Upload
 from codara.application.turns.commands import Message
+from codara.domain.images import media_type_of
 from codara.errors import (
     CodaraError,
     InvalidRequest,
@@ -34,6 +38,17 @@ def user(text: str) -> dict[str, str]:
 
 def assistant(text: str) -> dict[str, str]:
     return {"role": "assistant", "content": text}
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"pixels"
+
+
+def linked(url: str) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": url, "detail": "low"}}
+
+
+def image(data: bytes, media_type: str = "image/png") -> dict[str, Any]:
+    return linked(f"data:{media_type};base64,{base64.b64encode(data).decode()}")
 
 
 def test_the_smallest_request_gets_every_default() -> None:
@@ -120,7 +135,14 @@ def test_content_may_be_text_nothing_or_parts() -> None:
 @pytest.mark.parametrize(
     ("part", "code", "where"),
     [
-        ({"type": "image_url", "image_url": {}}, "unsupported_parameter", ""),
+        ({"type": "image_url", "image_url": {}}, "invalid_request", ""),
+        ({"type": "image_url", "image_url": "data:,text"}, "invalid_request", ""),
+        ({"type": "image_url", "image_url": "data:image/png;base64,?"}, "invalid_request", ""),
+        (image(b"<svg/>"), "unsupported_parameter", ""),
+        (linked("https://example.org/a.png"), "unsupported_parameter", ""),
+        (linked("HTTP://example.org/a.png"), "unsupported_parameter", ""),
+        (linked("file:///etc/passwd"), "invalid_request", ""),
+        (image(PNG + bytes(10 * 1024 * 1024)), "body_too_large", ""),
         ({"type": "input_audio"}, "unsupported_parameter", ""),
         ({"type": "hologram"}, "invalid_request", ""),
         ({"type": ["text"]}, "invalid_request", ""),
@@ -132,6 +154,63 @@ def test_a_part_that_is_no_text_is_refused_by_its_place(part: Any, code: str, wh
     messages = [user("Hi"), {"role": "user", "content": [{"type": "text", "text": "a"}, part]}]
     error = refusal(messages=messages)
     assert (error.code, error.param) == (code, f"messages[1].content[1]{where}")
+
+
+def test_a_picture_is_known_by_its_bytes() -> None:
+    jpeg = b"\xff\xd8\xff\xe0pixels"
+    parts = [{"type": "text", "text": "Look:"}, image(PNG), image(jpeg, "image/png")]
+    wanted = decoded(messages=[user("Hi"), {"role": "user", "content": parts}])
+    assert wanted.messages[1] == Message(
+        "user", "Look:", (Image("image/png", PNG), Image("image/jpeg", jpeg))
+    )
+    assert wanted.first_image == "messages[1].content[1]"
+
+
+@pytest.mark.parametrize(
+    ("data", "media_type"),
+    [
+        (PNG, "image/png"),
+        (b"\xff\xd8\xff\xdb", "image/jpeg"),
+        (b"GIF87a", "image/gif"),
+        (b"GIF89a", "image/gif"),
+        (b"RIFF\0\0\0\0WEBPVP8 ", "image/webp"),
+        (b"RIFF\0\0\0\0WAVE", None),
+        (b"BM", None),
+        (b"", None),
+    ],
+)
+def test_four_kinds_of_pictures_are_taken(data: bytes, media_type: str | None) -> None:
+    assert media_type_of(data) == media_type
+
+
+def test_a_picture_alone_says_something() -> None:
+    wanted = decoded(messages=[{"role": "user", "content": [image(PNG)]}])
+    assert wanted.messages == (Message("user", "", (Image("image/png", PNG),)),)
+
+
+def test_only_users_show_pictures() -> None:
+    error = refusal(messages=[user("Hi"), {"role": "system", "content": [image(PNG)]}])
+    assert (error.code, error.param) == ("unsupported_parameter", "messages[1].content[0]")
+
+
+def test_too_many_pictures_are_refused() -> None:
+    error = refusal(messages=[{"role": "user", "content": [image(PNG)] * 17}])
+    assert (error.code, error.param) == ("invalid_request", "messages")
+
+
+def test_thoughts_and_events_are_off_unless_asked_for() -> None:
+    assert (decoded().reasoning, decoded().events) == (False, False)
+    wanted = decoded(codara_reasoning=True, metadata={"codara_events": "true"})
+    assert (wanted.reasoning, wanted.events) == (True, True)
+    assert refusal(codara_events="often").param == "codara_events"
+
+
+def test_the_same_words_with_other_files_are_another_request() -> None:
+    bodies = [
+        decode(a_request(), {}, CALLER, files).body_digest
+        for files in ((), (Upload("a", b"1"),), (Upload("a", b"2"),), (Upload("b", b"1"),))
+    ]
+    assert len(set(bodies)) == 4
 
 
 @pytest.mark.parametrize("role", [None, "narrator", 3, ["user"]])
@@ -300,6 +379,7 @@ def test_whatever_comes_is_understood_or_refused_with_a_code(
             "invalid_request",
             "unsupported_parameter",
             "workspace_access_denied",
+            "body_too_large",
         }
     else:
         assert wanted.messages

@@ -21,7 +21,16 @@ from door import (
 )
 from openai import AsyncOpenAI
 
-from codara.application.ports.frames import Frame, ReasoningDelta, TextDelta, ToolStarted
+from codara.application.ports.frames import (
+    FileHint,
+    Frame,
+    ReasoningDelta,
+    RetryNotice,
+    TextDelta,
+    ToolFinished,
+    ToolStarted,
+    Warned,
+)
 from codara.errors import AgentFailed, SessionBusy
 from codara.http.openai import stream
 
@@ -94,6 +103,61 @@ async def test_only_text_reaches_an_openai_client() -> None:
         blocks = await streamed(door)
     assert "tool_calls" not in "".join(blocks)
     assert len(events(blocks)) == 4
+
+
+async def test_thoughts_are_told_to_those_who_ask() -> None:
+    script = [ReasoningDelta("hm"), ReasoningDelta(""), TextDelta("Hello world")]
+    async with opened(bundle(ScriptedTurn(script=script))) as door:
+        chunks = events(await streamed(door, codara_reasoning=True))
+    deltas = [chunk["choices"][0]["delta"] for chunk in chunks]
+    assert deltas[1:3] == [{"reasoning_content": "hm"}, {"content": "Hello world"}]
+
+
+async def test_activity_is_told_to_those_who_ask_in_valid_chunks() -> None:
+    script = [
+        ToolStarted("t", "shell", "ls"),
+        FileHint(("a.txt",)),
+        ToolFinished("t", ok=True),
+        RetryNotice("busy"),
+        Warned("odd"),
+        TextDelta("Hello world"),
+    ]
+    async with opened(bundle(ScriptedTurn(script=script))) as door:
+        blocks = await streamed(door, codara_events=True)
+    told = [chunk for chunk in events(blocks) if "codara_event" in chunk]
+    assert [chunk["codara_event"] for chunk in told] == [
+        {"type": "tool_started", "tool_id": "t", "tool": "shell", "title": "ls"},
+        {"type": "files_changed", "paths": ["a.txt"]},
+        {"type": "tool_finished", "tool_id": "t", "ok": True},
+        {"type": "retry", "reason": "busy"},
+    ]
+    empty = [{"index": 0, "delta": {}, "finish_reason": None}]
+    assert all(chunk["choices"] == empty for chunk in told)
+    assert not any(block.startswith("event:") for block in blocks)
+
+
+async def test_a_retry_of_the_agent_is_a_comment_for_everyone() -> None:
+    script = [RetryNotice("busy\n\ndata: {}"), TextDelta("Hello world")]
+    async with opened(bundle(ScriptedTurn(script=script))) as door:
+        blocks = await streamed(door)
+    assert ": retrying: busy data: {}" in blocks
+    assert len(events(blocks)) == 4
+
+
+async def test_the_official_client_reads_a_stream_with_thoughts_and_activity() -> None:
+    script = [ReasoningDelta("hm"), ToolStarted("t", "shell", "ls"), TextDelta("Hello world")]
+    async with opened(bundle(ScriptedTurn(script=script))) as door:
+        client = AsyncOpenAI(base_url=f"{door.url}/v1", api_key=KEY, max_retries=0)
+        stream = await client.chat.completions.create(
+            model="codex/gpt-5-codex",
+            messages=[{"role": "user", "content": "Hi"}],
+            stream=True,
+            extra_body={"codara_reasoning": True, "codara_events": True},
+        )
+        chunks = [chunk async for chunk in stream]
+        await client.close()
+    assert "".join(c.choices[0].delta.content or "" for c in chunks) == "Hello world"
+    assert all(not c.choices[0].delta.tool_calls for c in chunks)
 
 
 async def test_the_first_text_arrives_while_the_turn_still_runs() -> None:

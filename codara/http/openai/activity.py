@@ -1,0 +1,35 @@
+"""What an agent does besides speaking, as a stream may tell it."""
+
+from typing import Any
+
+from codara.application.ports.frames import (
+    FileHint,
+    Frame,
+    RetryNotice,
+    ToolFinished,
+    ToolStarted,
+)
+
+_LONGEST_COMMENT = 200
+
+
+def event_of(frame: Frame) -> dict[str, Any] | None:
+    """The frame as a value of `codara_event`; None if it is no activity."""
+    match frame:
+        case ToolStarted():
+            told = {"tool_id": frame.tool_id, "tool": frame.kind, "title": frame.title}
+            return {"type": "tool_started", **told}
+        case ToolFinished():
+            return {"type": "tool_finished", "tool_id": frame.tool_id, "ok": frame.ok}
+        case FileHint():
+            return {"type": "files_changed", "paths": list(frame.paths)}
+        case RetryNotice():
+            return {"type": "retry", "reason": frame.reason}
+        case _:
+            return None
+
+
+def comment_of(notice: RetryNotice) -> str:
+    """One line for a comment, whatever the agent said."""
+    reason = " ".join(notice.reason.split())
+    return f"retrying: {reason}"[:_LONGEST_COMMENT]
