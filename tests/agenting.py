@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +12,7 @@ import attrs
 
 from codara.adapters.agents.codex.config import CodexSettings
 from codara.adapters.agents.codex.runtime import CodexRuntime
+from codara.adapters.agents.contract import Runtime
 from codara.adapters.agents.homes import Homes
 from codara.adapters.agents.house import House
 from codara.adapters.agents.pool import AgentPool
@@ -108,6 +109,7 @@ class Den:
     root: Path
     pool: AgentPool
     journal: Journal
+    provider: str = "codex"
 
     def turn(self, prompt: str, **changes: Any) -> AgentTurn:
         """A turn of workspace `wsp_1`, unless the changes say otherwise."""
@@ -122,7 +124,7 @@ class Den:
             "user_id": "usr_1",
             "workspace_id": workspace_id,
             "folder": folder,
-            "provider": "codex",
+            "provider": self.provider,
             "model": "gpt-6-astra",
             "account_id": "acc_1",
             "instructions": "",
@@ -146,15 +148,24 @@ class Den:
 @asynccontextmanager
 async def a_den(root: Path, settings: CodexSettings, *, walls: bool) -> AsyncIterator[Den]:
     """A pool with codex alone, jailed or not; everything is gone afterwards."""
+    async with a_den_of(root, lambda house: CodexRuntime(settings, house), walls=walls) as den:
+        yield den
+
+
+@asynccontextmanager
+async def a_den_of(
+    root: Path, make: Callable[[House], Runtime], *, walls: bool
+) -> AsyncIterator[Den]:
+    """A pool with one runtime alone, jailed or not; everything is gone afterwards."""
     journal = Journal()
     drops = walls and os.geteuid() == 0
     jails: Jails = Bubblewrap(journal, uid=JAIL_UID) if walls else Unsafe(journal)
     await jails.start_up()
     homes = Homes(root / "homes", JAIL_UID if drops else None)
-    runtime = CodexRuntime(settings, House(jails=jails, homes=homes, vault=OneKey()))
-    pool = AgentPool({"codex": runtime})
+    runtime = make(House(jails=jails, homes=homes, vault=OneKey()))
+    pool = AgentPool({runtime.name: runtime})
     try:
-        yield Den(root, pool, journal)
+        yield Den(root, pool, journal, runtime.name)
     finally:
         await pool.close()
         await jails.close()

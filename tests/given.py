@@ -40,7 +40,9 @@ CAUSE = Cause(actor=f"user:{USER}", correlation_id="trc_1", causation_id="evt_0"
 
 THREAD = session.Thread(backend_id="backend-1", messages=2, digest="d" * 64)
 PAYLOAD = PayloadRef(payload_id="pay_1", digest="a" * 64, size=70_000, key_id="dk_1")
-USAGE = session.Usage(input=120, cached=20, cache_write=5, output=40, reasoning=10)
+USAGE = session.Usage(
+    input=120, cached=20, cache_write=5, output=40, reasoning=10, raw={"input_tokens": 120}
+)
 END = session.TurnEnd(
     thread=THREAD,
     expires_at=SOON,
@@ -187,7 +189,21 @@ EXAMPLES: dict[type[Event], dict[str, Any]] = {
         "until": SOON,
         "jailed": True,
     },
-    session.BackendBound: {"session_id": SESSION, "turn_id": TURN, "backend_id": "backend-1"},
+    session.BackendBound: {
+        "session_id": SESSION,
+        "turn_id": TURN,
+        "backend_id": "backend-1",
+        "heard": THREAD,
+    },
+    session.AccountChanged: {
+        "session_id": SESSION,
+        "turn_id": TURN,
+        "before": "acc_0",
+        "cause": "rate_limited",
+        "account_chosen": CHOSEN,
+        "leases": (f"lease/user/{USER}/0", f"lease/account/{ACCOUNT}/0"),
+    },
+    session.TurnRetried: {"session_id": SESSION, "turn_id": TURN, "cause": "crashed"},
     session.HistoryDiverged: {
         "session_id": SESSION,
         "turn_id": TURN,
@@ -323,6 +339,8 @@ session_opened = partial(example, session.SessionOpened)
 turn_requested = partial(example, session.TurnRequested)
 turn_started = partial(example, session.TurnStarted)
 backend_bound = partial(example, session.BackendBound)
+account_changed = partial(example, session.AccountChanged)
+turn_retried = partial(example, session.TurnRetried)
 history_diverged = partial(example, session.HistoryDiverged)
 turn_completed = partial(example, session.TurnCompleted)
 turn_failed = partial(example, session.TurnFailed)

@@ -14,13 +14,13 @@ from codara.application.callers import Caller
 from codara.application.deciding import Deciding
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.application.ports.frames import BackendSeen, TextDelta
-from codara.application.ports.workspaces import Diff, Snapshot
+from codara.application.ports.workspaces import Diff, Snapshot, Upload
 from codara.application.turns.commands import Message, RunTurn
 from codara.application.turns.means import Limits, Means, Patience
 from codara.application.turns.turns import Turns
 from codara.application.workspaces import WorkspaceDesk
 from codara.domain.aggregates import of_stream
-from codara.errors import NotFound
+from codara.errors import NotFound, WorkspaceAccessDenied
 from codara.events import streams
 from codara.events.base import Append
 from codara.events.log import EventLog
@@ -49,7 +49,9 @@ class FakeAgents:
 
     script: Script = says_hello
     turns: list[AgentTurn] = attrs.field(factory=list)
+    prepared: list[AgentTurn] = attrs.field(factory=list)
     cancelled: int = 0
+    sighted: bool = True
 
     async def run(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
         self.turns.append(turn)
@@ -59,8 +61,11 @@ class FakeAgents:
             self.cancelled += 1
             raise
 
+    def prepare(self, turn: AgentTurn) -> None:
+        self.prepared.append(turn)
+
     def takes_images(self, provider: str) -> bool:
-        return True
+        return self.sighted
 
     async def models(self, provider: str) -> Sequence[str]:
         return ("gpt-5-codex",)
@@ -73,6 +78,8 @@ class FakeWorkspaces:
     files: dict[str, str] = attrs.field(factory=dict)
     trees: dict[str, dict[str, str]] = attrs.field(factory=dict)
     broken: bool = False
+    staged: dict[str, tuple[Upload, ...]] = attrs.field(factory=dict)
+    in_the_way: bool = False
 
     def folder(self, user_id: str, label: str) -> Path:
         return Path("/w") / user_id / label.replace("/", "%2F")
@@ -93,6 +100,16 @@ class FakeWorkspaces:
         patch = "".join(f"--- /dev/null\n+++ b/{path}\n@@ -0,0 +1 @@\n+x\n" for path in new)
         changes = tuple(FileChange(path=path, status="added", added=1) for path in new)
         return Diff(files=changes, patch=patch, truncated=False)
+
+    async def stage(
+        self, workspace_id: str, folder: Path, below: str, files: Sequence[Upload]
+    ) -> None:
+        if self.in_the_way:
+            raise WorkspaceAccessDenied("something else is there")
+        self.staged[below] = tuple(files)
+
+    async def unstage(self, workspace_id: str, folder: Path, below: str) -> None:
+        self.staged.pop(below, None)
 
 
 @attrs.define

@@ -43,6 +43,10 @@ class Models:
         catalogue = {each: await self._listed(each) for each in self._defaults}
         return models.resolve(model, provider, self._defaults, catalogue, self.providers)
 
+    def takes_images(self, provider: str) -> bool:
+        """Whether the provider's agent can be shown pictures."""
+        return self._agents.takes_images(provider)
+
     async def listing(self, provider: str | None = None) -> list[Model]:
         """All models, of one provider or of every one, and the aliases of their defaults."""
         served = [each for each in self._defaults if provider in (None, each)]

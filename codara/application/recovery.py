@@ -10,7 +10,7 @@ import attrs
 from codara.application.ports.agents import Outcome
 from codara.application.ports.jails import JailSweeper, LeftJail
 from codara.application.ports.views import OpenTurn, Unfinished
-from codara.application.turns import failures
+from codara.application.turns import failures, staging
 from codara.application.turns.live import Running
 from codara.application.turns.means import Means
 from codara.application.turns.parcel import Parcel
@@ -100,6 +100,7 @@ class Recovery:
     async def _left_behind(self, left: OpenTurn, running: Running) -> Left:
         place = await self.means.deciding.state(streams.workspace(left.workspace_id))
         asked = Abandoned(left.turn_id, left.workspace_id, Path(place.folder))
+        await staging.clear(self.means, left.turn_id, left.workspace_id, asked.folder)
         return await left_behind(self.means, asked, running, text="")
 
     async def _end(

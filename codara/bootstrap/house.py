@@ -24,7 +24,14 @@ from codara.application.turns.means import Means
 from codara.application.turns.turns import Turns
 from codara.application.users import Users
 from codara.application.workspaces import WorkspaceDesk
-from codara.bootstrap.parts import agent_house, default_models, folders, jail_maker, limits
+from codara.bootstrap.parts import (
+    agent_bounds,
+    agent_house,
+    default_models,
+    folders,
+    jail_maker,
+    limits,
+)
 from codara.clock import utc_now
 from codara.config.load import Loaded
 from codara.config.settings import Settings
@@ -86,7 +93,11 @@ async def open_house(loaded: Loaded, stack: AsyncExitStack) -> House:
     stack.push_async_callback(workspaces.close)
     spool = FileSpool(home / "spool", vault)
     stack.push_async_callback(spool.close)
-    agents = AgentPool(runtimes(settings.providers, agent_house(settings, jails, vault)))
+    agents = AgentPool(
+        runtimes(settings.providers, agent_house(settings, jails, vault)),
+        bounds=agent_bounds(settings),
+        weigh=jails.memory,
+    )
     stack.push_async_callback(agents.close)
     means = Means(
         log=log,

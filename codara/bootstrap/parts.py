@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from codara.adapters.agents.homes import Homes
 from codara.adapters.agents.house import House as AgentHouse
+from codara.adapters.agents.pool import Bounds
 from codara.adapters.agents.registry import RUNTIMES
 from codara.adapters.jail.bubblewrap import Bubblewrap
 from codara.adapters.jail.jails import Jails as JailMaker
@@ -15,6 +16,7 @@ from codara.adapters.workspaces import walker
 from codara.adapters.workspaces.folders import Folders
 from codara.application.jails import Jails
 from codara.application.turns.means import Limits, Patience
+from codara.config.providers import PROVIDERS
 from codara.config.settings import Settings
 
 KEYED_DISCONNECT_GRACE = 30.0
@@ -29,6 +31,13 @@ def agent_house(settings: Settings, jails: JailMaker, vault: FileVault) -> Agent
     uid = settings.jail.uid if os.geteuid() == 0 else None
     homes = Homes(settings.server.data_dir / "homes", uid)
     return AgentHouse(jails=jails, homes=homes, vault=vault, limits=bounds)
+
+
+def agent_bounds(settings: Settings) -> Bounds:
+    return Bounds(
+        memory=settings.jail.total_memory,
+        patience=settings.orchestrator.queue_timeout_seconds,
+    )
 
 
 def jail_maker(settings: Settings, journal: Jails) -> JailMaker:
@@ -78,4 +87,6 @@ def limits(settings: Settings) -> Limits:
 
 
 def default_models(settings: Settings) -> dict[str, str | None]:
-    return {name: settings.providers.named(name).default_model for name in RUNTIMES}
+    """In the order of preference: the first is that of a request which leaves it open."""
+    served = [name for name in PROVIDERS if name in RUNTIMES]
+    return {name: settings.providers.named(name).default_model for name in served}

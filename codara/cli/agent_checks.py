@@ -2,15 +2,30 @@
 
 import asyncio
 import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
 
-from codara.adapters.agents.codex.config import REMEDY, native_program
-from codara.adapters.agents.programs import find_program, project_folders, version_of
+import attrs
+
+from codara.adapters.agents import registry
+from codara.adapters.agents.contract import Installed, Runtime
+from codara.adapters.agents.hello import hello
+from codara.adapters.agents.homes import Homes
+from codara.adapters.agents.house import House
+from codara.adapters.agents.versions import is_tested, untested
 from codara.adapters.jail import limits
-from codara.adapters.jail.probe import probe
+from codara.adapters.jail.bubblewrap import Bubblewrap
+from codara.adapters.jail.jails import Jails
+from codara.adapters.jail.probe import NoJournal, probe
+from codara.adapters.jail.spec import JailLimits
+from codara.adapters.jail.unsafe import Unsafe
 from codara.cli.checks import FAIL, OK, WARN, Check
-from codara.config.providers import Provider
-from codara.config.settings import JailSettings
-from codara.errors import AgentFailed
+from codara.config.settings import JailSettings, Settings
+from codara.errors import AgentFailed, JailUnavailable
+
+MISSING = "missing"
+INSTALL = "install the agents with `npm install --no-save --prefix agents`, or set its binary"
 
 
 async def jail(settings: JailSettings) -> Check:
@@ -49,18 +64,64 @@ def node() -> Check:
     )
 
 
-async def codex(provider: Provider) -> Check:
-    """The Codex CLI and its version."""
+async def runtimes(settings: Settings) -> list[Check]:
+    """Each agent's program: found, started in a jail, and of a version that is known.
+
+    One that is missing is a failure only where all are.
+    """
+    unsafe = settings.jail.mode == "unsafe"
+    jails: Jails = Unsafe(NoJournal()) if unsafe else Bubblewrap(NoJournal(), uid=settings.jail.uid)
+    with tempfile.TemporaryDirectory(prefix="codara-doctor-") as folder:
+        scratch = Path(folder)
+        house = House(jails=jails, homes=Homes(scratch / "homes"), vault=NoVault())
+        known = registry.runtimes(settings.providers, house)
+        try:
+            await jails.start_up()
+            found = [await runtime(known[name], settings, jails, scratch) for name in known]
+        except JailUnavailable as refused:
+            return [Check("agents", FAIL, refused.message, "see `jail` above")]
+        finally:
+            await jails.close()
+    return _lenient(found)
+
+
+async def runtime(known: Runtime, settings: Settings, jails: Jails, scratch: Path) -> Check:
+    """One agent: binary, version, transport, and a real hello in the jail."""
+    if not isinstance(known, Installed):
+        return Check(known.name, OK, "has no program of its own")
     try:
-        program = await asyncio.to_thread(
-            find_program,
-            provider.binary,
-            setting="providers.codex.binary",
-            remedy=REMEDY,
-            follow=native_program,
-            places=project_folders(),
-        )
-        version = await version_of(program)
+        program = await asyncio.to_thread(known.program)
     except AgentFailed as missing:
-        return Check("codex", FAIL, missing.message, REMEDY)
-    return Check("codex", OK, f"{version} ({program.path})")
+        return Check(known.name, MISSING, missing.message, INSTALL)
+    try:
+        said = await hello(
+            program, runtime=known.name, jails=jails, scratch=scratch, limits=JailLimits()
+        )
+    except AgentFailed as silent:
+        return Check(known.name, FAIL, silent.message, INSTALL)
+    transport = settings.providers.named(known.name).transport
+    detail = f"{said} ({program.path}), transport {transport}, answers in the jail"
+    if not is_tested(said, known.tested):
+        return Check(known.name, WARN, f"{detail}; {untested(said, known.tested)}", INSTALL)
+    return Check(known.name, OK, detail)
+
+
+def _lenient(found: Sequence[Check]) -> list[Check]:
+    """What is missing is a matter of taste as long as something is there."""
+    status = FAIL if all(check.status == MISSING for check in found) else WARN
+    return [
+        attrs.evolve(check, status=status) if check.status == MISSING else check for check in found
+    ]
+
+
+class NoVault:
+    """Knows no account: nothing is lent to a program that only says its version."""
+
+    async def store(self, account_id: str, credential: bytes) -> str:
+        raise NotImplementedError
+
+    async def credential(self, account_id: str) -> bytes:
+        raise NotImplementedError
+
+    async def remove(self, account_id: str) -> None:
+        raise NotImplementedError

@@ -1,12 +1,9 @@
 """`codara demo`: see it work, without anybody's account."""
 
 import argparse
-import sys
 
 from codara.cli.arguments import Commands, command, port
 from codara.config.providers import PROVIDERS
-
-READY = ("codex",)
 
 
 def add(commands: Commands) -> None:
@@ -17,13 +14,7 @@ def add(commands: Commands) -> None:
 
 
 async def run(arguments: argparse.Namespace) -> int:
-    if arguments.provider not in READY:
-        print(
-            f"codara: the demo of {arguments.provider} is not in this version; "
-            f"there is {', '.join(READY)}",
-            file=sys.stderr,
-        )
-        return 2
     from codara.demo.run import demo
 
-    return 0 if await demo(port=arguments.port, once=arguments.once) else 130
+    shown = await demo(port=arguments.port, once=arguments.once, provider=arguments.provider)
+    return 0 if shown else 130

@@ -34,7 +34,8 @@ async def run(arguments: argparse.Namespace) -> int:
 async def examine(arguments: argparse.Namespace) -> list[Check]:
     """Every check there is; without a readable configuration only those that need none.
 
-    None changes anything or starts an agent's turn.
+    None changes anything or starts an agent's turn; the agents' programs say their version in a
+    jail.
     """
     try:
         found = loaded(arguments)
@@ -51,7 +52,7 @@ async def examine(arguments: argparse.Namespace) -> list[Check]:
         await agent_checks.jail(settings.jail),
         await asyncio.to_thread(agent_checks.control_groups),
         agent_checks.node(),
-        await agent_checks.codex(settings.providers.codex),
+        *await agent_checks.runtimes(settings),
         await checks.accounts(found),
     ]
 

@@ -90,7 +90,7 @@ class Workspace:
     )
     ignore: tuple[str, ...] = setting(
         ("node_modules", ".venv", "__pycache__"),
-        "Names of files and folders that no snapshot holds; `.git` never is in one.",
+        "Names of files and folders that no snapshot holds; `.git` and `.codara` never are in one.",
     )
     max_diff_bytes: int = setting(1 * MIB, "Longer diffs are cut, and say so.", size=True, least=1)
 
@@ -115,6 +115,12 @@ class JailSettings:
     )
     uid: int = setting(10001, "User id of the agents when the gateway is root.", least=1)
     memory: int = setting(2 * GIB, "Memory of one jail.", size=True, least=64 * MIB)
+    total_memory: int = setting(
+        8 * GIB,
+        "Memory of all agents together: above it idle ones are ended, the longest unused first.",
+        size=True,
+        least=64 * MIB,
+    )
     processes: int = setting(256, "Processes and threads of one jail.", least=16)
     file_size: int = setting(2 * GIB, "Largest file an agent may write.", size=True, least=1)
 

@@ -10,7 +10,6 @@ from codara.errors import CodaraError
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-MODEL = "codex/gpt-5-codex"
 SESSION = "demo"
 PROMPTS = (
     "Write a file hello.md that greets the reader.",
@@ -39,19 +38,19 @@ def client(address: str, key: str) -> "AsyncOpenAI":
     return AsyncOpenAI(base_url=f"{address}/v1", api_key=key, max_retries=0, timeout=_SECONDS)
 
 
-async def talk(openai: "AsyncOpenAI", say: Say) -> int:
+async def talk(openai: "AsyncOpenAI", model: str, say: Say) -> int:
     """Runs the turns; gives the position of the last one's end.
 
     CodaraError if one fails, or if the second does not go on with the first.
     """
-    told = [await turn(openai, prompt, say) for prompt in PROMPTS]
+    told = [await turn(openai, model, prompt, say) for prompt in PROMPTS]
     first, second = told[0], told[-1]
     if second.thread != "resumed" or second.backend_id != first.backend_id:
         raise CodaraError("The second turn did not go on with the first one's thread.")
     return second.position
 
 
-async def turn(openai: "AsyncOpenAI", prompt: str, say: Say) -> Told:
+async def turn(openai: "AsyncOpenAI", model: str, prompt: str, say: Say) -> Told:
     """One turn as a stream: the text as it comes, then the diff and the actions."""
     from openai import OpenAIError  # noqa: PLC0415
 
@@ -59,7 +58,7 @@ async def turn(openai: "AsyncOpenAI", prompt: str, say: Say) -> Told:
     end: dict[str, Any] = {}
     try:
         stream = await openai.chat.completions.create(
-            model=MODEL,
+            model=model,
             messages=[{"role": "user", "content": prompt}],
             stream=True,
             extra_body={"client_session_id": SESSION, "workspace_id": SESSION},

@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 from aiohttp import web
 
-from codara.demo import anthropicwire, responses
+from codara.demo import anthropicwire, chatwire, geminiwire, responses
 from codara.demo.script import Answer, Call, Conversation, Move, Refuse, Silence, next_move
 
 REMEMBERED = 500
@@ -57,6 +57,8 @@ class ModelServer:
             app.router.add_post(f"{prefix}/responses", self._responses)
             app.router.add_get(f"{prefix}/models", self._models)
         anthropicwire.Messages(self.decide).add_routes(app)
+        chatwire.Chat(self.decide).add_routes(app)
+        geminiwire.Generate(self.decide).add_routes(app)
         app.router.add_get("/requests", self._remembered)
         return app
 

@@ -40,7 +40,8 @@ def read(body: Mapping[str, Any], key: str) -> Request:
         elif item.get("role") in ("developer", "system") and item.get("content"):
             instructions.append(_text_of(item))
     model = str(body.get("model", ""))
-    conversation = Conversation(key, model, tuple(instructions), tuple(prompts), done)
+    images = tuple(url[5:].partition(";")[0] for item in items for url in _images_of(item))
+    conversation = Conversation(key, model, tuple(instructions), tuple(prompts), done, images)
     return Request(conversation, by_script=not _offers_exec_command(body))
 
 
@@ -160,3 +161,11 @@ def _text_of(item: Mapping[str, Any]) -> str:
     if isinstance(content, str):
         return content
     return "".join(part.get("text", "") for part in content or [] if isinstance(part, dict))
+
+
+def _images_of(item: Mapping[str, Any]) -> Iterator[str]:
+    """The data URLs of the pictures in a message."""
+    content = item.get("content")
+    for part in content if isinstance(content, list) else ():
+        if part.get("type") == "input_image":
+            yield str(part.get("image_url", ""))

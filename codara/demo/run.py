@@ -1,4 +1,4 @@
-"""`codara demo`: the real gateway and the real Codex CLI, with a scripted model behind them."""
+"""`codara demo`: the real gateway and a real agent CLI, with a scripted model behind them."""
 
 import asyncio
 import json
@@ -18,9 +18,10 @@ from codara.application.users import NewUser
 from codara.bootstrap.serving import Running, serve
 from codara.cli.remote import remote
 from codara.config.load import Loaded
-from codara.config.providers import Provider, Providers
+from codara.config.providers import Providers
 from codara.config.settings import Server, Settings
 from codara.demo import conversation, tools, trail
+from codara.demo.agents import AGENTS, Agent
 from codara.demo.modelserver import ModelServer
 from codara.errors import CodaraError
 
@@ -39,35 +40,33 @@ class Gateway:
     serving: "asyncio.Task[None]"
 
 
-async def demo(*, port: int, once: bool) -> bool:
+async def demo(*, port: int, once: bool, provider: str) -> bool:
     """Shows everything, then stays until it is interrupted unless `once`.
 
     False if it was interrupted before all was shown. CodaraError if a part fails; then, too,
     nothing is left running.
     """
-    project = tools.checkout()
+    project, agent = tools.checkout(), AGENTS[provider]
     async with AsyncExitStack() as stack:
         data_dir = await stack.enter_async_context(fresh_folder(project))
-        binary = await tools.codex(project)
+        binary = await tools.program(project, agent)
         model_url = await stack.enter_async_context(model_server())
-        settings = settings_for(data_dir, port, binary, model_url)
+        settings = settings_for(data_dir, port, agent.settings(binary, model_url))
         gateway = await stack.enter_async_context(running_gateway(settings))
-        key = await _unless_stopped(gateway, show(gateway))
+        key = await _unless_stopped(gateway, show(gateway, agent))
         if key is None:
             return False
-        say(farewell(gateway, key))
+        say(farewell(gateway, key, agent))
         if not once:
             say("\nIt stays up; stop it with Ctrl-C.\n")
             await gateway.serving
         return True
 
 
-def settings_for(data_dir: Path, port: int, binary: str, model_url: str) -> Settings:
-    """Loopback only, one provider, everything below the demo's own folder."""
-    codex = Provider(binary=binary, default_model="gpt-5-codex", base_url=f"{model_url}/v1")
-    return Settings.at(
-        data_dir, server=Server(host=LOOPBACK, port=port), providers=Providers(codex=codex)
-    )
+def settings_for(data_dir: Path, port: int, providers: Providers) -> Settings:
+    """Loopback only, everything below the demo's own folder."""
+    server = Server(host=LOOPBACK, port=port)
+    return Settings.at(data_dir, server=server, providers=providers)
 
 
 @asynccontextmanager
@@ -138,7 +137,7 @@ async def _unless_stopped(gateway: Gateway, work: Coroutine[Any, Any, str]) -> s
         await asyncio.wait({task})
 
 
-async def show(gateway: Gateway) -> str:
+async def show(gateway: Gateway, agent: Agent) -> str:
     """A user, an account, two turns and their trail; gives the user's key."""
     running = await asyncio.to_thread(gatewayfile.read, gateway.data_dir)
     if running is None:
@@ -149,7 +148,7 @@ async def show(gateway: Gateway) -> str:
         await house.add_account(
             NewAccount(
                 account_id=ACCOUNT,
-                provider="codex",
+                provider=agent.provider,
                 auth_type="API_KEY",
                 label="Demo",
                 credential=SECRET,
@@ -157,7 +156,7 @@ async def show(gateway: Gateway) -> str:
         )
         key = str(made["api_key"]["raw_key"])
         async with conversation.client(gateway.address, key) as openai:
-            position = await conversation.talk(openai, say)
+            position = await conversation.talk(openai, agent.model, say)
         rows = await house.list("audit", _TRAIL_LENGTH, {"min_position": str(position)})
     say("\nWhat happened, as it stands in the log:\n\n")
     for line in trail.lines(rows):
@@ -165,10 +164,10 @@ async def show(gateway: Gateway) -> str:
     return key
 
 
-def farewell(gateway: Gateway, key: str) -> str:
+def farewell(gateway: Gateway, key: str, agent: Agent) -> str:
     """Where to go on: the address, the key, and a line to try."""
     body = {
-        "model": conversation.MODEL,
+        "model": agent.model,
         "stream": True,
         "messages": [{"role": "user", "content": "Write a file notes.md."}],
     }

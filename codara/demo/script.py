@@ -54,6 +54,8 @@ class Conversation:
     instructions: tuple[str, ...]
     prompts: tuple[str, ...]
     tools_done: int
+    images: tuple[str, ...] = ()
+    """Media types of the pictures shown."""
 
 
 @attrs.frozen

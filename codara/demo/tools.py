@@ -14,6 +14,7 @@ from pathlib import Path
 
 import attrs
 
+from codara.demo.agents import Agent
 from codara.errors import CodaraError
 
 OLDEST_NODE = 18
@@ -35,19 +36,20 @@ def checkout() -> Path | None:
     return folder if (folder / "agents" / "package-lock.json").is_file() else None
 
 
-async def codex(project: Path | None) -> str:
-    """The Codex CLI: the project's own, installed if it is missing; without a project PATH's.
+async def program(project: Path | None, agent: Agent) -> str:
+    """The agent's CLI: the project's own, installed if it is missing; without a project PATH's.
 
     Raises CodaraError in one line that says what is missing.
     """
+    name = agent.provider
     if project is None:
-        if shutil.which("codex"):
-            return "codex"
-        raise CodaraError("The demo needs the Codex CLI: npm install -g @openai/codex")
-    program = project / "agents" / "node_modules" / ".bin" / "codex"
-    if not program.exists():
+        if shutil.which(name):
+            return name
+        raise CodaraError(f"The demo needs the {name} CLI: npm install -g {agent.package}")
+    own = project / "agents" / "node_modules" / ".bin" / name
+    if not own.exists():
         await install(project)
-    return str(program)
+    return str(own)
 
 
 async def install(project: Path) -> None:

@@ -7,6 +7,7 @@ import attrs
 from codara.errors import NotFound, SessionBusy
 from codara.events.base import Event
 from codara.events.session import (
+    AccountChanged,
     BackendBound,
     SessionExpired,
     SessionOpened,
@@ -68,8 +69,14 @@ def evolve(state: Session, event: Event) -> Session:
         case TurnStarted() if state.turn:
             return attrs.evolve(state, turn=attrs.evolve(state.turn, started=event))
         case BackendBound() if state.turn:
-            heard = attrs.evolve(state.turn.heard, backend_id=event.backend_id)
+            told = event.heard or state.turn.heard
+            heard = attrs.evolve(told, backend_id=event.backend_id)
             return attrs.evolve(state, turn=attrs.evolve(state.turn, heard=heard))
+        case AccountChanged() if state.turn and state.turn.started:
+            started = attrs.evolve(
+                state.turn.started, account_chosen=event.account_chosen, leases=event.leases
+            )
+            return attrs.evolve(state, turn=attrs.evolve(state.turn, started=started))
         case TurnCompleted():
             return _ended(state, event, dirty=False)
         case TurnFailed() | TurnCancelled():

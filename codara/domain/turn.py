@@ -6,12 +6,13 @@ from typing import Any
 
 import attrs
 
-from codara.domain import account, idempotency, lease, name, routing, session, workspace
+from codara.domain import account, idempotency, lease, lending, name, routing, session, workspace
+from codara.domain.lending import AccountChange, Borrowable
 from codara.errors import ConcurrencyLimit, VersionClash
 from codara.events import streams
 from codara.events.account import QuotaObserved, QuotaWindow
 from codara.events.base import Event
-from codara.events.lease import IdempotencyClaimed, IdempotencyFreed, LeaseTaken
+from codara.events.lease import IdempotencyClaimed, IdempotencyFreed
 from codara.events.request import RequestAccepted
 from codara.events.session import (
     BackendBound,
@@ -92,20 +93,6 @@ def _claim(state: idempotency.Idempotency, wanted: TurnRequested, ask: Request) 
 
 
 @attrs.frozen(kw_only=True)
-class Borrowable:
-    """An account that may be lent: what the read model knows, and the lease to take.
-
-    `lease` is None when the account carries as many turns as it may.
-    """
-
-    account_id: str
-    headroom: float | None
-    last_used_at: datetime | None
-    primary: bool
-    lease: str | None
-
-
-@attrs.frozen(kw_only=True)
 class Start:
     """What is needed to decide that a turn runs now."""
 
@@ -139,13 +126,13 @@ def start(states: States, ask: Start) -> Facts:
     Raises whatever stands in the way: WorkspaceBusy, ConcurrencyLimit, NoAccount,
     AllAccountsCooling, NoFreeAccount.
     """
-    user_lease = _free(states, ask.user_lease, ask.now)
+    user_lease = lending.free(states, ask.user_lease, ask.now)
     if user_lease is None:
         raise ConcurrencyLimit(
             "You run as many tasks at once as you may. Wait for one to end or cancel it.",
             retry_after=1.0,
         )
-    offers = [_offer(states, each, ask.now) for each in ask.accounts]
+    offers = [lending.offer(states, each, ask.now) for each in ask.accounts]
     chosen, choice = routing.choose(offers, floor=ask.floor, provider=ask.provider, now=ask.now)
     account_lease = chosen.lease or ""
     started = TurnStarted(
@@ -169,33 +156,9 @@ def start(states: States, ask: Start) -> Facts:
             now=ask.now,
             until=ask.until,
         ),
-        user_lease: [_take(user_lease, ask)],
-        account_lease: [_take(account_lease, ask)],
+        user_lease: [lending.taken(user_lease, turn_id=ask.turn_id, until=ask.until)],
+        account_lease: [lending.taken(account_lease, turn_id=ask.turn_id, until=ask.until)],
     }
-
-
-def _take(stream: str, ask: Start) -> LeaseTaken:
-    _, kind, owner, slot = stream.split("/")
-    return LeaseTaken(kind=kind, owner=owner, slot=int(slot), turn_id=ask.turn_id, until=ask.until)
-
-
-def _free(states: States, stream: str | None, now: datetime) -> str | None:
-    return stream if stream is not None and states[stream].free(now) else None
-
-
-def _offer(states: States, each: Borrowable, now: datetime) -> routing.Offer:
-    known: account.Account = states[streams.account(each.account_id)]
-    standing = account.standing(known, now)
-    return routing.Offer(
-        account_id=each.account_id,
-        ready=standing == account.READY,
-        reason=standing,
-        until=known.until,
-        headroom=each.headroom,
-        last_used_at=each.last_used_at,
-        primary=each.primary,
-        lease=_free(states, each.lease, now),
-    )
 
 
 def bind(states: States, bound: BackendBound) -> Facts:
@@ -205,16 +168,6 @@ def bind(states: States, bound: BackendBound) -> Facts:
     if current.turn is None or current.turn.turn_id != bound.turn_id:
         return {}
     return {stream: [bound]}
-
-
-@attrs.frozen(kw_only=True)
-class AccountChange:
-    """What a turn taught about the account it ran on."""
-
-    after: str
-    cause: str
-    until: datetime | None
-    evidence: str
 
 
 @attrs.frozen(kw_only=True)

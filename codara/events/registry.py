@@ -52,6 +52,8 @@ CATALOGUE: tuple[type[Event], ...] = (
     session.TurnRequested,
     session.TurnStarted,
     session.BackendBound,
+    session.AccountChanged,
+    session.TurnRetried,
     session.HistoryDiverged,
     session.TurnCompleted,
     session.TurnFailed,

@@ -1,7 +1,7 @@
 """Facts of a session: a conversation of one user with one agent in one workspace."""
 
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import attrs
 
@@ -25,6 +25,14 @@ class Thread:
     backend_id: str | None = None
     messages: int = 0
     digest: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Picture:
+    """A picture the agent is shown: its media type, and where its bytes are."""
+
+    media_type: str
+    payload: PayloadRef
 
 
 @attrs.frozen(kw_only=True)
@@ -58,6 +66,7 @@ class TurnRequested(Event):
     prompt_payload: PayloadRef | None = None
     instructions: str = private(default="")
     instructions_payload: PayloadRef | None = None
+    images: tuple[Picture, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -102,6 +111,33 @@ class BackendBound(Event):
     session_id: str
     turn_id: str
     backend_id: str
+    heard: Thread | None = None
+    """What the fresh thread hears, when the agent had lost the one it was to go on with."""
+
+
+@attrs.frozen(kw_only=True)
+class AccountChanged(Event):
+    """The account failed before anything came of the turn: it runs again on another one."""
+
+    name: ClassVar[str] = "session.account_changed"
+    session_id: str
+    turn_id: str
+    before: str
+    """The account that failed."""
+    cause: str
+    account_chosen: AccountChosen
+    leases: tuple[str, ...]
+    """The lease streams the turn holds from now on."""
+
+
+@attrs.frozen(kw_only=True)
+class TurnRetried(Event):
+    """The agent died before anything came of the turn: it runs again in a fresh process."""
+
+    name: ClassVar[str] = "session.turn_retried"
+    session_id: str
+    turn_id: str
+    cause: str
 
 
 @attrs.frozen(kw_only=True)
@@ -124,6 +160,8 @@ class Usage:
     cache_write: int = 0
     output: int = 0
     reasoning: int = 0
+    raw: dict[str, Any] = attrs.field(factory=dict)
+    """What the agent itself said last, in its own words; not ours to interpret."""
 
 
 @attrs.frozen(kw_only=True)
@@ -132,6 +170,8 @@ class TurnEnd:
 
     thread: Thread
     """What the agent's thread has heard by now."""
+    lost_thread: bool = False
+    """The agent had lost the thread it was to go on with: `thread` is a fresh one."""
     expires_at: datetime
     """When the session expires if no other turn comes."""
     usage: Usage | None = None

@@ -15,7 +15,7 @@ from codara.events.account import (
     QuotaObserved,
 )
 from codara.events.base import Recorded
-from codara.events.session import TurnStarted
+from codara.events.session import AccountChanged, TurnStarted
 from codara.projections.base import (
     ReadableLog,
     Statement,
@@ -54,7 +54,7 @@ class AccountsProjection:
     """One row a registered account; a removed one leaves none."""
 
     name: ClassVar[str] = "accounts"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     topics: ClassVar[frozenset[str]] = frozenset(
         event.name
         for event in (
@@ -64,6 +64,7 @@ class AccountsProjection:
             AccountRemoved,
             QuotaObserved,
             TurnStarted,
+            AccountChanged,
         )
     )
     schema: ClassVar[str] = """
@@ -80,7 +81,7 @@ class AccountsProjection:
     def apply(self, recorded: Recorded) -> Iterable[Statement]:
         event, position, at = recorded.event, recorded.position, moment(recorded.metadata.at)
         match event:
-            case TurnStarted():
+            case TurnStarted() | AccountChanged():
                 yield _USED, (at, position, event.account_chosen.account_id)
             case QuotaObserved():
                 seen = (as_json(event.windows), _headroom(event), event.source, at)

@@ -10,6 +10,7 @@ import orjson
 from codara.errors import NotFound
 from codara.events.base import Event, PayloadRef, Recorded, Sealed
 from codara.events.session import (
+    AccountChanged,
     TurnCancelled,
     TurnCompleted,
     TurnFailed,
@@ -29,13 +30,15 @@ _STARTED = """
 UPDATE tasks SET status = 'running', account_id = ?, thread = ?, baseline = ?, jailed = ?,
     started_at = ?, position = ? WHERE task_id = ?
 """
+_CHANGED = "UPDATE tasks SET account_id = ?, position = ? WHERE task_id = ?"
 _DIFFED = """
 UPDATE tasks SET final = ?, changed = ?, added_lines = ?, deleted_lines = ?, diff_truncated = ?,
     partial = ?, files = ?, diff_position = ?, position = max(position, ?) WHERE task_id = ?
 """
 _ENDED = """
 UPDATE tasks SET status = ?, code = ?, cause = ?, usage = ?, timings = ?, backend_id = ?,
-    tool_ran = ?, ended_at = ?, end_position = ?, position = max(position, ?) WHERE task_id = ?
+    thread = CASE WHEN ? THEN 'fresh' ELSE thread END, tool_ran = ?, ended_at = ?,
+    end_position = ?, position = max(position, ?) WHERE task_id = ?
 """
 
 
@@ -43,12 +46,13 @@ class TasksProjection:
     """One row a turn. Texts stay in the log; the row says at which position they stand."""
 
     name: ClassVar[str] = "tasks"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     topics: ClassVar[frozenset[str]] = frozenset(
         event.name
         for event in (
             TurnRequested,
             TurnStarted,
+            AccountChanged,
             DiffRecorded,
             TurnCompleted,
             TurnFailed,
@@ -83,6 +87,8 @@ class TasksProjection:
                 chosen = event.account_chosen.account_id
                 started = (chosen, event.thread, event.baseline, event.jailed, at, position)
                 yield _STARTED, (*started, event.turn_id)
+            case AccountChanged():
+                yield _CHANGED, (event.account_chosen.account_id, position, event.turn_id)
             case DiffRecorded():
                 yield _DIFFED, _diffed(event, position)
             case TurnCompleted():
@@ -137,6 +143,7 @@ def _ended(
         None if end.usage is None else as_json(end.usage),
         as_json(end.timings),
         end.thread.backend_id,
+        end.lost_thread,
         end.tool_ran,
         moment(recorded.metadata.at),
         recorded.position,
@@ -238,6 +245,7 @@ class Tasks:
         return {
             "prompt": await self._text(event.prompt, event.prompt_payload),
             "instructions": await self._text(event.instructions, event.instructions_payload),
+            "images": [picture.media_type for picture in event.images],
             "manual": event.manual,
         }
 

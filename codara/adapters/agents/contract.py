@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from codara.adapters.agents.programs import Program
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 
 
@@ -26,6 +27,40 @@ class Session(Protocol):
 
     async def close(self) -> None:
         """Ends the agent and everything it started; returns when all of it is gone."""
+
+
+@runtime_checkable
+class Answering(Protocol):
+    """A session that can be asked, cheaply, whether it still answers."""
+
+    async def answers(self) -> bool:
+        """False if it is no longer fit for a turn."""
+
+
+@runtime_checkable
+class Early(Protocol):
+    """A runtime whose sessions may be opened ahead of a turn, before it has an account."""
+
+    @property
+    def opens_early(self) -> bool: ...
+
+
+@runtime_checkable
+class Installed(Protocol):
+    """A runtime whose program can be looked at; every runtime with a real CLI is one."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def tested(self) -> str:
+        """How the versions begin that are known to work."""
+
+    def program(self) -> Program:
+        """AgentFailed with the remedy if it is not there. Touches the disk."""
+
+    async def version(self) -> str:
+        """What it says of itself; AgentFailed if it cannot be asked."""
 
 
 class Runtime(Protocol):

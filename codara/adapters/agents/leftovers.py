@@ -20,3 +20,9 @@ def _name(pid: int) -> str:
         return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         return ""
+
+
+def strangers(inner_pid: int, own: frozenset[int]) -> list[int]:
+    """The living processes below the jail's first one, except `own`. Blocks as long."""
+    found = processes.descendants(inner_pid)
+    return [pid for pid in found if pid not in own and processes.start_time(pid)]

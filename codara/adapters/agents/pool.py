@@ -1,57 +1,71 @@
-"""The agents of all runtimes, kept warm: at most one process per home, a bounded number in all."""
+"""The agents of all runtimes, kept warm: at most one process per home, bounded in all."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any
 
-from codara.adapters.agents.contract import Runtime, Session
+import attrs
+
+from codara.adapters.agents.contract import Answering, Early, Runtime, Session
+from codara.adapters.agents.slots import HomeKey, Slot
+from codara.adapters.agents.versions import Versions
 from codara.adapters.agents.watch import to_the_end
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.clock import Clock, utc_now
-from codara.errors import AgentFailed, ShuttingDown
+from codara.errors import AgentFailed, CodaraError, Overloaded, ShuttingDown
 
-HomeKey = tuple[str, str]
-"""Workspace and runtime."""
+log = logging.getLogger(__name__)
+
+Weigh = Callable[[], Awaitable[Mapping[HomeKey, int]]]
+"""Bytes that the agents take, by home."""
+
+REST_SECONDS = 10.0
+"""A process that rested longer is asked whether it still answers before it gets a turn."""
+ANSWER_SECONDS = 2.0
+WEIGHING_SECONDS = 5.0
+"""How soon after a turn the agents are weighed."""
+OPENING_SECONDS = 30.0
+"""How long `close` waits for processes on their way."""
 
 
-class Slot:
-    """One home: who runs a turn in it holds the lock."""
+@attrs.frozen(kw_only=True)
+class Bounds:
+    """What all agents together may take: `memory` in bytes, and how long (s) a turn waits."""
 
-    def __init__(self, key: HomeKey) -> None:
-        self.key = key
-        self.lock = asyncio.Lock()
-        self.session: Session | None = None
-        self.opening = False
-        self.waiting = 0
-        self.used_at = 0.0
+    memory: int = 8 << 30
+    patience: float = 30.0
 
-    @property
-    def occupied(self) -> bool:
-        """Whether it counts against the bound on processes."""
-        return self.opening or self.session is not None
 
-    @property
-    def idle(self) -> bool:
-        return self.session is not None and not self.lock.locked() and not self.waiting
-
-    async def empty(self) -> None:
-        """Ends the session, if there is one; it counts until it is gone."""
-        if self.session is not None:
-            await self.session.close()
-            self.session = None
+async def weightless() -> Mapping[HomeKey, int]:
+    """Nobody is weighed."""
+    return {}
 
 
 class AgentPool:
     """Satisfies `ports.Agents`; whoever made it calls `close`."""
 
-    def __init__(self, runtimes: Mapping[str, Runtime], *, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        runtimes: Mapping[str, Runtime],
+        *,
+        clock: Clock = utc_now,
+        bounds: Bounds = Bounds(),
+        weigh: Weigh = weightless,
+    ) -> None:
         self._runtimes = dict(runtimes)
         self._clock = clock
+        self._bounds = bounds
+        self._weigh = weigh
+        self._weighing: asyncio.TimerHandle | None = None
         self._slots: dict[HomeKey, Slot] = {}
         self._room = asyncio.Condition()
         self._closing: set[asyncio.Task[None]] = set()
+        self._preparing: set[asyncio.Task[None]] = set()
         self._timers: dict[HomeKey, asyncio.TimerHandle] = {}
         self._closed = False
+        self._versions = Versions()
 
     async def run(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
         """See `ports.Agents.run`; waiting for a free process counts against the turn's time."""
@@ -62,11 +76,32 @@ class AgentPool:
         try:
             async with asyncio.timeout(left) as waiting, self._session(runtime, turn) as session:
                 waiting.reschedule(None)
+                if turn.images and not runtime.takes_images:
+                    raise AgentFailed(f"{runtime.name} takes no pictures by this transport")
                 return await session.run(turn, sink)
         except TimeoutError:
             if not waiting.expired():
                 raise
             return Outcome(status="failed", cause="timeout", message="no agent became free in time")
+
+    def prepare(self, turn: AgentTurn) -> None:
+        """See `ports.Agents.prepare`."""
+        runtime = self._runtimes.get(turn.provider)
+        if self._closed or not isinstance(runtime, Early) or not runtime.opens_early:
+            return
+        known = (turn.workspace_id, runtime.name) in self._slots
+        if known or self._occupied(runtime.name) >= runtime.max_processes:
+            return
+        task = asyncio.get_running_loop().create_task(self._prepared(runtime, turn))
+        self._preparing.add(task)
+        task.add_done_callback(self._preparing.discard)
+
+    async def _prepared(self, runtime: Runtime, turn: AgentTurn) -> None:
+        try:
+            async with self._session(runtime, turn):
+                return
+        except CodaraError as error:
+            log.info("no %s could be started ahead of its turn: %s", runtime.name, error.message)
 
     def takes_images(self, provider: str) -> bool:
         runtime = self._runtimes.get(provider)
@@ -86,13 +121,22 @@ class AgentPool:
             await self._retire(self._slots[key])
 
     async def close(self) -> None:
-        """Ends all agents; no turn starts any more."""
+        """Ends all agents; no turn starts any more, and one that starts is ended first."""
         self._closed = True
-        for timer in self._timers.values():
+        for timer in [*self._timers.values(), *filter(None, [self._weighing])]:
             timer.cancel()
+        for task in self._preparing:
+            task.cancel()
         await asyncio.gather(*(slot.empty() for slot in list(self._slots.values())))
-        if self._closing:
-            await asyncio.wait(self._closing)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(OPENING_SECONDS), self._room:
+                await self._room.wait_for(self._all_open)
+        if left := self._closing | self._preparing:
+            await asyncio.wait(left)
+        await self._versions.close()
+
+    def _all_open(self) -> bool:
+        return not any(slot.opening for slot in self._slots.values())
 
     @contextlib.asynccontextmanager
     async def _session(self, runtime: Runtime, turn: AgentTurn) -> AsyncIterator[Session]:
@@ -110,29 +154,72 @@ class AgentPool:
         if self._closed:
             raise ShuttingDown("the gateway is stopping; no agent is started any more")
         session = slot.session
-        if session is not None and not session.ended.done() and session.serves(turn):
+        if session is not None and session.serves(turn) and await self._is_fit(slot, session):
             return session
         await slot.empty()
         await self._make_room(runtime, slot)
         try:
-            opened = await runtime.open(turn)
+            opened = await self._opened(runtime, turn)
         finally:
             slot.opening = False
         slot.session = opened
         opened.ended.add_done_callback(lambda _: self._noticed(slot, opened))
         return opened
 
+    async def _opened(self, runtime: Runtime, turn: AgentTurn) -> Session:
+        opened = await runtime.open(turn)
+        if self._closed:
+            await to_the_end(opened.close())
+            raise ShuttingDown("the gateway is stopping; no agent is started any more")
+        self._versions.look(runtime)
+        return opened
+
+    async def _is_fit(self, slot: Slot, session: Session) -> bool:
+        """Whether the process is there and, after a rest, still answers."""
+        if session.ended.done():
+            return False
+        rested = asyncio.get_running_loop().time() - slot.used_at
+        if rested < REST_SECONDS or not isinstance(session, Answering):
+            return True
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await session.answers()
+        except TimeoutError:
+            return False
+
     async def _make_room(self, runtime: Runtime, slot: Slot) -> None:
-        async with self._room:
-            while self._occupied(runtime.name) >= runtime.max_processes:
-                idle = [other for other in self._of(runtime.name) if other.idle]
-                if idle:
-                    oldest = min(idle, key=lambda other: other.used_at)
-                    async with oldest.lock:
-                        await oldest.empty()
-                else:
-                    await self._room.wait()
-            slot.opening = True
+        """Waits for a process and the memory for it; Overloaded when that takes too long."""
+        try:
+            async with asyncio.timeout(self._bounds.patience) as waiting, self._room:
+                while (idle := await self._in_the_way(runtime)) is not None:
+                    if idle:
+                        await self._end_oldest(idle)
+                    else:
+                        await self._room.wait()
+                slot.opening = True
+        except TimeoutError:
+            if not waiting.expired():
+                raise
+            raise Overloaded(
+                f"no {runtime.name} process became free within {self._bounds.patience:g} s",
+                retry_after=1.0,
+            ) from None
+
+    async def _in_the_way(self, runtime: Runtime) -> list[Slot] | None:
+        """None if there is room for one more; else those that could be ended for it."""
+        if self._occupied(runtime.name) >= runtime.max_processes:
+            return [slot for slot in self._of(runtime.name) if slot.idle]
+        if any(slot.occupied for slot in self._slots.values()) and await self._too_heavy():
+            return self._idle()
+        return None
+
+    async def _too_heavy(self) -> bool:
+        return sum((await self._weigh()).values()) > self._bounds.memory
+
+    async def _end_oldest(self, idle: Sequence[Slot]) -> None:
+        oldest = min(idle, key=lambda slot: slot.used_at)
+        async with oldest.lock:
+            await oldest.empty()
 
     async def _put_back(self, slot: Slot, runtime: Runtime) -> None:
         slot.used_at = asyncio.get_running_loop().time()
@@ -142,7 +229,19 @@ class AgentPool:
                 await slot.empty()
         self._arm(slot, runtime)
         self._forget(slot)
+        if self._weighing is None and not self._closed:
+            loop = asyncio.get_running_loop()
+            self._weighing = loop.call_later(WEIGHING_SECONDS, self._weigh_soon)
         await self._tell()
+
+    def _weigh_soon(self) -> None:
+        self._weighing = None
+        self._keep(self._slim())
+
+    async def _slim(self) -> None:
+        """Agents have grown: idle ones are ended, the least recently used first."""
+        while (idle := self._idle()) and await self._too_heavy():
+            await self._retire(min(idle, key=lambda slot: slot.used_at))
 
     async def _tell(self) -> None:
         """A home became idle or empty: whoever waits for room looks again."""
@@ -168,7 +267,10 @@ class AgentPool:
             self._own(slot)
 
     def _own(self, slot: Slot) -> None:
-        task = asyncio.get_running_loop().create_task(self._retire(slot))
+        self._keep(self._retire(slot))
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
@@ -181,6 +283,9 @@ class AgentPool:
     def _forget(self, slot: Slot) -> None:
         if slot.session is None and not slot.waiting and not slot.lock.locked():
             self._slots.pop(slot.key, None)
+
+    def _idle(self) -> list[Slot]:
+        return [slot for slot in self._slots.values() if slot.idle]
 
     def _of(self, runtime: str) -> list[Slot]:
         return [slot for slot in self._slots.values() if slot.key[1] == runtime]

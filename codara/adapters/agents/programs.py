@@ -20,10 +20,19 @@ Follow = Callable[[Path], Path | None]
 
 @attrs.frozen
 class Program:
-    """An executable, and the folders a jail has to bind read-only so that it runs."""
+    """An executable, and the folders a jail has to bind read-only so that it runs.
+
+    `before` are the words in front of it, where it is a script that an interpreter runs.
+    """
 
     path: Path
     folders: tuple[Path, ...]
+    before: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """How it is started."""
+        return (*self.before, str(self.path))
 
 
 def project_folders() -> tuple[Path, ...]:

@@ -135,7 +135,9 @@ class Broker:
                 forwarding.observe(lending, upstream)
                 answer = forwarding.response_head(upstream, mask)
                 await answer.prepare(request)
-                await forwarding.stream(upstream, answer, mask)
+                listen = lending.listen
+                hear = None if listen is None else listen(request.path, upstream.status)
+                await forwarding.stream(upstream, answer, mask, hear)
         except (aiohttp.ClientError, TimeoutError, OSError) as failure:
             if answer is None or not answer.prepared:
                 text = mask.text(f"{type(failure).__name__}: the provider cannot be reached")

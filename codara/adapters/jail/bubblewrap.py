@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import socket
 import subprocess
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from codara.adapters.jail.spawner import SYSTEM_PATH, Spawned, Spawner, read_inn
 from codara.adapters.jail.spec import BROKER_PORT, HOME_INSIDE, PROXY_PORT, JailSpec
 from codara.adapters.jail.starting import Starting, announce, ready
 from codara.adapters.jail.walled import WalledProcess
+from codara.adapters.jail.weights import Home
 from codara.application.ports.jails import JailJournal
 from codara.errors import JailUnavailable
 
@@ -85,6 +88,10 @@ class Bubblewrap:
         begin = partial(announce, spec=spec, doors=doors, journal=self._journal, mode="bwrap")
         return await self._starting.run(self._make(spec, doors), begin)
 
+    async def memory(self) -> Mapping[Home, int]:
+        """See `Jails.memory`."""
+        return await self._starting.memory()
+
     async def close(self) -> None:
         """Kills what is left, waits for it, and ends the spawning thread."""
         await self._starting.close()
@@ -102,6 +109,9 @@ class Bubblewrap:
                 os.write(spawned.release, b"x")
                 await ready(jail)
                 await self._connect(jail, doors)
+            except BrokenPipeError as gone:
+                await jail.close(grace=0)
+                raise remedies.explain(b"it ended before it could start") from gone
             except BaseException:
                 await jail.kill("start failed")
                 await jail.close(grace=0)
@@ -131,6 +141,7 @@ class Bubblewrap:
                 pipes=pipes,
                 broker=self._broker(spec, doors),
                 journal=self._journal,
+                ways_in=partial(_ways_in, process.inner_pid),
                 clear=partial(self._clear, spec.jail_id),
             )
         )
@@ -179,6 +190,10 @@ class Bubblewrap:
     async def _clear(self, jail_id: str) -> None:
         await asyncio.to_thread(self._groups.remove, jail_id)
         await self._spawner.run(self._spawner.unstage, jail_id)
+
+
+async def _ways_in(pid: int, count: int) -> list[socket.socket]:
+    return await asyncio.to_thread(network.open_ways_in, pid, count)
 
 
 def _last_words(child: "subprocess.Popen[bytes]") -> bytes:

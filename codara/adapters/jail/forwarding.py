@@ -10,7 +10,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from codara.adapters.jail.mask import Mask
-from codara.adapters.jail.spec import Lending
+from codara.adapters.jail.spec import Hear, Lending
 
 HOP_BY_HOP = frozenset(
     {
@@ -85,9 +85,16 @@ def response_head(upstream: aiohttp.ClientResponse, mask: Mask) -> web.StreamRes
     return answer
 
 
-async def stream(upstream: aiohttp.ClientResponse, answer: web.StreamResponse, mask: Mask) -> None:
-    """Passes the body on as it comes."""
+async def stream(
+    upstream: aiohttp.ClientResponse,
+    answer: web.StreamResponse,
+    mask: Mask,
+    hear: Hear | None = None,
+) -> None:
+    """Passes the body on as it comes; `hear` gets each piece first."""
     async for chunk in upstream.content.iter_any():
+        if hear is not None:
+            hear(chunk)
         if passed := mask.feed(chunk):
             await answer.write(passed)
     if rest := mask.rest():

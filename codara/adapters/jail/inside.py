@@ -15,11 +15,11 @@ CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 
 
 def main() -> None:
-    """Arguments: pid, number of the socket to answer on, ports."""
+    """Arguments: pid, number of the socket to answer on, ports; port 0: a socket for a way in."""
     pid, answer, ports = int(sys.argv[1]), int(sys.argv[2]), map(int, sys.argv[3:])
     _enter(pid)
-    listeners = [_listen(port) for port in ports]
-    rights = array.array("i", [listener.fileno() for listener in listeners])
+    made = [_listen(port) if port else _unconnected() for port in ports]
+    rights = array.array("i", [each.fileno() for each in made])
     with socket.socket(fileno=answer) as door:
         door.sendmsg([b"."], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
 
@@ -33,6 +33,10 @@ def _enter(pid: int) -> None:
         if libc.setns(namespace, kind) != 0:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))
+
+
+def _unconnected() -> socket.socket:
+    return socket.socket(socket.AF_INET, socket.SOCK_STREAM)
 
 
 def _listen(port: int) -> socket.socket:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
 
@@ -11,6 +12,7 @@ import attrs
 from codara.adapters.jail.broker import Broker
 from codara.adapters.jail.lines import lines_of
 from codara.adapters.jail.pipes import Pipes
+from codara.adapters.jail.weights import Home
 from codara.application.ports.jails import JailJournal
 
 KILL_SECONDS = 10.0
@@ -34,7 +36,11 @@ class Process(Protocol):
 
 @attrs.frozen(kw_only=True)
 class Parts:
-    """What a jail is put together from; `clear` removes its cgroups and mounts."""
+    """What a jail is put together from.
+
+    `ways_in` makes so many unconnected sockets of the jail's network; `clear` removes its cgroups
+    and mounts.
+    """
 
     jail_id: str
     jailed: bool
@@ -43,6 +49,7 @@ class Parts:
     pipes: Pipes
     broker: Broker
     journal: JailJournal
+    ways_in: Callable[[int], Awaitable[list[socket.socket]]]
     clear: Callable[[], Awaitable[None]]
 
 
@@ -62,13 +69,13 @@ class Jail:
         self.stdin = parts.pipes.stdin
         self.stdout = parts.pipes.stdout
         self._parts = parts
-        self._announced = False
+        self.home: Home | None = None
         self._reason: str | None = None
         self._ending = asyncio.create_task(self._end(), name=f"end of {parts.jail_id}")
 
-    def announced(self) -> None:
-        """The log knows of this jail, so it will hear of its end."""
-        self._announced = True
+    def announced(self, home: Home) -> None:
+        """The log knows of this jail of that home, so it will hear of its end."""
+        self.home = home
 
     @property
     def alive(self) -> bool:
@@ -82,6 +89,17 @@ class Jail:
     def stderr(self) -> bytes:
         """The last 64 KiB the agent wrote to stderr."""
         return self._parts.pipes.stderr.tail()
+
+    def listen_to_stderr(self, heard: Callable[[bytes], None]) -> None:
+        """From now on `heard` is called with all that comes on stderr, in pieces as it comes."""
+        self._parts.pipes.stderr.heard = heard
+
+    async def ways_in(self, count: int) -> list[socket.socket]:
+        """Unconnected TCP sockets; what they connect to listens inside, on the jail's loopback.
+
+        Whoever asks closes them: they keep the jail's network alive. JailUnavailable if refused.
+        """
+        return await self._parts.ways_in(count)
 
     async def last_words(self) -> bytes:
         """The same, once the agent has closed its stderr; waits for that, at most a second."""
@@ -131,7 +149,7 @@ class Jail:
         return code
 
     async def _tell(self, code: int | None) -> None:
-        if not self._announced:
+        if self.home is None:
             return
         journal = self._parts.journal
         if self._reason is not None:

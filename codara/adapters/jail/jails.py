@@ -1,11 +1,13 @@
 """The interface both kinds of jail have: what the agents' adapters are written against."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
 from codara.adapters.jail.doors import Doors
 from codara.adapters.jail.jail import Jail
 from codara.adapters.jail.spec import JailSpec
+from codara.adapters.jail.weights import Home
 
 
 class Jails(Protocol):
@@ -33,6 +35,9 @@ class Jails(Protocol):
         The doors belong to the jail from here on, whatever happens. Raises JailUnavailable;
         cancelled, it leaves nothing behind.
         """
+
+    async def memory(self) -> Mapping[Home, int]:
+        """Bytes that the running jails take, by workspace and runtime."""
 
     async def close(self) -> None:
         """Kills what still runs and waits until it is gone; bounded."""

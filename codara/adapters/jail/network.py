@@ -1,4 +1,4 @@
-"""Listeners inside a jail's network namespace, held by the gateway.
+"""Sockets inside a jail's network namespace, held by the gateway: listeners, and ways in.
 
 A socket belongs to the namespace it was made in, so nothing of ours has to live in the jail.
 """
@@ -19,21 +19,40 @@ from codara.errors import JailUnavailable
 HELPER_SECONDS = 10.0
 Listeners = dict[int, socket.socket]
 
+_UNCONNECTED = 0
+"""Instead of a port: a socket that will connect to whatever listens in the jail."""
+
 
 def open_listeners(pid: int, ports: Sequence[int]) -> Listeners:
     """Listening sockets on the loopback of a jail, by port. Blocks; JailUnavailable if refused."""
+    return dict(zip(ports, _sockets(pid, ports), strict=True))
+
+
+def open_ways_in(pid: int, count: int) -> list[socket.socket]:
+    """Unconnected sockets that connect inside a jail. Blocks; JailUnavailable if refused."""
+    return _sockets(pid, [_UNCONNECTED] * count)
+
+
+def unconnected() -> socket.socket:
+    """A non-blocking TCP socket of the thread's network namespace."""
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    made.setblocking(False)
+    return made
+
+
+def _sockets(pid: int, ports: Sequence[int]) -> list[socket.socket]:
     try:
         return _by_thread(pid, ports) if os.geteuid() == 0 else _by_process(pid, ports)
     except (OSError, subprocess.SubprocessError) as refused:
         raise JailUnavailable(
-            f"network namespace: the jail's listeners could not be made ({refused})."
+            f"network namespace: the jail's sockets could not be made ({refused})."
             " Run `codara doctor`; in a container, namespaces must be allowed."
         ) from refused
 
 
-def _by_thread(pid: int, ports: Sequence[int]) -> Listeners:
+def _by_thread(pid: int, ports: Sequence[int]) -> list[socket.socket]:
     """Root may move one thread into the namespace; that thread never comes back out."""
-    answer: queue.SimpleQueue[Listeners | OSError] = queue.SimpleQueue()
+    answer: queue.SimpleQueue[list[socket.socket] | OSError] = queue.SimpleQueue()
 
     def visit() -> None:
         try:
@@ -51,19 +70,19 @@ def _by_thread(pid: int, ports: Sequence[int]) -> Listeners:
     return made
 
 
-def _all_or_none(ports: Sequence[int]) -> Listeners:
-    made: Listeners = {}
+def _all_or_none(ports: Sequence[int]) -> list[socket.socket]:
+    made: list[socket.socket] = []
     try:
         for port in ports:
-            made[port] = listen(port)
+            made.append(unconnected() if port == _UNCONNECTED else listen(port))
     except OSError:
-        for listener in made.values():
-            listener.close()
+        for each in made:
+            each.close()
         raise
     return made
 
 
-def _by_process(pid: int, ports: Sequence[int]) -> Listeners:
+def _by_process(pid: int, ports: Sequence[int]) -> list[socket.socket]:
     """Anyone else needs a process of one thread: only that may change its user namespace."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
@@ -79,7 +98,7 @@ def _by_process(pid: int, ports: Sequence[int]) -> Listeners:
         if ran.returncode != 0:
             raise OSError(ran.stderr.decode(errors="replace").strip().rpartition("\n")[2])
         _, fds, _, _ = socket.recv_fds(ours, 1, len(ports))
-    listeners = [socket.socket(fileno=fd) for fd in fds]
-    for listener in listeners:
-        listener.setblocking(False)
-    return dict(zip(ports, listeners, strict=True))
+    made = [socket.socket(fileno=fd) for fd in fds]
+    for each in made:
+        each.setblocking(False)
+    return made

@@ -2,6 +2,7 @@
 
 import asyncio
 import subprocess
+from collections.abc import Callable
 from typing import IO
 
 import attrs
@@ -16,6 +17,7 @@ class Tail(asyncio.Protocol):
     def __init__(self) -> None:
         self._kept = bytearray()
         self.ended = asyncio.Event()
+        self.heard: Callable[[bytes], None] | None = None
 
     def connection_lost(self, _: Exception | None) -> None:
         self.ended.set()
@@ -23,6 +25,8 @@ class Tail(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._kept += data
         del self._kept[:-STDERR_KEPT]
+        if self.heard is not None:
+            self.heard(data)
 
     def tail(self) -> bytes:
         """At most the last 64 KiB."""

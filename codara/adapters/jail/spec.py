@@ -15,6 +15,8 @@ MIB = 1024 * 1024
 GIB = 1024 * MIB
 
 Observer = Callable[[int, Mapping[str, str]], None]
+Hear = Callable[[bytes], None]
+Listen = Callable[[str, int], Hear | None]
 
 
 @attrs.frozen(kw_only=True)
@@ -74,7 +76,8 @@ class Lending:
     `base_url` is the only place they go: scheme, host, port and path prefix. The secret is sent as
     `header: scheme secret` (`header: secret` when `scheme` is empty), `headers` besides it.
     `observe` is called with the status and the lower-case headers of every answer, on the event
-    loop; it must not block or raise.
+    loop; it must not block or raise. `listen`, under the same terms, is called with the path and
+    the status of every answer, and may give who is to hear its body, piece by piece.
     """
 
     base_url: str
@@ -83,3 +86,4 @@ class Lending:
     scheme: str = "Bearer"
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     observe: Observer | None = attrs.field(default=None, repr=False)
+    listen: Listen | None = attrs.field(default=None, repr=False)

@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 from codara.adapters.jail import bwrap, processes, remedies
 from codara.adapters.jail.doors import Doors
 from codara.adapters.jail.jail import Jail
 from codara.adapters.jail.spec import JailSpec
+from codara.adapters.jail.weights import Home, weigh
 from codara.application.ports.jails import JailJournal
 from codara.errors import CodaraError, JailUnavailable, ShuttingDown
 
@@ -42,6 +43,11 @@ class Starting:
             await asyncio.shield(self._own(_undo(jail)))
             raise
         return jail
+
+    async def memory(self) -> Mapping[Home, int]:
+        """Bytes that the jails take, by home."""
+        pids = {jail.home: jail.inner_pid for jail in self._jails if jail.home and jail.alive}
+        return await asyncio.to_thread(weigh, pids)
 
     async def close(self) -> None:
         """Waits for those on their way and kills all."""
@@ -93,7 +99,7 @@ async def announce(
     began = processes.start_time(jail.inner_pid)
     if began is None:
         raise JailUnavailable("the jail ended before its agent could start")
-    jail.announced()
+    jail.announced((spec.workspace_id, spec.runtime))
     await journal.started(
         jail_id=jail.jail_id,
         workspace_id=spec.workspace_id,

@@ -4,15 +4,17 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import aiohttp
 
-from codara.adapters.jail import processes, remedies, warden
+from codara.adapters.jail import network, processes, remedies, warden
 from codara.adapters.jail.broker import Broker
 from codara.adapters.jail.bubblewrap import BASE_ENVIRONMENT
 from codara.adapters.jail.doors import Doors
@@ -21,6 +23,7 @@ from codara.adapters.jail.outgoing import outgoing_session
 from codara.adapters.jail.pipes import connect
 from codara.adapters.jail.spec import BROKER_PORT, PROXY_PORT, JailLimits, JailSpec
 from codara.adapters.jail.starting import Starting, announce, ready
+from codara.adapters.jail.weights import Home
 from codara.application.ports.jails import JailJournal
 from codara.errors import JailUnavailable
 
@@ -73,6 +76,10 @@ class Unsafe:
             doors.close()
             raise
 
+    async def memory(self) -> Mapping[Home, int]:
+        """See `Jails.memory`."""
+        return await self._starting.memory()
+
     async def close(self) -> None:
         """Ends what is left."""
         await self._starting.close()
@@ -123,6 +130,7 @@ class Unsafe:
                 pipes=pipes,
                 broker=broker,
                 journal=self._journal,
+                ways_in=_ways_in,
                 clear=_nothing,
             )
         )
@@ -182,6 +190,10 @@ def spawn(spec: JailSpec, doors: Doors) -> "subprocess.Popen[bytes]":
 def enforced(limits: JailLimits) -> tuple[str, ...]:
     """What holds without a jail."""
     return (f"rlimit.open_files={limits.open_files}", f"rlimit.file_size={limits.file_size}")
+
+
+async def _ways_in(count: int) -> list[socket.socket]:
+    return [network.unconnected() for _ in range(count)]
 
 
 async def _nothing() -> None:

@@ -75,11 +75,18 @@ class FrameSink(Protocol):
 class Agents(Protocol):
     """The agents of all providers, kept warm."""
 
+    def prepare(self, turn: AgentTurn) -> None:
+        """Starts the process that the turn will need, where that needs no account; never waits.
+
+        Of the turn only workspace, folder, provider, model, instructions and `read_only` count.
+        """
+
     async def run(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
         """Runs one turn to its end.
 
         An agent's failure is an Outcome, not an exception; JailUnavailable is raised where no
-        jail can be made, AgentFailed where the binary is missing or not executable. Cancelled,
+        jail can be made, AgentFailed where the binary is missing or not executable, Overloaded
+        where no process became free in time. Cancelled,
         it interrupts the agent by its protocol, kills the jail after a grace, and returns the
         cancellation with nothing left running that could still write to the workspace.
         """

@@ -1,5 +1,6 @@
 """Workspaces: the folders in which agents work, and what is known of their contents."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -27,6 +28,14 @@ class Diff:
     truncated: bool
 
 
+@attrs.frozen
+class Upload:
+    """A file that came with a request: a plain name, and what is in it."""
+
+    name: str
+    data: bytes = attrs.field(repr=False)
+
+
 class Workspaces(Protocol):
     """The folders in which agents work, and what is known of their contents."""
 
@@ -41,3 +50,14 @@ class Workspaces(Protocol):
 
     async def diff(self, workspace_id: str, base: str, final: str) -> Diff:
         """What changed between two trees of the workspace."""
+
+    async def stage(
+        self, workspace_id: str, folder: Path, below: str, files: Sequence[Upload]
+    ) -> None:
+        """Puts files into `folder`/`below`, which is emptied first; the agents own all of it.
+
+        No link is followed. WorkspaceAccessDenied where something else is in the way.
+        """
+
+    async def unstage(self, workspace_id: str, folder: Path, below: str) -> None:
+        """Removes `folder`/`below`, and what is above it and empty; harmless if it is not there."""

@@ -8,9 +8,10 @@ import attrs
 
 from codara.application.turns import texts
 from codara.application.turns.commands import RunTurn
+from codara.application.turns.hearing import Heard, hear
 from codara.application.turns.live import Asked, Run
 from codara.application.turns.means import Means
-from codara.domain import history, session, turn
+from codara.domain import session, turn
 from codara.domain.name import Name
 from codara.domain.workspace import Workspace
 from codara.errors import InvalidRequest, NotFound
@@ -18,7 +19,7 @@ from codara.events import streams
 from codara.events.base import Cause
 from codara.events.payloads import SealedPayload
 from codara.events.request import RequestAccepted
-from codara.events.session import HistoryDiverged, SessionOpened, Thread, TurnRequested
+from codara.events.session import HistoryDiverged, Picture, SessionOpened, TurnRequested
 
 
 @attrs.frozen(kw_only=True)
@@ -28,21 +29,6 @@ class Seat:
     session_id: str
     label: str
     name_stream: str | None
-
-
-@attrs.frozen(kw_only=True)
-class Heard:
-    """What the agent is to hear, and what its thread has heard then."""
-
-    kind: str
-    """`new`, `resumed` or `fresh`."""
-    prompt: str
-    fresh_prompt: str
-    """The same, should the thread be lost: all that the client has told of the conversation."""
-    instructions: str
-    before: Thread
-    after: Thread
-    diverged: bool
 
 
 def idempotency_stream(means: Means, command: RunTurn) -> str | None:
@@ -93,8 +79,9 @@ class Admission:
         deciding = self.means.deciding
         base: session.Session = await deciding.state(streams.session(self.seat.session_id))
         session.refuse_if_busy(base)
-        heard = self.hear(base)
-        ask, payloads = await self._ask(base, heard)
+        turn_id = self.means.new_id("trn")
+        heard = await hear(self.means, self.command, base, turn_id)
+        ask, payloads = await self._ask(base, heard, turn_id)
         wanted = ask.requested
         names = [
             streams.session(wanted.session_id),
@@ -104,35 +91,19 @@ class Admission:
         decided = await deciding.decide(names, partial(turn.request, ask=ask), cause, payloads)
         return self._run(wanted, heard, position=decided.position or 0, began=began)
 
-    def hear(self, base: session.Session) -> Heard:
-        """Compares the client's history with what the agent's thread has heard."""
-        means, command = self.means, self.command
-        thread = session.standing_thread(base, provider=command.provider, now=means.clock())
-        pairs = [(message.role, message.text) for message in command.messages]
-        compared = history.compare(thread, pairs, partial(means.keys.digest, "message"))
-        whole = history.render_history(pairs)
-        prompt = whole if compared.whole else "\n\n".join(compared.new)
-        resumes = thread.backend_id is not None and not compared.diverged
-        return Heard(
-            kind="resumed" if resumes else "fresh" if base.exists else "new",
-            prompt=prompt,
-            fresh_prompt=whole if len(pairs) > 1 else prompt,
-            instructions=history.instructions(pairs),
-            before=Thread() if compared.diverged else thread,
-            after=compared.thread,
-            diverged=compared.diverged,
-        )
-
     async def _ask(
-        self, base: session.Session, heard: Heard
+        self, base: session.Session, heard: Heard, turn_id: str
     ) -> tuple[turn.Request, tuple[SealedPayload, ...]]:
         log, command = self.means.log, self.command
         caller = command.caller
         prompt = await texts.kept(log, caller.user_id, heard.prompt)
         instructions = await texts.kept(log, caller.user_id, heard.instructions)
+        pictures = [
+            (image.media_type, await log.seal(caller.user_id, image.data)) for image in heard.images
+        ]
         requested = TurnRequested(
             session_id=self.seat.session_id,
-            turn_id=self.means.new_id("trn"),
+            turn_id=turn_id,
             user_id=caller.user_id,
             workspace_id=self.place.workspace_id,
             request_id=command.request_id,
@@ -149,6 +120,7 @@ class Admission:
             prompt_payload=prompt.ref,
             instructions=instructions.inline,
             instructions_payload=instructions.ref,
+            images=tuple(Picture(media_type=kind, payload=box.ref) for kind, box in pictures),
         )
         ask = turn.Request(
             requested=requested,
@@ -159,7 +131,8 @@ class Admission:
             body_digest=command.body_digest,
             diverged=self._diverged(requested, base) if heard.diverged else None,
         )
-        return ask, (*prompt.payloads, *instructions.payloads)
+        shown = (box for _, box in pictures)
+        return ask, (*prompt.payloads, *instructions.payloads, *shown)
 
     def _accepted(self, requested: TurnRequested) -> RequestAccepted:
         return RequestAccepted(
@@ -202,9 +175,11 @@ class Admission:
             thread_kind=heard.kind,
             thread=heard.before,
             heard=heard.after,
+            fresh=heard.fresh,
             idempotency=requested.idempotency,
             prompt=heard.prompt,
             fresh_prompt=heard.fresh_prompt,
+            images=heard.images,
             instructions=heard.instructions,
             position=position,
         )

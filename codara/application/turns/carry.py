@@ -1,18 +1,18 @@
 """Carries a turn from its request to its end; whatever happens on the way, an end is recorded."""
 
-import asyncio
 import logging
 
-from codara.application.ports.agents import Outcome
 from codara.application.turns.commands import TurnResult
 from codara.application.turns.finish import Finish
 from codara.application.turns.live import Run, Stopped
 from codara.application.turns.means import Means
 from codara.application.turns.queue import Queue
 from codara.application.turns.refuse import refuse
-from codara.application.turns.run import Heard, run_agent
+from codara.application.turns.run import prepare_agent
+from codara.application.turns.staging import stage, unstage
 from codara.application.turns.start import start
-from codara.errors import AgentFailed, CodaraError, Internal, JailUnavailable
+from codara.application.turns.work import work
+from codara.errors import CodaraError, Internal
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ async def carry(means: Means, run: Run, queue: Queue) -> None:
 async def _wait_and_work(means: Means, run: Run, queue: Queue) -> TurnResult | CodaraError:
     until = run.began + means.limits.queue_timeout
     workspace_id = run.asked.workspace_id
+    prepare_agent(means, run)
     try:
         await run.interruptible(queue.enter(workspace_id, until))
     except (Stopped, CodaraError) as reason:
@@ -48,31 +49,19 @@ async def _wait_and_work(means: Means, run: Run, queue: Queue) -> TurnResult | C
 
 async def _work(means: Means, run: Run, queue: Queue, until: float) -> TurnResult | CodaraError:
     try:
+        await stage(means, run)
         await start(means, run, queue, until)
     except (Stopped, CodaraError) as reason:
+        await unstage(means, run)
         return await _refused(means, run, reason)
-    began = asyncio.get_running_loop().time()
-    heard = Heard(means=means, run=run, began=began, spool=means.spool.open(run.asked.turn_id))
-    outcome = await _outcome(means, run, heard)
+    heard, outcome, refusal = await work(means, run, queue)
+    await unstage(means, run)
     if run.running is None:
         raise RuntimeError("a turn ends after it has started")
-    end = Finish(means=means, run=run, running=run.running, heard=heard, outcome=outcome)
+    end = Finish(
+        means=means, run=run, running=run.running, heard=heard, outcome=outcome, refusal=refusal
+    )
     return await end.finish()
-
-
-async def _outcome(means: Means, run: Run, heard: Heard) -> Outcome:
-    """However the agent ends: nothing of it may keep the turn from being finished."""
-    try:
-        return await run.interruptible(run_agent(means, run, heard))
-    except Stopped:
-        return Outcome(status="interrupted", cause="killed")
-    except JailUnavailable as error:
-        return Outcome(status="failed", cause="jail", message=error.message)
-    except AgentFailed as error:
-        return Outcome(status="failed", cause=error.cause or "crashed", message=error.message)
-    except Exception:
-        logger.exception("the agent of task %s ended by a defect", run.asked.turn_id)
-        return Outcome(status="failed", cause="crashed")
 
 
 async def _refused(means: Means, run: Run, reason: Stopped | CodaraError) -> CodaraError:

@@ -5,6 +5,8 @@ from typing import Any
 import attrs
 
 from codara.application.callers import Caller
+from codara.application.ports.agents import Image
+from codara.application.ports.workspaces import Upload
 from codara.events.session import Usage
 from codara.events.workspace import FileChange
 
@@ -15,6 +17,7 @@ class Message:
 
     role: str
     text: str
+    images: tuple[Image, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -22,7 +25,8 @@ class RunTurn:
     """A request for one turn, decoded and authenticated.
 
     `workspace` is a label or a ``wsp_`` id, `session_label` a label or a ``ses_`` id. `retry` says
-    that the client's SDK sends the same request again by itself.
+    that the client's SDK sends the same request again by itself. `uploads` lie in the workspace for
+    as long as the turn runs.
     """
 
     caller: Caller
@@ -40,6 +44,7 @@ class RunTurn:
     manual: bool
     persistent: bool
     stream: bool
+    uploads: tuple[Upload, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

@@ -4,9 +4,11 @@ from datetime import datetime, timedelta
 
 from codara import errors
 from codara.application.ports.agents import Outcome
+from codara.application.ports.frames import QuotaSeen
 from codara.domain import account
-from codara.domain.turn import AccountChange
+from codara.domain.lending import AccountChange
 from codara.errors import CodaraError
+from codara.events.account import QuotaWindow
 
 _ERRORS: dict[str, type[CodaraError]] = {
     "auth_failed": errors.AgentAuthFailed,
@@ -18,6 +20,7 @@ _ERRORS: dict[str, type[CodaraError]] = {
     "stalled": errors.AgentStalled,
     "timeout": errors.TurnTimeout,
     "jail": errors.JailUnavailable,
+    "no_process": errors.Overloaded,
 }
 
 _WORDS: dict[str, str] = {
@@ -32,6 +35,7 @@ _WORDS: dict[str, str] = {
     "stalled": "The agent made no progress for as long as is allowed, and was stopped.",
     "timeout": "The task ran for as long as is allowed, and was stopped.",
     "killed": "The agent was killed.",
+    "no_process": "All agents are at work, and none became free in time. Try again shortly.",
     "crashed": "The agent ended in the middle of the task.",
     "protocol": "The agent said something that could not be understood.",
     "gateway_lost": "The gateway was stopped in the middle of the task.",
@@ -58,6 +62,13 @@ def error_of(outcome: Outcome, *, now: datetime, untouched: bool) -> CodaraError
         retry_after=retry_after,
         retry_safe=untouched,
         cause=cause,
+    )
+
+
+def of_the_pool(refusal: CodaraError, *, cause: str, untouched: bool) -> CodaraError:
+    """The error of a turn whose account failed, where no other one could take over."""
+    return type(refusal)(
+        refusal.message, retry_after=refusal.retry_after, retry_safe=untouched, cause=cause
     )
 
 
@@ -98,4 +109,17 @@ def lesson(outcome: Outcome, *, now: datetime, cooldown: timedelta) -> AccountCh
             return None
     return AccountChange(
         after=after, cause=outcome.cause or "", until=until, evidence=outcome.message[:500]
+    )
+
+
+def windows(seen: QuotaSeen | None) -> tuple[QuotaWindow, ...]:
+    """What the provider told of the account's quota, as a fact holds it."""
+    return tuple(
+        QuotaWindow(
+            name=window.name,
+            used_percent=window.used_percent,
+            minutes=window.minutes,
+            resets_at=window.resets_at,
+        )
+        for window in (seen.windows if seen else ())
     )

@@ -8,7 +8,6 @@ import attrs
 import orjson
 
 from codara.application.ports.agents import Outcome
-from codara.application.ports.frames import QuotaSeen
 from codara.application.turns import failures
 from codara.application.turns.commands import TurnResult
 from codara.application.turns.live import Run, Running
@@ -19,22 +18,7 @@ from codara.application.turns.remains import Left, diff_fact, left_behind
 from codara.application.turns.run import Heard
 from codara.domain import turn
 from codara.errors import CodaraError
-from codara.events.account import QuotaWindow
-from codara.events.session import TurnCancelled, TurnCompleted, TurnEnd, TurnFailed
-
-
-def _windows(seen: QuotaSeen | None) -> tuple[QuotaWindow, ...]:
-    if seen is None:
-        return ()
-    return tuple(
-        QuotaWindow(
-            name=window.name,
-            used_percent=window.used_percent,
-            minutes=window.minutes,
-            resets_at=window.resets_at,
-        )
-        for window in seen.windows
-    )
+from codara.events.session import Thread, TurnCancelled, TurnCompleted, TurnEnd, TurnFailed
 
 
 @attrs.define(kw_only=True)
@@ -46,6 +30,8 @@ class Finish:
     running: Running
     heard: Heard
     outcome: Outcome
+    refusal: CodaraError | None = None
+    """Why no other account took over, where there is another."""
     parcel: Parcel = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -73,6 +59,9 @@ class Finish:
         untouched = self._untouched(left)
         if self.run.cancel_cause:
             return failures.cancellation_of(self.run.cancel_cause, untouched=untouched)
+        if self.refusal:
+            cause = self.outcome.cause or ""
+            return failures.of_the_pool(self.refusal, cause=cause, untouched=untouched)
         if self.outcome.status != "completed":
             return failures.error_of(self.outcome, now=self.means.clock(), untouched=untouched)
         return None
@@ -89,7 +78,7 @@ class Finish:
             now=now,
             account_id=self.running.choice.account_id,
             health=failures.lesson(self.outcome, now=now, cooldown=means.limits.cooldown),
-            quota=_windows(quota),
+            quota=failures.windows(quota),
             quota_source=quota.source if quota else "",
             idempotency=asked.idempotency if error and self._untouched(left) else None,
         )
@@ -99,10 +88,9 @@ class Finish:
         return decided.position or 0
 
     async def _end(self, left: Left, frames: bytes) -> TurnEnd:
-        asked = self.run.asked
-        backend_id = self.heard.backend_id or self.outcome.backend_id
         return TurnEnd(
-            thread=turn.heard(asked.heard, backend_id) if backend_id else asked.thread,
+            thread=self._thread(),
+            lost_thread=self._lost_thread(),
             expires_at=self.means.clock() + self.means.limits.session_ttl,
             usage=self.heard.usage,
             frames=await self.parcel.data(frames),
@@ -111,6 +99,20 @@ class Finish:
             changed=left.changed,
             timings=dict(self.run.timings),
         )
+
+    def _backend_id(self) -> str | None:
+        return self.heard.backend_id or self.outcome.backend_id
+
+    def _lost_thread(self) -> bool:
+        """Whether the agent had to begin a fresh thread although it was to go on with one."""
+        wanted = self.run.asked.thread.backend_id
+        return wanted is not None and self._backend_id() not in (None, wanted)
+
+    def _thread(self) -> Thread:
+        asked, backend_id = self.run.asked, self._backend_id()
+        if backend_id is None:
+            return asked.thread
+        return turn.heard(asked.fresh if self._lost_thread() else asked.heard, backend_id)
 
     async def _fact(
         self, end: TurnEnd, error: CodaraError | None
@@ -146,8 +148,8 @@ class Finish:
             workspace=asked.workspace,
             provider=command.provider,
             model=command.model,
-            backend_id=self.heard.backend_id or asked.thread.backend_id,
-            thread=asked.thread_kind,
+            backend_id=self._thread().backend_id,
+            thread="fresh" if self._lost_thread() else asked.thread_kind,
             position=position,
             text=self.heard.answer,
             files=diff.files,

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import attrs
 
+from codara.application.ports.agents import Image
 from codara.application.ports.frames import Frame
 from codara.application.turns.broadcast import Broadcast
 from codara.application.turns.commands import RunTurn, Started, TurnResult
@@ -35,9 +36,12 @@ class Asked:
     thread_kind: str
     thread: Thread
     heard: Thread
+    fresh: Thread
+    """What a fresh thread has heard, should the agent have lost `thread`."""
     idempotency: str | None
     prompt: str
     fresh_prompt: str
+    images: tuple[Image, ...]
     instructions: str
     position: int
 

@@ -39,6 +39,10 @@ class Queue:
         """Gives the place and the workspace to whoever waits for them."""
         self._places.release()
         self._workspaces.release(workspace_id)
+        self.returned()
+
+    def returned(self) -> None:
+        """Something that turns wait for has been given back: they look again."""
         self._returned.set()
         self._returned = asyncio.Event()
 

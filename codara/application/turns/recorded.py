@@ -79,6 +79,8 @@ class _Record:
 
     @property
     def thread(self) -> str:
+        if self.ended.end.lost_thread:
+            return "fresh"
         return self.started.thread if self.started else "new"
 
 

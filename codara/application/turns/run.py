@@ -2,15 +2,18 @@
 
 import asyncio
 import logging
+from datetime import datetime, timedelta
 from functools import partial
 
 import attrs
+import orjson
 
 from codara.application.ports.agents import AgentTurn, Outcome
 from codara.application.ports.frames import (
     BackendSeen,
     Frame,
     QuotaSeen,
+    ReasoningDelta,
     TextDelta,
     ToolStarted,
     UsageSeen,
@@ -20,9 +23,11 @@ from codara.application.turns.live import Run
 from codara.application.turns.means import Means
 from codara.domain import turn
 from codara.events import streams
-from codara.events.session import BackendBound, Usage
+from codara.events.session import BackendBound, Thread, Usage
 
 logger = logging.getLogger(__name__)
+
+_RAW_BYTES = 4096
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -38,7 +43,10 @@ class Heard:
     quota: QuotaSeen | None = None
     backend_id: str | None = None
     tool_ran: bool = False
-    binding: asyncio.Task[None] | None = None
+    thought: bool = False
+    bindings: list[asyncio.Task[None]] = attrs.field(factory=list)
+    spent: Usage = attrs.field(factory=Usage)
+    """Tokens of the attempts before this one."""
 
     def raw(self, line: bytes) -> None:
         """One line as the agent wrote it, for the record."""
@@ -51,16 +59,12 @@ class Heard:
                 if not self.text:
                     self.run.mark("first_delta", self.began)
                 self.text.append(text)
+            case ReasoningDelta():
+                self.thought = True
             case ToolStarted():
                 self.tool_ran = True
             case UsageSeen():
-                self.usage = Usage(
-                    input=frame.input,
-                    cached=frame.cached,
-                    cache_write=frame.cache_write,
-                    output=frame.output,
-                    reasoning=frame.reasoning,
-                )
+                self.usage = _usage(frame, self.spent)
             case QuotaSeen():
                 self.quota = frame
             case BackendSeen():
@@ -68,6 +72,16 @@ class Heard:
             case _:
                 pass
         self.run.broadcast.publish(frame)
+
+    @property
+    def something_came(self) -> bool:
+        """Whether another attempt would say or do something twice."""
+        return bool(self.text) or self.thought or self.tool_ran
+
+    def again(self) -> None:
+        """Another attempt begins; what was said of the last account's quota is not this one's."""
+        self.spent = self.usage or Usage()
+        self.quota = None
 
     @property
     def answer(self) -> str:
@@ -78,28 +92,62 @@ class Heard:
         known = self.backend_id or self.run.asked.thread.backend_id
         self.backend_id = backend_id
         if backend_id != known:
-            self.binding = asyncio.create_task(_bind(self.means, self.run, backend_id))
+            asked = self.run.asked
+            lost = asked.thread.backend_id not in (None, backend_id)
+            heard = asked.fresh if lost else None
+            binding = _bind(self.means, self.run, backend_id, heard)
+            self.bindings.append(asyncio.create_task(binding))
 
     async def settled(self) -> None:
         """Waits until the thread's new id is in the log; the end of the turn carries it anyway."""
-        if self.binding:
-            await asyncio.wait({self.binding})
-            if error := self.binding.exception():
+        for binding in self.bindings:
+            await asyncio.wait({binding})
+            if error := binding.exception():
                 logger.warning("the thread of task %s: %s", self.run.asked.turn_id, error)
+
+
+def _usage(seen: UsageSeen, spent: Usage) -> Usage:
+    return Usage(
+        input=spent.input + seen.input,
+        cached=spent.cached + seen.cached,
+        cache_write=spent.cache_write + seen.cache_write,
+        output=spent.output + seen.output,
+        reasoning=spent.reasoning + seen.reasoning,
+        raw=_raw(seen),
+    )
+
+
+def _raw(seen: UsageSeen) -> dict[str, object]:
+    """The agent's own words, unless they are too many for an event."""
+    try:
+        short = len(orjson.dumps(dict(seen.raw))) <= _RAW_BYTES
+    except orjson.JSONEncodeError:
+        short = False
+    return dict(seen.raw) if short else {}
 
 
 async def run_agent(means: Means, run: Run, heard: Heard) -> Outcome:
     """Lets the agent work until its turn has ended, one way or another."""
     try:
-        return await means.agents.run(_agent_turn(means, run), heard)
+        running = run.running
+        if running is None:
+            raise RuntimeError("a turn runs after it has started")
+        turn_now = _agent_turn(means, run, running.choice.account_id, running.until)
+        return await means.agents.run(turn_now, heard)
     finally:
         run.mark("agent", heard.began)
 
 
-def _agent_turn(means: Means, run: Run) -> AgentTurn:
-    asked, command, running = run.asked, run.command, run.running
-    if running is None:
-        raise RuntimeError("a turn runs after it has started")
+def prepare_agent(means: Means, run: Run) -> None:
+    """Lets the agent of a known session start while the turn waits for its place."""
+    if run.asked.thread_kind != "new":
+        patience = means.limits.patience[run.command.provider]
+        until = means.clock() + timedelta(seconds=patience.turn_timeout)
+        means.agents.prepare(_agent_turn(means, run, "", until))
+
+
+def _agent_turn(means: Means, run: Run, account_id: str, until: datetime) -> AgentTurn:
+    asked, command = run.asked, run.command
     return AgentTurn(
         turn_id=asked.turn_id,
         user_id=command.caller.user_id,
@@ -107,24 +155,28 @@ def _agent_turn(means: Means, run: Run) -> AgentTurn:
         folder=asked.folder,
         provider=command.provider,
         model=command.model,
-        account_id=running.choice.account_id,
+        account_id=account_id,
         instructions=asked.instructions,
         prompt=asked.prompt,
         fresh_prompt=asked.fresh_prompt,
+        images=asked.images,
         backend_id=asked.thread.backend_id,
         read_only=command.manual,
-        until=running.until,
+        until=until,
         stall_timeout=means.limits.patience[command.provider].stall_timeout,
     )
 
 
-async def _bind(means: Means, run: Run, backend_id: str) -> None:
+async def _bind(means: Means, run: Run, backend_id: str, heard: Thread | None) -> None:
     """Appends the agent's own id of a new thread as soon as it is known.
 
     So that a crash of the gateway in the middle of a turn does not lose the thread.
     """
     stream = streams.session(run.asked.session_id)
     bound = BackendBound(
-        session_id=run.asked.session_id, turn_id=run.asked.turn_id, backend_id=backend_id
+        session_id=run.asked.session_id,
+        turn_id=run.asked.turn_id,
+        backend_id=backend_id,
+        heard=heard,
     )
     await means.deciding.decide([stream], partial(turn.bind, bound=bound), run.cause)

@@ -4,8 +4,8 @@ import asyncio
 from datetime import timedelta
 from functools import partial
 
-from codara.application.ports.views import AccountStanding
 from codara.application.turns.commands import Started
+from codara.application.turns.lending import Reservation, borrowables
 from codara.application.turns.live import Run, Running
 from codara.application.turns.means import Means
 from codara.application.turns.queue import Queue
@@ -13,8 +13,6 @@ from codara.domain import turn
 from codara.errors import NoFreeAccount
 from codara.events import streams
 from codara.events.session import TurnStarted
-
-_ACCOUNTS_TRIED = 16
 
 
 async def start(means: Means, run: Run, queue: Queue, until: float) -> None:
@@ -38,33 +36,20 @@ async def start(means: Means, run: Run, queue: Queue, until: float) -> None:
 
 
 async def _append(means: Means, run: Run, baseline: str) -> tuple[int, TurnStarted]:
-    reserved: list[str] = []
-    kept: tuple[str, ...] = ()
-    try:
-        ask = await _ask(means, run, baseline, reserved)
+    with Reservation(means.slots) as reservation:
+        ask = await _ask(means, run, baseline, reservation)
         decision = partial(turn.start, ask=ask)
         decided = await means.deciding.decide(ask.streams(), decision, run.cause)
-        started = decided.states[streams.session(run.asked.session_id)].turn.started
-        kept = started.leases
+        started: TurnStarted = decided.states[streams.session(run.asked.session_id)].turn.started
+        reservation.keep(started.leases)
         return decided.position or 0, started
-    finally:
-        for stream in reserved:
-            if stream not in kept:
-                means.slots.give(stream)
 
 
-async def _ask(means: Means, run: Run, baseline: str, reserved: list[str]) -> turn.Start:
+async def _ask(means: Means, run: Run, baseline: str, reservation: Reservation) -> turn.Start:
     asked, command, limits = run.asked, run.command, means.limits
     now = means.clock()
     patience = limits.patience[command.provider]
-    standings = await means.standings.of_provider(command.provider)
     user_id, cap = command.caller.user_id, command.caller.max_concurrency
-
-    def slot(kind: str, owner: str, cap: int) -> str | None:
-        stream = means.slots.reserve(kind, owner, cap)
-        reserved.extend([stream] if stream else [])
-        return stream
-
     return turn.Start(
         turn_id=asked.turn_id,
         session_id=asked.session_id,
@@ -77,19 +62,6 @@ async def _ask(means: Means, run: Run, baseline: str, reserved: list[str]) -> tu
         now=now,
         until=now + timedelta(seconds=patience.turn_timeout),
         floor=limits.primary_floor,
-        user_lease=slot("user", user_id, cap),
-        accounts=tuple(
-            _borrowable(each, slot("account", each.account_id, limits.account_slots))
-            for each in standings[:_ACCOUNTS_TRIED]
-        ),
-    )
-
-
-def _borrowable(standing: AccountStanding, lease: str | None) -> turn.Borrowable:
-    return turn.Borrowable(
-        account_id=standing.account_id,
-        headroom=standing.headroom,
-        last_used_at=standing.last_used_at,
-        primary=standing.primary,
-        lease=lease,
+        user_lease=reservation.slot("user", user_id, cap),
+        accounts=await borrowables(means, command.provider, reservation),
     )

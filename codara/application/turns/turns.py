@@ -217,6 +217,8 @@ class Turns:
             await asyncio.wait(set(self._carriers), timeout=_END_SECONDS)
         for carrier in set(self._carriers):
             carrier.cancel()
+        if self._carriers:
+            await asyncio.wait(set(self._carriers), timeout=_END_SECONDS)
 
 
 def _abandon(admission: "asyncio.Task[Handle]") -> None:

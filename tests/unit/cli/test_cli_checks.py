@@ -2,6 +2,7 @@
 
 import json
 import socket
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -13,7 +14,7 @@ from codara.cli import agent_checks, checks, doctor
 from codara.cli import main as cli
 from codara.cli.checks import FAIL, OK, WARN, Check
 from codara.config.load import Loaded
-from codara.config.providers import Provider
+from codara.config.providers import PROVIDERS, Provider, Providers
 from codara.config.settings import JailSettings, Server, Settings
 
 
@@ -99,18 +100,49 @@ async def test_the_jail_is_judged_by_trying_it(monkeypatch, attempts, finding):
     assert await agent_checks.jail(JailSettings()) == finding
 
 
-async def test_a_program_that_is_missing_is_a_failure_with_a_remedy(tmp_path):
-    found = await agent_checks.codex(Provider(binary=str(tmp_path / "codex")))
-    assert found.status == FAIL
-    assert "npm install" in found.remedy
+def only(binary):
+    """Settings in which all agents but codex are missing."""
+    missing = {name: Provider(binary="/nowhere/agent") for name in PROVIDERS}
+    providers = Providers(**missing | {"codex": Provider(binary=str(binary))})
+    return Settings.at(Path("/nowhere"), providers=providers, jail=JailSettings(mode="unsafe"))
 
 
-async def test_a_program_tells_its_version(tmp_path):
-    program = tmp_path / "codex"
-    program.write_text("#!/bin/sh\necho codex-cli 9.9\n")
+def a_program(folder, says):
+    program = folder / "codex"
+    program.write_text(f"#!/bin/sh\n{says}\n")
     program.chmod(0o755)
-    found = await agent_checks.codex(Provider(binary=str(program)))
-    assert found == Check("codex", OK, f"codex-cli 9.9 ({program})")
+    return program
+
+
+async def test_without_any_agent_there_is_nothing_to_run():
+    found = await agent_checks.runtimes(only("/nowhere/codex"))
+    assert {check.status for check in found} == {FAIL}
+    assert all("npm install" in check.remedy for check in found)
+
+
+async def test_one_agent_is_enough_and_says_its_version_and_transport(tmp_path):
+    program = a_program(tmp_path, "echo codex-cli 0.169.5")
+    found = {check.name: check for check in await agent_checks.runtimes(only(program))}
+    assert found.pop("codex") == Check(
+        "codex",
+        OK,
+        f"codex-cli 0.169.5 ({program}), transport auto, answers in the jail",
+    )
+    assert {check.status for check in found.values()} == {WARN}
+
+
+async def test_a_version_nobody_has_tried_is_warned_of(tmp_path):
+    program = a_program(tmp_path, "echo codex-cli 9.9")
+    [codex] = [each for each in await agent_checks.runtimes(only(program)) if each.name == "codex"]
+    assert codex.status == WARN
+    assert "version codex-cli 9.9 was never tried (known: 0.169)" in codex.detail
+
+
+async def test_a_program_that_does_not_run_in_the_jail_is_a_failure(tmp_path):
+    program = a_program(tmp_path, "echo no such library >&2; exit 127")
+    [codex] = [each for each in await agent_checks.runtimes(only(program)) if each.name == "codex"]
+    assert codex.status == FAIL
+    assert "does not run in the jail: no such library" in codex.detail
 
 
 def test_a_bad_configuration_is_a_finding(tmp_path, monkeypatch, capsys):

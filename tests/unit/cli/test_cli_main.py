@@ -7,6 +7,7 @@ import pytest
 
 from codara.cli import main as cli
 from codara.cli import version
+from codara.config.providers import PROVIDERS
 from codara.errors import CodaraError
 
 
@@ -75,11 +76,17 @@ def test_wrong_usage_ends_with_2(arguments, capsys):
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_a_demo_of_another_provider_is_not_in_this_version(capsys):
-    assert cli.main(["demo", "--provider", "gemini"]) == 2
-    assert capsys.readouterr().err == (
-        "codara: the demo of gemini is not in this version; there is codex\n"
-    )
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_the_demo_shows_the_agent_that_is_named(monkeypatch, provider):
+    asked = {}
+
+    async def demo(**wanted):
+        asked.update(wanted)
+        return True
+
+    monkeypatch.setattr("codara.demo.run.demo", demo)
+    assert cli.main(["demo", "--once", "--provider", provider]) == 0
+    assert asked == {"port": 0, "once": True, "provider": provider}
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ PLAIN: dict[Any, st.SearchStrategy[Any]] = {
     float: st.floats(allow_nan=False, allow_infinity=False),
     bool: st.booleans(),
     type(None): st.none(),
+    Any: st.integers(0, 2**53) | st.dictionaries(st.text(max_size=9), st.integers(0, 99)),
     given.datetime: st.datetimes(timezones=st.just(UTC)),
 }
 
@@ -125,7 +126,14 @@ def test_the_golden_file_of_each_version_reads_as_it_did(event_class: type[Event
         assert metadata == given.metadata()
         if file == goldens.file_of(event_class):
             read = goldens.fields_of(event)
-            assert {name: read[name] for name in golden["reads_as"]} == golden["reads_as"]
+            assert as_far_as(golden["reads_as"], read) == golden["reads_as"]
+
+
+def as_far_as(known: Any, read: Any) -> Any:
+    """What was read, without the fields that have joined since."""
+    if isinstance(known, dict) and isinstance(read, dict):
+        return {name: as_far_as(known[name], read[name]) for name in known}
+    return read
 
 
 def test_a_sealed_value_opens_outside_of_its_event() -> None:

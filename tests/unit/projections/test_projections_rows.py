@@ -58,6 +58,23 @@ async def test_a_started_turn_is_running_on_its_account(world: World) -> None:
     assert (task["status"], task["account_id"], task["thread"]) == ("running", given.ACCOUNT, "new")
 
 
+async def test_a_task_is_on_the_account_that_took_it_over(world: World) -> None:
+    chosen = attrs.evolve(given.CHOSEN, account_id="acc_2")
+    changed = given.account_changed(before=given.ACCOUNT, account_chosen=chosen)
+    await world.happen(PLACE, requested(), started(), {SESSION: [changed]})
+    task = await world.views.tasks.get(given.TURN)
+    assert task is not None
+    assert (task["status"], task["account_id"]) == ("running", "acc_2")
+
+
+async def test_a_task_whose_thread_was_lost_is_fresh(world: World) -> None:
+    end = attrs.evolve(given.END, lost_thread=True)
+    lost = given.turn_completed(end=end, answer_payload=None)
+    await world.happen(PLACE, requested(), started(), {SESSION: [lost]})
+    (task,) = (await world.views.tasks.list()).items
+    assert task["thread"] == "fresh"
+
+
 async def test_a_completed_task_lists_its_files_and_usage(world: World) -> None:
     position = await world.happen(PLACE, requested(), started(), completed())
     (task,) = (await world.views.tasks.list(status="completed")).items
@@ -286,6 +303,12 @@ async def test_an_account_was_used_when_a_turn_started_on_it(world: World) -> No
     (standing,) = await world.views.accounts.of_provider("codex")
     assert standing.last_used_at == given.NOW
     assert (standing.status, standing.headroom, standing.primary) == ("ready", None, False)
+
+
+async def test_an_account_was_used_when_it_took_a_turn_over(world: World) -> None:
+    await world.happen(REGISTERED, PLACE, requested(), {SESSION: [given.account_changed()]})
+    (standing,) = await world.views.accounts.of_provider("codex")
+    assert standing.last_used_at == given.NOW
 
 
 async def test_a_removed_account_is_gone(world: World) -> None:

@@ -1,6 +1,7 @@
 """A long-lived `codex app-server`: one process, any number of threads, one turn at a time."""
 
 import asyncio
+import contextlib
 from base64 import b64encode
 from collections.abc import Sequence
 from typing import Any
@@ -12,9 +13,9 @@ from codara.adapters.agents.codex.lender import Lender
 from codara.adapters.agents.codex.outcome import Ending, outcome_of
 from codara.adapters.agents.codex.parse import Message, appserver_line
 from codara.adapters.agents.codex.reading import Reading, Tokens
-from codara.adapters.agents.codex.rpc import Gone, Rpc, RpcError
 from codara.adapters.agents.codex.turn import CodexTurn
 from codara.adapters.agents.leftovers import left_running
+from codara.adapters.agents.rpc import Gone, Rpc, RpcError
 from codara.adapters.agents.watch import Watch, to_the_end
 from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
@@ -95,6 +96,13 @@ class AppServer:
         """What the CLI lists; RpcError or Gone when it does not."""
         result = await self._rpc.call("model/list", quiet=True)
         return [str(model["model"]) for model in result.get("data", [])]
+
+    async def answers(self) -> bool:
+        """Asks for something that costs the program nothing."""
+        with contextlib.suppress(RpcError, Gone):
+            await self._rpc.call("thread/loaded/list", quiet=True)
+            return True
+        return False
 
     async def close(self) -> None:
         await self._jail.close(CLOSE_SECONDS)

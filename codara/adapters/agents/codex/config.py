@@ -14,6 +14,8 @@ KEY_VARIABLE = "CODARA_JAIL_TOKEN"
 CONFIG_FILE = ".codex/config.toml"
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 REMEDY = "install it with `npm install --no-save --prefix agents`"
+TESTED = "0.169"
+"""The versions that the tests run: those which begin so."""
 
 _REQUEST_RETRIES = 2
 _IDLE_MS = 24 * 3600 * 1000

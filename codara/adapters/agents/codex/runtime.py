@@ -8,6 +8,7 @@ from codara.adapters.agents.codex.appserver import AppServer
 from codara.adapters.agents.codex.config import (
     CONFIG_FILE,
     REMEDY,
+    TESTED,
     CodexSettings,
     appserver_arguments,
     config_toml,
@@ -17,10 +18,10 @@ from codara.adapters.agents.codex.config import (
 )
 from codara.adapters.agents.codex.execution import Counts, Execution
 from codara.adapters.agents.codex.lender import Lender
-from codara.adapters.agents.codex.rpc import Gone, RpcError
 from codara.adapters.agents.contract import Session
 from codara.adapters.agents.house import House
 from codara.adapters.agents.programs import Program, find_program, project_folders, version_of
+from codara.adapters.agents.rpc import Gone, RpcError
 from codara.adapters.agents.watch import to_the_end
 from codara.adapters.jail.jail import Jail
 from codara.adapters.jail.spec import JailSpec
@@ -38,6 +39,7 @@ class CodexRuntime:
     """
 
     name = NAME
+    tested = TESTED
 
     def __init__(self, settings: CodexSettings, house: House) -> None:
         self.max_processes = settings.max_processes
@@ -52,6 +54,11 @@ class CodexRuntime:
     @property
     def takes_images(self) -> bool:
         """The app-server takes them; a process per turn does not."""
+        return self._persistent
+
+    @property
+    def opens_early(self) -> bool:
+        """The app-server needs no account before its first turn."""
         return self._persistent
 
     def program(self) -> Program:

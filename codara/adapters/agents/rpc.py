@@ -1,4 +1,4 @@
-"""JSON-RPC lines with a `codex app-server`: our requests, its answers, its notifications."""
+"""JSON-RPC lines with a long-lived agent: our requests, its answers, its notifications."""
 
 import asyncio
 import itertools
@@ -12,10 +12,15 @@ from codara.adapters.agents.output import Exit, Output
 from codara.adapters.jail.jail import Jail
 
 _UNSUPPORTED = {"code": -32601, "message": "this client answers no requests"}
+_NO_STAMP: Mapping[str, str] = {}
 
 
 class RpcError(Exception):
-    """The app-server refused a request."""
+    """The agent refused a request; `code` is its number for why, where it gave one."""
+
+    def __init__(self, message: str, code: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class Gone(Exception):
@@ -23,14 +28,22 @@ class Gone(Exception):
 
 
 class Rpc:
-    """One app-server's streams.
+    """One agent's streams.
 
     `heard` is called with every line it writes and the message in it, after answers were handed
-    to whoever waits for them; answers to quiet calls are nobody else's business.
+    to whoever waits for them; answers to quiet calls are nobody else's business. `stamp` is part
+    of every message we send.
     """
 
-    def __init__(self, jail: Jail, heard: Callable[[bytes, Message | None], None]) -> None:
+    def __init__(
+        self,
+        jail: Jail,
+        heard: Callable[[bytes, Message | None], None],
+        *,
+        stamp: Mapping[str, str] = _NO_STAMP,
+    ) -> None:
         self._jail = jail
+        self._stamp = stamp
         self._heard = heard
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
@@ -63,15 +76,18 @@ class Rpc:
         finally:
             self._waiting.pop(number, None)
 
-    async def notify(self, method: str) -> None:
-        await self._send({"method": method})
+    async def notify(self, method: str, **params: Any) -> None:
+        await self._send({"method": method} | ({"params": params} if params else {}))
 
     async def _send(self, message: Mapping[str, Any]) -> None:
         try:
-            self._jail.stdin.write(orjson.dumps(message) + b"\n")
+            self._jail.stdin.write(self._line(message))
             await self._jail.stdin.drain()
         except (OSError, RuntimeError) as error:
             raise Gone from error
+
+    def _line(self, message: Mapping[str, Any]) -> bytes:
+        return orjson.dumps({**self._stamp, **message}) + b"\n"
 
     def _take(self, line: bytes, message: Message | None) -> None:
         if message is not None and "id" in message:
@@ -84,14 +100,13 @@ class Rpc:
     def _answered(self, message: Message) -> None:
         if "method" in message:
             refusal = {"id": message["id"], "error": _UNSUPPORTED}
-            self._jail.stdin.write(orjson.dumps(refusal) + b"\n")
+            self._jail.stdin.write(self._line(refusal))
             return
         waiting = self._waiting.get(message["id"])
         if waiting is None or waiting.done():
             return
         if "error" in message:
-            error = message["error"] or {}
-            waiting.set_exception(RpcError(str(error.get("message", error))))
+            waiting.set_exception(_refused(message["error"] or {}))
         else:
             waiting.set_result(message.get("result") or {})
 
@@ -99,3 +114,11 @@ class Rpc:
         for waiting in self._waiting.values():
             if not waiting.done():
                 waiting.set_exception(Gone())
+
+
+def _refused(error: Mapping[str, Any]) -> RpcError:
+    data = error.get("data")
+    details = data.get("details") if isinstance(data, dict) else None
+    code = error.get("code")
+    message = str(details or error.get("message", error))
+    return RpcError(message, code if isinstance(code, int) else None)

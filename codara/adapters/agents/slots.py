@@ -1,0 +1,35 @@
+"""One home of the pool: at most one process, one turn at a time."""
+
+import asyncio
+
+from codara.adapters.agents.contract import Session
+
+HomeKey = tuple[str, str]
+"""Workspace and runtime."""
+
+
+class Slot:
+    """One home: who runs a turn in it holds the lock."""
+
+    def __init__(self, key: HomeKey) -> None:
+        self.key = key
+        self.lock = asyncio.Lock()
+        self.session: Session | None = None
+        self.opening = False
+        self.waiting = 0
+        self.used_at = 0.0
+
+    @property
+    def occupied(self) -> bool:
+        """Whether it counts against the bound on processes."""
+        return self.opening or self.session is not None
+
+    @property
+    def idle(self) -> bool:
+        return self.session is not None and not self.lock.locked() and not self.waiting
+
+    async def empty(self) -> None:
+        """Ends the session, if there is one; it counts until it is gone."""
+        if self.session is not None:
+            await self.session.close()
+            self.session = None

@@ -1,0 +1,33 @@
+"""Staging: the files that came with a request lie in the workspace while its turn runs."""
+
+import logging
+from pathlib import Path
+
+from codara.application.turns.live import Run
+from codara.application.turns.means import Means
+from codara.domain import uploads
+from codara.errors import CodaraError
+
+logger = logging.getLogger(__name__)
+
+
+async def stage(means: Means, run: Run) -> None:
+    """Puts the request's files where its prompt says; raises what keeps them from being there."""
+    asked, files = run.asked, run.command.uploads
+    if files:
+        below = uploads.folder_of(asked.turn_id)
+        await means.workspaces.stage(asked.workspace_id, asked.folder, below, files)
+
+
+async def unstage(means: Means, run: Run) -> None:
+    """Takes them away again; trouble with that is no trouble of the turn."""
+    if run.command.uploads:
+        await clear(means, run.asked.turn_id, run.asked.workspace_id, run.asked.folder)
+
+
+async def clear(means: Means, turn_id: str, workspace_id: str, folder: Path) -> None:
+    """Removes a turn's files, if there are any."""
+    try:
+        await means.workspaces.unstage(workspace_id, folder, uploads.folder_of(turn_id))
+    except (CodaraError, OSError):
+        logger.exception("the uploads of task %s could not be removed", turn_id)

@@ -1,0 +1,187 @@
+"""Work: the agent runs; on another account, or in a fresh process, while nothing came of it."""
+
+import asyncio
+import logging
+from functools import partial
+
+import attrs
+
+from codara.application.ports.agents import Outcome
+from codara.application.turns import failures
+from codara.application.turns.lending import Reservation, borrowables
+from codara.application.turns.live import Run, Running, Stopped
+from codara.application.turns.means import Means
+from codara.application.turns.queue import Queue
+from codara.application.turns.run import Heard, run_agent
+from codara.domain import takeover
+from codara.errors import (
+    AgentFailed,
+    AllAccountsCooling,
+    CodaraError,
+    JailUnavailable,
+    NoFreeAccount,
+    Overloaded,
+    VersionClash,
+)
+from codara.events import streams
+from codara.events.session import TurnRetried
+
+logger = logging.getLogger(__name__)
+
+_OF_THE_ACCOUNT = frozenset({"auth_failed", "quota_exhausted", "rate_limited", "overloaded"})
+"""Failures that another account may not have."""
+
+
+@attrs.frozen(kw_only=True)
+class Attempt:
+    """One run of the agent; `died`: its process ended in the middle."""
+
+    outcome: Outcome
+    died: bool = False
+
+
+@attrs.define(kw_only=True)
+class Work:
+    """The agent's part of a turn.
+
+    `refusal` is why no other account took over from one that failed, where there is another.
+    """
+
+    means: Means
+    run: Run
+    queue: Queue
+    heard: Heard
+    refusal: CodaraError | None = None
+    _tried: set[str] = attrs.field(factory=set, init=False)
+    _retried: bool = attrs.field(default=False, init=False)
+
+    async def done(self) -> Outcome:
+        """How the agent ended: the last one of those that were tried."""
+        while True:
+            attempt = await self._attempt()
+            if not await self._goes_on(attempt):
+                return attempt.outcome
+            self.heard.again()
+
+    async def _attempt(self) -> Attempt:
+        """However the agent ends: nothing of it may keep the turn from being finished."""
+        try:
+            outcome = await self.run.interruptible(run_agent(self.means, self.run, self.heard))
+        except Stopped:
+            return Attempt(outcome=Outcome(status="interrupted", cause="killed"))
+        except JailUnavailable as error:
+            return Attempt(outcome=_failed("jail", error.message))
+        except Overloaded as error:
+            return Attempt(outcome=_failed("no_process", error.message))
+        except AgentFailed as error:
+            failed = _failed(error.cause or "crashed", error.message)
+            return Attempt(outcome=failed, died=error.cause == "crashed")
+        except Exception:
+            logger.exception("the agent of task %s ended by a defect", self.run.asked.turn_id)
+            return Attempt(outcome=_failed("crashed"))
+        return Attempt(outcome=outcome, died=outcome.cause == "crashed")
+
+    async def _goes_on(self, attempt: Attempt) -> bool:
+        outcome, running = attempt.outcome, self.run.running
+        if running is None or outcome.status != "failed":
+            return False
+        of_the_account = outcome.cause in _OF_THE_ACCOUNT
+        if not of_the_account and (self._retried or not attempt.died):
+            return False
+        if not await self._untouched(running):
+            return False
+        return await (self._changed(running, outcome) if of_the_account else self._again(outcome))
+
+    async def _untouched(self, running: Running) -> bool:
+        """No delta was heard, no tool has started, and the tree is what it was."""
+        if self.heard.something_came or self.means.clock() >= running.until:
+            return False
+        asked = self.run.asked
+        try:
+            now = await self.means.workspaces.snapshot(asked.workspace_id, asked.folder)
+        except (CodaraError, OSError):
+            return False
+        same = now.tree == running.baseline and not now.partial and not running.partial
+        return same and self.run.cancel_cause is None
+
+    async def _again(self, outcome: Outcome) -> bool:
+        """Records that a fresh process gets the turn; once is enough."""
+        self._retried = True
+        asked = self.run.asked
+        retried = TurnRetried(
+            session_id=asked.session_id, turn_id=asked.turn_id, cause=outcome.cause or ""
+        )
+        decision = partial(takeover.retry, retried=retried)
+        try:
+            decided = await self.means.deciding.decide(
+                [streams.session(asked.session_id)], decision, self.run.cause
+            )
+        except (CodaraError, VersionClash) as error:
+            logger.warning("task %s is not run again: %s", asked.turn_id, error)
+            return False
+        return decided.position is not None
+
+    async def _changed(self, running: Running, outcome: Outcome) -> bool:
+        """Moves the turn to the next account; False when there is none."""
+        means, asked = self.means, self.run.asked
+        self._tried.add(running.choice.account_id)
+        stream = streams.session(asked.session_id)
+        with Reservation(means.slots) as reservation:
+            ask = await self._ask(running, outcome, reservation)
+            if len(ask.accounts) < 2:
+                return False
+            decision = partial(takeover.change, ask=ask)
+            try:
+                decided = await means.deciding.decide(ask.streams(), decision, self.run.cause)
+            except (CodaraError, VersionClash) as error:
+                self._note(error, outcome)
+                return False
+            if decided.position is None:
+                return False
+            now = decided.states[stream].turn.started
+            reservation.keep(now.leases)
+        means.slots.give(ask.account_lease)
+        self.queue.returned()
+        self.run.running = attrs.evolve(running, choice=now.account_chosen, leases=now.leases)
+        return True
+
+    async def _ask(
+        self, running: Running, outcome: Outcome, reservation: Reservation
+    ) -> takeover.Takeover:
+        means, asked, provider = self.means, self.run.asked, self.run.command.provider
+        now, quota = means.clock(), self.heard.quota
+        return takeover.Takeover(
+            turn_id=asked.turn_id,
+            session_id=asked.session_id,
+            provider=provider,
+            failed=running.choice.account_id,
+            tried=frozenset(self._tried),
+            cause=outcome.cause or "",
+            health=failures.lesson(outcome, now=now, cooldown=means.limits.cooldown),
+            quota=failures.windows(quota),
+            quota_source=quota.source if quota else "",
+            accounts=await borrowables(means, provider, reservation),
+            floor=means.limits.primary_floor,
+            now=now,
+            until=running.until,
+            leases=running.leases,
+        )
+
+    def _note(self, error: CodaraError | VersionClash, outcome: Outcome) -> None:
+        if not isinstance(error, AllAccountsCooling | NoFreeAccount):
+            logger.warning("task %s keeps its account: %s", self.run.asked.turn_id, error)
+        elif outcome.cause != "overloaded":
+            self.refusal = error
+
+
+def _failed(cause: str, message: str = "") -> Outcome:
+    return Outcome(status="failed", cause=cause, message=message)
+
+
+async def work(means: Means, run: Run, queue: Queue) -> tuple[Heard, Outcome, CodaraError | None]:
+    """Lets the agent work: what was heard of it, how it ended, why nobody took over."""
+    began = asyncio.get_running_loop().time()
+    heard = Heard(means=means, run=run, began=began, spool=means.spool.open(run.asked.turn_id))
+    doing = Work(means=means, run=run, queue=queue, heard=heard)
+    outcome = await doing.done()
+    return heard, outcome, doing.refusal

@@ -1,0 +1,64 @@
+"""Lending an account to a turn: what may be lent, and the lease that says so."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from codara.domain import account, routing
+from codara.events import streams
+from codara.events.lease import LeaseTaken
+
+States = Mapping[str, Any]
+
+
+@attrs.frozen(kw_only=True)
+class Borrowable:
+    """An account that may be lent: what the read model knows, and the lease to take.
+
+    `lease` is None when the account carries as many turns as it may.
+    """
+
+    account_id: str
+    headroom: float | None
+    last_used_at: datetime | None
+    primary: bool
+    lease: str | None
+
+
+@attrs.frozen(kw_only=True)
+class AccountChange:
+    """What a turn taught about the account it ran on."""
+
+    after: str
+    cause: str
+    until: datetime | None
+    evidence: str
+
+
+def free(states: States, stream: str | None, now: datetime) -> str | None:
+    """The lease stream if nobody holds it."""
+    return stream if stream is not None and states[stream].free(now) else None
+
+
+def offer(states: States, each: Borrowable, now: datetime) -> routing.Offer:
+    """The account as the log has it, with what the read model knows beside."""
+    known: account.Account = states[streams.account(each.account_id)]
+    standing = account.standing(known, now)
+    return routing.Offer(
+        account_id=each.account_id,
+        ready=standing == account.READY,
+        reason=standing,
+        until=known.until,
+        headroom=each.headroom,
+        last_used_at=each.last_used_at,
+        primary=each.primary,
+        lease=free(states, each.lease, now),
+    )
+
+
+def taken(stream: str, *, turn_id: str, until: datetime) -> LeaseTaken:
+    """The turn holds the slot until `until`."""
+    _, kind, owner, slot = stream.split("/")
+    return LeaseTaken(kind=kind, owner=owner, slot=int(slot), turn_id=turn_id, until=until)

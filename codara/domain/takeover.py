@@ -1,0 +1,124 @@
+"""Another account, or another process, takes a turn over of which nothing has come yet."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from codara.domain import account, lease, lending, routing, session
+from codara.domain.lending import AccountChange, Borrowable, States
+from codara.events import streams
+from codara.events.account import QuotaObserved, QuotaWindow
+from codara.events.base import Event
+from codara.events.session import AccountChanged, TurnRetried
+
+Facts = dict[str, list[Event]]
+
+
+@attrs.frozen(kw_only=True)
+class Takeover:
+    """What is needed to decide that a turn goes on with another account."""
+
+    turn_id: str
+    session_id: str
+    provider: str
+    failed: str
+    """The account that failed now."""
+    tried: Collection[str]
+    """Every account the turn has run on, the failed one included."""
+    cause: str
+    health: AccountChange | None
+    quota: tuple[QuotaWindow, ...]
+    quota_source: str
+    accounts: tuple[Borrowable, ...]
+    floor: float
+    now: datetime
+    until: datetime
+    """The turn's own end, which stays."""
+    leases: tuple[str, ...]
+    """What the turn holds now."""
+
+    @property
+    def account_lease(self) -> str:
+        """The lease of the failed account."""
+        return next(held for held in self.leases if held.startswith("lease/account/"))
+
+    def streams(self) -> list[str]:
+        """Everything the decision reads."""
+        accounts = dict.fromkeys((self.failed, *(each.account_id for each in self.accounts)))
+        return [
+            streams.session(self.session_id),
+            *(streams.account(account_id) for account_id in accounts),
+            self.account_lease,
+            *filter(None, (each.lease for each in self.accounts)),
+            *([streams.quota(self.failed)] if self.quota else []),
+        ]
+
+
+def change(states: States, ask: Takeover) -> Facts:
+    """*Changed*: what was learnt of the failed account, its lease back, the next one's taken.
+
+    Nothing if the turn is no longer the session's. AllAccountsCooling (with the earliest return)
+    or NoFreeAccount when no other account can be lent.
+    """
+    stream = streams.session(ask.session_id)
+    if not _is_running(states[stream], ask.turn_id):
+        return {}
+    offers = [_offer(states, each, ask) for each in ask.accounts]
+    chosen, choice = routing.choose(offers, floor=ask.floor, provider=ask.provider, now=ask.now)
+    taken = chosen.lease or ""
+    held = tuple(each for each in ask.leases if each != ask.account_lease)
+    changed = AccountChanged(
+        session_id=ask.session_id,
+        turn_id=ask.turn_id,
+        before=ask.failed,
+        cause=ask.cause,
+        account_chosen=choice,
+        leases=(*held, taken),
+    )
+    return {
+        stream: [changed],
+        ask.account_lease: lease.release(states[ask.account_lease], turn_id=ask.turn_id),
+        taken: [lending.taken(taken, turn_id=ask.turn_id, until=ask.until)],
+        **_lessons(states, ask),
+    }
+
+
+def _offer(states: States, each: Borrowable, ask: Takeover) -> routing.Offer:
+    offer = lending.offer(states, each, ask.now)
+    if each.account_id not in ask.tried:
+        return offer
+    reason, until = offer.reason, offer.until
+    if each.account_id == ask.failed:
+        reason, until = ask.cause, ask.health.until if ask.health else None
+    return attrs.evolve(offer, ready=False, reason=reason, until=until)
+
+
+def _lessons(states: States, ask: Takeover) -> Facts:
+    facts: Facts = {}
+    if ask.health:
+        stream = streams.account(ask.failed)
+        facts[stream] = account.change(
+            states[stream],
+            after=ask.health.after,
+            cause=ask.health.cause,
+            until=ask.health.until,
+            evidence=ask.health.evidence,
+            now=ask.now,
+        )
+    if ask.quota:
+        seen = QuotaObserved(account_id=ask.failed, source=ask.quota_source, windows=ask.quota)
+        facts[streams.quota(ask.failed)] = [seen]
+    return facts
+
+
+def retry(states: States, retried: TurnRetried) -> Facts:
+    """*Retried*: nothing if the turn is no longer the session's."""
+    stream = streams.session(retried.session_id)
+    return {stream: [retried]} if _is_running(states[stream], retried.turn_id) else {}
+
+
+def _is_running(current: Any, turn_id: str) -> bool:
+    turn: session.OpenTurn | None = current.turn
+    return turn is not None and turn.turn_id == turn_id

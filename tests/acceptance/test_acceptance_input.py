@@ -1,0 +1,147 @@
+"""Pictures and files from the official client to the real CLI in the jail."""
+
+import base64
+import json
+import struct
+import zlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.gatewaying import Gateway, gateway
+
+pytestmark = [pytest.mark.cli, pytest.mark.timeout(180)]
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[Gateway]:
+    async with gateway(tmp_path) as opened:
+        yield opened
+
+
+def a_png(side: int = 16) -> bytes:
+    """A red square."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    rows = b"".join(b"\0" + b"\xff\0\0" * side for _ in range(side))
+    head = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    parts = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + parts
+
+
+def with_picture(text: str) -> list[dict[str, Any]]:
+    link = f"data:image/png;base64,{base64.b64encode(a_png()).decode()}"
+    picture = {"type": "image_url", "image_url": {"url": link}}
+    return [{"role": "user", "content": [{"type": "text", "text": text}, picture]}]
+
+
+async def uploaded(house: Gateway, text: str, name: str, data: bytes) -> tuple[int, Any]:
+    form = aiohttp.FormData()
+    body = {"model": "codex/gpt-5-codex", "messages": [{"role": "user", "content": text}]}
+    form.add_field("payload", json.dumps(body))
+    form.add_field("files", data, filename=name)
+    headers = {"Authorization": f"Bearer {house.key}"}
+    address = f"{house.address}/v1/chat/completions"
+    async with house.http.post(address, data=form, headers=headers) as answer:
+        return answer.status, await answer.json()
+
+
+def folder_of(house: Gateway, answer: Any) -> Path:
+    [user] = (house.data_dir / "workspaces").iterdir()
+    return user / str(answer["codara"]["workspace"])
+
+
+async def test_the_model_is_shown_a_picture_once(house: Gateway) -> None:
+    client = house.openai()
+    first = await client.chat.completions.create(
+        model="codex/gpt-5-codex",
+        messages=with_picture("[[text:a red square]]"),  # type: ignore[arg-type]
+        extra_body={"client_session_id": "looking"},
+    )
+    await client.close()
+    assert first.choices[0].message.content == "a red square"
+    assert house.models.requests[-1].conversation.images == ("image/png",)
+    history = [
+        *with_picture("[[text:a red square]]"),
+        {"role": "assistant", "content": "a red square"},
+        {"role": "user", "content": "[[text:again]]"},
+    ]
+    reply = await house.chat("", messages=history, client_session_id="looking")
+    assert reply.body["codara"]["thread"] == "resumed"
+    assert house.models.requests[-1].conversation.images == ("image/png",)
+
+
+async def test_an_agent_without_eyes_says_so_by_name(tmp_path: Path) -> None:
+    async with gateway(tmp_path, provider='transport = "process"') as house:
+        reply = await house.chat("", messages=with_picture("look"))
+    assert (reply.status, reply.code) == (400, "unsupported_parameter")
+    assert reply.body["error"]["param"] == "messages[0].content[1]"
+
+
+async def test_an_uploaded_file_can_be_read_and_leaves_no_trace(house: Gateway) -> None:
+    copy = "cp .codara/uploads/*/notes.txt copy.txt && git init -q . && git add -A"
+    text = f"[[shell:{copy}]] [[shell:git ls-files > seen.txt]] [[text:read]]"
+    status, body = await uploaded(house, text, "notes.txt", b"what was uploaded\n")
+    assert status == 200
+    assert body["modified_files"] == ["copy.txt", "seen.txt"]
+    folder = folder_of(house, body)
+    assert (folder / "copy.txt").read_text() == "what was uploaded\n"
+    assert (folder / "seen.txt").read_text() == "copy.txt\n"
+    assert not (folder / ".codara").exists()
+    assert body["codara"]["task_id"] in house.models.requests[-1].conversation.prompts[-1]
+
+
+async def test_a_file_uploaded_twice_is_gone_each_time(house: Gateway) -> None:
+    for name in ("one.txt", "two.txt"):
+        text = "[[shell:ls .codara/uploads/*/ > listed.txt]] [[text:done]]"
+        status, body = await uploaded(house, text, name, b"x")
+        assert status == 200
+        assert (folder_of(house, body) / "listed.txt").read_text() == f"{name}\n"
+
+
+async def test_an_uploaded_picture_is_shown_as_well(house: Gateway) -> None:
+    status, _ = await uploaded(house, "[[text:seen]]", "square.png", a_png())
+    assert status == 200
+    assert house.models.requests[-1].conversation.images == ("image/png",)
+
+
+async def test_thoughts_and_tools_are_told_to_those_who_ask(house: Gateway) -> None:
+    client = house.openai()
+    stream = await client.chat.completions.create(
+        model="codex/gpt-5-codex",
+        messages=[{"role": "user", "content": "[[think:I should look]] [[shell:ls]] [[text:ok]]"}],
+        stream=True,
+        extra_body={"codara_reasoning": True, "codara_events": True},
+    )
+    chunks = [chunk.model_dump() async for chunk in stream]
+    await client.close()
+    deltas = [chunk["choices"][0]["delta"] for chunk in chunks if chunk["choices"]]
+    told = [chunk["codara_event"] for chunk in chunks if "codara_event" in chunk]
+    assert "I should look" in "".join(delta.get("reasoning_content") or "" for delta in deltas)
+    assert "".join(delta.get("content") or "" for delta in deltas) == "ok"
+    assert [each["type"] for each in told] == ["tool_started", "tool_finished"]
+
+
+async def test_the_agents_own_token_counts_are_in_the_task(house: Gateway) -> None:
+    reply = await house.chat("[[text:counted]]")
+    task = await house.operator("GET", f"/tasks/{reply.body['codara']['task_id']}")
+    usage = task.data["usage"]
+    assert usage["raw"]
+    assert usage["input"] == reply.body["usage"]["prompt_tokens"]
+
+
+async def test_every_agent_that_is_served_lists_its_models(house: Gateway) -> None:
+    listed = (await house.user("GET", "/v1/models")).body["data"]
+    owners = {model["owned_by"] for model in listed}
+    names = {model["id"] for model in listed}
+    assert owners == {"codex", "gemini", "opencode", "claude"}
+    assert {f"uag-{owner}" for owner in owners} <= names
+    mine = await house.user("GET", "/v1/user/providers/models")
+    assert mine.status == 200
+    assert not house.models.requests

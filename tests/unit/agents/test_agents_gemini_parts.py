@@ -1,0 +1,272 @@
+"""The parts of the gemini runtime: what is overheard, said twice, kept in the home, and started."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from codara.adapters.agents.gemini.causes import cause_of, plainly, without_noise
+from codara.adapters.agents.gemini.chats import OLD, make_loadable
+from codara.adapters.agents.gemini.config import environment, settings_json
+from codara.adapters.agents.gemini.outcome import Ending, outcome_of
+from codara.adapters.agents.gemini.parse import acp_line, is_progress
+from codara.adapters.agents.gemini.program import find_gemini, version
+from codara.adapters.agents.gemini.reading import Ended, Reading, begin_again, speak, use_tool
+from codara.adapters.agents.gemini.wire import Answer, Refused, Wire
+from codara.application.ports.frames import TextDelta, Warned
+from codara.errors import AgentFailed
+
+NOW = datetime(2026, 11, 20, 14, 0, tzinfo=UTC)
+STREAM = "/v1beta/models/gemini-2.5-pro:streamGenerateContent"
+SESSION = "0a1b2c3d-0000-4000-8000-000000000001"
+
+
+class Heard:
+    """A wire, and what it told."""
+
+    def __init__(self) -> None:
+        self.unfinished: list[Answer | None] = []
+        self.refusals: list[int] = []
+        self.moves = 0
+        self.wire = Wire(
+            lambda: NOW,
+            answering=self.unfinished.append,
+            refusing=self.refusals.append,
+            moving=self._moved,
+        )
+
+    def answer(self, *chunks: dict[str, Any], status: int = 200, size: int = 7) -> None:
+        hear = self.wire.listen(STREAM, status)
+        assert hear is not None
+        data = b"".join(b"data: " + json.dumps(chunk).encode() + b"\r\n\r\n" for chunk in chunks)
+        for at in range(0, len(data), size):
+            hear(data[at : at + size])
+
+    def refuse(self, status: int, body: dict[str, Any]) -> None:
+        hear = self.wire.listen(STREAM, status)
+        assert hear is not None
+        text = json.dumps(body).encode()
+        hear(text[:20])
+        hear(text[20:])
+
+    def _moved(self) -> None:
+        self.moves += 1
+
+
+def a_chunk(text: str, finish: str | None = None, **usage: int) -> dict[str, Any]:
+    candidate: dict[str, Any] = {"content": {"parts": [{"text": text}]}}
+    candidate |= {"finishReason": finish} if finish else {}
+    return {"candidates": [candidate]} | ({"usageMetadata": usage} if usage else {})
+
+
+def quota(name: str, delay: str) -> dict[str, Any]:
+    violation = {"@type": "QuotaFailure", "violations": [{"quotaId": name}]}
+    details = [violation, {"@type": "RetryInfo", "retryDelay": delay}]
+    return {"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "details": details}}
+
+
+def test_an_answer_is_whole_when_the_model_says_so() -> None:
+    heard = Heard()
+    heard.answer(a_chunk("a"), a_chunk("b", "STOP"))
+    assert heard.wire.last == Answer(200, "STOP")
+    assert heard.moves > 2
+
+
+def test_tokens_of_several_answers_add_up_and_thoughts_are_output() -> None:
+    heard = Heard()
+    counts = {"promptTokenCount": 100, "cachedContentTokenCount": 40, "candidatesTokenCount": 5}
+    heard.answer(a_chunk("", None, promptTokenCount=100), a_chunk("", "STOP", **counts))
+    heard.answer(a_chunk("", "STOP", **counts, thoughtsTokenCount=7, toolUsePromptTokenCount=3))
+    used = heard.wire.usage()
+    assert used is not None
+    assert (used.input, used.cached, used.output, used.reasoning) == (203, 80, 17, 7)
+
+
+def test_an_unfinished_answer_is_noticed_when_the_next_one_begins() -> None:
+    heard = Heard()
+    heard.answer(a_chunk("half"))
+    heard.answer(a_chunk("half and whole", "STOP"))
+    heard.answer(a_chunk("more", "STOP"))
+    assert [each is not None for each in heard.unfinished] == [False, True, False]
+
+
+def test_other_requests_are_not_listened_to() -> None:
+    assert Heard().wire.listen("/v1beta/models/x:countTokens", 200) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "delay", "cause", "until"),
+    [
+        ("RequestsPerMinute", "2s", "rate_limited", datetime(2026, 11, 20, 14, 0, 2, tzinfo=UTC)),
+        ("RequestsPerDay", "3600s", "quota_exhausted", datetime(2026, 11, 20, 15, tzinfo=UTC)),
+        ("RequestsPerDay", "31s", "quota_exhausted", datetime(2026, 11, 21, 8, tzinfo=UTC)),
+    ],
+)
+def test_a_refusal_says_when_to_come_back(
+    name: str, delay: str, cause: str, until: datetime
+) -> None:
+    heard = Heard()
+    heard.refuse(429, quota(name, delay))
+    assert heard.refusals == [429]
+    assert heard.wire.refused == Refused(cause, until)
+
+
+def spoken(reading: Reading, *pieces: str) -> tuple[Reading, str]:
+    said = ""
+    for piece in pieces:
+        reading, frames = speak(reading, piece)
+        said += "".join(frame.text for frame in frames if isinstance(frame, TextDelta))
+    return reading, said
+
+
+def test_what_is_said_twice_is_heard_once() -> None:
+    reading, first = spoken(Reading(), "This is ", "a half ")
+    reading, again = spoken(begin_again(reading), "This", " is a ", "half answer", ", whole.")
+    assert first + again == "This is a half answer, whole."
+    assert not reading.torn
+
+
+def test_another_answer_in_the_place_of_a_half_one_is_no_success() -> None:
+    reading, _ = spoken(Reading(), "This is a half ")
+    reading, again = spoken(begin_again(reading), "Something", " else")
+    done = attrs.evolve(reading, ended=Ended("completed"))
+    assert (again, outcome_of(done, Ending()).cause) == ("", "cut_stream")
+
+
+def test_a_repeated_word_is_no_repetition() -> None:
+    _, said = spoken(Reading(), "ha ", "ha ", "ha")
+    assert said == "ha ha ha"
+
+
+def test_text_behind_a_tool_stands_apart() -> None:
+    reading, before = spoken(Reading(), "I look.")
+    _, after = spoken(use_tool(reading, "t1"), "Done.", " All.")
+    assert before + after == "I look.\n\nDone. All."
+
+
+@pytest.mark.parametrize(
+    ("finish", "cause"),
+    [(None, "cut_stream"), ("MAX_TOKENS", "cut_stream"), ("SAFETY", "protocol"), ("STOP", None)],
+)
+def test_a_success_is_believed_only_with_a_whole_answer(
+    finish: str | None, cause: str | None
+) -> None:
+    ending = Ending(overheard=True, answer=Answer(200, finish))
+    assert outcome_of(Reading(ended=Ended("completed")), ending).cause == cause
+
+
+def test_a_success_without_any_answer_is_none() -> None:
+    outcome = outcome_of(Reading(ended=Ended("completed")), Ending(overheard=True))
+    assert (outcome.status, outcome.cause) == ("failed", "protocol")
+
+
+def test_old_messages_are_not_heard() -> None:
+    update = {"sessionUpdate": "agent_message_chunk", "content": {"text": "old"}}
+    line = {"method": "session/update", "params": {"sessionId": "s", "update": update}}
+    assert acp_line(Reading(session_id="s", deaf=True), line)[1] == ()
+    assert acp_line(Reading(session_id="other"), line)[1] == ()
+    assert acp_line(Reading(session_id="s"), line)[1] == (TextDelta("old"),)
+    assert is_progress(line)
+
+
+def test_a_change_of_mode_is_not_part_of_the_answer() -> None:
+    update = {"sessionUpdate": "agent_message_chunk", "content": {"text": "[MODE_UPDATE] plan"}}
+    line = {"method": "session/update", "params": {"sessionId": "s", "update": update}}
+    assert acp_line(Reading(session_id="s"), line)[1] == (Warned("[MODE_UPDATE] plan"),)
+
+
+@pytest.mark.parametrize("reason", ["max_turn_requests", "refusal", "max_tokens", "who knows"])
+def test_a_turn_that_stopped_for_another_reason_has_failed(reason: str) -> None:
+    reading, _ = acp_line(Reading(), {"id": 3, "result": {"stopReason": reason}})
+    assert outcome_of(reading, Ending()).status == "failed"
+
+
+def test_errors_are_told_plainly() -> None:
+    body = '{"error":{"code":403,"message":"No access.","status":"PERMISSION_DENIED"}}'
+    assert plainly(f"[API Error: {body}]") == "No access."
+    assert plainly("[API Error: It is over.]\nPlease wait.") == "It is over.\nPlease wait."
+    assert cause_of(body) == "auth_failed"
+    assert without_noise("YOLO mode is enabled. All\nWarning: dumb\nboom") == "boom"
+
+
+def a_record(home: Path, name: str, session_id: str, size: int = 0) -> Path:
+    folder = home / ".gemini" / "tmp" / "ws" / "chats"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    path.write_text(json.dumps({"sessionId": session_id}) + "\n" + "x" * size)
+    return path
+
+
+def test_a_record_gets_the_name_of_an_old_minute(tmp_path: Path) -> None:
+    path = a_record(tmp_path, "session-2026-11-20T14-00-0a1b2c3d.jsonl", SESSION, 100)
+    shadow = a_record(tmp_path, "session-2026-11-20T14-09-0a1b2c3d.jsonl", SESSION)
+    other = a_record(
+        tmp_path, "session-2026-11-20T14-10-0a1b2c3d.jsonl", SESSION.replace("8000", "9000")
+    )
+    assert make_loadable(tmp_path, SESSION)
+    assert make_loadable(tmp_path, SESSION)
+    assert not path.exists()
+    assert not shadow.exists()
+    assert {each.name for each in path.parent.iterdir()} == {
+        f"session-{OLD}-0a1b2c3d.jsonl",
+        other.name,
+    }
+
+
+@pytest.mark.parametrize("name", ["../../x", "", SESSION])
+def test_a_session_without_a_record_cannot_be_loaded(tmp_path: Path, name: str) -> None:
+    assert not make_loadable(tmp_path, name)
+
+
+def test_links_in_a_home_are_not_followed(tmp_path: Path) -> None:
+    path = a_record(tmp_path / "elsewhere", "session-2026-11-20T14-00-0a1b2c3d.jsonl", SESSION)
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / ".gemini").symlink_to(tmp_path / "elsewhere" / ".gemini")
+    assert not make_loadable(tmp_path / "home", SESSION)
+    assert path.exists()
+
+
+def test_the_settings_are_quiet_and_keep_sessions() -> None:
+    settings = json.loads(settings_json())
+    assert settings["security"]["auth"]["selectedType"] == "gemini-api-key"
+    assert settings["general"]["sessionRetention"] == {"enabled": False}
+    assert settings["general"]["maxAttempts"] == 2
+    assert settings["telemetry"] == {"enabled": False}
+    given = environment(Path("/home/codara"), "http://127.0.0.1:1", "token")
+    assert given["GEMINI_API_KEY"] == "token"
+    assert given["GEMINI_CLI_SYSTEM_SETTINGS_PATH"] == "/home/codara/.gemini/settings.json"
+
+
+async def test_a_script_is_started_by_node_and_its_package_tells_the_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "node_modules" / "@google" / "gemini-cli"
+    (package / "bundle").mkdir(parents=True)
+    (package / "package.json").write_text('{"version": "9.8.7"}')
+    script = an_executable(package / "bundle" / "gemini.js")
+    link = tmp_path / "gemini"
+    link.symlink_to(script)
+    node = an_executable(tmp_path / "node" / "bin" / "node")
+    monkeypatch.setenv("PATH", str(node.parent))
+    command = find_gemini(str(link))
+    assert command.words == (str(node), str(script))
+    assert command.folders == (package, tmp_path / "node")
+    assert await version(command) == "9.8.7"
+
+
+def test_without_node_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = an_executable(tmp_path / "gemini.js")
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    monkeypatch.setattr("codara.adapters.agents.gemini.program._OWN_NODE", tmp_path / "none")
+    with pytest.raises(AgentFailed, match="needs Node"):
+        find_gemini(str(script))
+
+
+def an_executable(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("#!/usr/bin/env node\n")
+    path.chmod(0o755)
+    return path

@@ -1,0 +1,170 @@
+"""Configuration, causes, patience and the last word on a turn of opencode."""
+
+import json
+from pathlib import Path
+
+import attrs
+import pytest
+
+from codara.adapters.agents.opencode.causes import Retry, cause_of_error, gives_up
+from codara.adapters.agents.opencode.config import (
+    Model,
+    Way,
+    config_of,
+    environment,
+    native_program,
+    run_arguments,
+)
+from codara.adapters.agents.opencode.outcome import Ending, outcome_of
+from codara.adapters.agents.opencode.parse import serve_event
+from codara.adapters.agents.opencode.reading import Reading
+from codara.application.ports.frames import TextDelta
+
+DONE = Reading(session_id="ses_1", finish="stop", answered=True)
+OURS = Reading(session_id="ses_1", since=100)
+
+
+def test_a_models_first_segment_names_the_provider() -> None:
+    assert Model.of("a/b/c") == Model("a", "b/c")
+    assert str(Model.of("bare")) == "codara/bare"
+
+
+def test_only_the_jails_own_endpoint_is_configured() -> None:
+    way = Way(endpoint="http://127.0.0.1:8377", token="tok", models=("a/one", "b/two", "a/three"))
+    config = json.loads(config_of(way))
+    assert config["enabled_providers"] == ["a", "b"]
+    assert config["small_model"] == config["model"] == "a/one"
+    assert {block["options"]["baseURL"] for block in config["provider"].values()} == {way.endpoint}
+    assert list(config["provider"]["a"]["models"]) == ["one", "three"]
+    assert (config["autoupdate"], config["share"]) == (False, "disabled")
+
+
+def test_only_a_server_has_a_password() -> None:
+    assert "OPENCODE_SERVER_PASSWORD" not in environment("{}")
+    assert environment("{}", "pw")["OPENCODE_SERVER_PASSWORD"] == "pw"
+
+
+def test_a_fresh_session_has_a_title_so_that_nobody_asks_for_one() -> None:
+    assert "--title" in run_arguments("a/b", None)
+    assert run_arguments("a/b", "ses_1")[-2:] == ("--session", "ses_1")
+
+
+def test_the_launcher_is_followed_though_its_script_never_ran(tmp_path: Path) -> None:
+    launcher = tmp_path / "opencode-ai" / "bin" / "opencode.exe"
+    launcher.parent.mkdir(parents=True)
+    launcher.write_text("echo no")
+    (tmp_path / "opencode-ai" / "package.json").write_text("{}")
+    assert native_program(launcher) is None
+    for machine in ("x64", "arm64"):
+        native = tmp_path / f"opencode-linux-{machine}" / "bin" / "opencode"
+        native.parent.mkdir(parents=True)
+        native.touch()
+    found = native_program(launcher)
+    assert found is not None
+    assert found.name == "opencode"
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "message", "cause"),
+    [
+        ("ContextOverflowError", None, "", "context_full"),
+        ("ProviderAuthError", None, "", "auth_failed"),
+        ("APIError", 401, "", "auth_failed"),
+        ("APIError", 404, "", "unknown_model"),
+        ("APIError", 429, "slow down", "rate_limited"),
+        ("APIError", 429, "exceeded your current quota", "quota_exhausted"),
+        ("APIError", 502, "", "overloaded"),
+        ("APIError", 400, "maximum context length is 10", "context_full"),
+        ("UnknownError", None, "Unexpected server error", "protocol"),
+    ],
+)
+def test_an_error_of_opencode_has_one_cause(
+    name: str, status: int | None, message: str, cause: str
+) -> None:
+    error = {"name": name, "data": {"message": message, "statusCode": status}}
+    assert cause_of_error(error) == cause
+
+
+@pytest.mark.parametrize(
+    ("retry", "status", "spoke", "cause"),
+    [
+        (Retry(1, "Something broke.", 2000), 500, False, None),
+        (Retry(2, "Something broke.", 2000), 500, False, "overloaded"),
+        (Retry(1, "Something broke.", 60_000), 500, False, "overloaded"),
+        (Retry(1, "Something broke.", 2000), 200, True, "cut_stream"),
+        (Retry(1, "Connection reset by server", 2000), None, False, None),
+        (Retry(2, "Connection reset by server", 2000), None, False, "cut_stream"),
+        (Retry(1, "You exceeded your current quota", 2000), 429, False, "quota_exhausted"),
+        (Retry(1, "slow down", 2000), 429, False, None),
+        (Retry(2, "slow down", 2000), 429, False, "rate_limited"),
+    ],
+)
+def test_a_vain_wait_is_ended(
+    retry: Retry, status: int | None, spoke: bool, cause: str | None
+) -> None:
+    assert gives_up(retry, status=status, spoke=spoke, now=0) == cause
+
+
+def test_only_a_message_that_ended_well_completes_a_turn() -> None:
+    assert outcome_of(DONE, Ending(expected="ses_1")).status == "completed"
+    for finish in ("length", "tool-calls", "unknown", "content-filter"):
+        outcome = outcome_of(attrs.evolve(DONE, finish=finish), Ending())
+        assert (outcome.status, outcome.cause) == ("failed", "cut_stream")
+    assert outcome_of(attrs.evolve(DONE, finish=None), Ending()).status == "interrupted"
+
+
+@pytest.mark.parametrize(
+    ("ending", "cause"),
+    [
+        (Ending(exit_code=137), "crashed"),
+        (Ending(expected="ses_2"), "unknown_session"),
+        (Ending(stopped="stalled"), "stalled"),
+    ],
+)
+def test_what_speaks_against_an_answer_outweighs_it(ending: Ending, cause: str) -> None:
+    outcome = outcome_of(DONE, ending)
+    assert (outcome.status, outcome.cause) == ("failed", cause)
+
+
+def test_a_process_that_ended_without_a_word_has_crashed() -> None:
+    outcome = outcome_of(Reading(session_id="ses_1"), Ending(exit_code=0))
+    assert (outcome.status, outcome.cause) == ("failed", "crashed")
+
+
+def test_an_error_in_a_good_answer_is_a_failure() -> None:
+    error = {"name": "APIError", "data": {"message": "no", "statusCode": 401}}
+    answer = {"info": _message("m", error=error, finish="stop"), "parts": []}
+    reading, _ = serve_event(OURS, answer)
+    assert outcome_of(reading, Ending()).cause == "auth_failed"
+
+
+def test_what_the_events_brought_is_not_said_again_by_the_answer() -> None:
+    part = {"id": "p", "type": "text", "messageID": "m", "text": "Hello you"}
+    reading, _ = serve_event(OURS, _event("message.updated", info=_message("m")))
+    delta = {"messageID": "m", "partID": "p", "field": "text", "delta": "Hello"}
+    reading, first = serve_event(reading, _event("message.part.delta", **delta))
+    answer = {"info": _message("m", finish="stop"), "parts": [part]}
+    reading, rest = serve_event(reading, answer)
+    assert (first, rest) == ((TextDelta("Hello"),), (TextDelta(" you"),))
+    assert outcome_of(reading, Ending()).status == "completed"
+
+
+def test_messages_of_earlier_turns_and_summaries_say_nothing() -> None:
+    reading = OURS
+    old, summary = _message("old", created=99), _message("sum", summary=True)
+    for info in (old, summary, _message("child", session_id="ses_2")):
+        reading, _ = serve_event(reading, _event("message.updated", info=info))
+        part = {"id": "p", "type": "text", "messageID": info["id"], "text": "words"}
+        reading, frames = serve_event(reading, _event("message.part.updated", part=part))
+        assert frames == ()
+
+
+def _event(kind: str, **properties: object) -> dict[str, object]:
+    return {"type": kind, "properties": {"sessionID": "ses_1", **properties}}
+
+
+def _message(
+    message_id: str, *, created: int = 100, session_id: str = "ses_1", **more: object
+) -> dict[str, object]:
+    named = {"id": message_id, "sessionID": session_id, "role": "assistant"}
+    return {**named, "time": {"created": created}, **more}

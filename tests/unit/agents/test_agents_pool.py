@@ -1,0 +1,327 @@
+"""The pool: one process per home, bounded in number, memory and patience."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from codara.adapters.agents import pool as pooling
+from codara.adapters.agents.contract import Session
+from codara.adapters.agents.pool import AgentPool, Bounds
+from codara.adapters.agents.slots import HomeKey
+from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
+from codara.clock import utc_now
+from codara.errors import AgentFailed, Overloaded, ShuttingDown
+from tests.agenting import Listener
+
+HEAVY = 100
+
+
+class FakeSession:
+    """A process that does what its name says; `open` lets its turns end."""
+
+    keeps = True
+
+    def __init__(self, workspace_id: str) -> None:
+        self.workspace_id = workspace_id
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.open = asyncio.Event()
+        self.open.set()
+        self.at_work = asyncio.Event()
+        self.closed = False
+        self.answering = True
+        self.asked = 0
+
+    def serves(self, turn: AgentTurn) -> bool:
+        return True
+
+    async def answers(self) -> bool:
+        self.asked += 1
+        if not self.answering:
+            await asyncio.Event().wait()
+        return True
+
+    async def run(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
+        self.at_work.set()
+        await self.open.wait()
+        return Outcome(status="completed", backend_id=self.workspace_id)
+
+    async def close(self) -> None:
+        self.closed = True
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+
+@attrs.define
+class FakeRuntime:
+    """Opens fake sessions; remembers them."""
+
+    name: str = "codex"
+    max_processes: int = 3
+    idle_seconds: float = 600.0
+    takes_images: bool = False
+    opens_early: bool = True
+    sessions: list[FakeSession] = attrs.field(factory=list)
+    gate: asyncio.Event | None = None
+    broken: bool = False
+    working: bool = False
+
+    async def open(self, turn: AgentTurn) -> Session:
+        if self.gate:
+            await self.gate.wait()
+        if self.broken:
+            raise AgentFailed("the program is missing")
+        session = FakeSession(turn.workspace_id)
+        if self.working:
+            session.open.clear()
+        self.sessions.append(session)
+        return session
+
+    def models(self) -> Sequence[str]:
+        return ()
+
+    def live(self) -> list[str]:
+        return [each.workspace_id for each in self.sessions if not each.closed]
+
+
+class Scales:
+    """Weighs every live process at `HEAVY` bytes."""
+
+    def __init__(self, *runtimes: FakeRuntime) -> None:
+        self.runtimes = runtimes
+
+    async def __call__(self) -> Mapping[HomeKey, int]:
+        return {(home, each.name): HEAVY for each in self.runtimes for home in each.live()}
+
+
+def turn(workspace_id: str = "wsp_1", **changes: Any) -> AgentTurn:
+    ready = AgentTurn(
+        turn_id="trn_1",
+        user_id="usr_1",
+        workspace_id=workspace_id,
+        folder=Path("/nowhere"),
+        provider="codex",
+        model="m",
+        account_id="acc_1",
+        instructions="",
+        prompt="hello",
+        fresh_prompt="hello",
+        backend_id=None,
+        read_only=False,
+        until=utc_now() + timedelta(seconds=60),
+        stall_timeout=30.0,
+    )
+    return attrs.evolve(ready, **changes)
+
+
+@pytest.fixture
+def runtime() -> FakeRuntime:
+    return FakeRuntime()
+
+
+@pytest.fixture
+async def pool(runtime: FakeRuntime) -> AsyncIterator[AgentPool]:
+    opened = AgentPool({"codex": runtime})
+    yield opened
+    await opened.close()
+
+
+async def run(pool: AgentPool, workspace_id: str = "wsp_1", **changes: Any) -> Outcome:
+    return await pool.run(turn(workspace_id, **changes), Listener())
+
+
+async def at_work(runtime: FakeRuntime, pool: AgentPool, workspace_id: str) -> asyncio.Task[Any]:
+    """A turn that is running and stays so until its session is opened."""
+    runtime.working = True
+    task = asyncio.create_task(run(pool, workspace_id))
+    while not runtime.sessions or runtime.sessions[-1].workspace_id != workspace_id:
+        await asyncio.sleep(0)
+    await runtime.sessions[-1].at_work.wait()
+    return task
+
+
+async def test_a_home_keeps_its_process(runtime: FakeRuntime, pool: AgentPool) -> None:
+    await run(pool)
+    await run(pool)
+    assert len(runtime.sessions) == 1
+
+
+async def test_the_longest_unused_process_makes_room(runtime: FakeRuntime, pool: AgentPool) -> None:
+    for home in ("a", "b", "c", "a", "d"):
+        await run(pool, home)
+    assert sorted(runtime.live()) == ["a", "c", "d"]
+
+
+async def test_agents_that_weigh_too_much_make_room_for_the_next(runtime: FakeRuntime) -> None:
+    other = FakeRuntime(name="gemini")
+    bounds = Bounds(memory=HEAVY)
+    pool = AgentPool(
+        {"codex": runtime, "gemini": other}, bounds=bounds, weigh=Scales(runtime, other)
+    )
+    await run(pool, "a")
+    await run(pool, "b", provider="gemini")
+    await run(pool, "c")
+    assert (runtime.live(), other.live()) == (["c"], ["b"])
+    await pool.close()
+
+
+async def test_agents_that_grow_are_ended_while_they_rest(
+    runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pooling, "WEIGHING_SECONDS", 0)
+    pool = AgentPool({"codex": runtime}, bounds=Bounds(memory=HEAVY - 1), weigh=Scales(runtime))
+    await run(pool)
+    await runtime.sessions[0].ended
+    assert runtime.live() == []
+    await pool.close()
+
+
+async def test_the_first_agent_may_weigh_what_it_wants(runtime: FakeRuntime) -> None:
+    pool = AgentPool({"codex": runtime}, bounds=Bounds(memory=1), weigh=Scales(runtime))
+    assert (await run(pool)).status == "completed"
+    await pool.close()
+
+
+async def test_waiting_for_a_free_process_is_bounded(runtime: FakeRuntime) -> None:
+    runtime.max_processes = 1
+    pool = AgentPool({"codex": runtime}, bounds=Bounds(patience=0.05))
+    busy = await at_work(runtime, pool, "a")
+    with pytest.raises(Overloaded):
+        await run(pool, "b")
+    runtime.sessions[0].open.set()
+    await busy
+    runtime.working = False
+    assert (await run(pool, "b")).status == "completed"
+    await pool.close()
+
+
+async def test_whoever_waits_gets_the_process_that_becomes_free(
+    runtime: FakeRuntime, pool: AgentPool
+) -> None:
+    runtime.max_processes = 1
+    busy = await at_work(runtime, pool, "a")
+    waiting = asyncio.create_task(run(pool, "b"))
+    await asyncio.sleep(0)
+    runtime.working = False
+    runtime.sessions[0].open.set()
+    assert (await busy).backend_id == "a"
+    assert (await waiting).backend_id == "b"
+    assert runtime.live() == ["b"]
+
+
+async def test_a_rested_process_is_asked_before_it_gets_a_turn(
+    runtime: FakeRuntime, pool: AgentPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await run(pool)
+    await run(pool)
+    assert runtime.sessions[0].asked == 0
+    monkeypatch.setattr(pooling, "REST_SECONDS", 0)
+    await run(pool)
+    assert runtime.sessions[0].asked == 1
+    assert len(runtime.sessions) == 1
+
+
+async def test_a_process_that_answers_no_more_is_replaced(
+    runtime: FakeRuntime, pool: AgentPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pooling, "REST_SECONDS", 0)
+    monkeypatch.setattr(pooling, "ANSWER_SECONDS", 0)
+    await run(pool)
+    runtime.sessions[0].answering = False
+    assert (await run(pool)).status == "completed"
+    assert [each.closed for each in runtime.sessions] == [True, False]
+
+
+async def test_a_process_that_died_is_replaced(runtime: FakeRuntime, pool: AgentPool) -> None:
+    await run(pool)
+    runtime.sessions[0].ended.set_result(None)
+    await run(pool)
+    assert len(runtime.sessions) == 2
+
+
+async def test_an_unused_process_is_ended(runtime: FakeRuntime, pool: AgentPool) -> None:
+    runtime.idle_seconds = 0
+    await run(pool)
+    await runtime.sessions[0].ended
+    assert runtime.live() == []
+
+
+async def test_a_process_can_be_started_ahead_of_its_turn(
+    runtime: FakeRuntime, pool: AgentPool
+) -> None:
+    runtime.gate = asyncio.Event()
+    pool.prepare(turn())
+    pool.prepare(turn())
+    await asyncio.sleep(0)
+    ran = asyncio.create_task(run(pool))
+    await asyncio.sleep(0)
+    runtime.gate.set()
+    assert (await ran).status == "completed"
+    assert len(runtime.sessions) == 1
+
+
+async def test_nothing_is_ended_to_start_a_process_ahead(
+    runtime: FakeRuntime, pool: AgentPool
+) -> None:
+    runtime.max_processes = 1
+    await run(pool, "a")
+    pool.prepare(turn("b"))
+    await asyncio.sleep(0)
+    assert runtime.live() == ["a"]
+
+
+async def test_a_runtime_that_needs_an_account_is_not_started_ahead(
+    runtime: FakeRuntime, pool: AgentPool
+) -> None:
+    runtime.opens_early = False
+    pool.prepare(turn())
+    await asyncio.sleep(0)
+    assert pool.processes() == {"codex": 0}
+    assert runtime.sessions == []
+
+
+async def test_a_start_ahead_that_fails_is_the_turns_own_failure(
+    runtime: FakeRuntime, pool: AgentPool
+) -> None:
+    runtime.broken = True
+    pool.prepare(turn())
+    with pytest.raises(AgentFailed):
+        await run(pool)
+    runtime.broken = False
+    assert (await run(pool)).status == "completed"
+
+
+async def test_closing_leaves_nothing_that_is_idle_at_work_or_on_its_way(
+    runtime: FakeRuntime,
+) -> None:
+    pool = AgentPool({"codex": runtime})
+    await run(pool, "idle")
+    busy = await at_work(runtime, pool, "busy")
+    runtime.gate = asyncio.Event()
+    coming = asyncio.create_task(run(pool, "coming"))
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(pool.close())
+    await asyncio.sleep(0)
+    runtime.gate.set()
+    await closing
+    assert runtime.live() == []
+    with pytest.raises(ShuttingDown):
+        await coming
+    busy.cancel()
+    await asyncio.wait({busy})
+    with pytest.raises(ShuttingDown):
+        await run(pool, "late")
+
+
+async def test_closing_gives_up_what_was_started_ahead(runtime: FakeRuntime) -> None:
+    pool = AgentPool({"codex": runtime})
+    runtime.gate = asyncio.Event()
+    pool.prepare(turn())
+    await asyncio.sleep(0)
+    await pool.close()
+    assert runtime.live() == []
+    assert pool.processes() == {"codex": 0}
