@@ -351,9 +351,9 @@ async def test_a_claude_killed_in_the_middle_of_a_turn_has_crashed(scene: Scene)
 
 
 async def test_what_claude_left_in_the_background_ends_with_its_turn(scene: Scene) -> None:
-    outcome, _ = await run(scene, "[[shell:setsid sleep 61 > /dev/null 2>&1 &]] [[text:ok]]")
+    outcome, _ = await run(scene, "[[shell:setsid sleep 79.3 > /dev/null 2>&1 &]] [[text:ok]]")
     assert outcome.status == "completed"
-    assert not _running("sleep 61")
+    assert not _running("sleep 79.3")
     again, heard = await run(scene, "[[history]]", backend_id=outcome.backend_id)
     assert again.backend_id == outcome.backend_id
     assert heard.text.startswith("user messages: 2\n")

@@ -44,8 +44,10 @@ async def test_a_claude_that_does_not_stay_gets_a_process_per_turn(den: Den) -> 
     assert (first.status, heard.text) == ("completed", "You said: hello")
     second, _ = await den.run("again", backend_id=first.backend_id)
     assert (second.status, second.backend_id) == ("completed", first.backend_id)
+    await den.run("and again", backend_id=first.backend_id)
     assert not den.pool.takes_images("claude")
-    assert den.journal.started_jails == 3
+    await den.run("once more", backend_id=first.backend_id)
+    assert den.journal.started_jails == 3 + 4
 
 
 @pytest.mark.parametrize("den", [("--old", "persistent")], indirect=True)

@@ -246,15 +246,15 @@ async def test_a_program_that_does_not_start_says_why(tmp_path: Path) -> None:
         assert den.pool.processes()["codex"] == 0
 
 
-async def test_without_an_app_server_every_turn_gets_its_own_process(tmp_path: Path) -> None:
+async def test_after_three_starts_in_vain_the_app_server_is_not_tried_again(tmp_path: Path) -> None:
     settings = CodexSettings(binary=str(a_program(tmp_path / "bin", "--old")))
     async with a_den(tmp_path, settings, walls=False) as den:
-        for _ in range(2):
+        for _ in range(4):
             outcome, heard = await den.run("hello")
             assert (outcome.status, heard.text) == ("completed", "You said: hello")
             assert heard.usage is not None and heard.usage.input == 10
             assert den.pool.processes()["codex"] == 0
-        assert den.journal.started_jails == 3
+        assert den.journal.started_jails == 3 + 4
 
 
 @pytest.mark.cli

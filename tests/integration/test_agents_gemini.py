@@ -303,7 +303,7 @@ async def test_a_server_that_falls_silent_stalls_the_turn(scene: Scene) -> None:
 @each
 async def test_cancelling_a_running_tool_leaves_no_process_behind(scene: Scene) -> None:
     before = scene.den.journal.started_jails
-    await _cancel(scene, "[[shell:sleep 61; echo late > late.txt]]", ToolStarted)
+    await _cancel(scene, "[[shell:sleep 71.3; echo late > late.txt]]", ToolStarted)
     assert not _sleeping()
     outcome, _ = await run(scene, "hello")
     assert outcome.status == "completed"
@@ -332,7 +332,7 @@ async def test_a_process_killed_in_the_middle_of_a_turn_has_crashed(scene: Scene
 
 
 async def test_a_process_left_in_the_background_ends_with_its_turn(scene: Scene) -> None:
-    outcome, _ = await run(scene, "[[shell:setsid sleep 61 > /dev/null 2>&1 &]] [[text:ok]]")
+    outcome, _ = await run(scene, "[[shell:setsid sleep 71.3 > /dev/null 2>&1 &]] [[text:ok]]")
     assert outcome.status == "completed"
     assert scene.den.journal.killings == ["a tool outlived its turn"]
     assert not _sleeping()
@@ -401,6 +401,6 @@ def _sleeping() -> list[str]:
                 words = (entry / "cmdline").read_bytes().split(b"\0")
             except OSError:
                 continue
-            if words[:2] == [b"sleep", b"61"]:
+            if words[:2] == [b"sleep", b"71.3"]:
                 found.append(entry.name)
     return found

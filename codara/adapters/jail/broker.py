@@ -45,6 +45,7 @@ class Broker:
         self._denials = Denials(jail_id, journal)
         self._proxy = Proxy(allow_hosts, let_out=self._count, refuse=self._denials.report)
         self._servers: list[asyncio.Server] = []
+        self._closed = False
         self._web = web.Server(
             self._serve,
             handler_cancellation=True,
@@ -68,20 +69,32 @@ class Broker:
         return dict(self._egress)
 
     async def serve(self, listeners: Mapping[int, socket.socket]) -> None:
-        """Answers on these sockets from now on, and owns them."""
-        loop = asyncio.get_running_loop()
-        for port, listener in listeners.items():
-            if port == PROXY_PORT:
-                server = await asyncio.start_server(self._proxy.serve, sock=listener)
-            else:
-                server = await loop.create_server(self._connection, sock=listener)
-            self._servers.append(server)
+        """Answers on these sockets from now on, and owns them; after `close` they are closed."""
+        waiting = dict(listeners)
+        try:
+            while waiting and not self._closed:
+                port, listener = waiting.popitem()
+                self._servers.append(await self._server(port, listener))
+        finally:
+            for listener in waiting.values():
+                listener.close()
+            if self._closed:
+                self._close_servers()
+
+    async def _server(self, port: int, listener: socket.socket) -> asyncio.Server:
+        if port == PROXY_PORT:
+            return await asyncio.start_server(self._proxy.serve, sock=listener)
+        return await asyncio.get_running_loop().create_server(self._connection, sock=listener)
+
+    def _close_servers(self) -> None:
+        for server in self._servers:
+            server.close()
 
     async def close(self) -> None:
         """Closes listeners and connections; the counts stay."""
+        self._closed = True
         self.withdraw()
-        for server in self._servers:
-            server.close()
+        self._close_servers()
         await self._web.shutdown(CLOSE_SECONDS)
         await self._proxy.close()
         await self._denials.close()

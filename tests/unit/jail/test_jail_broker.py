@@ -8,7 +8,7 @@ from aiohttp import web
 from codara.adapters.jail.broker import Broker
 from codara.adapters.jail.doors import LOOPBACK, listen
 from codara.adapters.jail.outgoing import outgoing_session
-from codara.adapters.jail.spec import Lending
+from codara.adapters.jail.spec import BROKER_PORT, PROXY_PORT, Lending
 
 TOKEN = "the-token-of-this-jail"
 SECRET = "sk-very-secret-key"
@@ -275,3 +275,12 @@ async def test_hop_by_hop_headers_stay_behind(broker, provider, agent):
         await answer.read()
     sent = {name.lower() for name in provider.requests[0][2]}
     assert sent.isdisjoint({"x-private", "cookie", "te"})
+
+
+async def test_listeners_that_come_after_the_end_are_closed() -> None:
+    async with aiohttp.ClientSession() as session:
+        late = Broker("jail_1", "token", journal=journal, session=session)
+        await late.close()
+        listeners = {port: listen(0) for port in (BROKER_PORT, PROXY_PORT)}
+        await late.serve(listeners)
+        assert [listener.fileno() for listener in listeners.values()] == [-1, -1]

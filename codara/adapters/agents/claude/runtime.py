@@ -21,6 +21,7 @@ from codara.adapters.agents.claude.session import Conversation, LostThread
 from codara.adapters.agents.contract import Session
 from codara.adapters.agents.house import House
 from codara.adapters.agents.programs import Program, find_program, project_folders, version_of
+from codara.adapters.agents.transport import Transport
 from codara.adapters.agents.watch import to_the_end
 from codara.adapters.jail.jail import Jail
 from codara.adapters.jail.spec import JailSpec
@@ -49,18 +50,18 @@ class ClaudeRuntime:
         self._settings = settings
         self._house = house
         self._lender = Lender(house.vault, settings.base_url)
-        self._persistent = settings.transport != "process"
+        self._transport = Transport(settings.transport)
         self._models: tuple[str, ...] = ALIASES
 
     @property
     def takes_images(self) -> bool:
         """A process that stays takes them; one per turn does not."""
-        return self._persistent
+        return self._transport.persistent
 
     @property
     def opens_early(self) -> bool:
         """A process that stays needs no account before its first turn."""
-        return self._persistent
+        return self._transport.persistent
 
     def program(self) -> Program:
         """The native program; AgentFailed with the remedy if it is not there. Touches the disk."""
@@ -82,14 +83,10 @@ class ClaudeRuntime:
         return tuple(dict.fromkeys((*default, *self._models)))
 
     async def open(self, turn: AgentTurn) -> Session:
-        if self._persistent:
-            try:
-                return await self._known_or_fresh(turn)
-            except AgentFailed as failure:
-                if self._settings.transport != "auto" or failure.cause != "crashed":
-                    raise
-                self._persistent = False
-        return Execution(self._launch, lender=self._lender, clock=self._house.clock)
+        return await self._transport.open(
+            lambda: self._known_or_fresh(turn),
+            lambda: Execution(self._launch, lender=self._lender, clock=self._house.clock),
+        )
 
     async def _known_or_fresh(self, turn: AgentTurn) -> Conversation:
         if turn.backend_id is not None:

@@ -22,6 +22,7 @@ from codara.adapters.agents.contract import Session
 from codara.adapters.agents.house import House
 from codara.adapters.agents.programs import Program, find_program, project_folders, version_of
 from codara.adapters.agents.rpc import Gone, RpcError
+from codara.adapters.agents.transport import Transport
 from codara.adapters.agents.watch import to_the_end
 from codara.adapters.jail.jail import Jail
 from codara.adapters.jail.spec import JailSpec
@@ -34,8 +35,8 @@ NAME = "codex"
 class CodexRuntime:
     """Codex for every home.
 
-    With `transport` auto the long-lived app-server is tried; once it does not start, every later
-    turn gets a process of its own.
+    With `transport` auto the long-lived app-server is tried; where it does not start, a turn
+    gets a process of its own.
     """
 
     name = NAME
@@ -47,19 +48,19 @@ class CodexRuntime:
         self._settings = settings
         self._house = house
         self._lender = Lender(house.vault, settings.base_url)
-        self._persistent = settings.transport != "process"
+        self._transport = Transport(settings.transport)
         self._models: tuple[str, ...] = ()
         self._listing: set[asyncio.Task[None]] = set()
 
     @property
     def takes_images(self) -> bool:
         """The app-server takes them; a process per turn does not."""
-        return self._persistent
+        return self._transport.persistent
 
     @property
     def opens_early(self) -> bool:
         """The app-server needs no account before its first turn."""
-        return self._persistent
+        return self._transport.persistent
 
     def program(self) -> Program:
         """The native program; AgentFailed with the remedy if it is not there. Touches the disk."""
@@ -81,14 +82,10 @@ class CodexRuntime:
         return tuple(dict.fromkeys((*default, *self._models)))
 
     async def open(self, turn: AgentTurn) -> Session:
-        if self._persistent:
-            try:
-                return await self._app_server(turn)
-            except AgentFailed as failure:
-                if self._settings.transport != "auto" or failure.cause != "crashed":
-                    raise
-                self._persistent = False
-        return self._execution(turn)
+        return await self._transport.open(
+            lambda: self._app_server(turn),
+            lambda: self._execution(turn),
+        )
 
     async def _app_server(self, turn: AgentTurn) -> AppServer:
         program = await asyncio.to_thread(self.program)

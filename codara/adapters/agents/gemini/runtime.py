@@ -25,6 +25,7 @@ from codara.adapters.agents.gemini.lender import Lender
 from codara.adapters.agents.gemini.program import Command, find_gemini
 from codara.adapters.agents.house import House
 from codara.adapters.agents.programs import Program
+from codara.adapters.agents.transport import Transport
 from codara.adapters.agents.watch import to_the_end
 from codara.adapters.jail.jail import Jail
 from codara.adapters.jail.spec import JailSpec
@@ -37,8 +38,8 @@ NAME = "gemini"
 class GeminiRuntime:
     """Gemini for every home.
 
-    With `transport` auto the long-lived ACP process is tried; once it does not start, every later
-    turn gets a process of its own.
+    With `transport` auto the long-lived ACP process is tried; where it does not start, a turn
+    gets a process of its own.
     """
 
     name = NAME
@@ -50,18 +51,18 @@ class GeminiRuntime:
         self._settings = settings
         self._house = house
         self._lender = Lender(house.vault, settings.base_url)
-        self._persistent = settings.transport != "process"
+        self._transport = Transport(settings.transport)
         self._models: tuple[str, ...] = ()
 
     @property
     def takes_images(self) -> bool:
         """The ACP process takes them; a process per turn does not."""
-        return self._persistent
+        return self._transport.persistent
 
     @property
     def opens_early(self) -> bool:
         """The ACP process needs no account before its first turn."""
-        return self._persistent
+        return self._transport.persistent
 
     def program(self) -> Program:
         """The program; AgentFailed with the remedy if it is not there. Touches the disk."""
@@ -79,14 +80,10 @@ class GeminiRuntime:
         return tuple(dict.fromkeys((*default, *self._models)))
 
     async def open(self, turn: AgentTurn) -> Session:
-        if self._persistent:
-            try:
-                return await self._long_lived(turn)
-            except AgentFailed as failure:
-                if self._settings.transport != "auto" or failure.cause != "crashed":
-                    raise
-                self._persistent = False
-        return Execution(self._launch, lender=self._lender, clock=self._house.clock)
+        return await self._transport.open(
+            lambda: self._long_lived(turn),
+            lambda: Execution(self._launch, lender=self._lender, clock=self._house.clock),
+        )
 
     async def _long_lived(self, turn: AgentTurn) -> Acp:
         jail = await self._start(turn, acp_arguments(turn.model))

@@ -26,6 +26,7 @@ from codara.adapters.agents.opencode.lender import Lender
 from codara.adapters.agents.opencode.server import Server
 from codara.adapters.agents.opencode.wire import Refused, Unreachable
 from codara.adapters.agents.programs import Program, find_program, project_folders, version_of
+from codara.adapters.agents.transport import Transport
 from codara.adapters.agents.watch import to_the_end
 from codara.adapters.jail.doors import Doors
 from codara.adapters.jail.jail import Jail
@@ -53,7 +54,7 @@ class OpencodeRuntime:
         self._settings = settings
         self._house = house
         self._lender = Lender(house.vault, settings.base_url)
-        self._persistent = settings.transport != "process"
+        self._transport = Transport(settings.transport)
         self._asked: dict[str, None] = {}
         self._models: tuple[str, ...] = ()
         self._listing: set[asyncio.Task[None]] = set()
@@ -61,12 +62,12 @@ class OpencodeRuntime:
     @property
     def takes_images(self) -> bool:
         """The server takes them; a process per turn does not."""
-        return self._persistent
+        return self._transport.persistent
 
     @property
     def opens_early(self) -> bool:
         """The server needs no account before its first turn."""
-        return self._persistent
+        return self._transport.persistent
 
     def program(self) -> Program:
         """The native program; AgentFailed with the remedy if it is not there. Touches the disk."""
@@ -89,14 +90,10 @@ class OpencodeRuntime:
 
     async def open(self, turn: AgentTurn) -> Session:
         self._asked[turn.model] = None
-        if self._persistent:
-            try:
-                return await self._server(turn)
-            except AgentFailed as failure:
-                if self._settings.transport != "auto" or failure.cause != "crashed":
-                    raise
-                self._persistent = False
-        return Execution(self._launch, lender=self._lender, clock=self._house.clock)
+        return await self._transport.open(
+            lambda: self._server(turn),
+            lambda: Execution(self._launch, lender=self._lender, clock=self._house.clock),
+        )
 
     async def _server(self, turn: AgentTurn) -> Server:
         program = await asyncio.to_thread(self.program)

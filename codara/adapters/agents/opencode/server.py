@@ -84,9 +84,8 @@ class Server:
         """Waits until it listens and sends its events; AgentFailed if not within 30 s."""
         try:
             async with asyncio.timeout(START_SECONDS):
-                port = await self._port
-                self._wire = Wire(self._jail, port, self._password)
-                await self._wire.refill()
+                self._wire = Wire(self._jail, await self._port, self._password)
+                await self._open_wire().refill()
                 self._listening = asyncio.create_task(self._listen(), name="events of opencode")
                 await self._greeted.wait()
             self._open_wire()
@@ -259,11 +258,11 @@ class Server:
             self._port.set_result(int(listens[1]))
 
     def _over(self) -> None:
-        if not self._port.done():
-            self._port.set_exception(Unreachable("it ended"))
-        self._greeted.set()
         if not self.ended.done():
             self.ended.set_result(None)
+        if not self._port.done():
+            self._port.set_result(0)
+        self._greeted.set()
         if self._turn is not None:
             self._turn.decided.set()
 

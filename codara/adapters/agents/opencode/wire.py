@@ -10,6 +10,7 @@ import aiohttp
 
 from codara.adapters.agents.lines import CHUNK, Lines, LineTooLong
 from codara.adapters.jail.jail import Jail
+from codara.errors import JailUnavailable
 
 USER = "opencode"
 
@@ -47,9 +48,12 @@ class Wire:
         )
 
     async def refill(self) -> None:
-        """Sees to it that a turn has sockets enough; JailUnavailable if none can be made."""
+        """Sees to it that a turn has sockets enough; Unreachable if the jail has gone."""
         if len(self._ways) < _FEWEST:
-            self._ways.extend(await self._jail.ways_in(_WAYS))
+            try:
+                self._ways.extend(await self._jail.ways_in(_WAYS))
+            except JailUnavailable as gone:
+                raise Unreachable(str(gone)) from gone
 
     async def close(self) -> None:
         """Gives all sockets back; harmless when done twice."""
