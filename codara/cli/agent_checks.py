@@ -22,7 +22,7 @@ from codara.adapters.jail.spec import JailLimits
 from codara.adapters.jail.unsafe import Unsafe
 from codara.cli.checks import FAIL, OK, WARN, Check
 from codara.config.settings import JailSettings, Settings
-from codara.errors import AgentFailed, JailUnavailable
+from codara.errors import AgentFailed, JailUnavailable, NotFound
 
 MISSING = "missing"
 INSTALL = "install the agents with `npm install --no-save --prefix agents`, or set its binary"
@@ -114,14 +114,17 @@ def _lenient(found: Sequence[Check]) -> list[Check]:
     ]
 
 
+_NOTHING_LENT = "No account is lent to a program that only says its version."
+
+
 class NoVault:
     """Knows no account: nothing is lent to a program that only says its version."""
 
     async def store(self, account_id: str, credential: bytes) -> str:
-        raise NotImplementedError
+        raise NotFound(_NOTHING_LENT)
 
     async def credential(self, account_id: str) -> bytes:
-        raise NotImplementedError
+        raise NotFound(_NOTHING_LENT)
 
     async def remove(self, account_id: str) -> None:
-        raise NotImplementedError
+        raise NotFound(_NOTHING_LENT)
