@@ -72,7 +72,7 @@ class Broker:
         """Answers on these sockets from now on, and owns them; after `close` they are closed."""
         waiting = dict(listeners)
         try:
-            while waiting and not self._closed:
+            while waiting:
                 port, listener = waiting.popitem()
                 self._servers.append(await self._server(port, listener))
         finally:

@@ -505,3 +505,16 @@ async def test_a_full_disk_delays_the_end_and_loses_nothing(
     monkeypatch.setattr(house.log, "queue", queue)
     await house.happened("session.turn_completed")
     assert (await house.trail("lease"))[-1] == "lease.released"
+
+
+async def test_a_retry_of_another_request_joins_nothing(house: House) -> None:
+    gate = Gate()
+    house.agents.script = gate
+    first = await house.turns.submit(command("x"))
+    with pytest.raises(errors.SessionBusy):
+        await house.turns.submit(command("y", retry=True))
+    elsewhere = await house.turns.submit(command("x", retry=True, workspace="other"))
+    assert elsewhere.turn_id != first.turn_id
+    gate.open.set()
+    await first.result()
+    await elsewhere.result()
