@@ -10,17 +10,18 @@ from typing import Any, Self
 
 import attrs
 
-from codara.adapters.agents.codex.config import CodexSettings
 from codara.adapters.agents.codex.runtime import CodexRuntime
 from codara.adapters.agents.contract import Runtime
 from codara.adapters.agents.homes import Homes
 from codara.adapters.agents.house import House
 from codara.adapters.agents.pool import AgentPool
+from codara.adapters.agents.settings import AgentSettings
 from codara.adapters.jail.bubblewrap import Bubblewrap
 from codara.adapters.jail.jails import Jails
 from codara.adapters.jail.unsafe import Unsafe
 from codara.application.ports.agents import AgentTurn, Outcome
 from codara.application.ports.frames import Frame, TextDelta, UsageSeen, Warned
+from codara.application.ports.secrets import Vault
 from codara.clock import utc_now
 
 JAIL_UID = 10001
@@ -74,10 +75,13 @@ class Journal:
         self.started_jails = 0
         self.killings: list[str] = []
         self.pids: list[int] = []
+        self.pid_of: dict[str, int] = {}
+        """The last jail of each workspace."""
 
-    async def started(self, *, inner_pid: int, **_: Any) -> None:
+    async def started(self, *, inner_pid: int, workspace_id: str, **_: Any) -> None:
         self.started_jails += 1
         self.pids.append(inner_pid)
+        self.pid_of[workspace_id] = inner_pid
 
     async def exited(self, jail_id: str, *, exit_code: int | None, egress: Any) -> None:
         return
@@ -95,11 +99,17 @@ class OneKey:
     async def store(self, account_id: str, credential: bytes) -> str:
         raise NotImplementedError
 
+    def fingerprint(self, credential: bytes) -> str:
+        raise NotImplementedError
+
     async def credential(self, account_id: str) -> bytes:
         return f"{SECRET}\n".encode()
 
     async def remove(self, account_id: str) -> None:
         raise NotImplementedError
+
+
+ONE_KEY = OneKey()
 
 
 @attrs.frozen
@@ -146,7 +156,7 @@ class Den:
 
 
 @asynccontextmanager
-async def a_den(root: Path, settings: CodexSettings, *, walls: bool) -> AsyncIterator[Den]:
+async def a_den(root: Path, settings: AgentSettings, *, walls: bool) -> AsyncIterator[Den]:
     """A pool with codex alone, jailed or not; everything is gone afterwards."""
     async with a_den_of(root, lambda house: CodexRuntime(settings, house), walls=walls) as den:
         yield den
@@ -154,7 +164,7 @@ async def a_den(root: Path, settings: CodexSettings, *, walls: bool) -> AsyncIte
 
 @asynccontextmanager
 async def a_den_of(
-    root: Path, make: Callable[[House], Runtime], *, walls: bool
+    root: Path, make: Callable[[House], Runtime], *, walls: bool, vault: Vault = ONE_KEY
 ) -> AsyncIterator[Den]:
     """A pool with one runtime alone, jailed or not; everything is gone afterwards."""
     journal = Journal()
@@ -162,7 +172,7 @@ async def a_den_of(
     jails: Jails = Bubblewrap(journal, uid=JAIL_UID) if walls else Unsafe(journal)
     await jails.start_up()
     homes = Homes(root / "homes", JAIL_UID if drops else None)
-    runtime = make(House(jails=jails, homes=homes, vault=OneKey()))
+    runtime = make(House(jails=jails, homes=homes, vault=vault))
     pool = AgentPool({runtime.name: runtime})
     try:
         yield Den(root, pool, journal, runtime.name)

@@ -12,12 +12,13 @@ import attrs
 import pytest
 from aiohttp import web
 
-from codara.adapters.agents.claude.config import REMEDY, ClaudeSettings, native_program
+from codara.adapters.agents.claude.config import native_program
 from codara.adapters.agents.claude.runtime import ClaudeRuntime
 from codara.adapters.agents.contract import Answering
 from codara.adapters.agents.homes import Homes
 from codara.adapters.agents.house import House
-from codara.adapters.agents.programs import find_program, project_folders
+from codara.adapters.agents.programs import REMEDY, find_program, project_folders
+from codara.adapters.agents.settings import AgentSettings
 from codara.adapters.jail.unsafe import Unsafe
 from codara.application.ports.agents import Image, Outcome
 from codara.application.ports.frames import (
@@ -48,7 +49,7 @@ PIXEL = bytes.fromhex(
 class Scene:
     den: Den
     server: ModelServer
-    settings: ClaudeSettings
+    settings: AgentSettings
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -93,7 +94,9 @@ async def scene(
     root: Path, server: tuple[ModelServer, str], request: pytest.FixtureRequest
 ) -> AsyncIterator[Scene]:
     transport = getattr(request, "param", "persistent")
-    settings = ClaudeSettings(base_url=server[1], transport=transport, default_model="sonnet")
+    settings = AgentSettings(
+        binary="claude", base_url=server[1], transport=transport, default_model="sonnet"
+    )
     async with a_den_of(root, lambda house: ClaudeRuntime(settings, house), walls=True) as den:
         yield Scene(den, server[0], settings)
 

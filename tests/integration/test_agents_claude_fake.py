@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from codara.adapters.agents.claude.config import ClaudeSettings
 from codara.adapters.agents.claude.runtime import ClaudeRuntime
+from codara.adapters.agents.settings import AgentSettings
 from codara.application.ports.frames import TextDelta
 from codara.clock import utc_now
 from codara.errors import AgentFailed
@@ -23,7 +23,7 @@ async def den(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[D
     launcher = tmp_path / "launcher"
     launcher.write_text(f'#!/bin/sh\nexec {FAKE} "$@" {options}\n')
     launcher.chmod(0o755)
-    settings = ClaudeSettings(binary=str(launcher), transport=transport)
+    settings = AgentSettings(binary=str(launcher), transport=transport)
     async with a_den_of(tmp_path, lambda house: ClaudeRuntime(settings, house), walls=False) as den:
         yield den
 
@@ -129,7 +129,7 @@ async def test_a_child_that_ignores_signals_ends_with_its_turn(den: Den) -> None
 
 
 async def test_a_missing_claude_is_named_with_its_remedy(tmp_path: Path) -> None:
-    settings = ClaudeSettings(binary="/nowhere/claude")
+    settings = AgentSettings(binary="/nowhere/claude")
     async with a_den_of(tmp_path, lambda house: ClaudeRuntime(settings, house), walls=False) as den:
         with pytest.raises(AgentFailed, match=r"npm install .* providers\.claude\.binary"):
             await den.run("hello")

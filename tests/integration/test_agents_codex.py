@@ -11,8 +11,9 @@ import attrs
 import pytest
 from aiohttp import web
 
-from codara.adapters.agents.codex.config import REMEDY, CodexSettings, native_program
-from codara.adapters.agents.programs import find_program, project_folders
+from codara.adapters.agents.codex.config import native_program
+from codara.adapters.agents.programs import REMEDY, find_program, project_folders
+from codara.adapters.agents.settings import AgentSettings
 from codara.application.ports.frames import (
     BackendSeen,
     FileHint,
@@ -39,7 +40,7 @@ PLAIN = "some-model"
 class Scene:
     den: Den
     server: ModelServer
-    settings: CodexSettings
+    settings: AgentSettings
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -86,7 +87,9 @@ async def scene(
     root: Path, server: tuple[ModelServer, str], request: pytest.FixtureRequest
 ) -> AsyncIterator[Scene]:
     transport = getattr(request, "param", "persistent")
-    settings = CodexSettings(base_url=server[1], transport=transport, default_model=PATCHING)
+    settings = AgentSettings(
+        binary="codex", base_url=server[1], transport=transport, default_model=PATCHING
+    )
     async with a_den(root, settings, walls=True) as den:
         yield Scene(den, server[0], settings)
 

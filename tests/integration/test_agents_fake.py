@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from codara.adapters.agents.codex.config import CodexSettings
+from codara.adapters.agents.settings import AgentSettings
 from codara.application.ports.frames import (
     BackendSeen,
     QuotaSeen,
@@ -25,7 +25,7 @@ from tests.jailing import need_bubblewrap
 
 @pytest.fixture
 async def den(tmp_path: Path) -> AsyncIterator[Den]:
-    settings = CodexSettings(binary=str(FAKE), default_model="fake-default", max_processes=2)
+    settings = AgentSettings(binary=str(FAKE), default_model="fake-default", max_processes=2)
     async with a_den(tmp_path, settings, walls=False) as den:
         yield den
 
@@ -211,7 +211,7 @@ async def test_the_least_recently_used_home_makes_room(den: Den) -> None:
 
 
 async def test_an_unused_process_is_ended_after_its_rest(tmp_path: Path) -> None:
-    settings = CodexSettings(binary=str(FAKE), idle_seconds=0.0)
+    settings = AgentSettings(binary=str(FAKE), idle_seconds=0.0)
     async with a_den(tmp_path, settings, walls=False) as den:
         await den.run("hello")
         async with asyncio.timeout(10):
@@ -230,7 +230,7 @@ async def test_a_process_that_died_in_its_sleep_is_noticed(den: Den) -> None:
 
 
 async def test_a_banner_before_the_protocol_does_no_harm(tmp_path: Path) -> None:
-    settings = CodexSettings(binary=str(a_program(tmp_path / "bin", "--banner")))
+    settings = AgentSettings(binary=str(a_program(tmp_path / "bin", "--banner")))
     async with a_den(tmp_path, settings, walls=False) as den:
         outcome, heard = await den.run("hello")
         assert outcome.status == "completed"
@@ -239,7 +239,7 @@ async def test_a_banner_before_the_protocol_does_no_harm(tmp_path: Path) -> None
 
 async def test_a_program_that_does_not_start_says_why(tmp_path: Path) -> None:
     program = str(a_program(tmp_path / "bin", "--dead"))
-    settings = CodexSettings(binary=program, transport="persistent")
+    settings = AgentSettings(binary=program, transport="persistent")
     async with a_den(tmp_path, settings, walls=False) as den:
         with pytest.raises(AgentFailed, match="the fake agent does not start"):
             await den.run("hello")
@@ -247,7 +247,7 @@ async def test_a_program_that_does_not_start_says_why(tmp_path: Path) -> None:
 
 
 async def test_after_three_starts_in_vain_the_app_server_is_not_tried_again(tmp_path: Path) -> None:
-    settings = CodexSettings(binary=str(a_program(tmp_path / "bin", "--old")))
+    settings = AgentSettings(binary=str(a_program(tmp_path / "bin", "--old")))
     async with a_den(tmp_path, settings, walls=False) as den:
         for _ in range(4):
             outcome, heard = await den.run("hello")
@@ -260,7 +260,7 @@ async def test_after_three_starts_in_vain_the_app_server_is_not_tried_again(tmp_
 @pytest.mark.cli
 async def test_the_scripted_agent_works_behind_walls_too(tmp_path: Path) -> None:
     need_bubblewrap()
-    async with a_den(tmp_path, CodexSettings(binary=str(FAKE)), walls=True) as den:
+    async with a_den(tmp_path, AgentSettings(binary=str(FAKE)), walls=True) as den:
         outcome, heard = await den.run("[[write:a.txt]] [[text:done]]")
         assert (outcome.status, outcome.jailed, heard.text) == ("completed", True, "done")
         assert (den.workspace() / "a.txt").exists()
@@ -268,7 +268,7 @@ async def test_the_scripted_agent_works_behind_walls_too(tmp_path: Path) -> None
 
 
 async def test_a_missing_program_names_the_remedy(tmp_path: Path) -> None:
-    settings = CodexSettings(binary=str(tmp_path / "nowhere" / "codex"))
+    settings = AgentSettings(binary=str(tmp_path / "nowhere" / "codex"))
     async with a_den(tmp_path, settings, walls=False) as den:
         with pytest.raises(AgentFailed, match="npm install --no-save --prefix agents"):
             await den.run("hello")

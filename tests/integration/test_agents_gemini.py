@@ -12,9 +12,9 @@ import attrs
 import pytest
 from aiohttp import web
 
-from codara.adapters.agents.gemini.config import GeminiSettings
 from codara.adapters.agents.gemini.program import find_gemini
 from codara.adapters.agents.gemini.runtime import GeminiRuntime
+from codara.adapters.agents.settings import AgentSettings
 from codara.application.ports.agents import Image, Outcome
 from codara.application.ports.frames import (
     BackendSeen,
@@ -44,7 +44,7 @@ PIXEL = bytes.fromhex(
 class Scene:
     den: Den
     server: ModelServer
-    settings: GeminiSettings
+    settings: AgentSettings
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -83,7 +83,9 @@ async def scene(
     root: Path, server: tuple[ModelServer, str], request: pytest.FixtureRequest
 ) -> AsyncIterator[Scene]:
     transport = getattr(request, "param", "persistent")
-    settings = GeminiSettings(base_url=server[1], transport=transport, default_model=MODEL)
+    settings = AgentSettings(
+        binary="gemini", base_url=server[1], transport=transport, default_model=MODEL
+    )
     async with a_den_of(root, lambda house: GeminiRuntime(settings, house), walls=True) as den:
         yield Scene(den, server[0], settings)
 

@@ -12,9 +12,10 @@ import attrs
 import pytest
 from aiohttp import web
 
-from codara.adapters.agents.opencode.config import REMEDY, OpencodeSettings, native_program
+from codara.adapters.agents.opencode.config import native_program
 from codara.adapters.agents.opencode.runtime import OpencodeRuntime
-from codara.adapters.agents.programs import find_program, project_folders
+from codara.adapters.agents.programs import REMEDY, find_program, project_folders
+from codara.adapters.agents.settings import AgentSettings
 from codara.application.ports.agents import Image, Outcome
 from codara.application.ports.frames import (
     BackendSeen,
@@ -44,7 +45,7 @@ PIXEL = bytes.fromhex(
 class Scene:
     den: Den
     server: ModelServer
-    settings: OpencodeSettings
+    settings: AgentSettings
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -92,7 +93,9 @@ async def scene(
     transport, walls = getattr(request, "param", "persistent"), True
     if transport == "no walls":
         transport, walls = "persistent", False
-    settings = OpencodeSettings(base_url=server[1], transport=transport, default_model=MODEL)
+    settings = AgentSettings(
+        binary="opencode", base_url=server[1], transport=transport, default_model=MODEL
+    )
     make = lambda house: OpencodeRuntime(settings, house)  # noqa: E731
     async with a_den_of(root, make, walls=walls) as den:
         yield Scene(den, server[0], settings)

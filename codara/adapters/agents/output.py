@@ -37,8 +37,8 @@ class Output:
         self._task = asyncio.create_task(self._read(), name=f"output of {jail.jail_id}")
 
     @property
-    def done(self) -> bool:
-        return self._task.done()
+    def alive(self) -> bool:
+        return not self._task.done()
 
     async def ended(self) -> Exit:
         """Waits for the end; cancelling the wait does no harm."""

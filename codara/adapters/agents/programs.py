@@ -10,6 +10,9 @@ import attrs
 
 from codara.errors import AgentFailed
 
+REMEDY = "install it with `npm install --no-save --prefix agents`"
+"""What to do where an agent's program is missing."""
+
 _USR = Path("/usr")
 _SHEBANG_BYTES = 256
 _VERSION_SECONDS = 10.0

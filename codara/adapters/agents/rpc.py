@@ -7,24 +7,13 @@ from typing import Any
 
 import orjson
 
+from codara.adapters.agents.answers import Gone, Refused
 from codara.adapters.agents.lines import Message
 from codara.adapters.agents.output import Exit, Output
 from codara.adapters.jail.jail import Jail
 
 _UNSUPPORTED = {"code": -32601, "message": "this client answers no requests"}
 _NO_STAMP: Mapping[str, str] = {}
-
-
-class RpcError(Exception):
-    """The agent refused a request; `code` is its number for why, where it gave one."""
-
-    def __init__(self, message: str, code: int | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-class Gone(Exception):
-    """The process ended before it answered."""
 
 
 class Rpc:
@@ -53,7 +42,7 @@ class Rpc:
 
     @property
     def alive(self) -> bool:
-        return not self._output.done
+        return self._output.alive
 
     async def ended(self) -> Exit:
         return await self._output.ended()
@@ -62,7 +51,7 @@ class Rpc:
         self._output.when_ended(call)
 
     async def call(self, method: str, *, quiet: bool = False, **params: Any) -> Mapping[str, Any]:
-        """Sends a request and waits for its result; RpcError when refused, Gone at the end."""
+        """Sends a request and waits for its result; Refused when refused, Gone at the end."""
         if not self.alive:
             raise Gone
         number = next(self._numbers)
@@ -116,9 +105,9 @@ class Rpc:
                 waiting.set_exception(Gone())
 
 
-def _refused(error: Mapping[str, Any]) -> RpcError:
+def _refused(error: Mapping[str, Any]) -> Refused:
     data = error.get("data")
     details = data.get("details") if isinstance(data, dict) else None
     code = error.get("code")
     message = str(details or error.get("message", error))
-    return RpcError(message, code if isinstance(code, int) else None)
+    return Refused(message, code if isinstance(code, int) else None)

@@ -9,9 +9,10 @@ import pytest
 from codara.adapters.agents.claude import quota
 from codara.adapters.agents.claude.causes import cause_of
 from codara.adapters.agents.claude.config import arguments, environment, native_program, spoken
-from codara.adapters.agents.claude.outcome import Ending, outcome_of
+from codara.adapters.agents.claude.outcome import outcome_of
 from codara.adapters.agents.claude.parse import is_progress, line
 from codara.adapters.agents.claude.reading import Reading
+from codara.adapters.agents.ending import Ending
 from codara.application.ports.agents import Outcome
 from codara.application.ports.frames import Frame, ReasoningDelta, TextDelta, ToolStarted, UsageSeen
 
@@ -205,7 +206,7 @@ def test_a_refusal_says_when_to_come_back() -> None:
 def test_a_refusal_by_a_full_window_is_a_quota_used_up() -> None:
     failed, _ = line(Reading(retries=2), result(is_error=True, api_error_status=429))
     assert outcome_of(failed, Ending()).cause == "rate_limited"
-    outcome = outcome_of(failed, Ending(used_up=True, retry_at=NOW))
+    outcome = outcome_of(failed, Ending(retry_at=NOW), used_up=True)
     assert (outcome.cause, outcome.resets_at) == ("quota_exhausted", NOW)
 
 

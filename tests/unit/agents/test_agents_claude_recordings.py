@@ -9,8 +9,8 @@ from typing import Any
 import attrs
 import pytest
 
-from codara.adapters.agents.claude.outcome import Ending
 from codara.adapters.agents.claude.recorded import Recorded, read_recorded
+from codara.adapters.agents.ending import Ending
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "claude"
 RECORDINGS = sorted(folder.name for folder in GOLDEN.iterdir() if folder.is_dir())

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from codara.adapters.agents.codex.causes import cause_of
 from codara.adapters.agents.codex.config import config_toml, exec_arguments
-from codara.adapters.agents.codex.outcome import Ending, outcome_of
+from codara.adapters.agents.codex.outcome import outcome_of
 from codara.adapters.agents.codex.parse import appserver_line, is_progress
 from codara.adapters.agents.codex.quota import retry_at, windows_of
 from codara.adapters.agents.codex.reading import Ended, Reading, Tokens, count, speak
+from codara.adapters.agents.ending import Ending
 from codara.application.ports.frames import TextDelta, WindowSeen
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)

@@ -9,9 +9,9 @@ from typing import Any
 import attrs
 import pytest
 
-from codara.adapters.agents.codex.outcome import Ending
 from codara.adapters.agents.codex.reading import Tokens
 from codara.adapters.agents.codex.recorded import Recorded, read_recorded
+from codara.adapters.agents.ending import Ending
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "codex"
 RECORDINGS = sorted(folder.name for folder in GOLDEN.iterdir() if folder.is_dir())

@@ -8,10 +8,11 @@ from typing import Any
 import attrs
 import pytest
 
+from codara.adapters.agents.ending import Ending
 from codara.adapters.agents.gemini.causes import cause_of, plainly, without_noise
 from codara.adapters.agents.gemini.chats import OLD, make_loadable
 from codara.adapters.agents.gemini.config import environment, settings_json
-from codara.adapters.agents.gemini.outcome import Ending, outcome_of
+from codara.adapters.agents.gemini.outcome import Overheard, outcome_of
 from codara.adapters.agents.gemini.parse import acp_line, is_progress
 from codara.adapters.agents.gemini.program import find_gemini, version
 from codara.adapters.agents.gemini.reading import Ended, Reading, begin_again, speak, use_tool
@@ -154,12 +155,12 @@ def test_text_behind_a_tool_stands_apart() -> None:
 def test_a_success_is_believed_only_with_a_whole_answer(
     finish: str | None, cause: str | None
 ) -> None:
-    ending = Ending(overheard=True, answer=Answer(200, finish))
-    assert outcome_of(Reading(ended=Ended("completed")), ending).cause == cause
+    overheard = Overheard(answer=Answer(200, finish))
+    assert outcome_of(Reading(ended=Ended("completed")), Ending(), overheard).cause == cause
 
 
 def test_a_success_without_any_answer_is_none() -> None:
-    outcome = outcome_of(Reading(ended=Ended("completed")), Ending(overheard=True))
+    outcome = outcome_of(Reading(ended=Ended("completed")), Ending(), Overheard())
     assert (outcome.status, outcome.cause) == ("failed", "protocol")
 
 

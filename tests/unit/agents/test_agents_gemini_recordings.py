@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import pytest
 
-from codara.adapters.agents.gemini.outcome import Ending
+from codara.adapters.agents.ending import Ending
 from codara.adapters.agents.gemini.recorded import Recorded, read_recorded
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "gemini"

@@ -6,6 +6,7 @@ from pathlib import Path
 import attrs
 import pytest
 
+from codara.adapters.agents.ending import Ending
 from codara.adapters.agents.opencode.causes import Retry, cause_of_error, gives_up
 from codara.adapters.agents.opencode.config import (
     Model,
@@ -15,7 +16,7 @@ from codara.adapters.agents.opencode.config import (
     native_program,
     run_arguments,
 )
-from codara.adapters.agents.opencode.outcome import Ending, outcome_of
+from codara.adapters.agents.opencode.outcome import outcome_of
 from codara.adapters.agents.opencode.parse import serve_event
 from codara.adapters.agents.opencode.reading import Reading
 from codara.application.ports.frames import TextDelta

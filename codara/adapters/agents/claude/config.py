@@ -4,14 +4,11 @@ import platform
 import sys
 from pathlib import Path
 
-import attrs
-
 from codara.adapters.agents.programs import package_folder
 
 CONFIG_FOLDER = ".claude"
 INSTRUCTIONS_FILE = f"{CONFIG_FOLDER}/instructions.md"
 DEFAULT_BASE_URL = "https://api.anthropic.com"
-REMEDY = "install it with `npm install --no-save --prefix agents`"
 TESTED = "2.1"
 """The versions that the tests run: those which begin so."""
 ALIASES = ("sonnet", "opus", "haiku")
@@ -32,19 +29,6 @@ _HONEST = (
     "CLAUDE_CODE_DISABLE_CRON",
     "CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK",
 )
-
-
-@attrs.frozen(kw_only=True)
-class ClaudeSettings:
-    """What the gateway's configuration says about claude."""
-
-    binary: str = "claude"
-    default_model: str | None = None
-    base_url: str = DEFAULT_BASE_URL
-    transport: str = "auto"
-    max_processes: int = 8
-    idle_seconds: float = 600.0
-    allow_hosts: tuple[str, ...] = ()
 
 
 def environment(inner_home: Path, endpoint: str, token: str) -> dict[str, str]:

@@ -7,17 +7,10 @@ from typing import Any
 
 import orjson
 
+from codara.adapters.agents.answers import Gone, Refused
 from codara.adapters.agents.lines import Message
 from codara.adapters.agents.output import Exit, Output
 from codara.adapters.jail.jail import Jail
-
-
-class Refused(Exception):
-    """claude refused what we asked."""
-
-
-class Gone(Exception):
-    """The process ended before it answered."""
 
 
 class Process:
@@ -33,7 +26,7 @@ class Process:
 
     @property
     def alive(self) -> bool:
-        return not self._output.done
+        return self._output.alive
 
     async def ended(self) -> Exit:
         return await self._output.ended()

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 
 import attrs
 
-from codara.adapters.agents.claude.outcome import Ending, outcome_of
+from codara.adapters.agents.claude.outcome import outcome_of
 from codara.adapters.agents.claude.parse import line
 from codara.adapters.agents.claude.reading import Reading
+from codara.adapters.agents.ending import Ending
 from codara.adapters.agents.lines import message_of
 from codara.application.ports.agents import Outcome
 from codara.application.ports.frames import Frame

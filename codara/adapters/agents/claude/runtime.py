@@ -1,94 +1,46 @@
-"""Starts claude in a home: finds the program, writes its instructions, makes the jail."""
+"""Starts claude in a home."""
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
 
 from codara.adapters.agents.claude.config import (
     ALIASES,
+    DEFAULT_BASE_URL,
     INSTRUCTIONS_FILE,
-    REMEDY,
     TESTED,
-    ClaudeSettings,
     arguments,
     environment,
     native_program,
 )
-from codara.adapters.agents.claude.execution import Execution
-from codara.adapters.agents.claude.lender import Lender
+from codara.adapters.agents.claude.execution import ClaudeExecution
 from codara.adapters.agents.claude.session import Conversation, LostThread
 from codara.adapters.agents.contract import Session
 from codara.adapters.agents.house import House
-from codara.adapters.agents.programs import Program, find_program, project_folders, version_of
-from codara.adapters.agents.transport import Transport
-from codara.adapters.agents.watch import to_the_end
+from codara.adapters.agents.programs import Program
+from codara.adapters.agents.runtime import CliRuntime, Launch
+from codara.adapters.agents.settings import AgentSettings
+from codara.adapters.jail.doors import Doors
 from codara.adapters.jail.jail import Jail
-from codara.adapters.jail.spec import JailSpec
 from codara.application.ports.agents import AgentTurn
-from codara.errors import AgentFailed
-
-NAME = "claude"
 
 _NO_MODEL = "default"
 """What claude lists for its own choice; a client says it by naming no model."""
 
 
-class ClaudeRuntime:
-    """Claude Code for every home.
+class ClaudeRuntime(CliRuntime):
+    """Claude Code: a process that stays in one thread, else one per turn."""
 
-    With `transport` auto a process that stays is tried; once it does not start, every later turn
-    gets a process of its own.
-    """
-
-    name = NAME
+    name = "claude"
     tested = TESTED
+    default_base_url = DEFAULT_BASE_URL
+    native = staticmethod(native_program)
 
-    def __init__(self, settings: ClaudeSettings, house: House) -> None:
-        self.max_processes = settings.max_processes
-        self.idle_seconds = settings.idle_seconds
-        self._settings = settings
-        self._house = house
-        self._lender = Lender(house.vault, settings.base_url)
-        self._transport = Transport(settings.transport)
-        self._models: tuple[str, ...] = ALIASES
+    def __init__(self, settings: AgentSettings, house: House) -> None:
+        super().__init__(settings, house)
+        self._models = ALIASES
 
-    @property
-    def takes_images(self) -> bool:
-        """A process that stays takes them; one per turn does not."""
-        return self._transport.persistent
-
-    @property
-    def opens_early(self) -> bool:
-        """A process that stays needs no account before its first turn."""
-        return self._transport.persistent
-
-    def program(self) -> Program:
-        """The native program; AgentFailed with the remedy if it is not there. Touches the disk."""
-        return find_program(
-            self._settings.binary,
-            setting="providers.claude.binary",
-            remedy=REMEDY,
-            follow=native_program,
-            places=project_folders(),
-        )
-
-    async def version(self) -> str:
-        """What the program says of itself; AgentFailed if it cannot be asked."""
-        return await version_of(await asyncio.to_thread(self.program))
-
-    def models(self) -> Sequence[str]:
-        """The default in front; its aliases until the first process told what it lists."""
-        default = (self._settings.default_model,) if self._settings.default_model else ()
-        return tuple(dict.fromkeys((*default, *self._models)))
-
-    async def open(self, turn: AgentTurn) -> Session:
-        return await self._transport.open(
-            lambda: self._known_or_fresh(turn),
-            lambda: Execution(self._launch, lender=self._lender, clock=self._house.clock),
-        )
-
-    async def _known_or_fresh(self, turn: AgentTurn) -> Conversation:
+    async def _staying(self, turn: AgentTurn) -> Session:
         if turn.backend_id is not None:
             try:
                 return await self._conversation(turn, turn.backend_id)
@@ -96,9 +48,12 @@ class ClaudeRuntime:
                 pass
         return await self._conversation(turn, None)
 
+    def _passing(self, turn: AgentTurn) -> Session:
+        return ClaudeExecution(self._run, lender=self._lender, clock=self._house.clock)
+
     async def _conversation(self, turn: AgentTurn, known: str | None) -> Conversation:
-        program = await asyncio.to_thread(self.program)
-        jail, thread_id = await self._start(turn, program, known, stays=True)
+        thread_id = known or str(uuid4())
+        jail, program = await self._start(turn, thread_id, resume=known is not None, stays=True)
         session = Conversation(
             jail,
             turn,
@@ -107,12 +62,7 @@ class ClaudeRuntime:
             lender=self._lender,
             clock=self._house.clock,
         )
-        try:
-            listed = await session.start()
-        except BaseException:
-            await to_the_end(session.close())
-            raise
-        self._list(listed, turn.model)
+        self._list(await self._started(session, session.start()), turn.model)
         return session
 
     def _list(self, listed: Sequence[str], asked: str) -> None:
@@ -121,48 +71,26 @@ class ClaudeRuntime:
         names = (name for name in listed if name != _NO_MODEL)
         self._models = tuple(name for name in names if name != asked or name in known) or ALIASES
 
-    async def _launch(self, turn: AgentTurn, known: str | None) -> tuple[Jail, str]:
-        program = await asyncio.to_thread(self.program)
-        return await self._start(turn, program, known, stays=False)
+    async def _run(self, turn: AgentTurn, known: str | None) -> tuple[Jail, str]:
+        thread_id = known or str(uuid4())
+        jail, _ = await self._start(turn, thread_id, resume=known is not None, stays=False)
+        return jail, thread_id
 
     async def _start(
-        self, turn: AgentTurn, program: Program, known: str | None, *, stays: bool
-    ) -> tuple[Jail, str]:
-        jails = self._house.jails
-        home = await asyncio.to_thread(self._house.homes.ensure, turn.workspace_id, NAME)
-        inside = jails.inner_home(home)
-        instructions = await self._instruct(turn, home, inside)
-        thread_id = known or str(uuid4())
-        told = arguments(
-            model=turn.model,
-            thread_id=thread_id,
-            resume=known is not None,
-            instructions=instructions,
-            stays=stays,
-        )
-        doors = jails.open_doors()
-        spec = JailSpec(
-            jail_id=self._house.new_id("jail"),
-            workspace_id=turn.workspace_id,
-            runtime=NAME,
-            argv=(str(program.path), *told),
-            env=environment(inside, doors.endpoint(), doors.token),
-            workspace=turn.folder,
-            home=home,
-            read_only_workspace=turn.read_only,
-            program_dirs=program.folders,
-            allow_hosts=self._settings.allow_hosts,
-            limits=self._house.limits,
-        )
-        return await jails.start(spec, doors), thread_id
-
-    async def _instruct(self, turn: AgentTurn, home: Path, inside: Path) -> Path | None:
+        self, turn: AgentTurn, thread_id: str, *, resume: bool, stays: bool
+    ) -> tuple[Jail, Program]:
         """Instructions reach claude in a file: a command line is seen by the whole host."""
-        if not turn.instructions:
-            return None
-        text = turn.instructions.encode("utf-8", "replace")
-        try:
-            await asyncio.to_thread(self._house.homes.write, home, INSTRUCTIONS_FILE, text)
-        except OSError as error:
-            raise AgentFailed(f"{home} cannot be prepared: {error}; remove it") from error
-        return inside / INSTRUCTIONS_FILE
+        files = {INSTRUCTIONS_FILE: turn.instructions} if turn.instructions else {}
+
+        def plan(inside: Path, doors: Doors) -> Launch:
+            told = arguments(
+                model=turn.model,
+                thread_id=thread_id,
+                resume=resume,
+                instructions=inside / INSTRUCTIONS_FILE if files else None,
+                stays=stays,
+            )
+            env = environment(inside, doors.endpoint(), doors.token)
+            return Launch(arguments=told, env=env, files=files)
+
+        return await self._launch(turn, plan)

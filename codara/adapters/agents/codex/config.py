@@ -5,34 +5,18 @@ import platform
 import sys
 from pathlib import Path
 
-import attrs
-
 from codara.adapters.agents.programs import package_folder
 
 PROVIDER = "codara"
 KEY_VARIABLE = "CODARA_JAIL_TOKEN"
 CONFIG_FILE = ".codex/config.toml"
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
-REMEDY = "install it with `npm install --no-save --prefix agents`"
 TESTED = "0.169"
 """The versions that the tests run: those which begin so."""
 
 _REQUEST_RETRIES = 2
 _IDLE_MS = 24 * 3600 * 1000
 _MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
-
-
-@attrs.frozen(kw_only=True)
-class CodexSettings:
-    """What the gateway's configuration says about codex."""
-
-    binary: str = "codex"
-    default_model: str | None = None
-    base_url: str = DEFAULT_BASE_URL
-    transport: str = "auto"
-    max_processes: int = 8
-    idle_seconds: float = 600.0
-    allow_hosts: tuple[str, ...] = ()
 
 
 def config_toml(endpoint: str, instructions: str = "") -> str:

@@ -2,32 +2,13 @@
 
 from datetime import datetime
 
-import attrs
-
 from codara.adapters.agents.codex.causes import cause_of
 from codara.adapters.agents.codex.reading import Reading
+from codara.adapters.agents.ending import Ending, Verdict
 from codara.application.ports.agents import Outcome
 from codara.application.ports.frames import WindowSeen
 
 _ENOUGH = 100.0
-
-
-@attrs.frozen(kw_only=True)
-class Ending:
-    """What is known besides the agent's lines.
-
-    `expected` is the thread that was asked for, None for a fresh one. `exit_code` is None while
-    the process lives. `stopped` is our own reason for ending it: stalled, timeout or protocol.
-    `retry_at` is when the provider said to come back.
-    """
-
-    expected: str | None = None
-    exit_code: int | None = None
-    stderr: str = ""
-    stopped: str | None = None
-    message: str = ""
-    retry_at: datetime | None = None
-    jailed: bool = True
 
 
 def outcome_of(reading: Reading, ending: Ending) -> Outcome:
@@ -46,7 +27,7 @@ def outcome_of(reading: Reading, ending: Ending) -> Outcome:
     )
 
 
-def _verdict(reading: Reading, ending: Ending) -> tuple[str, str | None, str]:
+def _verdict(reading: Reading, ending: Ending) -> Verdict:
     said = reading.ended
     if ending.stopped is not None:
         return "failed", ending.stopped, ending.message
@@ -65,13 +46,11 @@ def _verdict(reading: Reading, ending: Ending) -> tuple[str, str | None, str]:
     return "completed", None, ""
 
 
-def _without_a_word(ending: Ending) -> tuple[str, str | None, str]:
+def _without_a_word(ending: Ending) -> Verdict:
     cause = cause_of(ending.stderr) if ending.stderr else "protocol"
     if cause == "unknown_session":
         return "failed", cause, ending.stderr
-    code = "" if ending.exit_code is None else f" (exit code {ending.exit_code})"
-    told = f": {ending.stderr}" if ending.stderr else ""
-    return "failed", "crashed", f"the agent ended in the middle of the turn{code}{told}"
+    return ending.died(ending.stderr)
 
 
 def _resets_at(windows: tuple[WindowSeen, ...]) -> datetime | None:

@@ -1,82 +1,52 @@
-"""One turn under way: what the agent writes becomes frames, and the turn's state moves on."""
+"""A turn of codex under way."""
 
-import asyncio
 from collections.abc import Callable, Mapping
-from datetime import datetime
 
 import attrs
 
 from codara.adapters.agents.codex import quota
-from codara.adapters.agents.codex.parse import QUOTA_SOURCE, Message, is_progress
+from codara.adapters.agents.codex.outcome import outcome_of
+from codara.adapters.agents.codex.parse import QUOTA_SOURCE, is_progress
 from codara.adapters.agents.codex.reading import Read, Reading
-from codara.adapters.agents.lines import message_of
-from codara.adapters.agents.watch import Watch
+from codara.adapters.agents.ending import Ending
+from codara.adapters.agents.lines import Message
+from codara.adapters.agents.listening import Listening
 from codara.adapters.jail.spec import Lending
-from codara.application.ports.agents import FrameSink
-from codara.application.ports.frames import Frame, QuotaSeen, ToolStarted, Warned
+from codara.application.ports.agents import FrameSink, Outcome
+from codara.application.ports.frames import QuotaSeen
 from codara.clock import Clock
 
 Fold = Callable[[Reading, Message], Read]
 
-_STARS = b"***"
 
-
-class CodexTurn:
-    """Listens while a turn runs.
-
-    `ended` is set as soon as the agent has said how the turn ended. The secret of the account is
-    starred out of a line before anybody sees it.
-    """
+class CodexTurn(Listening):
+    """Listens to codex, by the fold of its transport, and to what the provider says of quota."""
 
     def __init__(self, sink: FrameSink, fold: Fold, clock: Clock, garbage: int = 0) -> None:
+        super().__init__(sink, clock, garbage)
         self.reading = Reading()
-        self.ended = asyncio.Event()
-        self.retry_at: datetime | None = None
-        self.ran_commands = False
-        self._sink = sink
         self._fold = fold
-        self._clock = clock
-        self._secret = b""
-        self._watch: Watch | None = None
-        self._garbage = garbage
         self._quota_observed = False
 
-    def lending(self, base_url: str, secret: str) -> Lending:
-        """The account as it is lent for this turn."""
-        self._secret = secret.encode()
+    @property
+    def has_ended(self) -> bool:
+        return self.reading.ended is not None
+
+    def outcome(self, ending: Ending) -> Outcome:
+        return outcome_of(self.reading, attrs.evolve(ending, retry_at=self.retry_at))
+
+    def _lent(self, base_url: str, secret: str) -> Lending:
         return Lending(base_url=base_url, secret=secret, observe=self._observe)
 
-    def watched_by(self, watch: Watch) -> None:
-        self._watch = watch
+    def _is_progress(self, message: Message) -> bool:
+        return is_progress(message)
 
-    def heard(self, line: bytes, message: Message | None) -> None:
-        """Takes one line of the agent, and the object in it."""
-        if self._secret and self._secret in line:
-            line = line.replace(self._secret, _STARS)
-            message = message_of(line)
-        self._sink.raw(line)
-        if message is None:
-            self._garbage += 1
-            return
-        if self._watch is not None and is_progress(message):
-            self._watch.progress()
+    def _take(self, message: Message) -> None:
         self.reading, frames = self._fold(self.reading, message)
-        for frame in frames:
-            if not (self._quota_observed and isinstance(frame, QuotaSeen)):
-                self.say(frame)
-        if self.reading.ended is not None:
-            self.ended.set()
-
-    def say(self, frame: Frame) -> None:
-        """Passes a frame on."""
-        if isinstance(frame, ToolStarted):
-            self.ran_commands = True
-        self._sink.frame(frame)
-
-    def complain(self) -> None:
-        """Says how many lines were no protocol, if any were."""
-        if self._garbage:
-            self.say(Warned(f"ignored {self._garbage} lines that are no JSON objects"))
+        observed = self._quota_observed
+        self._say_all(each for each in frames if not (observed and isinstance(each, QuotaSeen)))
+        if self.has_ended:
+            self.decided.set()
 
     def _observe(self, status: int, headers: Mapping[str, str]) -> None:
         """What the server says of its quota is more exact than codex's rounding of it."""

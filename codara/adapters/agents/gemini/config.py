@@ -3,30 +3,15 @@
 import json
 from pathlib import Path
 
-import attrs
-
 SETTINGS_FILE = ".gemini/settings.json"
 INSTRUCTIONS_FILE = ".gemini/CODARA.md"
 DEFAULT_BASE_URL = "https://generativelanguage.googleapis.com"
-REMEDY = "install it with `npm install --no-save --prefix agents`"
 TESTED = "0.61"
 """The versions that the tests run: those which begin so."""
 
 _ATTEMPTS = 2
+_AS_TEXT = "The message:\n"
 _QUIET = ("--skip-trust", "--approval-mode", "yolo", "-m")
-
-
-@attrs.frozen(kw_only=True)
-class GeminiSettings:
-    """What the gateway's configuration says about gemini."""
-
-    binary: str = "gemini"
-    default_model: str | None = None
-    base_url: str = DEFAULT_BASE_URL
-    transport: str = "auto"
-    max_processes: int = 8
-    idle_seconds: float = 600.0
-    allow_hosts: tuple[str, ...] = ()
 
 
 def settings_json() -> str:
@@ -78,3 +63,8 @@ def turn_arguments(model: str, session_id: str | None) -> tuple[str, ...]:
     """One turn per process; the prompt comes on standard input."""
     resume = ("--resume", session_id) if session_id else ()
     return (*_QUIET, model, "-o", "stream-json", *resume)
+
+
+def spoken(prompt: str, commands: tuple[str, ...]) -> str:
+    """The prompt as gemini has to hear it: what would be a command of its own is marked."""
+    return _AS_TEXT + prompt if prompt.lstrip().startswith(commands) else prompt

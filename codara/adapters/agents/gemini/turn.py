@@ -1,51 +1,54 @@
-"""One turn under way: what the agent writes becomes frames, and the turn's state moves on."""
+"""A turn of gemini under way."""
 
-import asyncio
 from collections.abc import Callable
 
 import attrs
 
-from codara.adapters.agents.gemini.outcome import Ending
-from codara.adapters.agents.gemini.parse import Message, is_progress
+from codara.adapters.agents.ending import Ending
+from codara.adapters.agents.gemini.outcome import Overheard, outcome_of
+from codara.adapters.agents.gemini.parse import is_progress
 from codara.adapters.agents.gemini.reading import Read, Reading, begin_again
 from codara.adapters.agents.gemini.wire import Answer, Wire
-from codara.adapters.agents.lines import message_of
-from codara.adapters.agents.watch import Watch
+from codara.adapters.agents.lines import Message
+from codara.adapters.agents.listening import Listening
 from codara.adapters.jail.spec import Lending
-from codara.application.ports.agents import FrameSink
-from codara.application.ports.frames import Frame, RetryNotice, ToolStarted, UsageSeen, Warned
+from codara.application.ports.agents import FrameSink, Outcome
+from codara.application.ports.frames import RetryNotice, UsageSeen
 from codara.clock import Clock
 
 Fold = Callable[[Reading, Message], Read]
 
-_STARS = b"***"
 
+class GeminiTurn(Listening):
+    """Listens to gemini, by the fold of its transport, and to what the provider answers it.
 
-class GeminiTurn:
-    """Listens while a turn runs, to the agent and to what the provider answers it.
-
-    `ended` is set as soon as the agent has said how the turn ended, `ready` when it offers its
-    commands. The secret of the account is starred out of a line before anybody sees it.
+    `dropped` counts the messages about what was before this turn.
     """
 
     def __init__(self, sink: FrameSink, fold: Fold, clock: Clock, garbage: int = 0) -> None:
+        super().__init__(sink, clock, garbage)
         self.reading = Reading()
-        self.ended = asyncio.Event()
-        self.ran_tools = False
         self.dropped = 0
-        self._sink = sink
         self._fold = fold
-        self._secret = b""
-        self._watch: Watch | None = None
-        self._garbage = garbage
         self._used: UsageSeen | None = None
         self._wire = Wire(
             clock, answering=self._answering, refusing=self._refusing, moving=self._moving
         )
 
-    def lending(self, base_url: str, secret: str) -> Lending:
-        """The account as it is lent for this turn."""
-        self._secret = secret.encode()
+    @property
+    def has_ended(self) -> bool:
+        return self.reading.ended is not None
+
+    def outcome(self, ending: Ending) -> Outcome:
+        overheard = Overheard(answer=self._wire.last, refused=self._wire.refused)
+        return outcome_of(self.reading, ending, overheard)
+
+    def complain(self) -> None:
+        """Says the last of the usage, too."""
+        self._tell_usage()
+        super().complain()
+
+    def _lent(self, base_url: str, secret: str) -> Lending:
         return Lending(
             base_url=base_url,
             secret=secret,
@@ -54,47 +57,21 @@ class GeminiTurn:
             listen=self._wire.listen,
         )
 
-    def watched_by(self, watch: Watch) -> None:
-        self._watch = watch
+    def _is_progress(self, message: Message) -> bool:
+        return is_progress(message)
 
-    def overhear(self, ending: Ending) -> Ending:
-        """The ending with what the provider said."""
-        wire = self._wire
-        return attrs.evolve(ending, overheard=True, answer=wire.last, refused=wire.refused)
+    def _is_stale(self, message: Message) -> bool:
+        stale = self.reading.deaf and "method" in message
+        self.dropped += stale
+        return stale
 
-    def heard(self, line: bytes, message: Message | None) -> None:
-        """Takes one line of the agent, and the object in it."""
-        if self._secret and self._secret in line:
-            line = line.replace(self._secret, _STARS)
-            message = message_of(line)
-        if self.reading.deaf and message is not None and "method" in message:
-            self.dropped += 1
-            return
-        self._sink.raw(line)
-        if message is None:
-            self._garbage += 1
-            return
-        if is_progress(message):
-            self._moving()
+    def _take(self, message: Message) -> None:
         self.reading, frames = self._fold(self.reading, message)
         self._tell_usage()
-        for frame in frames:
-            if not (self._used is not None and isinstance(frame, UsageSeen)):
-                self.say(frame)
-        if self.reading.ended is not None:
-            self.ended.set()
-
-    def say(self, frame: Frame) -> None:
-        """Passes a frame on."""
-        if isinstance(frame, ToolStarted):
-            self.ran_tools = True
-        self._sink.frame(frame)
-
-    def complain(self) -> None:
-        """Says how many lines were no protocol, if any were; and the last of the usage."""
-        self._tell_usage()
-        if self._garbage:
-            self.say(Warned(f"ignored {self._garbage} lines that are no JSON objects"))
+        told = self._used is not None
+        self._say_all(each for each in frames if not (told and isinstance(each, UsageSeen)))
+        if self.has_ended:
+            self.decided.set()
 
     def _answering(self, unfinished: Answer | None) -> None:
         """From now on the agent speaks of this turn; after a cut it may say the same again."""
@@ -107,10 +84,6 @@ class GeminiTurn:
     def _refusing(self, status: int) -> None:
         self.reading = attrs.evolve(self.reading, deaf=False)
         self.say(RetryNotice(f"the provider answered {status}"))
-
-    def _moving(self) -> None:
-        if self._watch is not None:
-            self._watch.progress()
 
     def _tell_usage(self) -> None:
         """What the provider counts is more exact than what gemini tells of it."""

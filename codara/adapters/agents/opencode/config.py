@@ -12,7 +12,6 @@ import attrs
 from codara.adapters.agents.programs import package_folder
 
 DEFAULT_BASE_URL = "https://opencode.ai/zen/v1"
-REMEDY = "install it with `npm install --no-save --prefix agents`"
 TESTED = "1.18"
 """The versions that the tests run: those which begin so."""
 INSTRUCTIONS_FILE = ".codara/instructions.md"
@@ -30,19 +29,6 @@ _QUIET = (
     "OPENCODE_DISABLE_LSP_DOWNLOAD",
     "OPENCODE_DISABLE_PROJECT_CONFIG",
 )
-
-
-@attrs.frozen(kw_only=True)
-class OpencodeSettings:
-    """What the gateway's configuration says about opencode."""
-
-    binary: str = "opencode"
-    default_model: str | None = None
-    base_url: str = DEFAULT_BASE_URL
-    transport: str = "auto"
-    max_processes: int = 8
-    idle_seconds: float = 600.0
-    allow_hosts: tuple[str, ...] = ()
 
 
 @attrs.frozen

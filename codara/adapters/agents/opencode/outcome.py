@@ -1,10 +1,8 @@
 """How an opencode turn ended: by its word, its exit, its session and what we did to it."""
 
 import re
-from datetime import datetime
 
-import attrs
-
+from codara.adapters.agents.ending import Ending, Verdict
 from codara.adapters.agents.opencode.causes import INTERRUPTED, cause_of
 from codara.adapters.agents.opencode.reading import Reading
 from codara.application.ports.agents import Outcome
@@ -15,24 +13,6 @@ _CUT = {
     "content-filter": "the provider cut the answer off",
     "tool-calls": "the agent ended in the middle of its work",
 }
-
-
-@attrs.frozen(kw_only=True)
-class Ending:
-    """What is known besides the agent's events.
-
-    `expected` is the session that was asked for, None for a fresh one. `exit_code` is None while
-    the process lives. `stopped` is our own reason for ending the turn. `retry_at` is when the
-    provider said to come back.
-    """
-
-    expected: str | None = None
-    exit_code: int | None = None
-    stderr: str = ""
-    stopped: str | None = None
-    message: str = ""
-    retry_at: datetime | None = None
-    jailed: bool = True
 
 
 def outcome_of(reading: Reading, ending: Ending) -> Outcome:
@@ -49,7 +29,7 @@ def outcome_of(reading: Reading, ending: Ending) -> Outcome:
     )
 
 
-def _verdict(reading: Reading, ending: Ending) -> tuple[str, str | None, str]:
+def _verdict(reading: Reading, ending: Ending) -> Verdict:
     if ending.stopped is not None:
         return "failed", ending.stopped, ending.message
     if reading.failure is not None:
@@ -68,14 +48,12 @@ def _verdict(reading: Reading, ending: Ending) -> tuple[str, str | None, str]:
     return "completed", None, ""
 
 
-def _failed(cause: str, message: str) -> tuple[str, str | None, str]:
+def _failed(cause: str, message: str) -> Verdict:
     return (INTERRUPTED, None, message) if cause == INTERRUPTED else ("failed", cause, message)
 
 
-def _without_a_word(ending: Ending) -> tuple[str, str | None, str]:
+def _without_a_word(ending: Ending) -> Verdict:
     stderr = _COLOURS.sub("", ending.stderr)
     if stderr and cause_of(stderr) == "unknown_session":
         return "failed", "unknown_session", stderr
-    code = "" if ending.exit_code is None else f" (exit code {ending.exit_code})"
-    told = f": {stderr}" if stderr else ""
-    return "failed", "crashed", f"the agent ended in the middle of the turn{code}{told}"
+    return ending.died(stderr)

@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 
+from codara.adapters.agents.answers import Gone, Refused
 from codara.adapters.agents.lines import CHUNK, Lines, LineTooLong
 from codara.adapters.jail.jail import Jail
 from codara.errors import JailUnavailable
@@ -18,19 +19,6 @@ _WAYS = 16
 _FEWEST = 4
 _CONNECT_SECONDS = 5.0
 _DATA = b"data: "
-_UNKNOWN = (400, 404)
-
-
-class Refused(Exception):
-    """opencode answered a request with an HTTP error; `missing` if it cannot know such a thing."""
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(f"opencode answered {status}: {text[:500]}")
-        self.missing = status in _UNKNOWN
-
-
-class Unreachable(Exception):
-    """opencode does not answer any more."""
 
 
 class Wire:
@@ -48,12 +36,12 @@ class Wire:
         )
 
     async def refill(self) -> None:
-        """Sees to it that a turn has sockets enough; Unreachable if the jail has gone."""
+        """Sees to it that a turn has sockets enough; Gone if the jail has gone."""
         if len(self._ways) < _FEWEST:
             try:
                 self._ways.extend(await self._jail.ways_in(_WAYS))
             except JailUnavailable as gone:
-                raise Unreachable(str(gone)) from gone
+                raise Gone(str(gone)) from gone
 
     async def close(self) -> None:
         """Gives all sockets back; harmless when done twice."""
@@ -62,36 +50,36 @@ class Wire:
             self._ways.pop().close()
 
     async def get(self, path: str) -> Any:
-        """The JSON at a path; Refused or Unreachable."""
+        """The JSON at a path; Refused or Gone."""
         return await self._request("GET", path, None)
 
     async def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """The JSON answer to a POST, however long it takes; Refused or Unreachable."""
+        """The JSON answer to a POST, however long it takes; Refused or Gone."""
         return await self._request("POST", path, body)
 
     async def events(self) -> AsyncIterator[bytes]:
-        """The events as they come, each as its JSON text; Unreachable if they cannot be had."""
+        """The events as they come, each as its JSON text; Gone if they cannot be had."""
         lines = Lines()
         try:
             async with self._session.get(self._base + "/event") as answer:
                 if answer.status != 200:
-                    raise Unreachable
+                    raise Gone
                 while chunk := await answer.content.read(CHUNK):
                     for line in lines.feed(chunk):
                         if line.startswith(_DATA):
                             yield line.removeprefix(_DATA)
         except (aiohttp.ClientError, TimeoutError, OSError, LineTooLong) as lost:
-            raise Unreachable(str(lost)) from lost
+            raise Gone(str(lost)) from lost
 
     async def _request(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
         try:
             async with self._session.request(method, self._base + path, json=body) as answer:
                 text = await answer.text(errors="replace")
                 if answer.status >= 400:
-                    raise Refused(answer.status, text)
+                    raise Refused(f"opencode answered {answer.status}: {text[:500]}", answer.status)
                 return json.loads(text) if text else None
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as lost:
-            raise Unreachable(str(lost)) from lost
+            raise Gone(str(lost)) from lost
 
     def _way(self, _: object) -> socket.socket:
         if not self._ways:

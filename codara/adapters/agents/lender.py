@@ -2,7 +2,7 @@
 
 import attrs
 
-from codara.adapters.agents.codex.turn import CodexTurn
+from codara.adapters.agents.listening import Listening
 from codara.adapters.jail.spec import Lending
 from codara.application.ports.agents import AgentTurn
 from codara.application.ports.secrets import Vault
@@ -15,7 +15,7 @@ class Lender:
     vault: Vault
     base_url: str
 
-    async def lend(self, turn: AgentTurn, current: CodexTurn) -> Lending:
+    async def lend(self, turn: AgentTurn, current: Listening) -> Lending:
         """The lending of the turn's account; NotFound if it has no credential."""
         credential = await self.vault.credential(turn.account_id)
         return current.lending(self.base_url, credential.decode("utf-8").strip())

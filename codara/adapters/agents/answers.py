@@ -1,0 +1,13 @@
+"""How an agent's program can fail to answer what it is asked, by whatever protocol."""
+
+
+class Refused(Exception):
+    """It said no; `code` is its number for why, where it gave one."""
+
+    def __init__(self, message: str, code: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Gone(Exception):
+    """It ended, or cannot be reached any more."""

@@ -1,0 +1,52 @@
+"""The end of a turn, as it looks from outside the agent."""
+
+from datetime import datetime
+from typing import Self
+
+import attrs
+
+from codara.adapters.agents.output import Exit
+
+PATIENCE = {
+    "stalled": "the agent made no progress",
+    "timeout": "the turn took longer than it may",
+}
+
+Verdict = tuple[str, str | None, str]
+"""Status, cause and message of an outcome."""
+
+
+@attrs.frozen(kw_only=True)
+class Ending:
+    """What is known besides the agent's lines.
+
+    `expected` is the thread that was asked for, None for a fresh one. `exit_code` is None while
+    the process lives. `stopped` is our own reason for ending the turn: stalled, timeout, protocol
+    or the cause of what made it vain. `retry_at` is when the provider said to come back.
+    """
+
+    expected: str | None = None
+    exit_code: int | None = None
+    stderr: str = ""
+    stopped: str | None = None
+    message: str = ""
+    retry_at: datetime | None = None
+    jailed: bool = True
+
+    def impatient(self, reason: str) -> Self:
+        """Our patience ended: `stalled` or `timeout`."""
+        return attrs.evolve(self, stopped=reason, message=PATIENCE[reason])
+
+    def exited(self, found: Exit) -> Self:
+        """The process ended; that says nothing new about a turn that we stopped."""
+        if self.stopped is not None:
+            return self
+        if found.too_long:
+            return attrs.evolve(self, stopped="protocol", message="a line without end")
+        return attrs.evolve(self, exit_code=found.code, stderr=found.stderr)
+
+    def died(self, told: str) -> Verdict:
+        """The verdict on a process that ended without a word on the turn."""
+        code = "" if self.exit_code is None else f" (exit code {self.exit_code})"
+        why = f": {told}" if told else ""
+        return "failed", "crashed", f"the agent ended in the middle of the turn{code}{why}"

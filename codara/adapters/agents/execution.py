@@ -1,0 +1,97 @@
+"""The fall-back of every runtime: one process per turn, the prompt on its standard input."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from typing import Generic, TypeVar
+
+import attrs
+
+from codara.adapters.agents.ending import Ending
+from codara.adapters.agents.lender import Lender
+from codara.adapters.agents.listening import FRESH_THREAD, Listening
+from codara.adapters.agents.output import Exit, Output
+from codara.adapters.agents.watch import Watch, to_the_end
+from codara.adapters.jail.jail import Jail
+from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
+from codara.application.ports.frames import Warned
+from codara.clock import Clock
+
+L = TypeVar("L", bound=Listening)
+
+
+class Execution(ABC, Generic[L]):
+    """A session that holds no process between its turns."""
+
+    keeps = False
+
+    def __init__(self, *, lender: Lender, clock: Clock) -> None:
+        self._lender = lender
+        self._clock = clock
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def serves(self, turn: AgentTurn) -> bool:
+        return False
+
+    async def run(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
+        """One process; a second one in a fresh thread where the first knew no such thread."""
+        outcome = await self._once(turn, sink, turn.backend_id)
+        if outcome.cause == "unknown_session" and outcome.backend_id is None:
+            sink.frame(Warned(FRESH_THREAD))
+            again = attrs.evolve(turn, prompt=turn.fresh_prompt)
+            outcome = await self._once(again, sink, None)
+        return outcome
+
+    async def close(self) -> None:
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+    @abstractmethod
+    async def _launch(self, turn: AgentTurn, known: str | None) -> tuple[Jail, str | None]:
+        """A process that goes on with the thread `known`, or None: a fresh one.
+
+        Gives the thread it has to report, where that is known.
+        """
+
+    @abstractmethod
+    async def _listening(self, turn: AgentTurn, sink: FrameSink, known: str | None) -> L:
+        """Listens to the process of a turn."""
+
+    def _prompt(self, text: str) -> str:
+        """The prompt as it has to stand on the standard input."""
+        return text
+
+    async def _exit(self, output: Output, current: L, jail: Jail) -> Exit:
+        """Waits until the process has ended."""
+        return await output.ended()
+
+    async def _over(self, turn: AgentTurn, current: L) -> None:
+        """The process is gone."""
+
+    async def _once(self, turn: AgentTurn, sink: FrameSink, known: str | None) -> Outcome:
+        current = await self._listening(turn, sink, known)
+        jail, expected = await self._launch(turn, known)
+        try:
+            ending = await self._ending(turn, current, jail)
+        finally:
+            await to_the_end(jail.close(grace=0))
+        current.complain()
+        await self._over(turn, current)
+        return current.outcome(attrs.evolve(ending, expected=expected))
+
+    async def _ending(self, turn: AgentTurn, current: L, jail: Jail) -> Ending:
+        ending = Ending(jailed=jail.jailed)
+        jail.broker.lend(await self._lender.lend(turn, current))
+        output = Output(jail, current.heard)
+        watch = Watch(turn, self._clock)
+        try:
+            async with watch:
+                current.watched_by(watch)
+                jail.stdin.write(self._prompt(turn.prompt).encode("utf-8", "replace"))
+                jail.stdin.close()
+                return ending.exited(await self._exit(output, current, jail))
+        except TimeoutError:
+            await jail.kill(watch.reason)
+            return ending.impatient(watch.reason)
+        except asyncio.CancelledError:
+            await to_the_end(jail.kill("cancelled"))
+            raise

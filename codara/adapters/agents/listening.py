@@ -1,0 +1,105 @@
+"""One turn under way: what the agent writes becomes frames, and the turn's state moves on."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from datetime import datetime
+
+from codara.adapters.agents.ending import Ending
+from codara.adapters.agents.lines import Message, message_of
+from codara.adapters.agents.watch import Watch
+from codara.adapters.jail.spec import Lending
+from codara.application.ports.agents import FrameSink, Outcome
+from codara.application.ports.frames import Frame, ToolStarted, Warned
+from codara.clock import Clock
+
+FRESH_THREAD = "fresh_thread"
+"""The warning that the agent had lost the thread and began another one."""
+
+_STARS = b"***"
+
+
+class Listening(ABC):
+    """Listens while a turn runs.
+
+    `decided` is set as soon as nothing more of the agent is awaited. `retry_at` is when the
+    provider said to come back. The account's secret is starred out of a line before anybody sees
+    it.
+    """
+
+    def __init__(self, sink: FrameSink, clock: Clock, garbage: int = 0) -> None:
+        self.decided = asyncio.Event()
+        self.retry_at: datetime | None = None
+        self.ran_tools = False
+        self._sink = sink
+        self._clock = clock
+        self._secret = b""
+        self._watch: Watch | None = None
+        self._garbage = garbage
+
+    def lending(self, base_url: str, secret: str) -> Lending:
+        """The account as it is lent for this turn."""
+        self._secret = secret.encode()
+        return self._lent(base_url, secret)
+
+    def watched_by(self, watch: Watch) -> None:
+        self._watch = watch
+
+    def heard(self, line: bytes, message: Message | None) -> None:
+        """Takes one line of the agent, and the object in it."""
+        if self._secret and self._secret in line:
+            line = line.replace(self._secret, _STARS)
+            message = message_of(line)
+        if message is not None and self._is_stale(message):
+            return
+        self._sink.raw(line)
+        if message is None:
+            self._garbage += 1
+            return
+        if self._is_progress(message):
+            self._moving()
+        self._take(message)
+
+    def say(self, frame: Frame) -> None:
+        """Passes a frame on."""
+        if isinstance(frame, ToolStarted):
+            self.ran_tools = True
+        self._sink.frame(frame)
+
+    def complain(self) -> None:
+        """Says how many lines were no protocol, if any were."""
+        if self._garbage:
+            self.say(Warned(f"ignored {self._garbage} lines that are no JSON objects"))
+
+    @property
+    @abstractmethod
+    def has_ended(self) -> bool:
+        """Whether the agent has said how the turn ended."""
+
+    @abstractmethod
+    def outcome(self, ending: Ending) -> Outcome:
+        """How it ended, by the agent's lines, by what the provider said, and by `ending`."""
+
+    @abstractmethod
+    def _lent(self, base_url: str, secret: str) -> Lending:
+        """How this provider is shown who asks."""
+
+    @abstractmethod
+    def _is_progress(self, message: Message) -> bool:
+        """Whether the agent got on; notices of a retry are no progress."""
+
+    @abstractmethod
+    def _take(self, message: Message) -> None:
+        """Folds one message of this turn."""
+
+    def _is_stale(self, _: Message) -> bool:
+        """Whether a message belongs to what was before this turn."""
+        return False
+
+    def _moving(self) -> None:
+        if self._watch is not None:
+            self._watch.progress()
+
+    def _say_all(self, frames: Iterable[Frame]) -> None:
+        for frame in frames:
+            self.say(frame)

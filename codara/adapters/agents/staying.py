@@ -1,0 +1,203 @@
+"""What all agents that stay have in common: one process in a home, one turn at a time."""
+
+import asyncio
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
+
+import attrs
+
+from codara.adapters.agents.answers import Gone, Refused
+from codara.adapters.agents.ending import Ending
+from codara.adapters.agents.leftovers import left_running
+from codara.adapters.agents.lender import Lender
+from codara.adapters.agents.lines import Message
+from codara.adapters.agents.listening import Listening
+from codara.adapters.agents.output import Exit
+from codara.adapters.agents.watch import Watch, to_the_end
+from codara.adapters.jail.jail import Jail
+from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
+from codara.clock import Clock
+from codara.errors import AgentFailed
+
+INTERRUPT_SECONDS = 2.0
+CLOSE_SECONDS = 1.0
+
+_JAILERS = ("bwrap", "prlimit")
+_COMM_LENGTH = 15
+_STDERR_SHOWN = 2000
+
+L = TypeVar("L", bound=Listening)
+
+
+class Channel(Protocol):
+    """What the agent writes, as long as it lives."""
+
+    @property
+    def alive(self) -> bool: ...
+
+    async def ended(self) -> Exit:
+        """Waits for the end; cancelling the wait does no harm."""
+
+    def when_ended(self, call: Callable[[], None]) -> None: ...
+
+
+class Staying(ABC, Generic[L]):
+    """The session of one home; whoever started it calls `close`.
+
+    `own` are the names its processes begin with; whatever else runs after a turn was left by it.
+    """
+
+    keeps = True
+    _channel: Channel
+
+    def __init__(
+        self, jail: Jail, turn: AgentTurn, *, own: tuple[str, ...], lender: Lender, clock: Clock
+    ) -> None:
+        self._jail = jail
+        self._folder, self._read_only = turn.folder, turn.read_only
+        self._own = (*_JAILERS, *(name[:_COMM_LENGTH] for name in own))
+        self._lender = lender
+        self._clock = clock
+        self._turn: L | None = None
+        self._garbage = 0
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def serves(self, turn: AgentTurn) -> bool:
+        return (turn.folder, turn.read_only) == (self._folder, self._read_only)
+
+    async def run(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
+        current = self._listening(sink, self._garbage)
+        self._turn, self._garbage = current, 0
+        try:
+            self._jail.broker.lend(await self._lender.lend(turn, current))
+            ending = await self._ending(turn, current)
+        finally:
+            self._turn = None
+            self._jail.broker.withdraw()
+            await self._after(current)
+        current.complain()
+        return current.outcome(ending)
+
+    async def close(self) -> None:
+        await self._jail.close(CLOSE_SECONDS)
+        await self._channel.ended()
+
+    @abstractmethod
+    def _listening(self, sink: FrameSink, garbage: int) -> L:
+        """Listens to the next turn."""
+
+    @abstractmethod
+    async def _converse(self, turn: AgentTurn, current: L) -> str:
+        """The turn, by the agent's protocol; gives the thread it had to go on in.
+
+        Raises Refused or Gone.
+        """
+
+    @abstractmethod
+    async def _interrupt(self, current: L) -> None:
+        """Asks the agent to end its turn and waits until it has; Refused or Gone."""
+
+    def _heeds(self, current: L, reason: str) -> bool:
+        """Whether an interrupt is worth a try."""
+        return reason != "stalled"
+
+    def _refused(self, turn: AgentTurn, current: L, refused: Refused, ending: Ending) -> Ending:
+        """The agent refused what the turn needs."""
+        return attrs.evolve(ending, stopped="protocol", message=str(refused))
+
+    def _vain(self, current: L) -> str:
+        """Why the agent has to be stopped although it goes on; empty if it has not."""
+        return ""
+
+    def _left(self, current: L) -> bool:
+        """Whether something the turn started still runs. Blocks for some milliseconds."""
+        return bool(left_running(self._jail.inner_pid, self._own))
+
+    async def _after(self, current: L) -> None:
+        """The turn is over, one way or another."""
+
+    async def _ending(self, turn: AgentTurn, current: L) -> Ending:
+        ending = Ending(jailed=self._jail.jailed)
+        watch = Watch(turn, self._clock)
+        try:
+            async with watch:
+                current.watched_by(watch)
+                ending = attrs.evolve(ending, expected=await self._converse(turn, current))
+        except TimeoutError:
+            ending = ending.impatient(watch.reason)
+        except Refused as refused:
+            ending = self._refused(turn, current, refused, ending)
+        except Gone:
+            await to_the_end(self._bury())
+        except asyncio.CancelledError:
+            await to_the_end(self._stop(current, "cancelled"))
+            raise
+        if ending.stopped in ("stalled", "timeout"):
+            await to_the_end(self._stop(current, ending.stopped))
+        elif why := self._vain(current):
+            await to_the_end(self._stop(current, why))
+        await to_the_end(self._tidy(current))
+        if self._channel.alive or ending.stopped is not None or current.has_ended:
+            return ending
+        return ending.exited(await self._channel.ended())
+
+    async def _stop(self, current: L, reason: str) -> None:
+        """By its protocol first; an agent that does not heed it is killed."""
+        if not self._heeds(current, reason):
+            await self._kill(reason)
+            return
+        try:
+            async with asyncio.timeout(INTERRUPT_SECONDS):
+                await self._interrupt(current)
+        except (TimeoutError, Gone, Refused):
+            await self._kill(reason)
+        await self._tidy(current)
+
+    async def _tidy(self, current: L) -> None:
+        """A turn ends with everything it started: what still runs could write to the workspace."""
+        if not self._channel.alive or not current.ran_tools:
+            return
+        if await asyncio.to_thread(self._left, current):
+            await self._leave("a tool outlived its turn")
+
+    async def _leave(self, reason: str) -> None:
+        """Ends the agent between two turns."""
+        await self._kill(reason)
+
+    async def _bury(self) -> None:
+        """What does not answer any more is ending; if not, it is ended."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._channel.ended()
+        if self._channel.alive:
+            await self._kill("it does not answer")
+
+    async def _kill(self, reason: str) -> None:
+        await self._jail.kill(reason)
+        await self._channel.ended()
+
+    def _hear(self, channel: Channel) -> None:
+        """From now on the agent is heard through this channel."""
+        self._channel = channel
+        channel.when_ended(self._over)
+
+    def _heard(self, line: bytes, message: Message | None) -> None:
+        if self._turn is not None:
+            self._turn.heard(line, message)
+        elif message is None:
+            self._garbage += 1
+
+    def _over(self) -> None:
+        if not self.ended.done():
+            self.ended.set_result(None)
+        if self._turn is not None:
+            self._turn.decided.set()
+
+    def _last_words(self) -> str:
+        return self._jail.stderr()[-_STDERR_SHOWN:].decode("utf-8", "replace").strip()
+
+    def _not_started(self, what: str, error: Exception) -> AgentFailed:
+        text = f"{what} did not start: {self._last_words() or repr(error)}"
+        return AgentFailed(text, cause="crashed")
