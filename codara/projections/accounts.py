@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import ClassVar
 
 import attrs
+import orjson
 
 from codara.clock import Clock
 from codara.events.account import (
@@ -24,6 +25,7 @@ from codara.projections.base import (
     moment_or_none,
     sealed,
 )
+from codara.projections.headroom import headroom
 from codara.projections.queries import Page, Reader, Row, equal, from_json, opened
 
 _REGISTERED = """
@@ -42,7 +44,7 @@ WHERE account_id = ?
 """
 _REMOVED = "DELETE FROM accounts WHERE account_id = ?"
 _QUOTA = """
-UPDATE accounts SET windows = ?, headroom = ?, quota_source = ?, quota_at = ?, position = ?
+UPDATE accounts SET windows = ?, quota_source = ?, quota_at = ?, position = ?
 WHERE account_id = ?
 """
 _USED = """
@@ -54,7 +56,7 @@ class AccountsProjection:
     """One row a registered account; a removed one leaves none."""
 
     name: ClassVar[str] = "accounts"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     topics: ClassVar[frozenset[str]] = frozenset(
         event.name
         for event in (
@@ -72,7 +74,7 @@ class AccountsProjection:
         opened INTEGER PRIMARY KEY, account_id TEXT NOT NULL UNIQUE, provider TEXT NOT NULL,
         auth_type TEXT NOT NULL, label TEXT, status TEXT NOT NULL DEFAULT 'ready', cause TEXT,
         until TEXT, evidence TEXT, cli_primary INTEGER NOT NULL DEFAULT 0, fingerprint TEXT,
-        windows TEXT, headroom REAL, quota_source TEXT, quota_at TEXT, last_used_at TEXT,
+        windows TEXT, quota_source TEXT, quota_at TEXT, last_used_at TEXT,
         turns INTEGER NOT NULL DEFAULT 0, created_at TEXT NOT NULL, updated_at TEXT NOT NULL,
         position INTEGER NOT NULL
     ) STRICT;
@@ -84,7 +86,7 @@ class AccountsProjection:
             case TurnStarted() | AccountChanged():
                 yield _USED, (at, position, event.account_chosen.account_id)
             case QuotaObserved():
-                seen = (as_json(event.windows), _headroom(event), event.source, at)
+                seen = (as_json(event.windows), event.source, at)
                 yield _QUOTA, (*seen, position, event.account_id)
             case HealthChanged():
                 why = (event.cause, moment_or_none(event.until), sealed(event.evidence))
@@ -98,11 +100,6 @@ class AccountsProjection:
                 yield _REMOVED, (event.account_id,)
 
 
-def _headroom(event: QuotaObserved) -> float | None:
-    used = [window.used_percent for window in event.windows if window.used_percent is not None]
-    return 100.0 - max(used) if used else None
-
-
 _OVER = "status IN ('cooldown', 'exhausted') AND until <= ?1"
 _LISTED = f"""
 * FROM (
@@ -111,7 +108,7 @@ _LISTED = f"""
         CASE WHEN {_OVER} THEN NULL ELSE cause END AS cause,
         CASE WHEN {_OVER} THEN NULL ELSE until END AS until,
         CASE WHEN {_OVER} THEN NULL ELSE evidence END AS evidence,
-        cli_primary, fingerprint, windows, headroom, quota_source, quota_at, last_used_at, turns,
+        cli_primary, fingerprint, windows, quota_source, quota_at, last_used_at, turns,
         created_at, updated_at, position
     FROM accounts
 )
@@ -170,7 +167,7 @@ class Accounts:
         rows = await self.reader.rows(
             f"SELECT {_LISTED} WHERE provider = ?2 ORDER BY opened", (*self._now(), provider)
         )
-        return [_standing(row) for row in rows]
+        return [self._standing(row) for row in rows]
 
     def _now(self) -> tuple[str]:
         return (moment(self.clock()),)
@@ -178,19 +175,24 @@ class Accounts:
     def _item(self, row: Row) -> Row:
         item = from_json(opened(self.log, row, ("label", "evidence")), {"windows": None})
         del item["opened"]
-        return item | {"cli_primary": bool(row["cli_primary"])}
+        return item | {"headroom": self._headroom(row), "cli_primary": bool(row["cli_primary"])}
 
+    def _standing(self, row: Row) -> Standing:
+        return Standing(
+            account_id=row["account_id"],
+            provider=row["provider"],
+            status=row["status"],
+            until=_time(row["until"]),
+            headroom=self._headroom(row),
+            last_used_at=_time(row["last_used_at"]),
+            primary=bool(row["cli_primary"]),
+        )
 
-def _standing(row: Row) -> Standing:
-    return Standing(
-        account_id=row["account_id"],
-        provider=row["provider"],
-        status=row["status"],
-        until=_time(row["until"]),
-        headroom=row["headroom"],
-        last_used_at=_time(row["last_used_at"]),
-        primary=bool(row["cli_primary"]),
-    )
+    def _headroom(self, row: Row) -> float | None:
+        seen_at = _time(row["quota_at"])
+        if seen_at is None:
+            return None
+        return headroom(orjson.loads(row["windows"]), seen_at, self.clock())
 
 
 def _time(text: str | None) -> datetime | None:

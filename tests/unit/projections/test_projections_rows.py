@@ -1,5 +1,8 @@
 """Given events, then what the read models answer."""
 
+from datetime import timedelta
+from typing import Any
+
 import attrs
 import orjson
 import pytest
@@ -23,6 +26,7 @@ from codara.errors import InvalidRequest
 from codara.events import streams
 from codara.events.account import QuotaWindow
 from codara.events.base import Append, Event
+from codara.projections.headroom import UNTOLD
 from tests import given
 
 QUOTA = streams.quota(given.ACCOUNT)
@@ -296,6 +300,28 @@ async def test_headroom_is_what_the_fullest_window_leaves(world: World) -> None:
     account = await world.views.accounts.get(given.ACCOUNT)
     assert account is not None
     assert [window["name"] for window in account["windows"]] == ["5h", "weekly", "unknown"]
+
+
+@pytest.mark.parametrize(
+    ("told", "ends"),
+    [
+        ({"resets_at": given.NOW + timedelta(minutes=5)}, timedelta(minutes=5)),
+        ({"minutes": 300}, timedelta(hours=5)),
+        ({}, UNTOLD),
+    ],
+)
+async def test_a_full_window_is_empty_again_once_it_has_ended(
+    world: World, told: dict[str, Any], ends: timedelta
+) -> None:
+    full = QuotaWindow(
+        **{"name": "5h", "used_percent": 100.0, "minutes": None, "resets_at": None} | told
+    )
+    await world.happen(REGISTERED, {QUOTA: [given.quota_observed(windows=(full,))]})
+    (standing,) = await world.views.accounts.of_provider("codex")
+    assert standing.headroom == 0.0
+    world.clock.move(seconds=ends.total_seconds() + 1)
+    (standing,) = await world.views.accounts.of_provider("codex")
+    assert standing.headroom == 100.0
 
 
 async def test_an_account_was_used_when_a_turn_started_on_it(world: World) -> None:
