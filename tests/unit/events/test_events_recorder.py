@@ -3,6 +3,7 @@
 import importlib
 import sqlite3
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,19 +18,29 @@ from codara.events.recorder import Group, LogDatastore, LogRecorder, PayloadPart
 
 # The shipped tests import a cipher that needs one more package; no recorder uses it.
 sys.modules.setdefault("eventsourcing.cipher", cryptography)
+WAITING_SECONDS = 30.0
+
 shipped = importlib.import_module("eventsourcing.tests.persistence")
 
 
 class OurRecorder:
-    """Gives the shipped test cases a fresh recorder each."""
+    """Gives the shipped test cases a fresh recorder each.
+
+    They do not wait for the threads they stop: a recorder that is closed under one of them takes
+    the whole interpreter down.
+    """
 
     INITIAL_VERSION = 1
 
     def setUp(self) -> None:
         self.folder = TemporaryDirectory()
         self.recorders: list[LogRecorder] = []
+        self.before = set(threading.enumerate())
 
     def tearDown(self) -> None:
+        for thread in set(threading.enumerate()) - self.before:
+            thread.join(WAITING_SECONDS)
+            assert not thread.is_alive()
         for recorder in self.recorders:
             recorder.datastore.close()
         self.folder.cleanup()
