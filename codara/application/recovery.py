@@ -14,7 +14,7 @@ from codara.application.turns import failures, staging
 from codara.application.turns.live import Running
 from codara.application.turns.means import Means
 from codara.application.turns.parcel import Parcel
-from codara.application.turns.remains import Left, diff_fact, left_behind
+from codara.application.turns.remains import diff_fact, left_behind
 from codara.domain import session, turn
 from codara.errors import CodaraError
 from codara.events import streams
@@ -81,7 +81,8 @@ class Recovery:
         frames = await means.spool.read(left.turn_id)
         started = open_turn.started
         running = Running.of(started) if started else None
-        remains = await self._left_behind(left, running) if running else None
+        abandoned = await self._cleared(left)
+        remains = await left_behind(means, abandoned, running, text="") if running else None
         changed = bool(remains and remains.changed)
         end = await self._end(current, open_turn, frames, parcel, changed=changed)
         ask = turn.End(
@@ -97,11 +98,12 @@ class Recovery:
         )
         await means.spool.remove(left.turn_id)
 
-    async def _left_behind(self, left: OpenTurn, running: Running) -> Left:
+    async def _cleared(self, left: OpenTurn) -> Abandoned:
+        """Takes the turn's uploads away: they are put there before it starts."""
         place = await self.means.deciding.state(streams.workspace(left.workspace_id))
-        asked = Abandoned(left.turn_id, left.workspace_id, Path(place.folder))
-        await staging.clear(self.means, left.turn_id, left.workspace_id, asked.folder)
-        return await left_behind(self.means, asked, running, text="")
+        abandoned = Abandoned(left.turn_id, left.workspace_id, Path(place.folder))
+        await staging.clear(self.means, left.turn_id, left.workspace_id, abandoned.folder)
+        return abandoned
 
     async def _end(
         self,

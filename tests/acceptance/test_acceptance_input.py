@@ -1,16 +1,19 @@
 """Pictures and files from the official client to the real CLI in the jail."""
 
+import asyncio
 import base64
 import json
 import struct
 import zlib
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
+from codara.runtimes import PROVIDERS
 from tests.gatewaying import Gateway, gateway
 
 pytestmark = [pytest.mark.cli, pytest.mark.timeout(180)]
@@ -52,6 +55,11 @@ async def uploaded(house: Gateway, text: str, name: str, data: bytes) -> tuple[i
         return answer.status, await answer.json()
 
 
+async def unanswered(house: Gateway, text: str, name: str, data: bytes) -> None:
+    with suppress(aiohttp.ClientError):
+        await uploaded(house, text, name, data)
+
+
 def folder_of(house: Gateway, answer: Any) -> Path:
     [user] = (house.data_dir / "workspaces").iterdir()
     return user / str(answer["codara"]["workspace"])
@@ -78,10 +86,13 @@ async def test_the_model_is_shown_a_picture_once(house: Gateway) -> None:
 
 
 async def test_an_agent_without_eyes_says_so_by_name(tmp_path: Path) -> None:
-    async with gateway(tmp_path, provider='transport = "process"') as house:
-        reply = await house.chat("", messages=with_picture("look"))
-    assert (reply.status, reply.code) == (400, "unsupported_parameter")
-    assert reply.body["error"]["param"] == "messages[0].content[1]"
+    alone = 'transport = "process"'
+    others = "".join(f"[providers.{name}]\n{alone}\n" for name in PROVIDERS if name != "codex")
+    async with gateway(tmp_path, provider=alone, settings=others) as house:
+        for name in PROVIDERS:
+            reply = await house.chat("", messages=with_picture("look"), model=f"uag-{name}")
+            assert (reply.status, reply.code) == (400, "unsupported_parameter")
+            assert reply.body["error"]["param"] == "messages[0].content[1]"
 
 
 async def test_an_uploaded_file_can_be_read_and_leaves_no_trace(house: Gateway) -> None:
@@ -103,6 +114,47 @@ async def test_a_file_uploaded_twice_is_gone_each_time(house: Gateway) -> None:
         status, body = await uploaded(house, text, name, b"x")
         assert status == 200
         assert (folder_of(house, body) / "listed.txt").read_text() == f"{name}\n"
+
+
+async def test_what_an_agent_makes_of_an_upload_shows_and_the_upload_does_not(
+    house: Gateway,
+) -> None:
+    text = "[[shell:echo more >> $(ls .codara/uploads/*/notes.txt)]] [[write:own.txt]] [[text:ok]]"
+    status, body = await uploaded(house, text, "notes.txt", b"what was uploaded\n")
+    assert status == 200
+    assert body["modified_files"] == ["own.txt"]
+    assert "uploaded" not in body["diff"]
+    assert not (folder_of(house, body) / ".codara").exists()
+
+
+async def test_a_file_over_the_limit_reaches_no_workspace(tmp_path: Path) -> None:
+    async with gateway(tmp_path, settings="[workspace]\nmax_file_bytes = 1000\n") as house:
+        status, body = await uploaded(house, "[[text:no]]", "big.bin", bytes(1001))
+        assert (status, body["error"]["code"]) == (413, "body_too_large")
+        assert not list((house.data_dir / "workspaces").rglob("big.bin"))
+        assert not house.models.requests
+        status, _ = await uploaded(house, "[[text:yes]]", "small.bin", bytes(1000))
+        assert status == 200
+
+
+async def test_the_uploads_of_a_gateway_that_died_are_gone_after_its_next_start(
+    house: Gateway,
+) -> None:
+    text = "[[write:half.txt=1]] [[shell:sleep 30]]"
+    turn = asyncio.create_task(unanswered(house, text, "notes.txt", b"x"))
+    workspaces = house.data_dir / "workspaces"
+    async with asyncio.timeout(60):
+        while not list(workspaces.rglob("half.txt")):
+            await asyncio.sleep(0.02)
+    [left] = workspaces.rglob(".codara/uploads/*/notes.txt")
+    await house.kill()
+    await turn
+    assert left.exists()
+    await house.start()
+    assert not list(workspaces.rglob(".codara"))
+    tasks = await house.operator("GET", "/tasks?limit=1")
+    task = await house.operator("GET", f"/tasks/{tasks.data[0]['task_id']}")
+    assert (task.data["cause"], task.data["modified_files"]) == ("gateway_lost", ["half.txt"])
 
 
 async def test_an_uploaded_picture_is_shown_as_well(house: Gateway) -> None:

@@ -10,7 +10,9 @@ import pytest
 from codara import errors
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.application.ports.frames import BackendSeen, TextDelta
+from codara.application.ports.workspaces import Snapshot, Upload
 from codara.application.recovery import Recovery
+from codara.domain.uploads import folder_of
 from codara.events.base import Event
 from codara.events.gateway import GatewayRecovered
 from codara.events.session import TurnFailed
@@ -28,6 +30,23 @@ from tests.turning import (
 )
 
 LEFT = LeftJail(jail_id=given.JAIL, inner_pid=4711, start_time=1, boot_id="b")
+
+
+NOTES = Upload("notes.md", b"# Notes")
+
+
+@attrs.define
+class SlowWorkspaces(FakeWorkspaces):
+    """Takes for ever over a snapshot once something is staged, and says that it was asked then."""
+
+    asked: asyncio.Event = attrs.field(factory=asyncio.Event)
+
+    async def snapshot(self, workspace_id: str, folder: Path) -> Snapshot:
+        if not self.staged:
+            return await super().snapshot(workspace_id, folder)
+        self.asked.set()
+        await asyncio.Event().wait()
+        raise AssertionError("never")
 
 
 @attrs.define
@@ -138,6 +157,33 @@ async def test_a_lost_turn_is_failed_with_its_partial_diff_and_every_release(cra
     assert (await after.trail("workspace"))[-1] == "workspace.unlocked"
     assert sweeper.swept == [given.JAIL]
     assert (await after.the(GatewayRecovered)).turns == (left.turn_id,)
+
+
+async def test_the_uploads_of_a_lost_turn_are_taken_away(crash: Crash) -> None:
+    house = await crash.house()
+    house.agents.script = stuck
+    left = await started_turn(house, uploads=(NOTES,))
+    assert list(crash.workspaces.staged) == [folder_of(left.turn_id)]
+    await crash.die(house, left)
+    assert crash.workspaces.staged == {}
+
+
+async def test_the_uploads_of_a_turn_that_was_about_to_start_are_taken_away(crash: Crash) -> None:
+    crash.workspaces = SlowWorkspaces()
+    house = await crash.house()
+    handle = await house.turns.submit(command(uploads=(NOTES,)))
+    await crash.workspaces.asked.wait()
+    assert list(crash.workspaces.staged) == [folder_of(handle.turn_id)]
+    left = OpenTurn(
+        turn_id=handle.turn_id,
+        session_id=handle.session_id,
+        workspace_id=handle.workspace_id,
+        user_id=given.USER,
+        started=False,
+    )
+    after, _ = await crash.die(house, left)
+    assert (await after.the(TurnFailed)).cause == "gateway_lost"
+    assert crash.workspaces.staged == {}
 
 
 async def test_the_next_turn_resumes_the_thread_of_the_lost_one(crash: Crash) -> None:
