@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -77,17 +77,22 @@ class Deciding:
         decision: Decision,
         cause: Cause,
         payloads: Sequence[SealedPayload] = (),
+        *,
+        new: Collection[str] = (),
     ) -> Decided:
         """Appends what `decision` makes of the states of `streams`, all or nothing.
 
         `decision` is pure and may run more than once. What it raises is the answer; VersionClash
         is raised only after `retry_seconds` of losing every race. A cancelled caller does not
         cancel the append.
+
+        `new` are streams that nobody should have written to yet: they are not looked for in the
+        log. One that is there all the same is a clash like any other.
         """
         names = list(streams)
         deadline = time.monotonic() + self._retry_seconds
         while True:
-            folded = await self._fold(names)
+            folded = await self._fold(names, new)
             states = {name: folded[name].state for name in names}
             chosen = {stream: events for stream, events in decision(states).items() if events}
             if not chosen:
@@ -98,21 +103,27 @@ class Deciding:
             except VersionClash:
                 if time.monotonic() > deadline:
                     raise
+                new = ()
                 continue
             return Decided(position, states | self._evolved(folded, chosen))
 
-    async def _fold(self, streams: Sequence[str]) -> dict[str, _Folded]:
+    async def _fold(self, streams: Sequence[str], new: Collection[str] = ()) -> dict[str, _Folded]:
         """All of them at one moment: nothing is awaited between reading the first and the last."""
-        while missing := [stream for stream in streams if stream not in self._cache]:
+        while missing := [each for each in streams if each not in self._cache and each not in new]:
             for stream in missing:
                 loaded = await self._load(stream)
                 self._cache.setdefault(stream, loaded)
-        for stream in streams:
-            self._cache.move_to_end(stream)
-        folded = {stream: self._cache[stream] for stream in streams}
+        folded = {stream: self._known(stream) for stream in streams}
         while len(self._cache) > max(self._capacity, len(streams)):
             self._cache.popitem(last=False)
         return folded
+
+    def _known(self, stream: str) -> _Folded:
+        """What the cache holds, now the most recently used; nothing yet of a new stream."""
+        if stream not in self._cache:
+            return _Folded(0, self._aggregate_of(stream).empty)
+        self._cache.move_to_end(stream)
+        return self._cache[stream]
 
     async def _load(self, stream: str) -> _Folded:
         aggregate = self._aggregate_of(stream)

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from codara.events.writer import Writer
 from codara.ids import NewId, new_id
 
 FORMAT = 1
+SEALED_AT_ONCE = 16 * 1024
+"""Bytes that are compressed and sealed in less time than a thread takes to be woken for them."""
 ACTOR = "gateway"
 
 
@@ -139,15 +142,14 @@ class EventLog:
             await self._moved.wait()
 
     async def seal(self, subject: str, data: bytes) -> SealedPayload:
-        """Compresses and seals under the subject's key, in a worker thread.
+        """Compresses and seals under the subject's key; what is large in a worker thread.
 
         A payload of more than 256 KiB is written here and now, part by part, each in its own
         transaction; a smaller one is written with the append it is given to.
         """
         key_id, key = self._keys.sealing_key(subject)
-        payload = await asyncio.to_thread(
-            seal_payload, self.log_id, self._new_id("pay"), key_id, key, data
-        )
+        sealing = partial(seal_payload, self.log_id, self._new_id("pay"), key_id, key, data)
+        payload = sealing() if len(data) <= SEALED_AT_ONCE else await asyncio.to_thread(sealing)
         if len(payload.box) <= PART_BYTES:
             return payload
         for part in parts_of(payload):

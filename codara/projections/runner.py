@@ -19,6 +19,8 @@ from codara.projections.store import Store
 
 BATCH = 250
 RETRY_SECONDS = 1.0
+LULL_SECONDS = 0.003
+"""For so long events gather while nobody waits for them: a batch costs its hops, however small."""
 
 _LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -50,6 +52,7 @@ class Runner:
         self._try_again = 0.0
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._numbers = count()
+        self._urged = asyncio.Event()
         self._between_batches = asyncio.Lock()
         self._goal: tuple[int, float] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -111,6 +114,7 @@ class Runner:
         try:
             while True:
                 await self._something_to_do()
+                await self._lull()
                 await self._heal()
                 self.lag()
                 await self._fold_to(self._log.head())
@@ -126,6 +130,14 @@ class Runner:
         with suppress(TimeoutError):
             async with asyncio.timeout(RETRY_SECONDS if self._sick else None):
                 await self._log.wait_past(self._position)
+
+    async def _lull(self) -> None:
+        """Lets what follows at once be folded in the same batch; whoever waits ends it."""
+        self._urged.clear()
+        if not self._waiting:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LULL_SECONDS):
+                    await self._urged.wait()
 
     async def _fold_to(self, head: int) -> None:
         while batch := await self._read(self._position, head):
@@ -182,6 +194,7 @@ class Runner:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         entry = (position, next(self._numbers), future)
         heapq.heappush(self._waiting, entry)
+        self._urged.set()
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):

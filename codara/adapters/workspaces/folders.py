@@ -13,8 +13,8 @@ from typing import TypeVar
 
 import pygit2
 
-from codara.adapters.workspaces import bigdiff, diff, staging
-from codara.adapters.workspaces.known import NOTHING
+from codara.adapters.workspaces import bigdiff, diff, glance, staging
+from codara.adapters.workspaces.known import NOTHING, Directory
 from codara.adapters.workspaces.places import Place, Places
 from codara.adapters.workspaces.safezone import SafeZone
 from codara.adapters.workspaces.trees import EMPTY_TREE, TreeStore, shield_from_host_config
@@ -30,10 +30,10 @@ _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 class Folders:
     """`<root>/<user id>/<label>`, and for each a store of trees in `<trees>/<workspace id>.git`.
 
-    Satisfies `ports.Workspaces`. All work is done in `workers` threads; of one workspace, one
-    thing at a time. At most `open_stores` workspaces, of `cached_files` files together, keep their
-    stat cache in memory, the others on disk. A caller who is cancelled leaves at once, and the
-    work stops soon after.
+    Satisfies `ports.Workspaces`. All work but a glance at a small workspace is done in `workers`
+    threads; of one workspace, one thing at a time. At most `open_stores` workspaces, of
+    `cached_files` files together, keep their stat cache in memory, the others on disk. A caller
+    who is cancelled leaves at once, and the work stops soon after.
     """
 
     def __init__(
@@ -73,6 +73,8 @@ class Folders:
         Never raises for the folder's contents; `partial` holds any of missing, unreadable, depth,
         max_files, max_bytes, time. WorkspaceAccessDenied as for `provision`; StorageFull.
         """
+        if (same := self._glanced_at(workspace_id, folder)) is not None:
+            return same
         return await self._run(workspace_id, partial(self._snapshot, folder))
 
     async def diff(self, workspace_id: str, base: str, final: str) -> Diff:
@@ -152,6 +154,18 @@ class Folders:
         with contextlib.suppress(FileNotFoundError), _closing(self._zone.open(folder)) as root:
             staging.remove(root, below)
 
+    def _glanced_at(self, workspace_id: str, folder: Path) -> Snapshot | None:
+        """A small workspace in which nothing has changed is looked at here and now."""
+        place = self._places.of(workspace_id)
+        known = place.known
+        if self._closed or place.lock.locked() or known is None or place.files > glance.MOST_FILES:
+            return None
+        try:
+            walk = glance.unchanged(self._zone.open(folder), known, self._limits)
+        except OSError:
+            return None
+        return None if walk is None else _found(known, walk)
+
     def _snapshot(self, folder: Path, place: Place, stop: Event) -> Snapshot:
         try:
             root = self._zone.open(folder)
@@ -173,8 +187,7 @@ class Folders:
             store.abandon()
             raise
         place.learn(found, files=walk.files, read=walk.read)
-        tree = EMPTY_TREE if found.tree == NOTHING else found.tree.hex()
-        return Snapshot(tree=tree, files=walk.files, bytes=walk.bytes, partial=tuple(walk.partial))
+        return _found(found, walk)
 
     def _diff(self, base: str, final: str, place: Place, stop: Event) -> Diff:
         store = place.store()
@@ -192,6 +205,11 @@ class Folders:
         seconds = self._limits.seconds
         found = bigdiff.in_process(folder, base, final, most=most, seconds=seconds, stop=stop)
         return found or diff.plain(store, old, new)
+
+
+def _found(root: Directory, walk: Walk) -> Snapshot:
+    tree = EMPTY_TREE if root.tree == NOTHING else root.tree.hex()
+    return Snapshot(tree=tree, files=walk.files, bytes=walk.bytes, partial=tuple(walk.partial))
 
 
 def _save(places: list[Place]) -> None:

@@ -19,7 +19,10 @@ _SAVE_AFTER = 500
 
 @attrs.define(eq=False)
 class Place:
-    """One workspace's store, opened when it is first used. All but `lock` is for worker threads."""
+    """One workspace's store, opened when it is first used.
+
+    All but `lock` is for a worker thread, or for whoever has seen that none is at work.
+    """
 
     folder: Path
     lock: asyncio.Lock = attrs.field(factory=asyncio.Lock)
@@ -38,6 +41,7 @@ class Place:
 
     @property
     def known(self) -> Directory | None:
+        """What the last snapshot found; None before the first one."""
         return self._known
 
     def learn(self, found: Directory, *, files: int, read: int) -> None:

@@ -4,14 +4,15 @@ import os
 import stat
 import time
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from threading import Event
+from typing import Protocol
 
 import attrs
 
 from codara.adapters.workspaces import files
 from codara.adapters.workspaces.known import FIELDS, ID, NOTHING, Directory, columns
-from codara.adapters.workspaces.trees import DIRECTORY, TreeEntry, TreeStore
+from codara.adapters.workspaces.trees import DIRECTORY, TreeEntry
 
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _TYPE = 0o170000
@@ -36,6 +37,14 @@ class Limits:
     depth: int = 128
     seconds: float = 30.0
     ignore: frozenset[str] = frozenset()
+
+
+class Objects(Protocol):
+    """Where a walk puts what it has read; each returns the object's id."""
+
+    def put(self, kind: bytes, data: bytes) -> bytes: ...
+
+    def put_tree(self, entries: Iterable[TreeEntry]) -> bytes: ...
 
 
 class Stopped(Exception):
@@ -67,7 +76,7 @@ class Walk:
     had to be read.
     """
 
-    def __init__(self, store: TreeStore, limits: Limits, stop: Event) -> None:
+    def __init__(self, store: Objects, limits: Limits, stop: Event) -> None:
         self.files = 0
         self.bytes = 0
         self.read = 0

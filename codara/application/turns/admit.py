@@ -83,12 +83,15 @@ class Admission:
         heard = await hear(self.means, self.command, base, turn_id)
         ask, payloads = await self._ask(base, heard, turn_id)
         wanted = ask.requested
+        request = streams.request(wanted.request_id)
         names = [
             streams.session(wanted.session_id),
-            streams.request(wanted.request_id),
+            request,
             *filter(None, [ask.session_name, wanted.idempotency]),
         ]
-        decided = await deciding.decide(names, partial(turn.request, ask=ask), cause, payloads)
+        decided = await deciding.decide(
+            names, partial(turn.request, ask=ask), cause, payloads, new=[request]
+        )
         return self._run(wanted, heard, position=decided.position or 0, began=began)
 
     async def _ask(

@@ -18,6 +18,9 @@ from codara.http.services import TurnHandle
 KEEP_ALIVE_SECONDS = 8.0
 STUCK_SECONDS = 60.0
 
+_DONE = b"data: [DONE]\n\n"
+"""The mark by which OpenAI's clients know that the answer is whole."""
+
 _HEADERS = {
     "Content-Type": "text/event-stream",
     "Cache-Control": "no-cache",
@@ -39,19 +42,20 @@ class EventStream:
 
     async def send(self, event: dict[str, Any]) -> None:
         """One event; ClientGone if the client left, or has read nothing for a minute."""
-        await self._write(b"data: " + orjson.dumps(event) + b"\n\n")
-
-    async def done(self) -> None:
-        """The mark by which OpenAI's clients know that the answer is whole."""
-        await self._write(b"data: [DONE]\n\n")
-
-    async def close(self) -> None:
-        """Nothing more will come."""
-        await self._bounded(self._response.write_eof())
+        await self._write(_data(event))
 
     async def comment(self, text: str) -> None:
         """Something that only keeps proxies from losing patience."""
-        await self._write(f": {text}\n\n".encode())
+        await self._write(_comment(text))
+
+    async def begin(self, comment: str, event: dict[str, Any]) -> None:
+        """The first comment and the first event, in one piece."""
+        await self._write(_comment(comment) + _data(event))
+
+    async def end(self, *events: dict[str, Any], done: bool) -> None:
+        """The last events in one piece, with the mark that the answer is whole if it is `done`."""
+        last = b"".join(map(_data, events)) + (_DONE if done else b"")
+        await self._bounded(self._response.write_eof(last))
 
     @asynccontextmanager
     async def kept_alive(self) -> AsyncIterator[None]:
@@ -96,23 +100,21 @@ async def stream_turn(
     response = web.StreamResponse(headers={**_HEADERS, **headers})
     await response.prepare(request)
     events = EventStream(request, response)
-    await events.comment(f"{handle.turn_id} has started")
+    first = reply.chunk({"role": "assistant", "content": ""})
+    await events.begin(f"{handle.turn_id} has started", first)
     async with events.kept_alive():
         try:
-            result = await _deltas(events, handle, reply)
+            last, done = _tail(reply, await _deltas(events, handle, reply)), True
         except ClientGone:
             raise
         except Exception as error:
-            await events.send(error_body(presentable(request, error)))
-        else:
-            await _tail(events, reply, result)
-    await events.close()
+            last, done = [error_body(presentable(request, error))], False
+    await events.end(*last, done=done)
     return response
 
 
 async def _deltas(events: EventStream, handle: TurnHandle, reply: Reply) -> TurnResult:
     """The text as it comes; of a turn that ended long ago, all of it at once."""
-    await events.send(reply.chunk({"role": "assistant", "content": ""}))
     silent = True
     if not handle.replayed:
         async for frame in handle.frames():
@@ -138,9 +140,15 @@ async def _beside(events: EventStream, reply: Reply, frame: Frame) -> None:
         await events.send(reply.event_chunk(event))
 
 
-async def _tail(events: EventStream, reply: Reply, result: TurnResult) -> None:
-    await events.send(reply.chunk({}, "stop"))
-    await events.send(reply.our_chunk(result))
-    if reply.include_usage:
-        await events.send(reply.usage_chunk(result))
-    await events.done()
+def _tail(reply: Reply, result: TurnResult) -> list[dict[str, Any]]:
+    """What follows the text of a turn that is completed."""
+    usage = [reply.usage_chunk(result)] if reply.include_usage else []
+    return [reply.chunk({}, "stop"), reply.our_chunk(result), *usage]
+
+
+def _data(event: dict[str, Any]) -> bytes:
+    return b"data: " + orjson.dumps(event) + b"\n\n"
+
+
+def _comment(text: str) -> bytes:
+    return f": {text}\n\n".encode()

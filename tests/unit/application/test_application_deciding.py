@@ -78,6 +78,28 @@ async def test_a_foreign_append_makes_the_decision_anew(deciding: Deciding, log:
         await deciding.decide([slot], take(slot, "trn_1"), given.CAUSE)
 
 
+async def test_a_new_stream_is_not_looked_for(
+    deciding: Deciding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nobody_reads(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(EventLog, "last", nobody_reads)
+    slot = streams.lease("user", given.USER, 0)
+    await deciding.decide([slot], take(slot, "trn_1"), given.CAUSE, new=[slot])
+    with pytest.raises(SessionBusy):
+        await deciding.decide([slot], take(slot, "trn_2"), given.CAUSE, new=[slot])
+
+
+async def test_a_stream_wrongly_taken_for_new_is_read_after_all(
+    deciding: Deciding, log: EventLog
+) -> None:
+    slot = streams.lease("user", given.USER, 0)
+    await log.append([Append(slot, 0, [given.lease_taken(turn_id="trn_1")])], given.CAUSE)
+    with pytest.raises(SessionBusy):
+        await deciding.decide([slot], take(slot, "trn_2"), given.CAUSE, new=[slot])
+
+
 async def test_several_streams_are_appended_together_or_not_at_all(
     deciding: Deciding, log: EventLog
 ) -> None:

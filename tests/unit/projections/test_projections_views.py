@@ -10,7 +10,7 @@ from world import KEY, PLACE, SESSION, USER, World, completed, requested, starte
 
 from codara.events.base import Recorded
 from codara.events.log import EventLog
-from codara.projections import manifest
+from codara.projections import manifest, runner
 from codara.projections.base import Statement
 from codara.projections.store import digest
 from codara.projections.users import UsersProjection
@@ -53,6 +53,17 @@ async def test_many_wait_for_different_positions(world: World) -> None:
     waiting = asyncio.gather(*waits)
     await world.write(PLACE, requested())
     assert await waiting == [True, True, True]
+
+
+async def test_events_gather_until_somebody_waits_for_them(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "LULL_SECONDS", 60.0)
+    before = await world.happen(PLACE)
+    await world.write(requested())
+    position = await world.write(started())
+    assert world.views.position() == before
+    assert await world.views.wait_for(position, 10)
 
 
 async def test_waiting_for_what_never_comes_has_an_end(world: World) -> None:
