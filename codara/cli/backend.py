@@ -20,7 +20,10 @@ Row = Mapping[str, Any]
 
 
 class Backend(Protocol):
-    """The house as commands see it; `kind` is users, accounts, sessions or tasks."""
+    """The house as commands see it; `kind` is users, accounts, sessions, tasks or traces.
+
+    Traces cannot be listed.
+    """
 
     async def list(self, kind: str, limit: int, filters: Mapping[str, str]) -> list[Row]:
         """The newest things that fit the filters, at most `limit`."""

@@ -6,12 +6,12 @@ import os
 import sys
 from collections.abc import Sequence
 
-from codara.cli import account, config, demo, doctor, serve, session, task, user, version
+from codara.cli import account, config, demo, doctor, serve, session, task, trace, user, version
 from codara.cli.arguments import with_config
 from codara.errors import CodaraError
 
 DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
-_GROUPS = (serve, demo, doctor, version, config, account, user, session, task)
+_GROUPS = (serve, demo, doctor, version, config, account, user, session, task, trace)
 
 
 def parser() -> argparse.ArgumentParser:

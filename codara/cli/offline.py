@@ -14,7 +14,13 @@ from codara.http.services import Services, View
 
 ACTOR = "cli"
 _VISIBLE_SECONDS = 5.0
-_ONE = {"users": "user", "accounts": "account", "sessions": "session", "tasks": "task"}
+_ONE = {
+    "users": "user",
+    "accounts": "account",
+    "sessions": "session",
+    "tasks": "task",
+    "traces": "trace",
+}
 
 
 @attrs.frozen

@@ -178,6 +178,9 @@ class TurnEnd:
     frames: PayloadRef | None = None
     """The agent's own output, as it wrote it."""
     actions: PayloadRef | None = None
+    activity: PayloadRef | None = None
+    """What the agent did and when, as JSON: `{"deeds": [{"name", "start", "end", "attributes"}],
+    "left_out": count}`; an `end` of null was never reached."""
     tool_ran: bool = False
     changed: bool = False
     timings: dict[str, float] = attrs.field(factory=dict)

@@ -8,7 +8,7 @@ from aiohttp import web
 from codara.errors import NotFound
 from codara.http.decoding import Fields
 from codara.http.envelope import ok
-from codara.http.services import SERVICES, View
+from codara.http.services import SERVICES, Items, View
 
 _SECONDS_TO_CATCH_UP = 1.0
 _MOST = 200
@@ -35,7 +35,7 @@ async def listing(
 
 
 async def one(
-    request: web.Request, view: View, item_id: str, *, user_id: str | None = None
+    request: web.Request, view: Items, item_id: str, *, user_id: str | None = None
 ) -> web.Response:
     """One thing; NotFound if there is none, or if it is not of `user_id`."""
     stale = await _wait_as_asked(request)
@@ -43,7 +43,7 @@ async def one(
     return ok(request, item, position=request.app[SERVICES].views.position(), stale=stale)
 
 
-async def found(view: View, item_id: str, *, user_id: str | None = None) -> Mapping[str, Any]:
+async def found(view: Items, item_id: str, *, user_id: str | None = None) -> Mapping[str, Any]:
     """The item as the read model has it; NotFound as above."""
     item = await view.get(item_id)
     if item is None or (user_id is not None and item.get("user_id") != user_id):
@@ -55,7 +55,7 @@ async def done(
     request: web.Request,
     position: int | None,
     *,
-    view: View | None = None,
+    view: Items | None = None,
     item_id: str = "",
     also: Mapping[str, Any] | None = None,
     status: int = 200,

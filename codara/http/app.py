@@ -11,6 +11,7 @@ from codara.http.management import (
     keys,
     sessions,
     tasks,
+    traces,
     users,
     workspaces,
 )
@@ -30,6 +31,7 @@ _MODULES = (
     accounts,
     sessions,
     tasks,
+    traces,
     workspaces,
     audit,
     management_health,

@@ -83,14 +83,18 @@ class Page(Protocol):
     def has_more(self) -> bool: ...
 
 
-class View(Protocol):
+class Items(Protocol):
+    """Things that can be asked for one by one."""
+
+    async def get(self, item_id: str, /) -> Mapping[str, Any] | None: ...
+
+
+class View(Items, Protocol):
     """A read model that can be listed."""
 
     @property
     def list(self) -> Callable[..., Awaitable[Page]]:
         """A page, newest first, by `limit`, `cursor` and the filters this read model knows."""
-
-    async def get(self, item_id: str, /) -> Mapping[str, Any] | None: ...
 
 
 class Views(Protocol):
@@ -101,6 +105,9 @@ class Views(Protocol):
 
     @property
     def tasks(self) -> View: ...
+
+    @property
+    def traces(self) -> Items: ...
 
     @property
     def workspaces(self) -> View: ...

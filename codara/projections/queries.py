@@ -13,8 +13,8 @@ import aiosqlite
 import attrs
 import orjson
 
-from codara.errors import InvalidRequest
-from codara.events.base import Sealed
+from codara.errors import InvalidRequest, NotFound
+from codara.events.base import Event, PayloadRef, Sealed
 from codara.projections.base import ReadableLog, Value, moment_or_none
 
 MOST = 200
@@ -115,6 +115,22 @@ def opened(log: ReadableLog, row: Row, columns: Sequence[str]) -> Row:
 def open_text(log: ReadableLog, stored: str | None) -> Any:
     """What `base.sealed` stored, opened."""
     return None if stored is None else log.open_value(Sealed.parse(stored))
+
+
+async def event_at(log: ReadableLog, position: int | None) -> Event | None:
+    """The event at that position, its private fields sealed; None if there is none."""
+    if position is None:
+        return None
+    found = await log.read(position - 1, limit=1, sealed=True)
+    return found[0].event if found else None
+
+
+async def payload(log: ReadableLog, ref: PayloadRef) -> bytes | None:
+    """The plain bytes; None once their key is destroyed."""
+    try:
+        return await log.open_payload(ref)
+    except NotFound:
+        return None
 
 
 def from_json(row: Row, columns: Mapping[str, Any]) -> Row:

@@ -7,8 +7,7 @@ from typing import Any, ClassVar
 import attrs
 import orjson
 
-from codara.errors import NotFound
-from codara.events.base import Event, PayloadRef, Recorded, Sealed
+from codara.events.base import PayloadRef, Recorded, Sealed
 from codara.events.session import (
     AccountChanged,
     TurnCancelled,
@@ -19,18 +18,31 @@ from codara.events.session import (
 )
 from codara.events.workspace import DiffRecorded
 from codara.projections.base import ReadableLog, Statement, Value, as_json, moment, sealed
-from codara.projections.queries import Page, Reader, Row, between, equal, from_json, open_text
+from codara.projections.queries import (
+    Page,
+    Reader,
+    Row,
+    between,
+    equal,
+    event_at,
+    from_json,
+    open_text,
+    payload,
+)
 
 _REQUESTED = """
-INSERT INTO tasks (opened, task_id, session_id, workspace_id, user_id, request_id, provider, model,
-    manual, status, created_at, position)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?)
+INSERT INTO tasks (opened, task_id, session_id, workspace_id, user_id, request_id, trace_id,
+    provider, model, manual, status, created_at, position)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?)
 """
 _STARTED = """
-UPDATE tasks SET status = 'running', account_id = ?, thread = ?, baseline = ?, jailed = ?,
-    started_at = ?, position = ? WHERE task_id = ?
+UPDATE tasks SET status = 'running', account_id = ?1, accounts = ?1, thread = ?2, baseline = ?3,
+    jailed = ?4, started_at = ?5, position = ?6 WHERE task_id = ?7
 """
-_CHANGED = "UPDATE tasks SET account_id = ?, position = ? WHERE task_id = ?"
+_CHANGED = """
+UPDATE tasks SET account_id = ?1, accounts = accounts || ' ' || ?1, position = ?2
+    WHERE task_id = ?3
+"""
 _DIFFED = """
 UPDATE tasks SET final = ?, changed = ?, added_lines = ?, deleted_lines = ?, diff_truncated = ?,
     partial = ?, files = ?, diff_position = ?, position = max(position, ?) WHERE task_id = ?
@@ -46,7 +58,7 @@ class TasksProjection:
     """One row a turn. Texts stay in the log; the row says at which position they stand."""
 
     name: ClassVar[str] = "tasks"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     topics: ClassVar[frozenset[str]] = frozenset(
         event.name
         for event in (
@@ -63,16 +75,18 @@ class TasksProjection:
     CREATE TABLE tasks (
         opened INTEGER PRIMARY KEY, task_id TEXT NOT NULL UNIQUE, session_id TEXT NOT NULL,
         workspace_id TEXT NOT NULL, user_id TEXT NOT NULL, request_id TEXT NOT NULL,
-        provider TEXT NOT NULL, model TEXT NOT NULL, manual INTEGER NOT NULL, account_id TEXT,
-        status TEXT NOT NULL, code TEXT, cause TEXT, thread TEXT, backend_id TEXT, jailed INTEGER,
-        tool_ran INTEGER, created_at TEXT NOT NULL, started_at TEXT, ended_at TEXT, usage TEXT,
-        timings TEXT, baseline TEXT, final TEXT, changed INTEGER, added_lines INTEGER,
-        deleted_lines INTEGER, diff_truncated INTEGER, partial TEXT, files TEXT,
-        diff_position INTEGER, end_position INTEGER, position INTEGER NOT NULL
+        trace_id TEXT NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL,
+        manual INTEGER NOT NULL, account_id TEXT, accounts TEXT, status TEXT NOT NULL, code TEXT,
+        cause TEXT, thread TEXT, backend_id TEXT, jailed INTEGER, tool_ran INTEGER,
+        created_at TEXT NOT NULL, started_at TEXT, ended_at TEXT, usage TEXT, timings TEXT,
+        baseline TEXT, final TEXT, changed INTEGER, added_lines INTEGER, deleted_lines INTEGER,
+        diff_truncated INTEGER, partial TEXT, files TEXT, diff_position INTEGER,
+        end_position INTEGER, position INTEGER NOT NULL
     ) STRICT;
     CREATE INDEX tasks_of_session ON tasks (session_id);
     CREATE INDEX tasks_of_workspace ON tasks (workspace_id);
     CREATE INDEX tasks_of_user ON tasks (user_id);
+    CREATE INDEX tasks_of_trace ON tasks (trace_id);
     CREATE INDEX tasks_of_account ON tasks (account_id) WHERE account_id IS NOT NULL;
     CREATE INDEX tasks_open ON tasks (opened) WHERE ended_at IS NULL;
     CREATE INDEX tasks_unwell ON tasks (status) WHERE status IN ('failed', 'cancelled');
@@ -82,7 +96,8 @@ class TasksProjection:
         event, position, at = recorded.event, recorded.position, moment(recorded.metadata.at)
         match event:
             case TurnRequested():
-                yield _REQUESTED, _requested(event, position, at)
+                trace_id = recorded.metadata.correlation_id
+                yield _REQUESTED, _requested(event, trace_id, position, at)
             case TurnStarted():
                 chosen = event.account_chosen.account_id
                 started = (chosen, event.thread, event.baseline, event.jailed, at, position)
@@ -99,7 +114,7 @@ class TasksProjection:
                 yield _ENDED, _ended(recorded, event, "cancelled", (None, event.cause))
 
 
-def _requested(event: TurnRequested, position: int, at: str) -> tuple[Value, ...]:
+def _requested(event: TurnRequested, trace_id: str, position: int, at: str) -> tuple[Value, ...]:
     return (
         position,
         event.turn_id,
@@ -107,6 +122,7 @@ def _requested(event: TurnRequested, position: int, at: str) -> tuple[Value, ...
         event.workspace_id,
         event.user_id,
         event.request_id,
+        trace_id,
         event.provider,
         event.model,
         event.manual,
@@ -153,10 +169,10 @@ def _ended(
 
 
 _LISTED = """
-task_id, session_id, workspace_id, user_id, request_id, provider, model, account_id, status, code,
-cause, thread, backend_id, jailed, tool_ran, created_at, started_at, ended_at, usage, timings,
-baseline, final, changed, added_lines, deleted_lines, diff_truncated, partial, files, opened,
-diff_position, end_position, position FROM tasks
+task_id, session_id, workspace_id, user_id, request_id, trace_id, provider, model, account_id,
+status, code, cause, thread, backend_id, jailed, tool_ran, created_at, started_at, ended_at, usage,
+timings, baseline, final, changed, added_lines, deleted_lines, diff_truncated, partial, files,
+opened, diff_position, end_position, position FROM tasks
 """
 _PLACES = ("opened", "diff_position", "end_position")
 _FLAGS = ("jailed", "tool_ran", "diff_truncated")
@@ -210,13 +226,13 @@ class Tasks:
         if row is None:
             return None
         task = self._item(row)
-        request = await self._event(row["opened"])
+        request = await event_at(self.log, row["opened"])
         if isinstance(request, TurnRequested):
             task |= await self._request(request)
-        changed = await self._event(row["diff_position"])
+        changed = await event_at(self.log, row["diff_position"])
         if isinstance(changed, DiffRecorded):
             task |= await self._changes(changed)
-        end = await self._event(row["end_position"])
+        end = await event_at(self.log, row["end_position"])
         if isinstance(end, TurnCompleted | TurnFailed | TurnCancelled):
             task |= await self._end(end)
         return task
@@ -235,12 +251,6 @@ class Tasks:
             "actions": None,
         }
 
-    async def _event(self, position: int | None) -> Event | None:
-        if position is None:
-            return None
-        found = await self.log.read(position - 1, limit=1, sealed=True)
-        return found[0].event if found else None
-
     async def _request(self, event: TurnRequested) -> Row:
         return {
             "prompt": await self._text(event.prompt, event.prompt_payload),
@@ -252,7 +262,7 @@ class Tasks:
     async def _changes(self, event: DiffRecorded) -> Row:
         files = self._plain(event.files)
         if event.files_payload is not None:
-            stored = await self._payload(event.files_payload)
+            stored = await payload(self.log, event.files_payload)
             files = None if stored is None else orjson.loads(stored)
         return {
             "diff": await self._text(event.patch, event.patch_payload),
@@ -270,20 +280,14 @@ class Tasks:
         }
 
     async def _actions(self, ref: PayloadRef | None) -> Any:
-        stored = b"[]" if ref is None else await self._payload(ref)
+        stored = b"[]" if ref is None else await payload(self.log, ref)
         return None if stored is None else orjson.loads(stored)
 
     async def _text(self, field: object, whole: PayloadRef | None) -> Any:
         if whole is None:
             return self._plain(field)
-        stored = await self._payload(whole)
+        stored = await payload(self.log, whole)
         return None if stored is None else stored.decode(errors="replace")
-
-    async def _payload(self, ref: PayloadRef) -> bytes | None:
-        try:
-            return await self.log.open_payload(ref)
-        except NotFound:
-            return None
 
     def _plain(self, field: object) -> Any:
         return self.log.open_value(field) if isinstance(field, Sealed) else field

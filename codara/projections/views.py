@@ -21,6 +21,7 @@ from codara.projections.runner import Runner
 from codara.projections.sessions import Sessions, SessionsProjection
 from codara.projections.store import Store
 from codara.projections.tasks import Tasks, TasksProjection
+from codara.projections.traces import Traces
 from codara.projections.users import Users, UsersProjection
 from codara.projections.workspaces import Workspaces, WorkspacesProjection
 
@@ -66,6 +67,7 @@ class Views:
         self._closed = False
         self.sessions = Sessions(readers["sessions"], log, clock)
         self.tasks = Tasks(readers["tasks"], log)
+        self.traces = Traces(readers["tasks"], log)
         self.workspaces = Workspaces(readers["workspaces"], log, clock)
         self.accounts = Accounts(readers["accounts"], log, clock)
         self.users = Users(readers["users"], log, clock)

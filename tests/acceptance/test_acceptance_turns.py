@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gatewaying import SECRET, Gateway, gateway
+from tests.gatewaying import ACCOUNT, SECRET, Gateway, gateway
 
 pytestmark = [pytest.mark.cli, pytest.mark.timeout(180)]
 
@@ -38,6 +38,21 @@ async def test_an_answer_carries_text_files_diff_and_usage(house: Gateway) -> No
         False,
     )
     assert done.usage is not None and done.usage.prompt_tokens > 0
+
+
+async def test_a_trace_tells_the_operator_what_the_agent_did(house: Gateway) -> None:
+    trace_id = "0af7651916cd43dd8448eb211c80319c"
+    given = {"traceparent": f"00-{trace_id}-b7ad6b7169203331-01"}
+    reply = await house.chat(EDIT, headers=given)
+    trace = (await house.operator("GET", f"/traces/{trace_id}")).data
+    root, *children = trace["spans"]
+    assert root["attributes"]["task_id"] == reply.body["codara"]["task_id"]
+    assert root["attributes"]["accounts"] == [ACCOUNT]
+    assert {"queue", "start", "agent", "finish"} < {child["name"] for child in children}
+    (tool,) = [child for child in children if child["name"] == "tool"]
+    assert "hello.txt" in tool["attributes"]["title"]
+    assert tool["attributes"]["ok"] is True
+    assert root["start"] < tool["start"] < tool["end"] < root["end"]
 
 
 async def test_a_stream_brings_deltas_then_our_fields_then_usage(house: Gateway) -> None:

@@ -42,7 +42,9 @@ class AgentTurn:
     `instructions` are the system messages; `prompt` is the text the agent has not heard yet, with
     `images` after it; `backend_id` is the thread to go on with, None for a fresh one. Should the
     agent have lost that thread, a fresh one hears `fresh_prompt` instead. `until` bounds the whole
-    turn, `stall_timeout` (seconds, 0: off) the time without progress.
+    turn, `stall_timeout` (seconds, 0: off) the time without progress. `on_login` says
+    that the account is a CLI's login, not a key; it and `account_id` mean nothing while a turn is
+    only prepared.
     """
 
     turn_id: str
@@ -52,6 +54,7 @@ class AgentTurn:
     provider: str
     model: str
     account_id: str
+    on_login: bool = False
     instructions: str
     prompt: str
     fresh_prompt: str

@@ -20,6 +20,8 @@ from codara.domain import turn
 from codara.errors import CodaraError
 from codara.events.session import Thread, TurnCancelled, TurnCompleted, TurnEnd, TurnFailed
 
+_FULL = "context_full"
+
 
 @attrs.define(kw_only=True)
 class Finish:
@@ -42,14 +44,15 @@ class Finish:
         means, run, asked = self.means, self.run, self.run.asked
         since = asyncio.get_running_loop().time()
         await self.heard.settled()
-        left = await left_behind(means, asked, self.running, text=self.heard.answer)
-        frames = await self.heard.spool.close()
+        frames, left = await asyncio.gather(
+            self.heard.spool.close(),
+            left_behind(means, asked, self.running, text=self.heard.answer),
+        )
         run.mark("finish", since)
         run.mark("total", run.began)
         error = self._error(left)
         position = await lasting(run, partial(self._append, left, frames, error))
-        await means.spool.remove(asked.turn_id)
-        await means.feed.wait_for(position, 1.0)
+        await asyncio.gather(means.feed.wait_for(position, 1.0), means.spool.remove(asked.turn_id))
         return error or self._result(left, position)
 
     def _untouched(self, left: Left) -> bool:
@@ -95,6 +98,7 @@ class Finish:
             usage=self.heard.usage,
             frames=await self.parcel.data(frames),
             actions=await self.parcel.data(orjson.dumps(left.actions) if left.actions else b""),
+            activity=await self.parcel.data(self.heard.activity.as_json()),
             tool_ran=self.heard.tool_ran,
             changed=left.changed,
             timings=dict(self.run.timings),
@@ -109,7 +113,10 @@ class Finish:
         return wanted is not None and self._backend_id() not in (None, wanted)
 
     def _thread(self) -> Thread:
+        """What the next turn goes on with; a thread that is full would fail that one, too."""
         asked, backend_id = self.run.asked, self._backend_id()
+        if self.outcome.cause == _FULL:
+            return Thread()
         if backend_id is None:
             return asked.thread
         return turn.heard(asked.fresh if self._lost_thread() else asked.heard, backend_id)

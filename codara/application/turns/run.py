@@ -14,14 +14,18 @@ from codara.application.ports.frames import (
     Frame,
     QuotaSeen,
     ReasoningDelta,
+    RetryNotice,
     TextDelta,
+    ToolFinished,
     ToolStarted,
     UsageSeen,
+    Warned,
 )
 from codara.application.ports.spool import SpoolFile
+from codara.application.turns.activity import Activity
 from codara.application.turns.live import Run
 from codara.application.turns.means import Means
-from codara.domain import turn
+from codara.domain import account, credential, turn
 from codara.events import streams
 from codara.events.session import BackendBound, Thread, Usage
 
@@ -44,6 +48,7 @@ class Heard:
     backend_id: str | None = None
     tool_ran: bool = False
     thought: bool = False
+    activity: Activity = attrs.field(factory=Activity)
     bindings: list[asyncio.Task[None]] = attrs.field(factory=list)
     spent: Usage = attrs.field(factory=Usage)
     """Tokens of the attempts before this one."""
@@ -63,6 +68,9 @@ class Heard:
                 self.thought = True
             case ToolStarted():
                 self.tool_ran = True
+                self._note(frame)
+            case ToolFinished() | RetryNotice() | Warned():
+                self._note(frame)
             case UsageSeen():
                 self.usage = _usage(frame, self.spent)
             case QuotaSeen():
@@ -87,6 +95,9 @@ class Heard:
     def answer(self) -> str:
         """The text so far."""
         return "".join(self.text)
+
+    def _note(self, frame: Frame) -> None:
+        self.activity.note(frame, self.means.clock())
 
     def _bind(self, backend_id: str) -> None:
         known = self.backend_id or self.run.asked.thread.backend_id
@@ -132,8 +143,14 @@ async def run_agent(means: Means, run: Run, heard: Heard) -> Outcome:
         running = run.running
         if running is None:
             raise RuntimeError("a turn runs after it has started")
-        turn_now = _agent_turn(means, run, running.choice.account_id, running.until)
-        return await means.agents.run(turn_now, heard)
+        account_id = running.choice.account_id
+        lent: account.Account = await means.deciding.state(streams.account(account_id))
+        lent_turn = attrs.evolve(
+            _agent_turn(means, run, running.until),
+            account_id=account_id,
+            on_login=lent.auth_type == credential.OAUTH_SESSION,
+        )
+        return await means.agents.run(lent_turn, heard)
     finally:
         run.mark("agent", heard.began)
 
@@ -143,10 +160,11 @@ def prepare_agent(means: Means, run: Run) -> None:
     if run.asked.thread_kind != "new":
         patience = means.limits.patience[run.command.provider]
         until = means.clock() + timedelta(seconds=patience.turn_timeout)
-        means.agents.prepare(_agent_turn(means, run, "", until))
+        means.agents.prepare(_agent_turn(means, run, until))
 
 
-def _agent_turn(means: Means, run: Run, account_id: str, until: datetime) -> AgentTurn:
+def _agent_turn(means: Means, run: Run, until: datetime) -> AgentTurn:
+    """The turn, before it has an account."""
     asked, command = run.asked, run.command
     return AgentTurn(
         turn_id=asked.turn_id,
@@ -155,7 +173,7 @@ def _agent_turn(means: Means, run: Run, account_id: str, until: datetime) -> Age
         folder=asked.folder,
         provider=command.provider,
         model=command.model,
-        account_id=account_id,
+        account_id="",
         instructions=asked.instructions,
         prompt=asked.prompt,
         fresh_prompt=asked.fresh_prompt,

@@ -104,6 +104,20 @@ async def test_an_expired_session_begins_a_fresh_thread(house: House) -> None:
     assert (await house.ask("two")).thread == "fresh"
 
 
+async def test_behind_a_thread_that_is_full_a_fresh_one_begins(house: House) -> None:
+    async def overflows(turn: AgentTurn, sink: FrameSink) -> Outcome:
+        return Outcome(status="failed", cause="context_full", backend_id=turn.backend_id)
+
+    await house.ask("one")
+    house.agents.script = overflows
+    with pytest.raises(errors.CodaraError) as refused:
+        await house.ask("two")
+    assert refused.value.cause == "context_full"
+    house.agents.script = says_hello
+    assert (await house.ask("three")).thread == "fresh"
+    assert house.agents.turns[-1].backend_id is None
+
+
 async def test_what_the_agent_changed_is_recorded_and_answered(house: House) -> None:
     async def writes(turn: AgentTurn, sink: FrameSink) -> Outcome:
         house.workspaces.files["a.txt"] = "x"

@@ -3,8 +3,24 @@ import pytest
 from planes import PASSKEY, plane
 
 from codara.events import streams
-from codara.http.management import accounts, audit, health, keys, sessions, tasks, users, workspaces
-from tests.given import session_opened, turn_requested, workspace_provisioned
+from codara.http.management import (
+    accounts,
+    audit,
+    health,
+    keys,
+    sessions,
+    tasks,
+    traces,
+    users,
+    workspaces,
+)
+from tests.given import (
+    session_opened,
+    turn_completed,
+    turn_requested,
+    turn_started,
+    workspace_provisioned,
+)
 
 ACCOUNT = {
     "account_id": "main",
@@ -18,7 +34,7 @@ USERS = "/management/v1/users"
 TOKEN = "/management/v1/auth/token"
 GUARDED = [
     (route.method, route.path)
-    for module in (accounts, audit, health, keys, sessions, tasks, users, workspaces)
+    for module in (accounts, audit, health, keys, sessions, tasks, traces, users, workspaces)
     for route in module.routes
 ]
 
@@ -217,6 +233,7 @@ async def test_keys_are_issued_rotated_and_revoked(op):
         ("GET", "tasks/trn_none"),
         ("POST", "tasks/trn_none/cancel"),
         ("GET", "workspaces/wsp_none"),
+        ("GET", f"traces/{'0' * 31}1"),
     ],
 )
 async def test_what_is_not_there_is_404(op, method, path):
@@ -357,6 +374,20 @@ async def test_sessions_tasks_and_workspaces_of_everybody_can_be_read(op):
     cancelled = await op.ask("POST", f"{base}/tasks/trn_1/cancel")
     assert (cancelled.status, cancelled.data["task_id"]) == (202, "trn_1")
     assert (await op.ask("POST", f"{base}/sessions/ses_1/reset")).status == 200
+
+
+async def test_a_trace_shows_the_spans_of_its_turns(op):
+    turn = [session_opened(), turn_requested(), turn_started(), turn_completed()]
+    await op.happened(streams.session("ses_1"), turn)
+    task = (await op.ask("GET", "/management/v1/tasks/trn_1")).data
+    trace = await op.ask("GET", f"/management/v1/traces/{task['trace_id']}")
+    assert trace.status == 200
+    assert (trace.data["trace_id"], trace.data["turns_left_out"]) == (task["trace_id"], 0)
+    assert [span["name"] for span in trace.data["spans"]] == ["turn", "queue", "agent"]
+    assert {frozenset(span) for span in trace.data["spans"]} == {
+        frozenset({"span_id", "parent_span_id", "name", "start", "end", "attributes"})
+    }
+    assert trace.meta["position"] == op.log.head()
 
 
 async def test_the_trail_says_who_did_what(op):

@@ -1,0 +1,114 @@
+"""Spans of a turn: what took how long, the same ones at every reading."""
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Any
+
+import attrs
+
+from codara.projections.base import moment, moment_or_none
+from codara.projections.queries import Row
+
+_TOLD = ("task_id", "session_id", "workspace_id", "user_id", "provider", "model", "status", "cause")
+
+
+@attrs.frozen
+class Activity:
+    """What the agent did, as the end of its turn holds it; `erased`: that can be read no more."""
+
+    deeds: tuple[Row, ...] = attrs.field(default=(), converter=tuple)
+    left_out: int = 0
+    erased: bool = False
+
+
+@attrs.frozen
+class _Stretch:
+    """The turn, or a piece of it."""
+
+    name: str
+    start: datetime
+    end: datetime | None
+    attributes: dict[str, Any] = attrs.field(factory=dict)
+
+
+def of_turn(trace_id: str, turn: Row, activity: Activity) -> list[Row]:
+    """The turn's root span, and one child for each phase and for each thing the agent did.
+
+    `turn` is a row of the tasks. One that has not ended is a root without an end. Children lie
+    within their root, in the order in which they began; what never finished ends with the turn.
+    Phases come from durations that a steady clock measured, deeds from the clock on the wall, so
+    neither holds the other.
+    """
+    begin, end = datetime.fromisoformat(turn["created_at"]), None
+    pieces: list[_Stretch] = []
+    if turn["ended_at"] is not None:
+        end = max(begin, datetime.fromisoformat(turn["ended_at"]))
+        every = [*_phases(turn, begin), *map(_deed, activity.deeds)]
+        pieces = sorted((_within(begin, end, each) for each in every), key=lambda each: each.start)
+    ids = [_span_id(trace_id, turn["task_id"], number) for number in range(len(pieces) + 1)]
+    root = _Stretch("turn", begin, end, _attributes(turn, activity))
+    children = zip(ids[1:], pieces, strict=True)
+    return [_span(ids[0], None, root), *(_span(each, ids[0], piece) for each, piece in children)]
+
+
+def _span_id(trace_id: str, task_id: str, number: int) -> str:
+    return hashlib.sha256(f"{trace_id}\0{task_id}\0{number}".encode()).hexdigest()[:16]
+
+
+def _span(span_id: str, parent: str | None, piece: _Stretch) -> Row:
+    return {
+        "span_id": span_id,
+        "parent_span_id": parent,
+        "name": piece.name,
+        "start": moment(piece.start),
+        "end": moment_or_none(piece.end),
+        "attributes": piece.attributes,
+    }
+
+
+def _attributes(turn: Row, activity: Activity) -> Row:
+    return {
+        **{name: turn[name] for name in _TOLD},
+        "accounts": (turn["accounts"] or "").split(),
+        "deeds_left_out": activity.left_out,
+        "erased": activity.erased,
+    }
+
+
+def _phases(turn: Row, begin: datetime) -> list[_Stretch]:
+    """One after the other: the wait, then up to the turn's start, the agent, the finish."""
+    took = {name: timedelta(milliseconds=each) for name, each in turn["timings"].items()}
+    phases: list[_Stretch] = []
+    at = begin
+    if "queue" in took:
+        at += took["queue"]
+        phases.append(_Stretch("queue", begin, at))
+    if turn["started_at"] is None:
+        return phases
+    started = datetime.fromisoformat(turn["started_at"])
+    if "start" in took:
+        phases.append(_Stretch("start", min(at, started), started))
+    at = started
+    for name in ("agent", "finish"):
+        if name in took:
+            phases.append(_Stretch(name, at, at + took[name], _first_delta(name, turn)))
+            at += took[name]
+    return phases
+
+
+def _first_delta(phase: str, turn: Row) -> Row:
+    """How many milliseconds the agent took to say something, if it did."""
+    first = turn["timings"].get("first_delta")
+    return {} if phase != "agent" or first is None else {"first_delta": first}
+
+
+def _deed(deed: Row) -> _Stretch:
+    begun = datetime.fromisoformat(deed["start"])
+    finished = None if deed["end"] is None else datetime.fromisoformat(deed["end"])
+    return _Stretch(deed["name"], begun, finished, deed["attributes"])
+
+
+def _within(begin: datetime, end: datetime, piece: _Stretch) -> _Stretch:
+    """The clock on the wall may have been set while the turn ran."""
+    start = min(max(piece.start, begin), end)
+    return attrs.evolve(piece, start=start, end=min(max(piece.end or end, start), end))
