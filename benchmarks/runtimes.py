@@ -1,24 +1,27 @@
 """Turns of the real CLIs: through the gateway, and driven by the pool alone, one after the other.
 
-The model is the scripted server, in a process of its own; gateway and client share this one.
+The gateway runs in this process; the client and the scripted model are processes of their own. A
+CLI works on for a while behind its turn (it writes its store, takes its own snapshots), so a pause
+comes before every turn of either way: no turn pays for what the one before it left behind. Which
+way goes first changes from round to round.
 """
 
 import asyncio
+import contextlib
 import json
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import attrs
+import orjson
 
 from benchmarks.common import run, scratch, show
-from codara.adapters.agents.registry import RUNTIMES
 from codara.application.accounts import NewAccount
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.application.ports.frames import Frame, TextDelta
@@ -28,9 +31,11 @@ from codara.bootstrap.house import House
 from codara.clock import utc_now
 from codara.config.load import Loaded
 from codara.config.settings import Server, Settings
+from codara.runtimes import PROVIDERS
 
 TURNS = 60
 WARM_UP = 5
+PAUSE_SECONDS = 0.3
 MODELS = {
     "codex": "gpt-5-codex",
     "gemini": "gemini-2.5-pro",
@@ -72,10 +77,8 @@ class Cost:
 class Bench:
     """The gateway, its user, and the pool that the direct turns go to."""
 
-    address: str
-    key: str
     house: House
-    http: aiohttp.ClientSession
+    client: asyncio.subprocess.Process
     watched: Watched = attrs.field(factory=Watched)
     threads: dict[str, str | None] = attrs.field(factory=dict)
 
@@ -100,18 +103,15 @@ class Bench:
             "client_session_id": runtime,
             "stream": True,
         }
-        headers = {"Authorization": f"Bearer {self.key}"}
-        begun, heard, last = time.perf_counter(), 0.0, b""
-        url = f"{self.address}/v1/chat/completions"
-        async with self.http.post(url, json=body, headers=headers) as response:
-            async for line in response.content:
-                if not heard and b'"content":"' in line and b'"content":""' not in line:
-                    heard = time.perf_counter()
-                last = line.strip() or last
-        ended = time.perf_counter()
-        if last != b"data: [DONE]" or self.watched.first is None:
-            raise SystemExit(f"a turn of {runtime} failed: {last.decode()[:500]}")
-        return Cost((ended - begun) * 1000, (heard - self.watched.first) * 1000)
+        assert self.client.stdin is not None and self.client.stdout is not None
+        self.client.stdin.write(orjson.dumps(body) + b"\n")
+        told = orjson.loads(await self.client.stdout.readline())
+        if told["last"] != "data: [DONE]" or self.watched.first is None:
+            raise SystemExit(f"a turn of {runtime} failed: {told['last']}")
+        return Cost(
+            total=(told["ended"] - told["begun"]) * 1000,
+            first=(told["heard"] - self.watched.first) * 1000,
+        )
 
     async def direct(self, runtime: str) -> Cost:
         """The same turn with nothing but the pool: no log, no workspace, no HTTP."""
@@ -145,25 +145,34 @@ class Bench:
 
 
 @asynccontextmanager
-async def model_server() -> AsyncIterator[str]:
-    """The scripted model in a process of its own; its address."""
+async def program(*words: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A Python module in a process of its own, spoken to by lines."""
+    pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "codara.demo.modelserver"), stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", *words), stdin=pipe, stdout=pipe
     )
     try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
+
+
+@asynccontextmanager
+async def model_server() -> AsyncIterator[str]:
+    """The scripted model; its address."""
+    async with program("codara.demo.modelserver") as process:
         assert process.stdout is not None
         told = json.loads(await process.stdout.readline())
         yield str(told["base_url"]).removesuffix("/v1")
-    finally:
-        process.terminate()
-        await process.wait()
 
 
 def settings(folder: Path, address: str) -> Settings:
     plain = Settings.at(folder / "data", server=Server(port=0))
     blocks = {
         name: attrs.evolve(plain.providers.named(name), base_url=address + PATHS[name])
-        for name in RUNTIMES
+        for name in PROVIDERS
     }
     return attrs.evolve(plain, providers=attrs.evolve(plain.providers, **blocks))
 
@@ -182,7 +191,7 @@ async def bench(folder: Path, address: str) -> AsyncIterator[Bench]:
     running = ready.result()
     services = running.house.services
     user = await services.users.provision(NewUser(email="bench@example.org"), "bench")
-    for name in RUNTIMES:
+    for name in PROVIDERS:
         account = NewAccount(
             account_id=ACCOUNT.format(name),
             provider=name,
@@ -192,38 +201,46 @@ async def bench(folder: Path, address: str) -> AsyncIterator[Bench]:
         )
         await services.accounts.register(account, "bench")
     try:
-        async with aiohttp.ClientSession() as http:
-            yield Bench(running.address, user.key.raw_key, running.house, http)
+        async with program("benchmarks.load_one", running.address, user.key.raw_key) as client:
+            yield Bench(running.house, client)
     finally:
         task.cancel()
         await asyncio.wait({task})
 
 
-async def measure(folder: Path, turns: int) -> None:
+async def rounds(at: Bench, runtime: str, turns: int) -> tuple[list[Cost], list[Cost]]:
+    """So many turns of either way, after some to get warm: through the gateway, and directly."""
+    ways = [(at.through, list[Cost]()), (at.direct, list[Cost]())]
+    for number in range(WARM_UP + turns):
+        for way, costs in ways if number % 2 else reversed(ways):
+            await asyncio.sleep(PAUSE_SECONDS)
+            costs.append(await way(runtime))
+    through, direct = (costs[WARM_UP:] for _, costs in ways)
+    return through, direct
+
+
+async def measure(folder: Path, turns: int, runtimes: Sequence[str]) -> None:
     """Every runtime: both ways by turns, so that what the machine does meets both alike."""
     async with model_server() as address, bench(folder, address) as at:
         at.watch()
-        for runtime in sorted(RUNTIMES):
-            through, direct = [], []
-            for _ in range(WARM_UP + turns):
-                through.append(await at.through(runtime))
-                direct.append(await at.direct(runtime))
-            totals = [cost.total for cost in through[WARM_UP:]]
-            alone = [cost.total for cost in direct[WARM_UP:]]
-            firsts = [cost.first for cost in through[WARM_UP:]]
-            own = statistics.median(totals) - statistics.median(alone)
-            show(f"{runtime}: a warm turn through the gateway, p50", statistics.median(totals))
-            show(f"{runtime}: the same turn driven directly, p50", statistics.median(alone))
-            show(f"{runtime}: gateway's own time per turn, p50", own, reach="10", unit="ms")
-            first = statistics.median(firsts)
+        for runtime in runtimes:
+            through, direct = await rounds(at, runtime, turns)
+            total = statistics.median(cost.total for cost in through)
+            alone = statistics.median(cost.total for cost in direct)
+            first = statistics.median(cost.first for cost in through)
+            show(f"{runtime}: a warm turn through the gateway, p50", total)
+            show(f"{runtime}: the same turn driven directly, p50", alone)
+            show(
+                f"{runtime}: gateway's own time per turn, p50", total - alone, reach="10", unit="ms"
+            )
             show(f"{runtime}: CLI's first delta to the client, p50", first, reach="5", unit="ms")
 
 
 def main() -> None:
-    """`python -m benchmarks.runtimes [TURNS]`"""
+    """`python -m benchmarks.runtimes [TURNS [RUNTIME...]]`"""
     turns = int(sys.argv[1]) if len(sys.argv) > 1 else TURNS
     with scratch() as folder:
-        run(measure(folder, turns))
+        run(measure(folder, turns, sys.argv[2:] or sorted(PROVIDERS)))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """What the agents' tests share: a sink that remembers, a vault of one key, turns, a whole pool."""
 
 import os
-import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -15,7 +14,6 @@ from codara.adapters.agents.contract import Runtime
 from codara.adapters.agents.homes import Homes
 from codara.adapters.agents.house import House
 from codara.adapters.agents.pool import AgentPool
-from codara.adapters.agents.settings import AgentSettings
 from codara.adapters.jail.bubblewrap import Bubblewrap
 from codara.adapters.jail.jails import Jails
 from codara.adapters.jail.unsafe import Unsafe
@@ -23,6 +21,7 @@ from codara.application.ports.agents import AgentTurn, Outcome
 from codara.application.ports.frames import Frame, TextDelta, UsageSeen, Warned
 from codara.application.ports.secrets import Vault
 from codara.clock import utc_now
+from codara.config.providers import Provider
 
 JAIL_UID = 10001
 FAKE = Path(__file__).parent / "programs" / "fake_codex.py"
@@ -156,7 +155,7 @@ class Den:
 
 
 @asynccontextmanager
-async def a_den(root: Path, settings: AgentSettings, *, walls: bool) -> AsyncIterator[Den]:
+async def a_den(root: Path, settings: Provider, *, walls: bool) -> AsyncIterator[Den]:
     """A pool with codex alone, jailed or not; everything is gone afterwards."""
     async with a_den_of(root, lambda house: CodexRuntime(settings, house), walls=walls) as den:
         yield den
@@ -179,15 +178,3 @@ async def a_den_of(
     finally:
         await pool.close()
         await jails.close()
-
-
-def a_program(folder: Path, *arguments: str) -> Path:
-    """A copy of the fake agent that is always started with these arguments before its own."""
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o755)
-    shutil.copy(FAKE, folder / FAKE.name)
-    launcher = folder / "launcher"
-    told = " ".join(arguments)
-    launcher.write_text(f'#!/bin/sh\nexec {folder / FAKE.name} {told} "$@"\n')
-    launcher.chmod(0o755)
-    return launcher

@@ -91,6 +91,12 @@ EXAMPLES: dict[type[Event], dict[str, Any]] = {
         "label": "Ada's account",
     },
     account.CredentialStored: {"account_id": ACCOUNT, "fingerprint": "0123456789abcdef"},
+    account.TokenRefreshed: {
+        "account_id": ACCOUNT,
+        "origin": "0123456789abcdef",
+        "fingerprint": "fedcba9876543210",
+        "expires_at": SOON,
+    },
     account.HealthChanged: {
         "account_id": ACCOUNT,
         "before": "ready",
@@ -311,6 +317,7 @@ key_revoked = partial(example, user.KeyRevoked)
 
 account_registered = partial(example, account.AccountRegistered)
 credential_stored = partial(example, account.CredentialStored)
+token_refreshed = partial(example, account.TokenRefreshed)
 health_changed = partial(example, account.HealthChanged)
 account_removed = partial(example, account.AccountRemoved)
 quota_observed = partial(example, account.QuotaObserved)

@@ -105,6 +105,10 @@ class FileVault:
             " ON CONFLICT (account_id) DO UPDATE SET box = excluded.box",
             (account_id, box),
         )
+        return self.fingerprint(credential)
+
+    def fingerprint(self, credential: bytes) -> str:
+        """16 hexadecimal digits; the same credential always has the same."""
         return self._hmac("credential", credential)[:16]
 
     async def credential(self, account_id: str) -> bytes:

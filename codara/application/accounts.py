@@ -8,7 +8,7 @@ import attrs
 from codara.application.deciding import Deciding, Decision
 from codara.application.ports.secrets import Vault
 from codara.clock import Clock
-from codara.domain import account, credential, text
+from codara.domain import account, credential, login, text
 from codara.errors import InvalidRequest, NotFound
 from codara.events import streams
 from codara.events.base import Cause
@@ -46,6 +46,8 @@ class Accounts:
     ) -> int | None:
         """Keeps the credential, then says so. The same id again stores a new credential.
 
+        A login handed in a second time changes nothing once its tokens have been refreshed.
+
         Whoever was interrupted between the two completes it by the same call again.
         InvalidRequest for what can be no account; Conflict if the id is another provider's.
         """
@@ -55,7 +57,7 @@ class Accounts:
         stream = streams.account(account_id)
         known: account.Account = await self.deciding.state(stream)
         account.check_provider(known, account_id=account_id, provider=new.provider)
-        fingerprint = await self.vault.store(account_id, secret)
+        fingerprint = await self._store(known, account_id, secret)
         now = self.clock()
         return await self._decide(
             stream,
@@ -72,6 +74,14 @@ class Accounts:
             },
             self._cause(actor, request_id),
         )
+
+    async def _store(self, known: account.Account, account_id: str, secret: bytes) -> str:
+        """Keeps the credential, unless what the vault holds was made from it; its fingerprint."""
+        fingerprint = self.vault.fingerprint(secret)
+        refreshed: login.Refreshed = await self.deciding.state(streams.token(account_id))
+        if login.descends(refreshed, known, handed_in=fingerprint):
+            return fingerprint
+        return await self.vault.store(account_id, secret)
 
     async def remove(
         self, account_id: str, *, actor: str, request_id: str | None = None

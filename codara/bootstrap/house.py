@@ -24,6 +24,7 @@ from codara.application.turns.means import Means
 from codara.application.turns.turns import Turns
 from codara.application.users import Users
 from codara.application.workspaces import WorkspaceDesk
+from codara.bootstrap.logins import kept_logins
 from codara.bootstrap.parts import (
     agent_bounds,
     agent_house,
@@ -93,8 +94,10 @@ async def open_house(loaded: Loaded, stack: AsyncExitStack) -> House:
     stack.push_async_callback(workspaces.close)
     spool = FileSpool(home / "spool", vault)
     stack.push_async_callback(spool.close)
+    kept = kept_logins(settings.providers, deciding, vault)
+    stack.push_async_callback(kept.close)
     agents = AgentPool(
-        runtimes(settings.providers, agent_house(settings, jails, vault)),
+        runtimes(settings.providers, agent_house(settings, jails, vault, kept)),
         bounds=agent_bounds(settings),
         weigh=jails.memory,
     )

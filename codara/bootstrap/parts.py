@@ -6,7 +6,6 @@ from datetime import timedelta
 from codara.adapters.agents.homes import Homes
 from codara.adapters.agents.house import House as AgentHouse
 from codara.adapters.agents.pool import Bounds
-from codara.adapters.agents.registry import RUNTIMES
 from codara.adapters.jail.bubblewrap import Bubblewrap
 from codara.adapters.jail.jails import Jails as JailMaker
 from codara.adapters.jail.spec import JailLimits
@@ -15,14 +14,17 @@ from codara.adapters.vault import FileVault
 from codara.adapters.workspaces import walker
 from codara.adapters.workspaces.folders import Folders
 from codara.application.jails import Jails
+from codara.application.refreshing import KeptLogins
 from codara.application.turns.means import Limits, Patience
-from codara.config.providers import PROVIDERS
 from codara.config.settings import Settings
+from codara.runtimes import PROVIDERS
 
 KEYED_DISCONNECT_GRACE = 30.0
 
 
-def agent_house(settings: Settings, jails: JailMaker, vault: FileVault) -> AgentHouse:
+def agent_house(
+    settings: Settings, jails: JailMaker, vault: FileVault, kept: KeptLogins
+) -> AgentHouse:
     bounds = JailLimits(
         memory=settings.jail.memory,
         processes=settings.jail.processes,
@@ -30,7 +32,7 @@ def agent_house(settings: Settings, jails: JailMaker, vault: FileVault) -> Agent
     )
     uid = settings.jail.uid if os.geteuid() == 0 else None
     homes = Homes(settings.server.data_dir / "homes", uid)
-    return AgentHouse(jails=jails, homes=homes, vault=vault, limits=bounds)
+    return AgentHouse(jails=jails, homes=homes, vault=vault, logins=kept, limits=bounds)
 
 
 def agent_bounds(settings: Settings) -> Bounds:
@@ -69,7 +71,7 @@ def limits(settings: Settings) -> Limits:
             turn_timeout=provider.turn_timeout_seconds,
             stall_timeout=provider.stall_timeout_seconds,
         )
-        for name in RUNTIMES
+        for name in PROVIDERS
         for provider in [settings.providers.named(name)]
     }
     return Limits(
@@ -88,5 +90,4 @@ def limits(settings: Settings) -> Limits:
 
 def default_models(settings: Settings) -> dict[str, str | None]:
     """In the order of preference: the first is that of a request which leaves it open."""
-    served = [name for name in PROVIDERS if name in RUNTIMES]
-    return {name: settings.providers.named(name).default_model for name in served}
+    return {name: settings.providers.named(name).default_model for name in PROVIDERS}

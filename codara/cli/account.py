@@ -11,8 +11,8 @@ from codara.cli.backend import backend
 from codara.cli.listing import Listing
 from codara.cli.loading import loaded
 from codara.cli.terminal import Column, print_fields, print_json
-from codara.config.providers import PROVIDERS
 from codara.errors import InvalidRequest
+from codara.runtimes import PROVIDERS
 
 LARGEST_CREDENTIAL = 1 << 20
 _LISTING = Listing(

@@ -123,6 +123,9 @@ class NoVault:
     async def store(self, account_id: str, credential: bytes) -> str:
         raise NotFound(_NOTHING_LENT)
 
+    def fingerprint(self, credential: bytes) -> str:
+        raise NotFound(_NOTHING_LENT)
+
     async def credential(self, account_id: str) -> bytes:
         raise NotFound(_NOTHING_LENT)
 

@@ -31,6 +31,15 @@ class Check:
     remedy: str = ""
 
 
+@attrs.frozen(kw_only=True)
+class Pool:
+    """The accounts, or why they are not known."""
+
+    rows: Sequence[Row] = ()
+    trouble: str = ""
+    nothing: str = "none registered"
+
+
 def python() -> Check:
     """The Python that runs us; an older one than 3.11 would not have come this far."""
     return Check("python", OK, platform.python_version())
@@ -79,22 +88,29 @@ def address(server: Server) -> Check:
     return Check("address", OK, f"{where} is free")
 
 
-async def accounts(found: Loaded) -> Check:
-    """Whether there is an account to work on; the data folder is not made for the question."""
-    remedy = "codara account add --id NAME --provider codex --credential-file FILE"
+async def pool(found: Loaded) -> Pool:
+    """The accounts there are; the data folder is not made for the question."""
     if not found.settings.log_path.exists():
-        return Check("accounts", WARN, "none yet: nothing was ever started here", remedy)
+        return Pool(nothing="none yet: nothing was ever started here")
     try:
         async with backend(found) as house:
-            rows = await house.list("accounts", 200, {})
+            return Pool(rows=await house.list("accounts", 200, {}))
     except CodaraError as refused:
-        return Check("accounts", FAIL, refused.message, "see above")
-    ready = [row for row in rows if row["status"] == "ready"]
-    if not rows:
-        return Check("accounts", WARN, "none registered", remedy)
+        return Pool(trouble=refused.message)
+
+
+def accounts(known: Pool) -> Check:
+    """Whether there is an account to work on."""
+    ready = [row for row in known.rows if row["status"] == "ready"]
+    if known.trouble:
+        return Check("accounts", FAIL, known.trouble, "see above")
+    if not known.rows:
+        remedy = "codara account add --id NAME --provider codex --credential-file FILE"
+        return Check("accounts", WARN, known.nothing, remedy)
     if not ready:
-        return Check("accounts", WARN, f"none of {len(rows)} is ready", "codara account list")
-    return Check("accounts", OK, f"{len(ready)} of {len(rows)} ready: {_providers(ready)}")
+        return Check("accounts", WARN, f"none of {len(known.rows)} is ready", "codara account list")
+    detail = f"{len(ready)} of {len(known.rows)} ready: {_providers(ready)}"
+    return Check("accounts", OK, detail)
 
 
 def _providers(rows: Sequence[Row]) -> str:

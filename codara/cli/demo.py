@@ -3,7 +3,7 @@
 import argparse
 
 from codara.cli.arguments import Commands, command, port
-from codara.config.providers import PROVIDERS
+from codara.runtimes import PROVIDERS
 
 
 def add(commands: Commands) -> None:

@@ -5,7 +5,7 @@ import asyncio
 
 import attrs
 
-from codara.cli import agent_checks, checks
+from codara.cli import agent_checks, checks, login_checks
 from codara.cli.arguments import Commands, command, takes_json
 from codara.cli.checks import FAIL, OK, Check
 from codara.cli.loading import loaded
@@ -42,7 +42,7 @@ async def examine(arguments: argparse.Namespace) -> list[Check]:
     except (ConfigInvalid, MasterKeyInvalid) as bad:
         name = "configuration" if isinstance(bad, ConfigInvalid) else "master key"
         return [checks.python(), Check(name, FAIL, bad.message, "`codara config check` reads it")]
-    settings = found.settings
+    settings, pool = found.settings, await checks.pool(found)
     return [
         checks.python(),
         Check("configuration", OK, str(found.path or "defaults and environment")),
@@ -53,7 +53,8 @@ async def examine(arguments: argparse.Namespace) -> list[Check]:
         await asyncio.to_thread(agent_checks.control_groups),
         agent_checks.node(),
         *await agent_checks.runtimes(settings),
-        await checks.accounts(found),
+        *await login_checks.logins(settings, pool),
+        checks.accounts(pool),
     ]
 
 

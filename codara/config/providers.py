@@ -1,12 +1,12 @@
 """The blocks of `codara.toml` that say how each agent runtime is run."""
 
 from pathlib import Path
+from typing import Any
 
 import attrs
 
 from codara.config.fields import setting
-
-PROVIDERS = ("codex", "gemini", "opencode", "claude")
+from codara.runtimes import PROVIDERS, RUNTIMES
 
 
 @attrs.frozen(kw_only=True)
@@ -17,6 +17,12 @@ class Provider:
     default_model: str | None = setting(None, "Model of requests that name none.")
     base_url: str | None = setting(
         None, "Address of the model server; without it the provider's own."
+    )
+    login_base_url: str | None = setting(
+        None, "Where turns on a login (OAUTH_SESSION) go; without it the provider's own."
+    )
+    oauth_url: str | None = setting(
+        None, "Where an expiring login is refreshed; without it the provider's own."
     )
     transport: str = setting(
         "auto",
@@ -33,14 +39,17 @@ class Provider:
     allow_hosts: tuple[str, ...] = setting((), "Hosts the agents of this runtime may reach.")
 
 
-@attrs.frozen(kw_only=True)
-class Providers:
-    """The agent runtimes."""
+_BLOCKS: dict[str, Any] = {
+    known.name: attrs.field(
+        default=Provider(binary=known.name, default_model=known.default_model), type=Provider
+    )
+    for known in RUNTIMES
+}
 
-    codex: Provider = Provider(binary="codex", default_model="gpt-5-codex")
-    gemini: Provider = Provider(binary="gemini", default_model="gemini-2.5-pro")
-    opencode: Provider = Provider(binary="opencode", default_model="opencode/big-pickle")
-    claude: Provider = Provider(binary="claude", default_model="sonnet")
+
+@attrs.frozen(kw_only=True, these=_BLOCKS)
+class Providers:
+    """The agent runtimes: a block for each of the registry."""
 
     def named(self, name: str) -> Provider:
         """The block of one provider; KeyError if there is none of that name."""

@@ -15,6 +15,8 @@ from codara.demo.script import Answer, Call, Conversation, Move, Refuse, Silence
 
 Decide = Callable[[web.Request, Conversation], Move]
 """Remembers a request, and says what to do with it."""
+Wrap = Callable[[dict[str, Any]], dict[str, Any]]
+"""Puts an answer into what the wire format has around it."""
 Part = Mapping[str, Any]
 
 NOTE = "A scripted note"
@@ -55,8 +57,9 @@ class Request:
 class Generate:
     """The routes of one server."""
 
-    def __init__(self, decide: Decide) -> None:
+    def __init__(self, decide: Decide, wrap: Wrap = dict) -> None:
         self._decide = decide
+        self._wrap = wrap
         self._numbers = itertools.count(1)
 
     def add_routes(self, app: web.Application) -> None:
@@ -65,9 +68,15 @@ class Generate:
 
     async def _called(self, request: web.Request) -> web.StreamResponse:
         model, _, method = request.match_info["call"].partition(":")
-        asked = read(await request.json(), model)
+        return await self.answer(request, method, model, await request.json())
+
+    async def answer(
+        self, request: web.Request, method: str, model: str, body: Mapping[str, Any]
+    ) -> web.StreamResponse:
+        """What the script says to one call."""
+        asked = read(body, model)
         if method != "streamGenerateContent":
-            return web.json_response(chunk(({"text": NOTE},), "STOP"))
+            return web.json_response(self._wrap(chunk(({"text": NOTE},), "STOP")))
         move = self._decide(request, asked.conversation)
         match move:
             case Refuse(kind) if kind == CUT:
@@ -87,12 +96,30 @@ class Generate:
         stream = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await stream.prepare(request)
         if move.thought:
-            await stream.write(encode(chunk(({"text": move.thought, "thought": True},))))
+            await self._write(stream, {"text": move.thought, "thought": True})
         if isinstance(move, Call):
-            part = tool_call(move, asked, f"call_{next(self._numbers)}")
-            await stream.write(encode(chunk((part,), "STOP")))
+            await self._write(stream, tool_call(move, asked, f"call_{next(self._numbers)}"), "STOP")
             return stream
-        return await _say(request, stream, move)
+        return await self._say(request, stream, move)
+
+    async def _say(
+        self, request: web.Request, stream: web.StreamResponse, move: Answer
+    ) -> web.StreamResponse:
+        for piece in move.pieces:
+            await self._write(stream, {"text": piece})
+            await asyncio.sleep(move.between)
+        if move.ending == "hang":
+            return await _never()
+        if move.ending == "drop" and request.transport is not None:
+            request.transport.abort()
+        elif move.ending == "done":
+            await self._write(stream, {"text": ""}, "STOP")
+        return stream
+
+    async def _write(
+        self, stream: web.StreamResponse, part: Part, finish: str | None = None
+    ) -> None:
+        await stream.write(encode(self._wrap(chunk((part,), finish))))
 
 
 def read(body: Mapping[str, Any], model: str) -> Request:
@@ -145,21 +172,6 @@ def chunk(parts: tuple[Part, ...], finish: str | None = None) -> dict[str, Any]:
 def encode(body: Mapping[str, Any]) -> bytes:
     """One server-sent event."""
     return f"data: {json.dumps(body)}\r\n\r\n".encode()
-
-
-async def _say(
-    request: web.Request, stream: web.StreamResponse, move: Answer
-) -> web.StreamResponse:
-    for piece in move.pieces:
-        await stream.write(encode(chunk(({"text": piece},))))
-        await asyncio.sleep(move.between)
-    if move.ending == "hang":
-        return await _never()
-    if move.ending == "drop" and request.transport is not None:
-        request.transport.abort()
-    elif move.ending == "done":
-        await stream.write(encode(chunk(({"text": ""},), "STOP")))
-    return stream
 
 
 def _tool(call: Call, tools: frozenset[str]) -> tuple[str, Mapping[str, str]]:

@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 from aiohttp import web
 
-from codara.demo import anthropicwire, chatwire, geminiwire, responses
+from codara.demo import anthropicwire, chatwire, codeassist, geminiwire, logins, responses
 from codara.demo.script import Answer, Call, Conversation, Move, Refuse, Silence, next_move
 
 REMEMBERED = 500
@@ -38,27 +38,31 @@ class ModelServer:
     """An aiohttp application with a memory.
 
     `requests` holds the last 500, oldest first. `refuse_key` makes one API key fail from then on
-    (401, 429, 429quota, 500 ...), whatever the prompt says.
+    (401, 429, 429quota, 500 ...), whatever the prompt says. `logins` refreshes access tokens.
     """
 
     def __init__(self) -> None:
         self.requests: deque[Seen] = deque(maxlen=REMEMBERED)
         self._failures: Counter[tuple[str, int, str]] = Counter()
         self._refused_keys: dict[str, str] = {}
+        self.logins = logins.Logins()
+        self.code_assist = codeassist.CodeAssist(self.decide)
         self._numbers = itertools.count(1)
 
     def refuse_key(self, key: str, kind: str) -> None:
         self._refused_keys[key] = kind
 
     def application(self) -> web.Application:
-        """The routes, with and without the ``/openai`` prefix."""
+        """The routes: those of API keys, and those of logins."""
         app = web.Application(client_max_size=_BODY_LIMIT)
-        for prefix in ("/v1", "/openai/v1"):
+        for prefix in ("/v1", "/openai/v1", "/backend-api/codex"):
             app.router.add_post(f"{prefix}/responses", self._responses)
             app.router.add_get(f"{prefix}/models", self._models)
         anthropicwire.Messages(self.decide).add_routes(app)
         chatwire.Chat(self.decide).add_routes(app)
         geminiwire.Generate(self.decide).add_routes(app)
+        self.code_assist.add_routes(app)
+        self.logins.add_routes(app)
         app.router.add_get("/requests", self._remembered)
         return app
 

@@ -5,7 +5,18 @@ from typing import Any
 
 import attrs
 
-from codara.domain import account, idempotency, key, lease, name, operator, session, user, workspace
+from codara.domain import (
+    account,
+    idempotency,
+    key,
+    lease,
+    login,
+    name,
+    operator,
+    session,
+    user,
+    workspace,
+)
 from codara.events.base import Event
 
 
@@ -43,6 +54,7 @@ AGGREGATES: dict[str, Aggregate] = {
     "lease": Aggregate(empty=lease.EMPTY, evolve=lease.evolve, last_only=True),
     "idempotency": Aggregate(empty=idempotency.EMPTY, evolve=idempotency.evolve, last_only=True),
     "operator": Aggregate(empty=operator.EMPTY, evolve=operator.evolve),
+    "token": Aggregate(empty=login.EMPTY, evolve=login.evolve, last_only=True),
     "quota": _TRAIL,
     "request": _TRAIL,
     "gateway": _TRAIL,

@@ -2,8 +2,10 @@
 
 import json
 
-from codara.domain.models import PROVIDERS
+import attrs
+
 from codara.errors import InvalidRequest
+from codara.runtimes import PROVIDERS
 
 API_KEY = "API_KEY"
 OAUTH_SESSION = "OAUTH_SESSION"
@@ -11,7 +13,34 @@ AUTH_TYPES = (API_KEY, OAUTH_SESSION)
 
 _LONGEST_KEY = 4_096
 _LARGEST_SESSION = 64 * 1_024
-_CODEX_TOKENS = ("id_token", "access_token", "refresh_token")
+
+
+@attrs.frozen
+class _LoginFile:
+    """What a CLI's login file holds, and the command that writes it."""
+
+    tokens: tuple[str, ...]
+    under: str
+    command: str
+    path: str
+
+
+_LOGIN_FILES = {
+    "claude": _LoginFile(
+        ("accessToken",), "claudeAiOauth", "claude", "~/.claude/.credentials.json"
+    ),
+    "codex": _LoginFile(
+        ("id_token", "access_token", "refresh_token"), "tokens", "codex login", "~/.codex/auth.json"
+    ),
+    "gemini": _LoginFile(
+        ("access_token", "refresh_token"), "", "gemini", "~/.gemini/oauth_creds.json"
+    ),
+}
+_OPENCODE = (
+    "OpenCode has no login of its own: it uses those of the vendors behind it. Hand in the "
+    "vendor's API key as an API_KEY account, or its login as an account of that vendor's own "
+    "provider (codex, gemini, claude)."
+)
 
 
 def check(provider: str, auth_type: str, credential: bytes) -> bytes:
@@ -40,6 +69,8 @@ def _key(credential: bytes) -> bytes:
 
 
 def _session(provider: str, credential: bytes) -> bytes:
+    if provider not in _LOGIN_FILES:
+        raise InvalidRequest(_OPENCODE, param="auth_type")
     if len(credential) > _LARGEST_SESSION:
         raise _wrong(f"The session file is larger than {_LARGEST_SESSION} bytes.")
     try:
@@ -48,19 +79,26 @@ def _session(provider: str, credential: bytes) -> bytes:
         raise _wrong("An OAUTH_SESSION credential is the CLI's own JSON file.") from broken
     if not isinstance(session, dict) or not session:
         raise _wrong("An OAUTH_SESSION credential is a JSON object.")
-    if provider == "codex":
-        _check_codex(session.get("tokens"))
+    _check_tokens(provider, session)
     return credential.strip()
 
 
-def _check_codex(tokens: object) -> None:
+def _check_tokens(provider: str, session: dict[str, object]) -> None:
+    file = _LOGIN_FILES[provider]
+    tokens = session.get(file.under) if file.under else session
     held = tokens if isinstance(tokens, dict) else {}
-    missing = [name for name in _CODEX_TOKENS if not isinstance(held.get(name), str)]
+    missing = [name for name in file.tokens if not _is_token(held.get(name))]
     if missing:
+        under = f" under `{file.under}`" if file.under else ""
         raise _wrong(
-            f"The Codex session holds no {', '.join(missing)} under `tokens`. "
-            "Log in with `codex login` and hand in its auth.json."
+            f"The {provider} session holds no {', '.join(missing)}{under}. "
+            f"Log in with `{file.command}` and hand in the file it writes, {file.path}."
         )
+
+
+def _is_token(value: object) -> bool:
+    """A header has to carry it."""
+    return isinstance(value, str) and bool(value) and all("!" <= letter <= "~" for letter in value)
 
 
 def _wrong(message: str) -> InvalidRequest:

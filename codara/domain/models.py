@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from codara.errors import InvalidRequest
-
-PROVIDERS = ("codex", "gemini", "opencode", "claude")
+from codara.runtimes import PROVIDERS
 
 _ALIAS = "uag-"
 
@@ -65,11 +64,11 @@ def _prefixed(
     catalogue: Mapping[str, Sequence[str]],
     available: Sequence[str],
 ) -> tuple[str, str]:
-    """OpenCode has models of its own that begin with `opencode/`: what it lists, it gets whole."""
+    """A provider may have models that begin with its own name: what it lists, it gets whole."""
     _known(prefix, available, param="model")
     _agree(prefix, provider, f"{prefix}/{rest}")
     whole = f"{prefix}/{rest}"
-    if prefix == "opencode" and whole in catalogue.get(prefix, ()):
+    if whole in catalogue.get(prefix, ()):
         return prefix, whole
     if not rest.strip():
         raise InvalidRequest(f"{whole} names no model.", param="model")

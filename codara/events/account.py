@@ -28,6 +28,20 @@ class CredentialStored(Event):
 
 
 @attrs.frozen(kw_only=True)
+class TokenRefreshed(Event):
+    """The vault holds a login's next tokens; its access token is good until `expires_at`.
+
+    `origin` is the fingerprint of the credential that was handed in, from which they descend.
+    """
+
+    name: ClassVar[str] = "account.token_refreshed"
+    account_id: str
+    origin: str
+    fingerprint: str
+    expires_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True)
 class HealthChanged(Event):
     """`before` and `after` are ready, cooldown, exhausted, expired, disabled or error."""
 

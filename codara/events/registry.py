@@ -29,6 +29,7 @@ CATALOGUE: tuple[type[Event], ...] = (
     user.KeyRevoked,
     account.AccountRegistered,
     account.CredentialStored,
+    account.TokenRefreshed,
     account.HealthChanged,
     account.AccountRemoved,
     account.QuotaObserved,

@@ -19,6 +19,11 @@ def account(account_id: str) -> str:
     return f"account/{account_id}"
 
 
+def token(account_id: str) -> str:
+    """Nothing: only the last event is read."""
+    return f"token/{account_id}"
+
+
 def quota(account_id: str) -> str:
     """Nothing: only the last event is read."""
     return f"quota/{account_id}"

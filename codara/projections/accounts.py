@@ -14,6 +14,7 @@ from codara.events.account import (
     CredentialStored,
     HealthChanged,
     QuotaObserved,
+    TokenRefreshed,
 )
 from codara.events.base import Recorded
 from codara.events.session import AccountChanged, TurnStarted
@@ -36,7 +37,13 @@ ON CONFLICT (account_id) DO UPDATE SET auth_type = excluded.auth_type, label = e
     updated_at = excluded.updated_at, position = excluded.position
 """
 _CREDENTIAL = """
-UPDATE accounts SET fingerprint = ?, updated_at = ?, position = ? WHERE account_id = ?
+UPDATE accounts SET fingerprint = ?, refreshed_at = NULL, token_expires_at = NULL, updated_at = ?,
+    position = ?
+WHERE account_id = ?
+"""
+_REFRESHED = """
+UPDATE accounts SET fingerprint = ?, refreshed_at = ?, token_expires_at = ?, position = ?
+WHERE account_id = ?
 """
 _HEALTH = """
 UPDATE accounts SET status = ?, cause = ?, until = ?, evidence = ?, updated_at = ?, position = ?
@@ -56,12 +63,13 @@ class AccountsProjection:
     """One row a registered account; a removed one leaves none."""
 
     name: ClassVar[str] = "accounts"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     topics: ClassVar[frozenset[str]] = frozenset(
         event.name
         for event in (
             AccountRegistered,
             CredentialStored,
+            TokenRefreshed,
             HealthChanged,
             AccountRemoved,
             QuotaObserved,
@@ -74,6 +82,7 @@ class AccountsProjection:
         opened INTEGER PRIMARY KEY, account_id TEXT NOT NULL UNIQUE, provider TEXT NOT NULL,
         auth_type TEXT NOT NULL, label TEXT, status TEXT NOT NULL DEFAULT 'ready', cause TEXT,
         until TEXT, evidence TEXT, cli_primary INTEGER NOT NULL DEFAULT 0, fingerprint TEXT,
+        refreshed_at TEXT, token_expires_at TEXT,
         windows TEXT, quota_source TEXT, quota_at TEXT, last_used_at TEXT,
         turns INTEGER NOT NULL DEFAULT 0, created_at TEXT NOT NULL, updated_at TEXT NOT NULL,
         position INTEGER NOT NULL
@@ -96,6 +105,9 @@ class AccountsProjection:
                 yield _REGISTERED, (position, event.account_id, *what, at, at, position)
             case CredentialStored():
                 yield _CREDENTIAL, (event.fingerprint, at, position, event.account_id)
+            case TokenRefreshed():
+                when = (at, moment_or_none(event.expires_at))
+                yield _REFRESHED, (event.fingerprint, *when, position, event.account_id)
             case AccountRemoved():
                 yield _REMOVED, (event.account_id,)
 
@@ -108,8 +120,8 @@ _LISTED = f"""
         CASE WHEN {_OVER} THEN NULL ELSE cause END AS cause,
         CASE WHEN {_OVER} THEN NULL ELSE until END AS until,
         CASE WHEN {_OVER} THEN NULL ELSE evidence END AS evidence,
-        cli_primary, fingerprint, windows, quota_source, quota_at, last_used_at, turns,
-        created_at, updated_at, position
+        cli_primary, fingerprint, refreshed_at, token_expires_at, windows, quota_source,
+        quota_at, last_used_at, turns, created_at, updated_at, position
     FROM accounts
 )
 """  # noqa: S608

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from codara.config.providers import PROVIDERS
 from codara.demo import run
+from codara.runtimes import PROVIDERS
 
 pytestmark = [pytest.mark.cli, pytest.mark.timeout(240)]
 

@@ -14,8 +14,8 @@ import aiohttp
 import attrs
 import pytest
 
-from codara.adapters.agents.registry import RUNTIMES
 from codara.adapters.jail import processes
+from codara.runtimes import PROVIDERS
 from tests.gatewaying import Gateway, Reply, gateway
 
 pytestmark = [pytest.mark.cli, pytest.mark.soak, pytest.mark.timeout(3600)]
@@ -61,7 +61,7 @@ PLANS = (
 
 def blocks(address: str) -> str:
     """The configuration of every runtime but codex, which a `Gateway` writes itself."""
-    others = [name for name in RUNTIMES if name != "codex"]
+    others = [name for name in PROVIDERS if name != "codex"]
     told = (f'[providers.{n}]\nbase_url = "{address}{PATHS[n]}"\n{PATIENT}' for n in others)
     return SETTINGS + "".join(told)
 
@@ -101,7 +101,7 @@ class Soak:
             await self._turn(worker, self.number)
 
     async def _turn(self, worker: int, number: int) -> None:
-        runtime = self.chance.choice(sorted(RUNTIMES))
+        runtime = self.chance.choice(sorted(PROVIDERS))
         plan, leaves = self.chance.choice(PLANS)
         said = f"number {number}"
         prompt = plan.format(said=said, number=number)
@@ -210,7 +210,7 @@ async def house(tmp_path: Path) -> AsyncIterator[Gateway]:
         await opened.start()
         user = {"email": "busy@example.org", "max_concurrency": 4 * WORKERS}
         opened.key = (await opened.operator("POST", "/users", user)).data["api_key"]["raw_key"]
-        for runtime in RUNTIMES:
+        for runtime in PROVIDERS:
             for name in ("one", "two"):
                 await lend(opened, runtime, name)
         yield opened
@@ -239,6 +239,6 @@ async def test_after_many_turns_and_random_kills_nothing_is_left(house: Gateway)
     assert after.descriptors - before.descriptors == Counter()
     assert after.mounts == before.mounts
     assert after.memory <= before.memory * 1.1
-    for runtime in RUNTIMES:
+    for runtime in PROVIDERS:
         assert soak.outcomes[f"{runtime} completed"] > 0
     assert await house.stop() == 0

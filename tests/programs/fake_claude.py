@@ -1,31 +1,111 @@
-#!/usr/bin/python3 -IS
+#!/usr/bin/python3 -BEsS
 """An agent that does what the markers of a prompt say, in claude's stream-json protocol.
 
-Without markers it answers at once. It needs nothing but Python's standard library. `--banner`
-writes a line that is no protocol first, `--old` refuses to stay: it takes one prompt per process.
-
-[[text:..]] [[silence]] [[deaf]] (silence, and interrupts are not answered) [[garbage]] [[badutf8]]
-[[endless]] [[half]] [[exit:n]] [[child]] (a child that ignores signals) [[asks]] (for a permission)
-[[cut]] (success, but the message never ended) [[twice]] (the message begins anew) [[moved]] (the
-turn ends in another thread)
+Besides the markers of `fake_script`: [[asks]] (for a permission), [[cut]] (success, but the
+message never ended).
 """
 
 import json
-import os
-import re
-import subprocess
 import sys
 import time
 
-MARKER = re.compile(r"\[\[(\w+)(?::(.*?))?\]\]", re.DOTALL)
-OUT = sys.stdout.buffer
-STUBBORN = "trap '' TERM INT HUP; while :; do sleep 1; done"
+from fake_script import Turns, main
+
 USAGE = {"input_tokens": 10, "output_tokens": 5}
 
 
-def write(**message):
-    OUT.write(json.dumps({"session_id": thread(), **message}).encode() + b"\n")
-    OUT.flush()
+class Claude(Turns):
+    """One thread: prompts on standard input, or one prompt and no more."""
+
+    def __init__(self):
+        self.number = 0
+
+    def serve(self):
+        for line in sys.stdin.buffer:
+            message = json.loads(line)
+            if message["type"] == "user":
+                self.take(message["message"]["content"][0]["text"])
+            elif message["type"] == "control_request" and self.quiet != "deaf":
+                self.control(message["request_id"], message["request"]["subtype"])
+            elif message["type"] == "control_response":
+                self.say("refused: " + message["response"]["error"])
+                self.ended()
+
+    def once(self, prompt):
+        self.take(prompt)
+        while self.quiet in ("silence", "deaf", "tool", "asks"):
+            time.sleep(60)
+
+    def take(self, prompt):
+        self.number += 1
+        self.tell(type="system", subtype="init")
+        self.begin()
+        self.play(prompt)
+
+    def control(self, request_id, subtype):
+        answer = {"subtype": "success", "request_id": request_id, "response": {"models": []}}
+        self.tell(type="control_response", response=answer)
+        if subtype == "interrupt":
+            reason = {"is_error": True, "terminal_reason": "aborted_streaming"}
+            self.tell(type="result", subtype="error_during_execution", usage=USAGE, **reason)
+
+    def begin(self):
+        self.event(type="message_start", message={"id": f"msg_{self.number}_{time.time_ns()}"})
+
+    def said(self, text):
+        delta = {"type": "content_block_delta", "delta": {"type": "text_delta", "text": text}}
+        return {"session_id": thread(), "type": "stream_event", "event": delta}
+
+    def started(self, tool_id, title):
+        tool = {"type": "tool_use", "id": tool_id, "name": "Bash", "input": {"command": title}}
+        self.tell(type="assistant", message={"id": "msg_tool", "content": [tool]})
+
+    def finished(self, tool_id, title):
+        result = {"type": "tool_result", "tool_use_id": tool_id}
+        self.tell(type="user", message={"content": [result]})
+
+    def retried(self):
+        self.tell(type="system", subtype="api_retry", attempt=1, max_retries=2, error="overloaded")
+
+    def ended(self):
+        self.event(type="message_stop")
+        self.result()
+
+    def result(self, **fields):
+        told = {"is_error": False, "usage": USAGE, "total_cost_usd": 0.1 * self.number}
+        self.tell(type="result", subtype="success", **{**told, **fields})
+
+    def do_asks(self, _):
+        self.tell(type="control_request", request_id="q", request={"subtype": "x"})
+        return "asks"
+
+    def do_cut(self, _):
+        self.say("half of")
+        self.result()
+        return "cut"
+
+    def do_twice(self, _):
+        self.say("one")
+        self.begin()
+        self.say("one two")
+
+    def do_moved(self, _):
+        self.say("elsewhere")
+        self.event(type="message_stop")
+        self.result(session_id="another")
+        return "moved"
+
+    def do_unsaid(self, _):
+        self.say("as if it were done")
+        self.event(type="message_stop")
+        self.tell(type="result")
+        return "unsaid"
+
+    def event(self, **fields):
+        self.tell(type="stream_event", event=fields)
+
+    def tell(self, **message):
+        self.send({"session_id": thread(), **message})
 
 
 def thread():
@@ -33,119 +113,5 @@ def thread():
     return sys.argv[sys.argv.index(option) + 1]
 
 
-def serve():
-    for line in sys.stdin.buffer:
-        message = json.loads(line)
-        if message["type"] == "user":
-            play(message["message"]["content"][0]["text"])
-        elif message["type"] == "control_request" and Turn.quiet != "deaf":
-            control(message["request_id"], message["request"]["subtype"])
-        elif message["type"] == "control_response":
-            say("refused: " + message["response"]["error"])
-            stop()
-            ended()
-
-
-def control(request_id, subtype):
-    answer = {"subtype": "success", "request_id": request_id, "response": {"models": []}}
-    write(type="control_response", response=answer)
-    if subtype == "interrupt":
-        reason = {"is_error": True, "terminal_reason": "aborted_streaming"}
-        write(type="result", subtype="error_during_execution", usage=USAGE, **reason)
-
-
-class Turn:
-    number = 0
-    quiet = ""
-
-
-def play(prompt):
-    Turn.number += 1
-    write(type="system", subtype="init")
-    start()
-    for kind, argument in MARKER.findall(prompt) or [("text", "You said: " + prompt)]:
-        DO[kind](argument)
-        if kind in ("silence", "deaf", "asks"):
-            Turn.quiet = kind
-            return
-        if kind in ("cut", "moved"):
-            return
-    stop()
-    ended()
-
-
-def start():
-    event(type="message_start", message={"id": f"msg_{Turn.number}_{time.time_ns()}"})
-
-
-def say(text):
-    event(type="content_block_delta", delta={"type": "text_delta", "text": text})
-
-
-def stop():
-    event(type="message_stop")
-
-
-def ended(**fields):
-    told = {"is_error": False, "usage": USAGE, "total_cost_usd": 0.1 * Turn.number}
-    write(type="result", subtype="success", **{**told, **fields})
-
-
-def event(**fields):
-    write(type="stream_event", event=fields)
-
-
-def raw(data):
-    OUT.write(data)
-    OUT.flush()
-
-
-def twice(_):
-    say("one")
-    start()
-    say("one two")
-
-
-def moved(_):
-    say("x")
-    stop()
-    ended(session_id="another")
-
-
-def endless(_):
-    while True:
-        raw(b"x" * (1 << 20))
-
-
-def child(_):
-    subprocess.Popen(["sh", "-c", STUBBORN], start_new_session=True)
-    tool = {"type": "tool_use", "id": "t", "name": "Bash", "input": {"command": "stubborn"}}
-    write(type="assistant", message={"id": "msg_tool", "content": [tool]})
-
-
-DO = {
-    "text": say,
-    "silence": lambda _: say("..."),
-    "deaf": lambda _: say("..."),
-    "garbage": lambda _: raw(b"what is this?\n[1]\n"),
-    "badutf8": lambda _: raw(b'{"type":"unheard","text":"\xff"}\n'),
-    "endless": endless,
-    "half": lambda _: (raw(b'{"type":"resu'), os._exit(0)),
-    "exit": lambda code: os._exit(int(code)),
-    "child": child,
-    "asks": lambda _: write(type="control_request", request_id="q", request={"subtype": "x"}),
-    "cut": lambda _: (say("half of"), ended()),
-    "twice": twice,
-    "moved": moved,
-}
-
-
 if __name__ == "__main__":
-    if "--banner" in sys.argv:
-        print("Welcome!", flush=True)
-    if "--input-format" not in sys.argv:
-        play(sys.stdin.read())
-    elif "--old" in sys.argv:
-        sys.exit("error: unknown option '--input-format'")
-    else:
-        serve()
+    main("claude", lambda: Claude().serve(), lambda prompt: Claude().once(prompt), "--input-format")

@@ -1,34 +1,26 @@
-#!/usr/bin/python3 -IS
-"""An agent that does what the markers of a prompt say, in the app-server's protocol.
+#!/usr/bin/python3 -BEsS
+"""An agent that does what the markers of a prompt say, in codex's protocols.
 
-Without markers it answers at once. It needs nothing but Python's standard library, so it runs in
-a jail. `--banner` writes a line that is no protocol first, `--dead` ends at once, `--old` knows of
-no app-server: it only takes one prompt per process, and answers it.
-
-[[text:..]] [[think:..]] [[deltas:n]] [[write:name]] [[usage:n]] [[quota:percent]] [[retry:n]]
-[[silence]] [[deaf]] (silence, and interrupts are not answered) [[garbage]] [[badutf8]]
-[[surrogate]] [[huge:bytes]] [[endless]] [[half]] [[exit:n]] [[child]] (a child that ignores
-signals) [[tool]] (one that never ends) [[fail:typed error]]
+Besides the markers of `fake_script`: [[think:..]] [[quota:percent]] [[fail:typed error]]
+[[instructions]] (says what it was told).
 """
 
 import json
 import os
-import re
-import subprocess
 import sys
 import time
 from pathlib import Path
 
-MARKER = re.compile(r"\[\[(\w+)(?::(.*?))?\]\]", re.DOTALL)
-OUT = sys.stdout.buffer
-STUBBORN = "trap '' TERM INT HUP; while :; do sleep 1; done"
+from fake_script import OUT, Turns, main
 
 
-class Agent:
+class AppServer(Turns):
+    """``codex app-server``."""
+
     def __init__(self):
         self.threads = {}
         self.turns = 0
-        self.waiting = None
+        self.thread_id = ""
 
     def serve(self):
         for line in sys.stdin.buffer:
@@ -53,7 +45,8 @@ class Agent:
     def on_thread_resume(self, number, params):
         thread_id = params["threadId"]
         if thread_id not in self.threads and not kept(thread_id):
-            self.refuse(number, "no rollout found for thread id " + thread_id)
+            message = "no rollout found for thread id " + thread_id
+            self.send({"id": number, "error": {"code": -32600, "message": message}})
             return
         self.threads.setdefault(thread_id, [0, [params.get("developerInstructions", "")]])
         self.answer(number, {"thread": {"id": thread_id}})
@@ -64,151 +57,130 @@ class Agent:
         self.answer(number, {})
 
     def on_turn_interrupt(self, number, params):
-        if self.waiting == "deaf":
-            return
-        self.answer(number, {})
-        self.ended(params["threadId"], params["turnId"], "interrupted")
+        if self.quiet != "deaf":
+            self.answer(number, {})
+            self.completed("interrupted")
 
     def on_turn_start(self, number, params):
         self.turns += 1
-        thread_id, turn_id = params["threadId"], f"turn-{self.turns}"
-        self.answer(number, {"turn": {"id": turn_id}})
-        self.tell("turn/started", thread_id, turn={"id": turn_id})
-        prompt = params["input"][0]["text"]
-        steps = MARKER.findall(prompt) or [("text", "You said: " + prompt[:200])]
-        for kind, argument in steps:
-            self.waiting = getattr(self, "do_" + kind)(thread_id, argument)
-            if self.waiting:
-                return
-        self.threads[thread_id][0] += 10
-        self.count(thread_id)
-        self.ended(thread_id, turn_id, "completed")
+        self.thread_id = params["threadId"]
+        self.answer(number, {"turn": {"id": self.turn_id}})
+        self.tell("turn/started", turn={"id": self.turn_id})
+        self.play(params["input"][0]["text"])
 
-    def do_text(self, thread_id, argument):
-        for piece in re.findall(r"\S+\s*", argument):
-            self.say(thread_id, piece)
+    @property
+    def turn_id(self):
+        return f"turn-{self.turns}"
 
-    def do_instructions(self, thread_id, argument):
-        self.say(thread_id, " | ".join(self.threads[thread_id][1]))
+    def said(self, text):
+        return self.note("item/agentMessage/delta", itemId="m", delta=text)
 
-    def do_deltas(self, thread_id, argument):
-        for at in range(int(argument)):
-            self.say(thread_id, f"{at} ")
+    def started(self, tool_id, title):
+        self.tell("item/started", item=item(tool_id, title))
 
-    def do_think(self, thread_id, argument):
-        self.tell("item/reasoning/textDelta", thread_id, itemId="r", delta=argument)
+    def finished(self, tool_id, title):
+        self.tell("item/completed", item=dict(item(tool_id, title), status="completed"))
 
-    def do_write(self, thread_id, argument):
-        item = {
-            "type": "fileChange",
-            "id": "w",
-            "changes": [{"path": str(Path(argument).resolve())}],
-        }
-        self.tell("item/started", thread_id, item=item)
-        Path(argument).write_text("hello\n")
-        self.tell("item/completed", thread_id, item=dict(item, status="completed"))
+    def retried(self):
+        self.tell("error", error={"message": "Reconnecting"}, willRetry=True)
 
-    def do_quota(self, thread_id, argument):
+    def ended(self):
+        self.threads[self.thread_id][0] += 10
+        total = {"inputTokens": self.threads[self.thread_id][0], "outputTokens": 1}
+        usage = {"total": total, "last": {"inputTokens": 10, "outputTokens": 1}}
+        self.tell("thread/tokenUsage/updated", tokenUsage=usage)
+        self.completed("completed")
+
+    def completed(self, status, **told):
+        self.tell("turn/completed", turn={"id": self.turn_id, "status": status, **told})
+
+    def do_instructions(self, _):
+        self.say(" | ".join(self.threads[self.thread_id][1]))
+
+    def do_think(self, argument):
+        self.tell("item/reasoning/textDelta", itemId="r", delta=argument)
+
+    def do_quota(self, argument):
         window = {"usedPercent": int(argument), "windowDurationMins": 300, "resetsAt": 1795174665}
-        self.tell("account/rateLimits/updated", None, rateLimits={"primary": window})
+        self.tell("account/rateLimits/updated", rateLimits={"primary": window})
 
-    def do_retry(self, thread_id, argument):
-        for _ in range(int(argument)):
-            self.tell("error", thread_id, error={"message": "Reconnecting"}, willRetry=True)
-
-    def do_retries(self, thread_id, argument):
-        """Retry notices for ever: a reason to wait, but no progress."""
-        while True:
-            self.do_retry(thread_id, "1")
-            OUT.flush()
-            time.sleep(0.02)
-
-    def do_silence(self, thread_id, argument):
-        return "silent"
-
-    def do_deaf(self, thread_id, argument):
-        return "deaf"
-
-    def do_garbage(self, thread_id, argument):
-        OUT.write(b"warning: this is no JSON\n[1, 2]\n\n{broken\n")
-
-    def do_badutf8(self, thread_id, argument):
-        OUT.write(delta(thread_id, "bad X byte ").replace(b"X", b"\xff"))
-
-    def do_surrogate(self, thread_id, argument):
-        OUT.write(delta(thread_id, "half X pair ").replace(b"X", b"\\ud83d"))
-
-    def do_huge(self, thread_id, argument):
-        OUT.write(delta(thread_id, "x" * int(argument)))
-
-    def do_endless(self, thread_id, argument):
-        chunk = b"x" * (1 << 20)
-        while True:
-            OUT.write(chunk)
-
-    def do_half(self, thread_id, argument):
-        OUT.write(delta(thread_id, "half a line")[:-20])
-        OUT.flush()
-        os._exit(0)
-
-    def do_exit(self, thread_id, argument):
-        OUT.flush()
-        sys.stderr.write("the fake agent gives up\n")
-        sys.stderr.flush()
-        os._exit(int(argument))
-
-    def do_child(self, thread_id, argument):
-        self.started(thread_id, "c")
-        self.child = subprocess.Popen(["/bin/sh", "-c", STUBBORN], start_new_session=True)
-        self.tell("item/completed", thread_id, item=dict(TOOL, id="c", status="completed"))
-
-    def do_tool(self, thread_id, argument):
-        self.started(thread_id, "t")
-        self.child = subprocess.Popen(["/bin/sh", "-c", STUBBORN], start_new_session=True)
-        return "tool"
-
-    def do_fail(self, thread_id, argument):
-        error = {"message": "failed as told", "codexErrorInfo": argument}
-        turn = {"id": f"turn-{self.turns}", "status": "failed", "error": error}
-        self.tell("turn/completed", thread_id, turn=turn)
+    def do_fail(self, argument):
+        self.completed("failed", error={"message": "failed as told", "codexErrorInfo": argument})
         return "failed"
 
-    def started(self, thread_id, tool_id):
-        self.tell("item/started", thread_id, item=dict(TOOL, id=tool_id))
-        OUT.flush()
+    def do_twice(self, _):
+        """In pieces, and once more as a whole."""
+        self.do_text("one two")
+        item = {"type": "agentMessage", "id": "m", "text": "one two"}
+        self.tell("item/completed", item=item)
 
-    def say(self, thread_id, text):
-        OUT.write(delta(thread_id, text))
+    def do_moved(self, _):
+        self.thread_id = "another"
+        self.say("elsewhere")
+        self.completed("completed")
+        return "moved"
 
-    def count(self, thread_id):
-        total = {"inputTokens": self.threads[thread_id][0], "outputTokens": 1}
-        last = {"inputTokens": 10, "outputTokens": 1}
-        usage = {"total": total, "last": last}
-        self.tell("thread/tokenUsage/updated", thread_id, tokenUsage=usage)
+    def do_unsaid(self, _):
+        self.tell("turn/completed", turn={"id": self.turn_id})
+        return "unsaid"
 
-    def ended(self, thread_id, turn_id, status):
-        self.tell("turn/completed", thread_id, turn={"id": turn_id, "status": status})
+    def note(self, method, **params):
+        return {"method": method, "params": dict(params, threadId=self.thread_id)}
 
-    def tell(self, method, thread_id, **params):
-        OUT.write(encode({"method": method, "params": dict(params, threadId=thread_id)}))
+    def tell(self, method, **params):
+        self.send(self.note(method, **params))
 
     def answer(self, number, result):
-        OUT.write(encode({"id": number, "result": result}))
-
-    def refuse(self, number, message):
-        OUT.write(encode({"id": number, "error": {"code": -32600, "message": message}}))
+        self.send({"id": number, "result": result})
 
 
-TOOL = {"type": "commandExecution", "command": "stubborn"}
+class Exec(Turns):
+    """``codex exec --json``: one prompt, whole messages."""
+
+    whole = True
+
+    def __init__(self):
+        self.items = 0
+
+    def take(self, prompt):
+        resumed = "resume" in sys.argv and "[[moved]]" not in prompt
+        thread_id = sys.argv[-2] if resumed else f"thread-{os.getpid()}"
+        self.send({"type": "thread.started", "thread_id": thread_id})
+        self.play(prompt)
+        while self.quiet in ("silence", "deaf", "tool"):
+            time.sleep(60)
+
+    def said(self, text):
+        self.items += 1
+        message = {"id": f"m{self.items}", "type": "agent_message", "text": text}
+        return {"type": "item.completed", "item": message}
+
+    def started(self, tool_id, title):
+        self.send({"type": "item.started", "item": item(tool_id, title)})
+
+    def finished(self, tool_id, title):
+        done = dict(item(tool_id, title), status="completed")
+        self.send({"type": "item.completed", "item": done})
+
+    def retried(self):
+        self.send({"type": "error", "message": "Reconnecting... 1/2"})
+
+    def ended(self):
+        self.send({"type": "turn.completed", "usage": {"input_tokens": 10}})
+
+    def do_moved(self, _):
+        self.say("elsewhere")
+
+    def do_unsaid(self, _):
+        self.say("as if it were done")
+        return "unsaid"
 
 
-def encode(message):
-    return json.dumps(message).encode() + b"\n"
-
-
-def delta(thread_id, text):
-    params = {"threadId": thread_id, "itemId": "m", "delta": text}
-    return encode({"method": "item/agentMessage/delta", "params": params})
+def item(tool_id, title):
+    if tool_id == "w":
+        change = {"path": str(Path(title).resolve())}
+        return {"type": "fileChange", "id": tool_id, "changes": [change]}
+    return {"type": "commandExecution", "id": tool_id, "command": title}
 
 
 def store():
@@ -224,26 +196,5 @@ def kept(thread_id):
     return store().exists() and thread_id in store().read_text().split()
 
 
-def one_turn(prompt):
-    item = {"id": "m", "type": "agent_message", "text": "You said: " + prompt}
-    OUT.write(encode({"type": "thread.started", "thread_id": f"thread-{os.getpid()}"}))
-    OUT.write(encode({"type": "item.completed", "item": item}))
-    OUT.write(encode({"type": "turn.completed", "usage": {"input_tokens": 10}}))
-
-
-def main():
-    if "--version" in sys.argv:
-        print("fake-codex 0.0.0")
-        return
-    if "--dead" in sys.argv or ("--old" in sys.argv and "app-server" in sys.argv):
-        sys.exit("the fake agent does not start")
-    if "exec" in sys.argv:
-        one_turn(sys.stdin.read())
-        return
-    if "--banner" in sys.argv:
-        OUT.write(b"Welcome to the fake agent!\n")
-    Agent().serve()
-
-
 if __name__ == "__main__":
-    main()
+    main("codex", lambda: AppServer().serve(), lambda prompt: Exec().take(prompt), "app-server")

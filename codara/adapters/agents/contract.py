@@ -41,8 +41,8 @@ class Answering(Protocol):
 class Early(Protocol):
     """A runtime whose sessions may be opened ahead of a turn, before it has an account."""
 
-    @property
-    def opens_early(self) -> bool: ...
+    def opens_early(self, turn: AgentTurn) -> bool:
+        """Whether one opened for a turn as it is expected is likely to serve it."""
 
 
 @runtime_checkable

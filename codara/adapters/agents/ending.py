@@ -12,6 +12,8 @@ PATIENCE = {
     "timeout": "the turn took longer than it may",
 }
 
+ENDLESS = "a line without end"
+
 Verdict = tuple[str, str | None, str]
 """Status, cause and message of an outcome."""
 
@@ -42,7 +44,7 @@ class Ending:
         if self.stopped is not None:
             return self
         if found.too_long:
-            return attrs.evolve(self, stopped="protocol", message="a line without end")
+            return attrs.evolve(self, stopped="protocol", message=ENDLESS)
         return attrs.evolve(self, exit_code=found.code, stderr=found.stderr)
 
     def died(self, told: str) -> Verdict:

@@ -27,12 +27,15 @@ class Homes:
         self._root = root
         self._uid = uid
 
+    def place(self, workspace_id: str, runtime: str) -> Path:
+        """Where the home is, or would be."""
+        return self._root / workspace_id / runtime
+
     def ensure(self, workspace_id: str, runtime: str) -> Path:
         """The home, made if it is missing: mode 0700, the agents' own."""
-        above = self._root / workspace_id
-        above.mkdir(mode=0o700, parents=True, exist_ok=True)
-        home = above / runtime
-        if not home.exists():
+        home = self.place(workspace_id, runtime)
+        home.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not home.is_dir():
             home.mkdir(mode=0o700)
             self._give(home)
         return home

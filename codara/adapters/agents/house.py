@@ -3,8 +3,10 @@
 import attrs
 
 from codara.adapters.agents.homes import Homes
+from codara.adapters.agents.lender import NoLogins
 from codara.adapters.jail.jails import Jails
 from codara.adapters.jail.spec import JailLimits
+from codara.application.ports.logins import Logins
 from codara.application.ports.secrets import Vault
 from codara.clock import Clock, utc_now
 from codara.ids import NewId, new_id
@@ -12,11 +14,12 @@ from codara.ids import NewId, new_id
 
 @attrs.frozen(kw_only=True)
 class House:
-    """Jails to start agents in, homes to keep them, a vault that knows the keys."""
+    """Jails to start agents in, homes to keep them, a vault with the keys, and the logins."""
 
     jails: Jails
     homes: Homes
     vault: Vault
+    logins: Logins = attrs.field(factory=NoLogins)
     limits: JailLimits = attrs.field(factory=JailLimits)
     clock: Clock = utc_now
     new_id: NewId = new_id

@@ -5,12 +5,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from datetime import datetime
 
+import attrs
+
 from codara.adapters.agents.ending import Ending
 from codara.adapters.agents.lines import Message, message_of
 from codara.adapters.agents.watch import Watch
 from codara.adapters.jail.spec import Lending
 from codara.application.ports.agents import FrameSink, Outcome
 from codara.application.ports.frames import Frame, ToolStarted, Warned
+from codara.application.ports.logins import Token
 from codara.clock import Clock
 
 FRESH_THREAD = "fresh_thread"
@@ -23,8 +26,8 @@ class Listening(ABC):
     """Listens while a turn runs.
 
     `decided` is set as soon as nothing more of the agent is awaited. `retry_at` is when the
-    provider said to come back. The account's secret is starred out of a line before anybody sees
-    it.
+    provider said to come back. What the account was lent with is starred out of a line before
+    anybody sees it.
     """
 
     def __init__(self, sink: FrameSink, clock: Clock, garbage: int = 0) -> None:
@@ -33,23 +36,34 @@ class Listening(ABC):
         self.ran_tools = False
         self._sink = sink
         self._clock = clock
-        self._secret = b""
+        self._secrets: tuple[bytes, ...] = ()
         self._watch: Watch | None = None
         self._garbage = garbage
 
     def lending(self, base_url: str, secret: str) -> Lending:
-        """The account as it is lent for this turn."""
-        self._secret = secret.encode()
+        """The account as it is lent for this turn, by its key."""
+        self._keep_quiet(secret)
         return self._lent(base_url, secret)
+
+    def login(self, base_url: str, token: Token) -> Lending:
+        """The same, by a token of its login."""
+        self._keep_quiet(token.value)
+        return attrs.evolve(
+            self._lent(base_url, token.value),
+            header="Authorization",
+            scheme="Bearer",
+            headers=token.headers,
+        )
 
     def watched_by(self, watch: Watch) -> None:
         self._watch = watch
 
     def heard(self, line: bytes, message: Message | None) -> None:
         """Takes one line of the agent, and the object in it."""
-        if self._secret and self._secret in line:
-            line = line.replace(self._secret, _STARS)
-            message = message_of(line)
+        for secret in self._secrets:
+            if secret in line:
+                line = line.replace(secret, _STARS)
+                message = message_of(line)
         if message is not None and self._is_stale(message):
             return
         self._sink.raw(line)
@@ -95,6 +109,11 @@ class Listening(ABC):
     def _is_stale(self, _: Message) -> bool:
         """Whether a message belongs to what was before this turn."""
         return False
+
+    def _keep_quiet(self, secret: str) -> None:
+        hidden = secret.encode()
+        if hidden and hidden not in self._secrets:
+            self._secrets = (*self._secrets, hidden)
 
     def _moving(self) -> None:
         if self._watch is not None:

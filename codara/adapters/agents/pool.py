@@ -64,6 +64,7 @@ class AgentPool:
         self._closing: set[asyncio.Task[None]] = set()
         self._preparing: set[asyncio.Task[None]] = set()
         self._timers: dict[HomeKey, asyncio.TimerHandle] = {}
+        self._lately: dict[str, tuple[str, bool]] = {}
         self._closed = False
         self._versions = Versions()
 
@@ -72,6 +73,7 @@ class AgentPool:
         runtime = self._runtimes.get(turn.provider)
         if runtime is None:
             raise AgentFailed(f"there is no agent runtime named {turn.provider!r}")
+        self._lately[turn.provider] = turn.account_id, turn.on_login
         left = (turn.until - self._clock()).total_seconds()
         try:
             async with asyncio.timeout(left) as waiting, self._session(runtime, turn) as session:
@@ -87,7 +89,10 @@ class AgentPool:
     def prepare(self, turn: AgentTurn) -> None:
         """See `ports.Agents.prepare`."""
         runtime = self._runtimes.get(turn.provider)
-        if self._closed or not isinstance(runtime, Early) or not runtime.opens_early:
+        if self._closed or not isinstance(runtime, Early):
+            return
+        turn = self._expected(turn)
+        if not runtime.opens_early(turn):
             return
         known = (turn.workspace_id, runtime.name) in self._slots
         if known or self._occupied(runtime.name) >= runtime.max_processes:
@@ -95,6 +100,11 @@ class AgentPool:
         task = asyncio.get_running_loop().create_task(self._prepared(runtime, turn))
         self._preparing.add(task)
         task.add_done_callback(self._preparing.discard)
+
+    def _expected(self, turn: AgentTurn) -> AgentTurn:
+        """The turn as if it were to run on the account that the provider's last turn ran on."""
+        account_id, on_login = self._lately.get(turn.provider, ("", False))
+        return attrs.evolve(turn, account_id=account_id, on_login=on_login)
 
     async def _prepared(self, runtime: Runtime, turn: AgentTurn) -> None:
         try:

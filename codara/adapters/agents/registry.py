@@ -1,29 +1,32 @@
-"""The runtimes there are: a new agent is a module that satisfies `Runtime`, and a line here."""
+"""The runtimes of the registry, each made by the package of its name."""
 
-from collections.abc import Callable, Mapping
+from importlib import import_module
+from importlib.util import find_spec
 
-from codara.adapters.agents.claude.runtime import ClaudeRuntime
-from codara.adapters.agents.codex.runtime import CodexRuntime
 from codara.adapters.agents.contract import Runtime
-from codara.adapters.agents.gemini.runtime import GeminiRuntime
 from codara.adapters.agents.house import House
-from codara.adapters.agents.opencode.runtime import OpencodeRuntime
-from codara.adapters.agents.settings import AgentSettings
+from codara.adapters.agents.runtime import Make
+from codara.adapters.logins.form import Form
 from codara.config.providers import Providers
-
-Make = Callable[[AgentSettings, House], Runtime]
-
-RUNTIMES: Mapping[str, Make] = {
-    "claude": ClaudeRuntime,
-    "codex": CodexRuntime,
-    "gemini": GeminiRuntime,
-    "opencode": OpencodeRuntime,
-}
+from codara.runtimes import PROVIDERS
 
 
 def runtimes(providers: Providers, house: House) -> dict[str, Runtime]:
     """Every runtime, as it is configured, by its name."""
-    return {
-        name: make(AgentSettings.of(providers.named(name)), house)
-        for name, make in RUNTIMES.items()
-    }
+    return {name: maker(name)(providers.named(name), house) for name in PROVIDERS}
+
+
+def login_forms(providers: Providers) -> dict[str, Form]:
+    """The logins that can be lent: those of the packages with a module `login`."""
+    forms: dict[str, Form] = {}
+    for name in PROVIDERS:
+        module = f"{__package__}.{name}.login"
+        if find_spec(module) is not None:
+            forms[name] = import_module(module).form(providers.named(name))
+    return forms
+
+
+def maker(name: str) -> Make:
+    """What the module `runtime` of that name's package calls `make`."""
+    make: Make = import_module(f"{__package__}.{name}.runtime").make
+    return make

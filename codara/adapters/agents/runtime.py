@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 import attrs
 
 from codara.adapters.agents.answers import Gone, Refused
-from codara.adapters.agents.contract import Session
+from codara.adapters.agents.contract import Runtime, Session
 from codara.adapters.agents.house import House
 from codara.adapters.agents.lender import Lender
 from codara.adapters.agents.programs import (
@@ -20,13 +20,13 @@ from codara.adapters.agents.programs import (
     project_folders,
     version_of,
 )
-from codara.adapters.agents.settings import AgentSettings
 from codara.adapters.agents.transport import Transport
 from codara.adapters.agents.watch import to_the_end
 from codara.adapters.jail.doors import Doors
 from codara.adapters.jail.jail import Jail
 from codara.adapters.jail.spec import JailSpec
 from codara.application.ports.agents import AgentTurn
+from codara.config.providers import Provider
 from codara.errors import AgentFailed
 
 R = TypeVar("R")
@@ -47,6 +47,10 @@ Plan = Callable[[Path, Doors], Launch]
 """Words a launch for a home, as the agent sees it, and the ways out of its jail."""
 
 
+Make = Callable[[Provider, House], Runtime]
+"""Makes a runtime; the module `runtime` of each agent's package has one, named `make`."""
+
+
 class Starting(Protocol):
     """A session on its way."""
 
@@ -58,19 +62,25 @@ class CliRuntime(ABC):
 
     With `transport` auto a process that stays is tried; once it does not start three times in a
     row, every later turn gets a process of its own. `tested` is how the versions begin that the
-    tests run.
+    tests run. Without a `default_login_base_url` its CLI has no logins that could be lent.
     """
 
     name: ClassVar[str]
     tested: ClassVar[str]
     default_base_url: ClassVar[str]
+    default_login_base_url: ClassVar[str] = ""
 
-    def __init__(self, settings: AgentSettings, house: House) -> None:
+    def __init__(self, settings: Provider, house: House) -> None:
         self.max_processes = settings.max_processes
         self.idle_seconds = settings.idle_seconds
         self._settings = settings
         self._house = house
-        self._lender = Lender(house.vault, settings.base_url or self.default_base_url)
+        self._lender = Lender(
+            house.vault,
+            house.logins,
+            settings.base_url or self.default_base_url,
+            settings.login_base_url or self.default_login_base_url,
+        )
         self._transport = Transport(settings.transport)
         self._models: tuple[str, ...] = ()
         self._learning: set[asyncio.Task[None]] = set()
@@ -80,8 +90,7 @@ class CliRuntime(ABC):
         """A process that stays takes them; one per turn does not."""
         return self._transport.persistent
 
-    @property
-    def opens_early(self) -> bool:
+    def opens_early(self, turn: AgentTurn) -> bool:
         """A process that stays needs no account before its first turn."""
         return self._transport.persistent
 
@@ -124,7 +133,7 @@ class CliRuntime(ABC):
         """Starts the program in a jail around the turn's workspace and home."""
         jails = self._house.jails
         program = await asyncio.to_thread(self.program)
-        home = await asyncio.to_thread(self._house.homes.ensure, turn.workspace_id, self.name)
+        home = await self._home(turn.workspace_id)
         doors = jails.open_doors()
         try:
             launch = plan(jails.inner_home(home), doors)
@@ -166,9 +175,21 @@ class CliRuntime(ABC):
         with contextlib.suppress(Refused, Gone, KeyError, TypeError):
             self._models = tuple(dict.fromkeys((*self._models, *await listing)))
 
+    async def _home(self, workspace_id: str) -> Path:
+        """The home of a workspace; AgentFailed where none can be made."""
+        homes = self._house.homes
+        try:
+            return await asyncio.to_thread(homes.ensure, workspace_id, self.name)
+        except OSError as error:
+            raise _unprepared(homes.place(workspace_id, self.name), error) from error
+
     async def _write(self, home: Path, path: str, text: str) -> None:
         data = text.encode("utf-8", "replace")
         try:
             await asyncio.to_thread(self._house.homes.write, home, path, data)
         except OSError as error:
-            raise AgentFailed(f"{home} cannot be prepared: {error}; remove it") from error
+            raise _unprepared(home, error) from error
+
+
+def _unprepared(home: Path, error: OSError) -> AgentFailed:
+    return AgentFailed(f"{home} cannot be prepared: {error}; remove what is in the way")

@@ -56,7 +56,7 @@ class Staying(ABC, Generic[L]):
         self, jail: Jail, turn: AgentTurn, *, own: tuple[str, ...], lender: Lender, clock: Clock
     ) -> None:
         self._jail = jail
-        self._folder, self._read_only = turn.folder, turn.read_only
+        self._place = _place(turn)
         self._own = (*_JAILERS, *(name[:_COMM_LENGTH] for name in own))
         self._lender = lender
         self._clock = clock
@@ -65,7 +65,8 @@ class Staying(ABC, Generic[L]):
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def serves(self, turn: AgentTurn) -> bool:
-        return (turn.folder, turn.read_only) == (self._folder, self._read_only)
+        """A folder that was removed and made again is another one, which the jail does not have."""
+        return _place(turn) == self._place
 
     async def run(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
         current = self._listening(sink, self._garbage)
@@ -201,3 +202,11 @@ class Staying(ABC, Generic[L]):
     def _not_started(self, what: str, error: Exception) -> AgentFailed:
         text = f"{what} did not start: {self._last_words() or repr(error)}"
         return AgentFailed(text, cause="crashed")
+
+
+def _place(turn: AgentTurn) -> tuple[object, ...]:
+    try:
+        found = turn.folder.stat()
+    except OSError:
+        return turn.folder, turn.read_only
+    return turn.folder, turn.read_only, found.st_dev, found.st_ino

@@ -12,10 +12,12 @@ from aiohttp import web
 from yarl import URL
 
 from codara.adapters.jail import forwarding
+from codara.adapters.jail.asking import asked
 from codara.adapters.jail.mask import Mask
 from codara.adapters.jail.proxy import Proxy
 from codara.adapters.jail.spec import PROXY_PORT, Lending
 from codara.application.ports.jails import JailJournal
+from codara.errors import AgentFailed
 
 MOST_CONNECTIONS = 128
 CLOSE_SECONDS = 1.0
@@ -135,27 +137,27 @@ class Broker:
     async def _forward(
         self, request: web.BaseRequest, lending: Lending, url: URL
     ) -> web.StreamResponse:
-        mask = Mask(lending.secret)
         answer: web.StreamResponse | None = None
         try:
-            async with self._session.request(
-                request.method,
-                url,
-                headers=forwarding.request_headers(request.headers, lending),
-                data=request.content if request.can_read_body else None,
-                allow_redirects=False,
-            ) as upstream:
-                forwarding.observe(lending, upstream)
+            async with asked(self._session, request, lending, url) as (used, upstream):
+                mask = Mask(used.secret)
+                forwarding.observe(used, upstream)
                 answer = forwarding.response_head(upstream, mask)
                 await answer.prepare(request)
-                listen = lending.listen
+                listen = used.listen
                 hear = None if listen is None else listen(request.path, upstream.status)
                 await forwarding.stream(upstream, answer, mask, hear)
         except (aiohttp.ClientError, TimeoutError, OSError) as failure:
             if answer is None or not answer.prepared:
-                text = mask.text(f"{type(failure).__name__}: the provider cannot be reached")
+                text = f"{type(failure).__name__}: the provider cannot be reached"
                 return refusal(502, "upstream_unreachable", text)
             _cut(request)
+            if lending.broken is not None:
+                lending.broken()
+        except AgentFailed as failure:
+            if failure.cause == "auth_failed":
+                return refusal(401, "login_over", failure.message)
+            return refusal(503, "upstream_unreachable", failure.message)
         return answer
 
     def _count(self, host: str, port: int) -> None:

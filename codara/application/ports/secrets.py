@@ -9,6 +9,9 @@ class Vault(Protocol):
     async def store(self, account_id: str, credential: bytes) -> str:
         """Keeps it and returns its fingerprint."""
 
+    def fingerprint(self, credential: bytes) -> str:
+        """What tells two credentials apart and gives nothing away."""
+
     async def credential(self, account_id: str) -> bytes:
         """The secret; NotFound if there is none."""
 

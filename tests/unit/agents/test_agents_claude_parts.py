@@ -196,6 +196,14 @@ def test_the_windows_of_a_subscription_are_read_from_the_headers() -> None:
     assert quota.windows_of({f"{name}-5h-utilization": "much"}) == ()
 
 
+def test_the_windows_of_a_key_are_read_from_the_headers() -> None:
+    name = "anthropic-ratelimit-input-tokens"
+    headers = {f"{name}-limit": "1000", f"{name}-remaining": "400"}
+    assert quota.windows_of(headers) == ()
+    (window,) = quota.windows_of(headers | {f"{name}-reset": "2026-01-01T00:00:00Z"})
+    assert (window.name, window.used_percent, window.resets_at) == ("input-tokens", 60.0, NOW)
+
+
 def test_a_refusal_says_when_to_come_back() -> None:
     assert quota.retry_at(429, {"retry-after": "60"}, NOW) == NOW + timedelta(minutes=1)
     unified = {"retry-after": "60", "anthropic-ratelimit-unified-reset": "1767225600"}
@@ -222,6 +230,9 @@ def test_neither_key_nor_instructions_stand_on_the_command_line() -> None:
     assert told[-4:-2] == ("--resume", THREAD)
     variables = environment(Path("/home/codara"), "http://127.0.0.1:1", "token")
     assert variables["ANTHROPIC_API_KEY"] == "token"
+    on_login = environment(Path("/home/codara"), "http://127.0.0.1:1", "token", on_login=True)
+    assert on_login["CLAUDE_CODE_OAUTH_TOKEN"] == "token"
+    assert "ANTHROPIC_API_KEY" not in on_login
     assert "token" not in told
 
 

@@ -17,7 +17,7 @@ from codara.adapters.agents.gemini.parse import acp_line, is_progress
 from codara.adapters.agents.gemini.program import find_gemini, version
 from codara.adapters.agents.gemini.reading import Ended, Reading, begin_again, speak, use_tool
 from codara.adapters.agents.gemini.wire import Answer, Refused, Wire
-from codara.application.ports.frames import TextDelta, Warned
+from codara.application.ports.frames import TextDelta, Warned, WindowSeen
 from codara.errors import AgentFailed
 
 NOW = datetime(2026, 11, 20, 14, 0, tzinfo=UTC)
@@ -32,11 +32,13 @@ class Heard:
         self.unfinished: list[Answer | None] = []
         self.refusals: list[int] = []
         self.moves = 0
+        self.windows: list[tuple[WindowSeen, ...]] = []
         self.wire = Wire(
             lambda: NOW,
             answering=self.unfinished.append,
             refusing=self.refusals.append,
             moving=self._moved,
+            quota=self.windows.append,
         )
 
     def answer(self, *chunks: dict[str, Any], status: int = 200, size: int = 7) -> None:
@@ -92,6 +94,37 @@ def test_an_unfinished_answer_is_noticed_when_the_next_one_begins() -> None:
     heard.answer(a_chunk("half and whole", "STOP"))
     heard.answer(a_chunk("more", "STOP"))
     assert [each is not None for each in heard.unfinished] == [False, True, False]
+
+
+def test_an_answer_to_a_login_is_read_in_its_wrapping() -> None:
+    heard = Heard()
+    whole = a_chunk("hi", "STOP", promptTokenCount=10, candidatesTokenCount=2)
+    heard.answer({"response": a_chunk("hi")}, {"response": whole})
+    usage = heard.wire.usage()
+    assert heard.wire.last is not None and heard.wire.last.finish == "STOP"
+    assert usage is not None and (usage.input, usage.output) == (10, 2)
+
+
+def test_what_is_left_of_a_logins_quota_is_overheard_once_it_is_whole() -> None:
+    heard = Heard()
+    hear = heard.wire.listen("/v1internal:retrieveUserQuota", 200)
+    assert hear is not None
+    left = {"remainingFraction": 0.25, "resetTime": "2026-11-21T08:00:00Z"}
+    buckets = [{"modelId": "gemini-2.5-pro", **left}, {"modelId": "no-number"}, 3]
+    text = json.dumps({"buckets": buckets}).encode()
+    hear(text[:20])
+    hear(text[20:])
+    resets = datetime(2026, 11, 21, 8, tzinfo=UTC)
+    assert heard.windows == [(WindowSeen("gemini-2.5-pro", 75.0, None, resets),)]
+
+
+@pytest.mark.parametrize("body", [b"[]", b"{}", b'{"buckets": 3}', b"no json"])
+def test_what_is_no_quota_is_not_told(body: bytes) -> None:
+    heard = Heard()
+    hear = heard.wire.listen("/v1internal:retrieveUserQuota", 200)
+    assert hear is not None
+    hear(body)
+    assert heard.windows == []
 
 
 def test_other_requests_are_not_listened_to() -> None:

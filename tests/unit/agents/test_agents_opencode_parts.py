@@ -1,6 +1,7 @@
 """Configuration, causes, patience and the last word on a turn of opencode."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import attrs
@@ -18,8 +19,11 @@ from codara.adapters.agents.opencode.config import (
 )
 from codara.adapters.agents.opencode.outcome import outcome_of
 from codara.adapters.agents.opencode.parse import serve_event
-from codara.adapters.agents.opencode.reading import Reading
-from codara.application.ports.frames import TextDelta
+from codara.adapters.agents.opencode.reading import Failure, Reading
+from codara.adapters.agents.opencode.turn import OpencodeTurn
+from codara.application.ports.frames import QuotaSeen, TextDelta
+from tests import given
+from tests.agenting import Listener
 
 DONE = Reading(session_id="ses_1", finish="stop", answered=True)
 OURS = Reading(session_id="ses_1", since=100)
@@ -112,6 +116,7 @@ def test_only_a_message_that_ended_well_completes_a_turn() -> None:
         outcome = outcome_of(attrs.evolve(DONE, finish=finish), Ending())
         assert (outcome.status, outcome.cause) == ("failed", "cut_stream")
     assert outcome_of(attrs.evolve(DONE, finish=None), Ending()).status == "interrupted"
+    assert outcome_of(attrs.evolve(DONE, finish=None), Ending(exit_code=0)).cause == "crashed"
 
 
 @pytest.mark.parametrize(
@@ -169,3 +174,19 @@ def _message(
 ) -> dict[str, object]:
     named = {"id": message_id, "sessionID": session_id, "role": "assistant"}
     return {**named, "time": {"created": created}, **more}
+
+
+def test_what_the_server_says_of_its_limits_is_passed_on() -> None:
+    heard = Listener()
+    current = OpencodeTurn(heard, serve_event, lambda: given.NOW)
+    observe = current.lending("http://127.0.0.1", "sk").observe
+    assert observe is not None
+    names = ("limit", "remaining", "reset")
+    values = dict(zip(names, ("100", "25", "1m0s"), strict=True))
+    observe(200, {f"x-ratelimit-{name}-tokens": value for name, value in values.items()})
+    observe(429, {"retry-after": "5"})
+    (seen,) = heard.of(QuotaSeen)
+    assert [(window.name, window.used_percent) for window in seen.windows] == [("tokens", 75.0)]
+    failed = Reading(failure=Failure("rate_limited", "later"))
+    current.reading = failed
+    assert current.outcome(Ending()).resets_at == given.NOW + timedelta(seconds=5)

@@ -64,17 +64,22 @@ class FakeRuntime:
     max_processes: int = 3
     idle_seconds: float = 600.0
     takes_images: bool = False
-    opens_early: bool = True
+    early: bool = True
     sessions: list[FakeSession] = attrs.field(factory=list)
+    opened: list[AgentTurn] = attrs.field(factory=list)
     gate: asyncio.Event | None = None
     broken: bool = False
     working: bool = False
+
+    def opens_early(self, turn: AgentTurn) -> bool:
+        return self.early
 
     async def open(self, turn: AgentTurn) -> Session:
         if self.gate:
             await self.gate.wait()
         if self.broken:
             raise AgentFailed("the program is missing")
+        self.opened.append(turn)
         session = FakeSession(turn.workspace_id)
         if self.working:
             session.open.clear()
@@ -274,10 +279,21 @@ async def test_nothing_is_ended_to_start_a_process_ahead(
     assert runtime.live() == ["a"]
 
 
+async def test_a_start_ahead_expects_the_account_of_the_last_turn(
+    runtime: FakeRuntime, pool: AgentPool
+) -> None:
+    await run(pool, "a", account_id="acc_9", on_login=True)
+    pool.prepare(turn("b", account_id=""))
+    await asyncio.sleep(0)
+    await run(pool, "b")
+    ahead = runtime.opened[1]
+    assert (ahead.workspace_id, ahead.account_id, ahead.on_login) == ("b", "acc_9", True)
+
+
 async def test_a_runtime_that_needs_an_account_is_not_started_ahead(
     runtime: FakeRuntime, pool: AgentPool
 ) -> None:
-    runtime.opens_early = False
+    runtime.early = False
     pool.prepare(turn())
     await asyncio.sleep(0)
     assert pool.processes() == {"codex": 0}

@@ -11,12 +11,13 @@ import pytest
 from codara.adapters.agents.homes import Homes
 from codara.adapters.agents.house import House
 from codara.adapters.agents.programs import Program
-from codara.adapters.agents.registry import RUNTIMES, runtimes
+from codara.adapters.agents.registry import runtimes
 from codara.adapters.agents.versions import Versions, is_tested
 from codara.adapters.jail.unsafe import Unsafe
 from codara.config.providers import Providers
 from codara.demo.tools import checkout
 from codara.errors import AgentFailed
+from codara.runtimes import PROVIDERS
 from tests.agenting import Journal, OneKey
 
 PACKAGES = {
@@ -60,7 +61,7 @@ def test_a_version_is_known_by_its_first_numbers(said: str, tested: str, known: 
     assert is_tested(said, tested) is known
 
 
-@pytest.mark.parametrize("name", sorted(RUNTIMES))
+@pytest.mark.parametrize("name", sorted(PROVIDERS))
 def test_the_pinned_versions_are_the_tested_ones(name: str) -> None:
     project = checkout()
     assert project is not None

@@ -25,6 +25,9 @@ class FakeVault:
 
     async def store(self, account_id: str, credential: bytes) -> str:
         self.kept[account_id] = credential
+        return self.fingerprint(credential)
+
+    def fingerprint(self, credential: bytes) -> str:
         return f"fp-{credential[-1:].decode()}"
 
     async def credential(self, account_id: str) -> bytes:

@@ -14,8 +14,9 @@ from codara.cli import agent_checks, checks, doctor
 from codara.cli import main as cli
 from codara.cli.checks import FAIL, OK, WARN, Check
 from codara.config.load import Loaded
-from codara.config.providers import PROVIDERS, Provider, Providers
+from codara.config.providers import Provider, Providers
 from codara.config.settings import JailSettings, Server, Settings
+from codara.runtimes import PROVIDERS
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def test_the_master_key_may_be_given_kept_or_to_be_made(tmp_path):
 
 async def test_a_folder_without_a_log_is_not_made_to_ask_for_accounts(tmp_path):
     found = Loaded(settings=Settings.at(tmp_path / "d"), sources={})
-    assert (await checks.accounts(found)).status == WARN
+    assert checks.accounts(await checks.pool(found)).status == WARN
     assert list(tmp_path.iterdir()) == []
 
 

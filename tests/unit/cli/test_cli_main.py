@@ -7,8 +7,8 @@ import pytest
 
 from codara.cli import main as cli
 from codara.cli import version
-from codara.config.providers import PROVIDERS
 from codara.errors import CodaraError
+from codara.runtimes import PROVIDERS
 
 
 @pytest.fixture(autouse=True)

@@ -40,7 +40,7 @@ def test_the_example_holds_with_every_line_in_use(tmp_path):
     used = [line.removeprefix("# ") if line[2:].split(" ")[0] in keys else line for line in lines]
     path = tmp_path / "codara.toml"
     path.write_text("\n".join(used))
-    assert len(tomllib.loads(path.read_text())["providers"]["codex"]) == 10
+    assert len(tomllib.loads(path.read_text())["providers"]["codex"]) == 12
     assert load(path, {}).settings.accounts.prices["codex/gpt-5-codex"]["input"] == 1.25
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from codara.config.providers import PROVIDERS
 from codara.demo import tools
 from codara.demo.agents import AGENTS
 from codara.errors import CodaraError
+from codara.runtimes import PROVIDERS
 
 CODEX = AGENTS["codex"]
 NODE = "#!/bin/sh\necho v20.1.0\n"

@@ -4,6 +4,8 @@ import pytest
 
 from codara.domain import credential
 from codara.errors import InvalidRequest
+from tests import given
+from tests.logins import FILES, written
 
 TOKENS = {"id_token": "i", "access_token": "a", "refresh_token": "r"}
 
@@ -45,6 +47,34 @@ def test_a_codex_session_without_a_token_says_which():
     lacking = json.dumps({"tokens": {"access_token": "a", "refresh_token": "r"}}).encode()
     with pytest.raises(InvalidRequest, match="id_token"):
         credential.check("codex", "OAUTH_SESSION", lacking)
+
+
+@pytest.mark.parametrize("provider", FILES)
+def test_the_login_file_of_each_cli_is_taken(provider):
+    file = written(FILES[provider](given.SOON))
+    assert credential.check(provider, "OAUTH_SESSION", file + b"\n") == file
+
+
+@pytest.mark.parametrize(
+    ("provider", "lacking"),
+    [
+        ("claude", b'{"claudeAiOauth": {"refreshToken": "r"}}'),
+        ("claude", b'{"claudeAiOauth": {"accessToken": "two words"}}'),
+        ("claude", b'{"accessToken": "a"}'),
+        ("gemini", b'{"access_token": "a"}'),
+        ("gemini", b'{"access_token": "", "refresh_token": "r"}'),
+    ],
+)
+def test_a_login_file_without_its_tokens_says_how_to_come_by_them(provider, lacking):
+    with pytest.raises(InvalidRequest, match=f"Log in with `{provider}`") as refused:
+        credential.check(provider, "OAUTH_SESSION", lacking)
+    assert "two words" not in refused.value.message
+
+
+def test_opencode_has_no_login_of_its_own():
+    with pytest.raises(InvalidRequest, match="API_KEY account") as refused:
+        credential.check("opencode", "OAUTH_SESSION", b'{"openai": {"type": "oauth"}}')
+    assert refused.value.param == "auth_type"
 
 
 @pytest.mark.parametrize("raw", [b"sk-abc", b"[]", b"{}", b"\xff", b"[" * 60_000, b" " * 70_000])

@@ -324,6 +324,21 @@ async def test_a_full_window_is_empty_again_once_it_has_ended(
     assert standing.headroom == 100.0
 
 
+async def test_a_login_says_when_it_was_refreshed_until_another_one_is_handed_in(
+    world: World,
+) -> None:
+    token = streams.token(given.ACCOUNT)
+    await world.happen(REGISTERED, {token: [given.token_refreshed(fingerprint="next")]})
+    account = await world.views.accounts.get(given.ACCOUNT)
+    assert account is not None
+    assert account["refreshed_at"] == given.NOW.isoformat(timespec="microseconds")
+    assert (account["token_expires_at"], account["fingerprint"]) == (SOON, "next")
+    await world.happen({ACCOUNT: [given.credential_stored(fingerprint="another")]})
+    account = await world.views.accounts.get(given.ACCOUNT)
+    assert account is not None
+    assert (account["refreshed_at"], account["token_expires_at"]) == (None, None)
+
+
 async def test_an_account_was_used_when_a_turn_started_on_it(world: World) -> None:
     await world.happen(REGISTERED, PLACE, requested(), started())
     (standing,) = await world.views.accounts.of_provider("codex")

@@ -14,6 +14,9 @@ TESTED = "2.1"
 ALIASES = ("sonnet", "opus", "haiku")
 """Names claude itself resolves to the newest model of a kind; known before it was ever asked."""
 
+_KEY_VARIABLE = "ANTHROPIC_API_KEY"
+_LOGIN_VARIABLE = "CLAUDE_CODE_OAUTH_TOKEN"
+"""With this one in its place claude speaks as a login does."""
 _REQUEST_RETRIES = 2
 _INTERRUPTED = "[The turn was interrupted here.]"
 _STUB_BYTES = 4096
@@ -31,7 +34,9 @@ _HONEST = (
 )
 
 
-def environment(inner_home: Path, endpoint: str, token: str) -> dict[str, str]:
+def environment(
+    inner_home: Path, endpoint: str, token: str, *, on_login: bool = False
+) -> dict[str, str]:
     """The variables claude needs besides the jail's own.
 
     Without them a stream that breaks is asked for again in one piece, unseen, and what was said of
@@ -40,7 +45,7 @@ def environment(inner_home: Path, endpoint: str, token: str) -> dict[str, str]:
     and the gateway is root.
     """
     return {
-        "ANTHROPIC_API_KEY": token,
+        _LOGIN_VARIABLE if on_login else _KEY_VARIABLE: token,
         "ANTHROPIC_BASE_URL": endpoint,
         "CLAUDE_CODE_MAX_RETRIES": str(_REQUEST_RETRIES),
         "CLAUDE_CODE_RESUME_PROMPT": _INTERRUPTED,

@@ -1,45 +1,63 @@
 """Quota and rate limits as Anthropic's response headers tell them."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
+from codara.adapters.agents import ratelimits
 from codara.application.ports.frames import WindowSeen
 
-_PREFIX = "anthropic-ratelimit-unified"
+_PREFIX = "anthropic-ratelimit"
+_UNIFIED = f"{_PREFIX}-unified"
 _WINDOWS = (("5h", "five_hour", 300), ("7d", "seven_day", 10_080))
+_KINDS = ("requests", "tokens", "input-tokens", "output-tokens")
 _REFUSED = 429
 
 
 def windows_of(headers: Mapping[str, str]) -> tuple[WindowSeen, ...]:
-    """The windows of a subscription (lower-case names); none where there are none."""
-    found = []
-    for short, name, minutes in _WINDOWS:
-        used = _number(headers.get(f"{_PREFIX}-{short}-utilization"))
-        if used is not None:
-            resets = _number(headers.get(f"{_PREFIX}-{short}-reset"))
-            at = None if resets is None else datetime.fromtimestamp(resets, UTC)
-            found.append(WindowSeen(name, round(used * 100, 3), minutes, at))
-    return tuple(found)
+    """The windows of a subscription and those of a key (lower-case names)."""
+    return (*_of_subscription(headers), *_of_key(headers))
 
 
 def retry_at(status: int, headers: Mapping[str, str], now: datetime) -> datetime | None:
     """When a refused request may be sent again, where the server said so."""
     if status != _REFUSED:
         return None
-    resets = _number(headers.get(f"{_PREFIX}-reset"))
-    if resets is not None:
-        return datetime.fromtimestamp(resets, UTC)
-    seconds = _number(headers.get("retry-after"))
-    return None if seconds is None else now + timedelta(seconds=seconds)
+    resets = ratelimits.moment(headers.get(f"{_UNIFIED}-reset"))
+    return resets or ratelimits.retry_after(headers, now)
 
 
 def used_up(status: int, headers: Mapping[str, str]) -> bool:
     """Whether a subscription's window is what refused the request."""
-    return status == _REFUSED and headers.get(f"{_PREFIX}-status") == "rejected"
+    return status == _REFUSED and headers.get(f"{_UNIFIED}-status") == "rejected"
 
 
-def _number(text: str | None) -> float | None:
+def _of_subscription(headers: Mapping[str, str]) -> list[WindowSeen]:
+    found = []
+    for short, name, minutes in _WINDOWS:
+        used = ratelimits.number(headers.get(f"{_UNIFIED}-{short}-utilization"))
+        if used is not None:
+            at = ratelimits.moment(headers.get(f"{_UNIFIED}-{short}-reset"))
+            found.append(WindowSeen(name, round(used * 100, 3), minutes, at))
+    return found
+
+
+def _of_key(headers: Mapping[str, str]) -> list[WindowSeen]:
+    """One that does not say when it ends is not believed: a full one would stay full for ever."""
+    found = []
+    for kind in _KINDS:
+        limit, left, reset = (
+            headers.get(f"{_PREFIX}-{kind}-{what}") for what in ("limit", "remaining", "reset")
+        )
+        used, end = ratelimits.used_percent(limit, left), _written(reset)
+        if used is not None and end is not None:
+            found.append(WindowSeen(kind, used, None, end))
+    return found
+
+
+def _written(text: str | None) -> datetime | None:
+    """A moment as RFC 3339 writes it; None if it is none."""
     try:
-        return None if text is None else float(text)
+        at = datetime.fromisoformat(text or "")
     except ValueError:
         return None
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)

@@ -18,11 +18,11 @@ from codara.adapters.agents.claude.session import Conversation, LostThread
 from codara.adapters.agents.contract import Session
 from codara.adapters.agents.house import House
 from codara.adapters.agents.programs import Program
-from codara.adapters.agents.runtime import CliRuntime, Launch
-from codara.adapters.agents.settings import AgentSettings
+from codara.adapters.agents.runtime import CliRuntime, Launch, Make
 from codara.adapters.jail.doors import Doors
 from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn
+from codara.config.providers import Provider
 
 _NO_MODEL = "default"
 """What claude lists for its own choice; a client says it by naming no model."""
@@ -34,9 +34,10 @@ class ClaudeRuntime(CliRuntime):
     name = "claude"
     tested = TESTED
     default_base_url = DEFAULT_BASE_URL
+    default_login_base_url = DEFAULT_BASE_URL
     native = staticmethod(native_program)
 
-    def __init__(self, settings: AgentSettings, house: House) -> None:
+    def __init__(self, settings: Provider, house: House) -> None:
         super().__init__(settings, house)
         self._models = ALIASES
 
@@ -90,7 +91,10 @@ class ClaudeRuntime(CliRuntime):
                 instructions=inside / INSTRUCTIONS_FILE if files else None,
                 stays=stays,
             )
-            env = environment(inside, doors.endpoint(), doors.token)
+            env = environment(inside, doors.endpoint(), doors.token, on_login=turn.on_login)
             return Launch(arguments=told, env=env, files=files)
 
         return await self._launch(turn, plan)
+
+
+make: Make = ClaudeRuntime

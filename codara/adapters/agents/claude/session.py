@@ -28,8 +28,8 @@ class LostThread(Exception):
 class Conversation(Staying[ClaudeTurn]):
     """Claude in one thread.
 
-    What a process is told at its start (folder, model, instructions, thread) it keeps: a turn that
-    differs in any of them needs another one.
+    What a process is told at its start (folder, model, instructions, thread, whether it works on a
+    login) it keeps: a turn that differs in any of them needs another one.
     """
 
     def __init__(
@@ -66,7 +66,8 @@ class Conversation(Staying[ClaudeTurn]):
 
     def serves(self, turn: AgentTurn) -> bool:
         unused = turn.backend_id is None and not self._used
-        return (unused or turn.backend_id == self._thread_id) and _told(turn) == self._told
+        same_thread = unused or turn.backend_id == self._thread_id
+        return same_thread and _told(turn) == self._told and super().serves(turn)
 
     async def answers(self) -> bool:
         """Asks for something that costs the program nothing; a refusal is an answer, too."""
@@ -109,7 +110,7 @@ class Conversation(Staying[ClaudeTurn]):
 
 
 def _told(turn: AgentTurn) -> tuple[object, ...]:
-    return turn.folder, turn.read_only, turn.model, turn.instructions
+    return turn.model, turn.instructions, turn.on_login
 
 
 def _content(turn: AgentTurn, text: str) -> list[dict[str, Any]]:

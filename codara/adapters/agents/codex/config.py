@@ -11,6 +11,7 @@ PROVIDER = "codara"
 KEY_VARIABLE = "CODARA_JAIL_TOKEN"
 CONFIG_FILE = ".codex/config.toml"
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
+LOGIN_BASE_URL = "https://chatgpt.com/backend-api/codex"
 TESTED = "0.169"
 """The versions that the tests run: those which begin so."""
 

@@ -1,5 +1,6 @@
 """The fall-back: one `codex exec --json` process per turn."""
 
+import hashlib
 from collections.abc import Awaitable, Callable
 
 import attrs
@@ -10,11 +11,13 @@ from codara.adapters.agents.codex.turn import CodexTurn
 from codara.adapters.agents.execution import Execution
 from codara.adapters.agents.lender import Lender
 from codara.adapters.jail.jail import Jail
-from codara.application.ports.agents import AgentTurn, FrameSink
+from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.clock import Clock
 
 Run = Callable[[AgentTurn, str | None], Awaitable[Jail]]
 """Starts the process of a turn, for a thread to resume or, with None, a fresh one."""
+
+_FROM_NOW_ON = "Instructions from now on:\n"
 
 
 @attrs.frozen
@@ -25,13 +28,31 @@ class Counts:
     remember: Callable[[dict[str, list[int]]], Awaitable[None]]
 
 
+@attrs.frozen
+class Told:
+    """Digests of the instructions a home's threads were told last."""
+
+    recall: Callable[[], Awaitable[dict[str, str]]]
+    remember: Callable[[dict[str, str]], Awaitable[None]]
+
+
 class CodexExecution(Execution[CodexTurn]):
     """Codex by `exec`."""
 
-    def __init__(self, run: Run, counts: Counts, *, lender: Lender, clock: Clock) -> None:
+    def __init__(
+        self, run: Run, counts: Counts, told: Told, *, lender: Lender, clock: Clock
+    ) -> None:
         super().__init__(lender=lender, clock=clock)
         self._run = run
         self._counts = counts
+        self._told = told
+
+    async def _once(self, turn: AgentTurn, sink: FrameSink, known: str | None) -> Outcome:
+        """A thread keeps the instructions it began with: later ones go in front of the prompt."""
+        told = (await self._told.recall()).get(known or "")
+        if known is not None and turn.instructions and told != _digest(turn.instructions):
+            turn = attrs.evolve(turn, prompt=f"{_FROM_NOW_ON}{turn.instructions}\n\n{turn.prompt}")
+        return await super()._once(turn, sink, known)
 
     async def _launch(self, turn: AgentTurn, known: str | None) -> tuple[Jail, str | None]:
         return await self._run(turn, known), known
@@ -45,7 +66,15 @@ class CodexExecution(Execution[CodexTurn]):
 
     async def _over(self, turn: AgentTurn, current: CodexTurn) -> None:
         reading = current.reading
-        if reading.thread_id is not None and reading.total is not None:
+        if reading.thread_id is None:
+            return
+        told = await self._told.recall()
+        await self._told.remember(told | {reading.thread_id: _digest(turn.instructions)})
+        if reading.total is not None:
             counts = await self._counts.recall()
             counts[reading.thread_id] = list(attrs.astuple(reading.total))
             await self._counts.remember(counts)
+
+
+def _digest(instructions: str) -> str:
+    return hashlib.sha256(instructions.encode("utf-8", "replace")).hexdigest()

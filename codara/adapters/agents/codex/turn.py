@@ -50,8 +50,9 @@ class CodexTurn(Listening):
 
     def _observe(self, status: int, headers: Mapping[str, str]) -> None:
         """What the server says of its quota is more exact than codex's rounding of it."""
-        self.retry_at = quota.retry_at(status, headers, self._clock()) or self.retry_at
-        windows = quota.windows_of(headers)
+        now = self._clock()
+        self.retry_at = quota.retry_at(status, headers, now) or self.retry_at
+        windows = quota.windows_of(headers, now)
         if windows and windows != self.reading.windows:
             self._quota_observed = True
             self.reading = attrs.evolve(self.reading, windows=windows)

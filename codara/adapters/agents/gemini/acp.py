@@ -12,7 +12,7 @@ from codara.adapters.agents.answers import Gone, Refused
 from codara.adapters.agents.ending import Ending
 from codara.adapters.agents.gemini.causes import cause_of
 from codara.adapters.agents.gemini.config import spoken
-from codara.adapters.agents.gemini.parse import acp_line, failed
+from codara.adapters.agents.gemini.parse import UNSAID, acp_line, failed
 from codara.adapters.agents.gemini.turn import GeminiTurn
 from codara.adapters.agents.leftovers import strangers
 from codara.adapters.agents.lender import Lender
@@ -56,13 +56,18 @@ class Known:
 
 
 class Acp(Staying[GeminiTurn]):
-    """Gemini by its agent protocol."""
+    """Gemini by its agent protocol.
+
+    Whether it works on keys or on a login is settled at its start. With a login it learns the
+    project of the account, and names it ever after: such a process keeps to its account.
+    """
 
     def __init__(
         self, jail: Jail, turn: AgentTurn, *, home: Home, lender: Lender, clock: Clock
     ) -> None:
         super().__init__(jail, turn, own=("gemini",), lender=lender, clock=clock)
         self._instructed, self._home = turn.instructions, home
+        self._login = _login_of(turn)
         self._sessions: dict[str, Known] = {}
         self._nodes: frozenset[int] = frozenset()
         self._rpc = Rpc(jail, self._heard, stamp=_STAMP)
@@ -77,6 +82,9 @@ class Acp(Staying[GeminiTurn]):
             raise self._not_started("gemini --acp", error) from error
         found = await asyncio.to_thread(processes.descendants, self._jail.inner_pid)
         self._nodes = frozenset(found)
+
+    def serves(self, turn: AgentTurn) -> bool:
+        return super().serves(turn) and _login_of(turn) == self._login
 
     async def answers(self) -> bool:
         """Asks for something that gemini does not have, which costs it nothing."""
@@ -98,6 +106,8 @@ class Acp(Staying[GeminiTurn]):
         lost = turn.backend_id is not None and expected != turn.backend_id
         said = _prompt(turn, turn.fresh_prompt if lost else turn.prompt)
         await self._rpc.call("session/prompt", sessionId=expected, prompt=said)
+        if current.reading.ended is None:
+            current.reading = attrs.evolve(current.reading, ended=UNSAID)
         return expected
 
     async def _session(self, turn: AgentTurn, current: GeminiTurn) -> str:
@@ -174,6 +184,11 @@ class Acp(Staying[GeminiTurn]):
 
     def _left(self, current: GeminiTurn) -> bool:
         return bool(strangers(self._jail.inner_pid, self._nodes))
+
+
+def _login_of(turn: AgentTurn) -> str | None:
+    """The account, if it is a login."""
+    return turn.account_id if turn.on_login else None
 
 
 async def _told(current: GeminiTurn) -> None:

@@ -6,7 +6,10 @@ from codara.adapters.agents.lines import message_of
 
 _WORDED = (
     ("quota_exhausted", r"exhausted your daily quota|exceeded your daily|PerDay|limit:\s*0\b"),
-    ("auth_failed", r"API_KEY_INVALID|API key not valid|API key expired|must specify the GEMINI"),
+    (
+        "auth_failed",
+        r"API_KEY_INVALID|login_over|API key not valid|API key expired|must specify the GEMINI",
+    ),
     ("auth_failed", r"UNAUTHENTICATED|PERMISSION_DENIED|Authentication required|Invalid auth"),
     ("context_full", r"token count exceeds|exceeds the maximum number of tokens"),
     ("unknown_session", r"Invalid session identifier|Session not found|No previous sessions"),

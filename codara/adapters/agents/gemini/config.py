@@ -6,15 +6,17 @@ from pathlib import Path
 SETTINGS_FILE = ".gemini/settings.json"
 INSTRUCTIONS_FILE = ".gemini/CODARA.md"
 DEFAULT_BASE_URL = "https://generativelanguage.googleapis.com"
+LOGIN_BASE_URL = "https://cloudcode-pa.googleapis.com"
 TESTED = "0.61"
 """The versions that the tests run: those which begin so."""
 
+_KEY, _LOGIN = "gemini-api-key", "oauth-personal"
 _ATTEMPTS = 2
 _AS_TEXT = "The message:\n"
 _QUIET = ("--skip-trust", "--approval-mode", "yolo", "-m")
 
 
-def settings_json() -> str:
+def settings_json(*, on_login: bool = False) -> str:
     """The whole of `settings.json`; as the system's settings too, no workspace overrules it.
 
     A failed request is tried once more. Old sessions are never tidied up: gemini would remove
@@ -23,7 +25,7 @@ def settings_json() -> str:
     """
     return json.dumps(
         {
-            "security": {"auth": {"selectedType": "gemini-api-key"}},
+            "security": {"auth": {"selectedType": _LOGIN if on_login else _KEY}},
             "general": {
                 "enableAutoUpdate": False,
                 "enableAutoUpdateNotification": False,
@@ -43,14 +45,28 @@ def settings_json() -> str:
     )
 
 
-def environment(inner_home: Path, endpoint: str, token: str) -> dict[str, str]:
+def environment(
+    inner_home: Path, endpoint: str, token: str, *, on_login: bool = False
+) -> dict[str, str]:
     """The variables gemini needs besides the jail's own."""
     return {
-        "GEMINI_API_KEY": token,
-        "GOOGLE_GEMINI_BASE_URL": endpoint,
+        **(_login(endpoint, token) if on_login else _key(endpoint, token)),
         "GEMINI_CLI_HOME": str(inner_home),
         "GEMINI_CLI_NO_RELAUNCH": "true",
         "GEMINI_CLI_SYSTEM_SETTINGS_PATH": str(inner_home / SETTINGS_FILE),
+    }
+
+
+def _key(endpoint: str, token: str) -> dict[str, str]:
+    return {"GEMINI_API_KEY": token, "GOOGLE_GEMINI_BASE_URL": endpoint}
+
+
+def _login(endpoint: str, token: str) -> dict[str, str]:
+    """An access token in the environment is believed; one in a file would be shown to Google."""
+    return {
+        "GOOGLE_GENAI_USE_GCA": "true",
+        "GOOGLE_CLOUD_ACCESS_TOKEN": token,
+        "CODE_ASSIST_ENDPOINT": endpoint,
     }
 
 

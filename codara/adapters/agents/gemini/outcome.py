@@ -47,7 +47,8 @@ def _verdict(reading: Reading, ending: Ending, overheard: Overheard | None) -> V
         return _failure(said, overheard)
     if said.status == "interrupted":
         return "interrupted", None, said.message
-    if ending.expected not in (None, reading.session_id):
+    lost = reading.astray and not reading.spoke
+    if lost or ending.expected not in (None, reading.session_id):
         return "failed", _NO_SESSION, "the agent went on in another session"
     if ending.exit_code not in (None, 0):
         return "failed", "crashed", f"the agent ended with exit code {ending.exit_code}"

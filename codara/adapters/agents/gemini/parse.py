@@ -37,6 +37,7 @@ _TOOLS = {
     "replace": "file_change",
 }
 _MODE = re.compile(r"\[MODE_UPDATE\] \w+")
+UNSAID = Ended("failed", "gemini did not say how the turn ended", "protocol")
 _STOPS = {
     "cancelled": Ended("interrupted"),
     "max_tokens": Ended("failed", "the conversation no longer fits the model", "context_full"),
@@ -51,8 +52,10 @@ def acp_line(reading: Reading, message: Message) -> Read:
     """Folds one line of the ACP process: an update of our session, or the prompt's answer."""
     if message.get("method") == "session/update":
         params = message.get("params") or {}
-        if reading.deaf or params.get("sessionId") not in (None, reading.session_id):
+        if reading.deaf:
             return reading, ()
+        if params.get("sessionId") not in (None, reading.session_id):
+            return attrs.evolve(reading, astray=True), ()
         return _updated(reading, params.get("update") or {})
     if "method" in message:
         return reading, ()

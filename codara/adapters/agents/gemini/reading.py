@@ -26,7 +26,7 @@ class Reading:
     While `deaf`, what the agent says belongs to earlier turns. `running` holds the tools that began
     and did not end. `passage` is the text since the last tool; once gemini begins its answer again,
     `echo` is what it has said already and will say a second time, and `torn` turns true if it says
-    something else.
+    something else. `astray` turns true with the first word in another session.
     """
 
     session_id: str | None = None
@@ -36,6 +36,7 @@ class Reading:
     spoke: bool = False
     echo: str = ""
     torn: bool = False
+    astray: bool = False
     ended: Ended | None = None
 
 

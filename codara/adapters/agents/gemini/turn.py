@@ -13,8 +13,10 @@ from codara.adapters.agents.lines import Message
 from codara.adapters.agents.listening import Listening
 from codara.adapters.jail.spec import Lending
 from codara.application.ports.agents import FrameSink, Outcome
-from codara.application.ports.frames import RetryNotice, UsageSeen
+from codara.application.ports.frames import QuotaSeen, RetryNotice, UsageSeen, WindowSeen
 from codara.clock import Clock
+
+QUOTA_SOURCE = "gemini"
 
 Fold = Callable[[Reading, Message], Read]
 
@@ -31,8 +33,13 @@ class GeminiTurn(Listening):
         self.dropped = 0
         self._fold = fold
         self._used: UsageSeen | None = None
+        self._windows: tuple[WindowSeen, ...] = ()
         self._wire = Wire(
-            clock, answering=self._answering, refusing=self._refusing, moving=self._moving
+            clock,
+            answering=self._answering,
+            refusing=self._refusing,
+            moving=self._moving,
+            quota=self._left_over,
         )
 
     @property
@@ -84,6 +91,11 @@ class GeminiTurn(Listening):
     def _refusing(self, status: int) -> None:
         self.reading = attrs.evolve(self.reading, deaf=False)
         self.say(RetryNotice(f"the provider answered {status}"))
+
+    def _left_over(self, windows: tuple[WindowSeen, ...]) -> None:
+        if windows != self._windows:
+            self._windows = windows
+            self.say(QuotaSeen(QUOTA_SOURCE, windows))
 
     def _tell_usage(self) -> None:
         """What the provider counts is more exact than what gemini tells of it."""

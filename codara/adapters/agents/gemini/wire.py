@@ -12,13 +12,15 @@ from typing import Any
 import attrs
 
 from codara.adapters.agents.gemini.causes import cause_of
+from codara.adapters.agents.gemini.quota import windows_of
 from codara.adapters.agents.lines import Lines, LineTooLong, message_of
-from codara.application.ports.frames import UsageSeen
+from codara.application.ports.frames import UsageSeen, WindowSeen
 from codara.clock import Clock
 
 _METHOD = ":streamGenerateContent"
+_QUOTA = ":retrieveUserQuota"
 _DATA = b"data:"
-_ERROR_LIMIT = 64 * 1024
+_BODY_LIMIT = 64 * 1024
 _LONG = timedelta(minutes=5)
 _PACIFIC = timezone(timedelta(hours=-8))
 _SECONDS = re.compile(r'"retryDelay":\s*"(\d+(?:\.\d+)?)s"')
@@ -45,7 +47,8 @@ class Wire:
     """The answers of one turn.
 
     `answering` is called when the model begins to answer, with the answer before it that was never
-    finished, if there is one; `moving` whenever a piece of an answer came.
+    finished, if there is one; `moving` whenever a piece of an answer came; `quota` with what is
+    left of the account's.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class Wire:
         answering: Callable[[Answer | None], None],
         refusing: Callable[[int], None],
         moving: Callable[[], None],
+        quota: Callable[[tuple[WindowSeen, ...]], None],
     ) -> None:
         self.last: Answer | None = None
         self.refused: Refused | None = None
@@ -62,15 +66,18 @@ class Wire:
         self._answering = answering
         self._refusing = refusing
         self._moving = moving
+        self._quota = quota
         self._earlier: list[Mapping[str, Any]] = []
 
     def listen(self, path: str, status: int) -> Callable[[bytes], None] | None:
         """See `Lending.listen`."""
+        if path.endswith(_QUOTA) and status < 400:
+            return _Body(status, self._told_quota).hear
         if not path.endswith(_METHOD):
             return None
         if status >= 400:
             self._refusing(status)
-            return _Complaint(status, self._complained).hear
+            return _Body(status, self._complained).hear
         before = self.last
         self._answering(before if before is not None and before.finish is None else None)
         if before is not None:
@@ -93,6 +100,10 @@ class Wire:
             reasoning=thoughts,
             raw=told[-1],
         )
+
+    def _told_quota(self, _: int, body: str) -> None:
+        if windows := windows_of(body):
+            self._quota(windows)
 
     def _complained(self, status: int, body: str) -> None:
         cause = cause_of(body, status)
@@ -121,6 +132,9 @@ class _Events:
 
     def _take(self, data: bytes) -> None:
         message = message_of(data.strip()) or {}
+        wrapped = message.get("response")
+        if isinstance(wrapped, dict):  # as it is answered to a login
+            message = wrapped
         usage = message.get("usageMetadata")
         if isinstance(usage, dict):
             self._answer.usage = usage
@@ -132,8 +146,8 @@ class _Events:
             self._answer.finish = str(finish)
 
 
-class _Complaint:
-    """Reads the body of an error, up to a bound."""
+class _Body:
+    """Reads a body up to a bound, and tells at each piece what there is of it."""
 
     def __init__(self, status: int, tell: Callable[[int, str], None]) -> None:
         self._status = status
@@ -141,7 +155,7 @@ class _Complaint:
         self._body = b""
 
     def hear(self, piece: bytes) -> None:
-        if len(self._body) < _ERROR_LIMIT:
+        if len(self._body) < _BODY_LIMIT:
             self._body += piece
             self._tell(self._status, self._body.decode("utf-8", "replace"))
 

@@ -5,6 +5,8 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 
+from codara.adapters.agents.answers import Refused
+from codara.adapters.agents.lines import Message
 from codara.adapters.agents.opencode.config import TITLE, Model
 from codara.application.ports.agents import AgentTurn
 
@@ -34,6 +36,15 @@ async def dropped(posted: "asyncio.Task[Any] | None") -> None:
     if posted is not None:
         posted.cancel()
         await asyncio.gather(posted, return_exceptions=True)
+
+
+def answered(found: Any) -> Message:
+    """The answer to a prompt: a message's `info` and `parts`; Refused if it is anything else."""
+    match found:
+        case {"info": {"id": _}, "parts": [*_]}:
+            return dict(found)
+        case _:
+            raise Refused("opencode gave no answer to the prompt")
 
 
 def message(turn: AgentTurn, text: str) -> Mapping[str, Any]:

@@ -1,7 +1,7 @@
 """The fall-back: one `opencode run --format json` process per turn."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import attrs
 
@@ -14,17 +14,52 @@ from codara.adapters.agents.opencode.parse import run_line
 from codara.adapters.agents.opencode.turn import OpencodeTurn
 from codara.adapters.agents.output import Exit, Output
 from codara.adapters.jail.jail import Jail
+from codara.adapters.jail.spec import Lending
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
-from codara.application.ports.frames import RetryNotice
+from codara.application.ports.frames import RetryNotice, ToolStarted
 from codara.clock import Clock
 
 Run = Callable[[AgentTurn, str | None], Awaitable[Jail]]
 """Starts the process of a turn, for a session to resume or, with None, a fresh one."""
 
+_UNTOLD = ToolStarted("untold", "unknown", "what a step may have begun")
 _LOGGED = re.compile(rb'message="stream error".*?error\.error="(?:AI_\w+: )?((?:[^"\\]|\\.)*)')
 
 
-class OpencodeExecution(Execution[OpencodeTurn]):
+class RunTurn(OpencodeTurn):
+    """Counts the failed requests of a step: ``run`` itself tells of none and would never stop."""
+
+    def __init__(self, sink: FrameSink, clock: Clock) -> None:
+        super().__init__(sink, run_line, clock)
+        self._failures = self._steps = 0
+        self._broke_off = False
+
+    def failed(self, message: str) -> None:
+        """A request failed; what its answer's breaking off told already is told once."""
+        if self._broke_off:
+            self._broke_off = False
+            return
+        steps = len(self.reading.counted)
+        self._failures = self._failures + 1 if steps == self._steps else 1
+        self._steps = steps
+        retry = Retry(self._failures, message)
+        self.reading = attrs.evolve(self.reading, retry=retry)
+        self.say(RetryNotice(message))
+        self.tried(retry)
+
+    def _lent(self, base_url: str, secret: str) -> Lending:
+        return attrs.evolve(super()._lent(base_url, secret), broken=self._broken)
+
+    def _observe(self, status: int, headers: Mapping[str, str]) -> None:
+        self._broke_off = False
+        super()._observe(status, headers)
+
+    def _broken(self) -> None:
+        self.failed("the model's answer broke off")
+        self._broke_off = True
+
+
+class OpencodeExecution(Execution[RunTurn]):
     """OpenCode by `run`."""
 
     def __init__(self, run: Run, *, lender: Lender, clock: Clock) -> None:
@@ -40,10 +75,10 @@ class OpencodeExecution(Execution[OpencodeTurn]):
     async def _launch(self, turn: AgentTurn, known: str | None) -> tuple[Jail, str | None]:
         return await self._run(turn, known), known
 
-    async def _listening(self, turn: AgentTurn, sink: FrameSink, known: str | None) -> OpencodeTurn:
-        return OpencodeTurn(sink, run_line, self._clock)
+    async def _listening(self, turn: AgentTurn, sink: FrameSink, known: str | None) -> RunTurn:
+        return RunTurn(sink, self._clock)
 
-    async def _exit(self, output: Output, current: OpencodeTurn, jail: Jail) -> Exit:
+    async def _exit(self, output: Output, current: RunTurn, jail: Jail) -> Exit:
         """opencode itself would ask again for ever."""
         jail.listen_to_stderr(Complaints(current).heard)
         output.when_ended(current.decided.set)
@@ -54,14 +89,18 @@ class OpencodeExecution(Execution[OpencodeTurn]):
         current.reading = attrs.evolve(current.reading, answered=found.code == 0)
         return found
 
+    async def _over(self, turn: AgentTurn, current: RunTurn) -> None:
+        """One that died in the middle of a step may have begun something: nobody does it twice."""
+        if current.reading.stepping and not current.has_ended:
+            current.say(_UNTOLD)
+
 
 class Complaints:
     """Reads from stderr what ``run`` says nowhere else: that a request failed and is sent anew."""
 
-    def __init__(self, current: OpencodeTurn) -> None:
+    def __init__(self, current: RunTurn) -> None:
         self._current = current
         self._lines = Lines()
-        self._failures = self._steps = 0
 
     def heard(self, piece: bytes) -> None:
         try:
@@ -71,13 +110,4 @@ class Complaints:
         for line in lines:
             logged = _LOGGED.search(line)
             if logged is not None:
-                self._failed(logged[1].decode("utf-8", "replace"))
-
-    def _failed(self, message: str) -> None:
-        current, steps = self._current, len(self._current.reading.counted)
-        self._failures = self._failures + 1 if steps == self._steps else 1
-        self._steps = steps
-        retry = Retry(self._failures, message)
-        current.reading = attrs.evolve(current.reading, retry=retry)
-        current.say(RetryNotice(message))
-        current.tried(retry)
+                self._current.failed(logged[1].decode("utf-8", "replace"))

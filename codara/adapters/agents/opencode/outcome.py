@@ -41,7 +41,7 @@ def _verdict(reading: Reading, ending: Ending) -> Verdict:
     if ending.expected not in (None, reading.session_id):
         return "failed", "unknown_session", "the agent went on in another session"
     if reading.finish is None:
-        return INTERRUPTED, None, "the agent ended the turn without an answer"
+        return _without_an_answer(ending)
     if reading.finish != "stop":
         told = _CUT.get(reading.finish, f"the answer ended as {reading.finish!r}")
         return "failed", "cut_stream", told
@@ -50,6 +50,13 @@ def _verdict(reading: Reading, ending: Ending) -> Verdict:
 
 def _failed(cause: str, message: str) -> Verdict:
     return (INTERRUPTED, None, message) if cause == INTERRUPTED else ("failed", cause, message)
+
+
+def _without_an_answer(ending: Ending) -> Verdict:
+    """No message came to its end, though the agent rests or its process ended well."""
+    if ending.exit_code is not None:
+        return ending.died(_COLOURS.sub("", ending.stderr))
+    return INTERRUPTED, None, "the agent ended the turn without an answer"
 
 
 def _without_a_word(ending: Ending) -> Verdict:

@@ -77,14 +77,14 @@ def is_progress(message: Message) -> bool:
 def _run_part(reading: Reading, message: Message, part: Message) -> Read:
     match message.get("type"):
         case "step_start":
-            return attrs.evolve(reading, finish=None), ()
+            return attrs.evolve(reading, finish=None, stepping=True), ()
         case "text" | "reasoning" if not part.get("synthetic"):
             return _whole(reading, part)
         case "tool_use":
             return _tool(reading, part)
         case "step_finish":
             after, frames = count(reading, part)
-            return attrs.evolve(after, finish=str(part.get("reason"))), frames
+            return attrs.evolve(after, finish=str(part.get("reason")), stepping=False), frames
         case "error":
             return _failed(reading, message.get("error") or {}), ()
         case _:
@@ -97,7 +97,17 @@ def _answered(reading: Reading, answer: Message) -> Read:
     events = ({"type": "message.part.updated", "properties": {"part": p}} for p in answer["parts"])
     nothing: tuple[Frame, ...] = ()
     reading, frames = reduce(_and, events, (reading, nothing))
-    return attrs.evolve(reading, answered=True), frames
+    failure = reading.failure or _no_answer(reading, answer["info"])
+    return attrs.evolve(reading, failure=failure, answered=True), frames
+
+
+def _no_answer(reading: Reading, info: Message) -> Failure | None:
+    """What makes the last message none of ours, or none at all."""
+    if info.get("sessionID") not in (None, reading.session_id):
+        return Failure("unknown_session", "the agent went on in another session")
+    if info.get("finish") is None:
+        return Failure("protocol", "the agent ended the turn without saying how")
+    return None
 
 
 def _and(so_far: Read, event: Message) -> Read:

@@ -44,7 +44,8 @@ class Reading:
     assistant's messages whose words are the answer, `workers` those of sub-agents too. `said` has
     the length of what was passed on, by part. `spoke` is true once the present step has said or
     done something. `closed` are the messages that are whole, `finish` is the agent's own word on
-    the last one; `answered` is true once it has said that it is done.
+    the last one; `answered` is true once it has said that it is done. `stepping` is true while a
+    step is under way whose tools are told of only when they have finished.
     """
 
     session_id: str | None = None
@@ -64,6 +65,7 @@ class Reading:
     closed: frozenset[str] = frozenset()
     finish: str | None = None
     answered: bool = False
+    stepping: bool = False
 
 
 Read = tuple[Reading, tuple[Frame, ...]]

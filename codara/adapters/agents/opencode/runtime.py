@@ -19,11 +19,11 @@ from codara.adapters.agents.opencode.config import (
 )
 from codara.adapters.agents.opencode.execution import OpencodeExecution
 from codara.adapters.agents.opencode.server import Server
-from codara.adapters.agents.runtime import CliRuntime, Launch
-from codara.adapters.agents.settings import AgentSettings
+from codara.adapters.agents.runtime import CliRuntime, Launch, Make
 from codara.adapters.jail.doors import Doors
 from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn
+from codara.config.providers import Provider
 
 AGENTS_FILE = "AGENTS.md"
 
@@ -36,7 +36,7 @@ class OpencodeRuntime(CliRuntime):
     default_base_url = DEFAULT_BASE_URL
     native = staticmethod(native_program)
 
-    def __init__(self, settings: AgentSettings, house: House) -> None:
+    def __init__(self, settings: Provider, house: House) -> None:
         super().__init__(settings, house)
         self._asked: dict[str, None] = {}
 
@@ -95,3 +95,6 @@ class OpencodeRuntime(CliRuntime):
         """The turn's model first, then all that were asked for before: none needs a new process."""
         default = (self._settings.default_model,) if self._settings.default_model else ()
         return tuple(dict.fromkeys((turn.model, *default, *self._asked)))
+
+
+make: Make = OpencodeRuntime

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -11,7 +11,7 @@ import attrs
 import orjson
 
 from codara.adapters.agents.answers import Gone, Refused
-from codara.adapters.agents.ending import Ending
+from codara.adapters.agents.ending import ENDLESS, Ending
 from codara.adapters.agents.lender import Lender
 from codara.adapters.agents.lines import Message, message_of
 from codara.adapters.agents.listening import FRESH_THREAD
@@ -22,7 +22,7 @@ from codara.adapters.agents.opencode.parse import serve_event
 from codara.adapters.agents.opencode.turn import OpencodeTurn
 from codara.adapters.agents.opencode.wire import Wire
 from codara.adapters.agents.output import Output
-from codara.adapters.agents.staying import Staying
+from codara.adapters.agents.staying import CLOSE_SECONDS, Staying
 from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn, FrameSink
 from codara.application.ports.frames import BackendSeen, Warned
@@ -99,6 +99,12 @@ class Server(Staying[OpencodeTurn]):
     def _listening(self, sink: FrameSink, garbage: int) -> OpencodeTurn:
         return OpencodeTurn(sink, serve_event, self._clock, garbage)
 
+    async def _ending(self, turn: AgentTurn, current: OpencodeTurn) -> Ending:
+        ending = await super()._ending(turn, current)
+        if ending.stopped is None and self._wire is not None and self._wire.endless:
+            return attrs.evolve(ending, stopped="protocol", message=ENDLESS)
+        return ending
+
     async def _converse(self, turn: AgentTurn, current: OpencodeTurn) -> str:
         wire = self._open_wire()
         await wire.refill()
@@ -111,7 +117,7 @@ class Server(Staying[OpencodeTurn]):
         body = asking.message(turn, turn.fresh_prompt if lost else turn.prompt)
         self._asking = asyncio.create_task(wire.post(f"/session/{session_id}/message", body))
         if await asking.before(self._asking, current.decided):
-            answer = self._asking.result()
+            answer = asking.answered(self._asking.result())
             await self._settled(current, answer)
             current.heard(orjson.dumps(answer), answer)
         return session_id
@@ -137,7 +143,7 @@ class Server(Staying[OpencodeTurn]):
             raise
         return True
 
-    async def _settled(self, current: OpencodeTurn, answer: Mapping[str, Any]) -> None:
+    async def _settled(self, current: OpencodeTurn, answer: Message) -> None:
         """The events of an answered prompt come a little later than the answer does."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SETTLE_SECONDS):
@@ -149,7 +155,8 @@ class Server(Staying[OpencodeTurn]):
     async def _interrupt(self, current: OpencodeTurn) -> None:
         await self._open_wire().post(f"/session/{current.reading.session_id}/abort")
         if self._asking is not None:
-            await self._settled(current, await asyncio.shield(self._asking))
+            answer = asking.answered(await asyncio.shield(self._asking))
+            await self._settled(current, answer)
 
     def _refused(
         self, turn: AgentTurn, current: OpencodeTurn, refused: Refused, ending: Ending
@@ -173,7 +180,15 @@ class Server(Staying[OpencodeTurn]):
                 await self._take(line)
         except Gone:
             pass
+        if self._wire is not None and not self._wire.endless:
+            await self._own_end()
         await self._jail.kill("its events ended")
+
+    async def _own_end(self) -> None:
+        """Gives a process that is ending the time to: its exit code tells more than a kill."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._channel.ended()
 
     async def _take(self, line: bytes) -> None:
         if len(line) > _PARSED_IN_THREAD:

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 
 import attrs
 
+from codara.adapters.agents import ratelimits
 from codara.adapters.agents.ending import Ending
 from codara.adapters.agents.lines import Message
 from codara.adapters.agents.listening import Listening
@@ -15,12 +15,16 @@ from codara.adapters.agents.opencode.parse import is_progress
 from codara.adapters.agents.opencode.reading import Read, Reading
 from codara.adapters.jail.spec import Lending
 from codara.application.ports.agents import FrameSink, Outcome
+from codara.application.ports.frames import QuotaSeen
 from codara.clock import Clock
+
+QUOTA_SOURCE = "opencode"
 
 Fold = Callable[[Reading, Message], Read]
 
 _GOES_ON = frozenset({"context_full", "cut_stream"})
 """Failures after which opencode asks again: for a summary, or for the same answer."""
+_REFUSED = 400
 _VAIN = "the request failed again and again"
 
 
@@ -36,6 +40,7 @@ class OpencodeTurn(Listening):
         super().__init__(sink, clock, garbage)
         self.reading = Reading()
         self.given_up: str | None = None
+        self._why = ""
         self._fold = fold
         self._status: int | None = None
         self._awaited = ""
@@ -48,9 +53,7 @@ class OpencodeTurn(Listening):
     def outcome(self, ending: Ending) -> Outcome:
         ending = attrs.evolve(ending, retry_at=self.retry_at)
         if self.given_up is not None and ending.stopped not in ("stalled", "timeout"):
-            retry = self.reading.retry
-            told = retry.message if retry else _VAIN
-            ending = attrs.evolve(ending, stopped=self.given_up, message=told)
+            ending = attrs.evolve(ending, stopped=self.given_up, message=self._why)
         return outcome_of(self.reading, ending)
 
     def milliseconds(self) -> int:
@@ -63,6 +66,7 @@ class OpencodeTurn(Listening):
         self.given_up = gives_up(retry, status=self._status, spoke=spoke, now=now)
         self._status = None
         if self.given_up is not None:
+            self._why = retry.message or _VAIN
             self.decided.set()
 
     async def closed(self, message_id: str) -> None:
@@ -90,8 +94,9 @@ class OpencodeTurn(Listening):
             self.decided.set()
 
     def _observe(self, status: int, headers: Mapping[str, str]) -> None:
-        """opencode tells neither the status nor when to come back; the server does."""
-        self._status = status
-        seconds = headers.get("retry-after", "")
-        if status >= 400 and seconds.isdecimal():
-            self.retry_at = self._clock() + timedelta(seconds=int(seconds))
+        """opencode tells neither the status nor when to come back nor limits; the server does."""
+        self._status, now = status, self._clock()
+        if status >= _REFUSED:
+            self.retry_at = ratelimits.retry_after(headers, now) or self.retry_at
+        if windows := ratelimits.windows_of(headers, now):
+            self.say(QuotaSeen(QUOTA_SOURCE, windows))

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 
 from codara.adapters.agents.answers import Gone, Refused
-from codara.adapters.agents.lines import CHUNK, Lines, LineTooLong
+from codara.adapters.agents.lines import CHUNK, LINE_LIMIT, Lines, LineTooLong
 from codara.adapters.jail.jail import Jail
 from codara.errors import JailUnavailable
 
@@ -22,9 +22,13 @@ _DATA = b"data: "
 
 
 class Wire:
-    """Connects inside the jail: each connection uses up one socket that was made there."""
+    """Connects inside the jail: each connection uses up one socket that was made there.
+
+    `endless` turns true once opencode has said something that had no end.
+    """
 
     def __init__(self, jail: Jail, port: int, password: str) -> None:
+        self.endless = False
         self._jail = jail
         self._base = f"http://127.0.0.1:{port}"
         self._ways: list[socket.socket] = []
@@ -68,18 +72,33 @@ class Wire:
                     for line in lines.feed(chunk):
                         if line.startswith(_DATA):
                             yield line.removeprefix(_DATA)
-        except (aiohttp.ClientError, TimeoutError, OSError, LineTooLong) as lost:
+        except LineTooLong as endless:
+            self.endless = True
+            raise Gone from endless
+        except (aiohttp.ClientError, TimeoutError, OSError) as lost:
             raise Gone(str(lost)) from lost
 
     async def _request(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
         try:
             async with self._session.request(method, self._base + path, json=body) as answer:
-                text = await answer.text(errors="replace")
+                text = await self._read(answer.content)
                 if answer.status >= 400:
                     raise Refused(f"opencode answered {answer.status}: {text[:500]}", answer.status)
                 return json.loads(text) if text else None
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as lost:
             raise Gone(str(lost)) from lost
+
+    async def _read(self, content: aiohttp.StreamReader) -> str:
+        """All of it, if that is not more than a line may have."""
+        parts: list[bytes] = []
+        left = LINE_LIMIT
+        while chunk := await content.read(CHUNK):
+            parts.append(chunk)
+            left -= len(chunk)
+            if left < 0:
+                self.endless = True
+                raise Gone
+        return b"".join(parts).decode("utf-8", "replace")
 
     def _way(self, _: object) -> socket.socket:
         if not self._ways:

@@ -1,0 +1,75 @@
+"""Rate limits as response headers tell them, in the words that several providers share."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+from codara.application.ports.frames import WindowSeen
+
+_KINDS = ("requests", "tokens")
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|d|h|m|s)")
+_SECONDS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+
+
+def windows_of(headers: Mapping[str, str], now: datetime) -> tuple[WindowSeen, ...]:
+    """The windows of the ``x-ratelimit-*`` headers (lower-case names) of OpenAI's API.
+
+    A provider that speaks it sends limit, remaining and reset for requests and for tokens. One that
+    does not say when a window ends is not believed: a full one would stay full for ever.
+    """
+    found = []
+    for kind in _KINDS:
+        limit, left, reset = (
+            headers.get(f"x-ratelimit-{what}-{kind}") for what in ("limit", "remaining", "reset")
+        )
+        used, end = used_percent(limit, left), span(reset, now)
+        if used is not None and end is not None:
+            found.append(WindowSeen(kind, used, None, end))
+    return tuple(found)
+
+
+def used_percent(limit: str | None, left: str | None) -> float | None:
+    """How much of a limit is used up; None where the two numbers do not tell."""
+    most, rest = number(limit), number(left)
+    if most is None or rest is None or most <= 0:
+        return None
+    return round(100 * min(1.0, max(0.0, 1 - rest / most)), 3)
+
+
+def span(text: str | None, now: datetime) -> datetime | None:
+    """The end of a time written like ``1m30s`` or ``20ms``; None if it is not."""
+    parts = _SPAN.findall(text or "")
+    if "".join(count + unit for count, unit in parts) != (text or "-"):
+        return None
+    return now + timedelta(seconds=sum(float(count) * _SECONDS[unit] for count, unit in parts))
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> datetime | None:
+    """When to come back by ``retry-after``: seconds or a date (RFC 9110, 10.2.3)."""
+    text = headers.get("retry-after")
+    seconds = number(text)
+    if seconds is not None:
+        return now + timedelta(seconds=seconds)
+    try:
+        return parsedate_to_datetime(text or "").astimezone(UTC)
+    except (ValueError, TypeError):
+        return None
+
+
+def moment(text: str | None) -> datetime | None:
+    """Unix seconds as a moment; None if they are none."""
+    seconds = number(text)
+    try:
+        return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+def number(text: str | None) -> float | None:
+    """The finite number in a header, not below zero; None if there is none."""
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if 0 <= value < 1e12 else None

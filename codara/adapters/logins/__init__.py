@@ -1,0 +1,1 @@
+"""Logins of the CLIs: how each is refreshed at its vendor."""

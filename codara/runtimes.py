@@ -1,0 +1,25 @@
+"""The registry of agent runtimes: a new one is a package, and a line here."""
+
+import attrs
+
+
+@attrs.frozen
+class Known:
+    """A runtime by its public name; its adapter is the package of that name in `adapters/agents`.
+
+    `default_model` runs where neither the request nor the configuration names one.
+    """
+
+    name: str
+    default_model: str
+
+
+RUNTIMES = (
+    Known("codex", "gpt-5-codex"),
+    Known("gemini", "gemini-2.5-pro"),
+    Known("opencode", "opencode/big-pickle"),
+    Known("claude", "sonnet"),
+)
+
+PROVIDERS = tuple(known.name for known in RUNTIMES)
+"""Their names, the first one being that of a request that leaves it open."""

@@ -1,0 +1,69 @@
+"""The real CLIs, described for the tests that run them: a new one is one description more."""
+
+import attrs
+
+from codara.demo.modelserver import Seen
+
+
+@attrs.frozen(kw_only=True)
+class Cli:
+    """What the tests have to know of one CLI.
+
+    `path` stands behind the model server's address, `key_header` is where the key is sent,
+    `nobody` a thread it never had, `nap` how many seconds its tools sleep, which tells them from
+    those of other tests. Of the refusals, `when` are those that say when to come back, `retried`
+    those that a process that stays tells of and tries again, `spoiling` those after which the CLI
+    takes up the refused prompt again. `tools` are the kinds of what it writes, edits and appends
+    with.
+    """
+
+    name: str
+    model: str
+    path: str = ""
+    key_header: str
+    nobody: str = "00000000-0000-4000-8000-000000000000"
+    nap: str
+    when: tuple[str, ...] = ("429", "429quota")
+    retried: tuple[str, ...] = ()
+    spoiling: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ("file_change", "file_change", "command")
+
+    def key_of(self, seen: Seen) -> str:
+        return seen.headers[self.key_header].removeprefix("Bearer ")
+
+
+CODEX = Cli(
+    name="codex",
+    model="gpt-6-astra",
+    path="/v1",
+    key_header="authorization",
+    nap="67.1",
+    tools=("file_change", "command", "command"),
+)
+GEMINI = Cli(
+    name="gemini",
+    model="gemini-2.5-pro",
+    key_header="x-goog-api-key",
+    nap="67.2",
+    retried=("401", "429", "429quota", "500", "503", "context", "nomodel"),
+)
+OPENCODE = Cli(
+    name="opencode",
+    model="gw/scripted-model",
+    path="/v1",
+    key_header="authorization",
+    nobody="ses_000000000000000000000000",
+    nap="67.3",
+    when=("429",),
+    retried=("429", "429quota", "500", "503", "drop"),
+    spoiling=("context",),
+)
+CLAUDE = Cli(
+    name="claude",
+    model="sonnet",
+    key_header="x-api-key",
+    nap="67.4",
+    retried=("401", "429", "500", "503"),
+)
+
+CLIS = (CODEX, GEMINI, OPENCODE, CLAUDE)

@@ -1,0 +1,28 @@
+"""How tests are spread over workers: those of one CLI go to the same one, in a row."""
+
+import re
+from typing import Any
+
+import pytest
+
+_SCENE = re.compile(r"(\w+)-(?:persistent|process)\]$")
+"""How the names of tests end that are played in a scene of a real CLI."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A warm CLI is kept between the tests that use it, and there is only one of its kind.
+
+    pytest-xdist's own mark for this has no effect: it is written into the names of tests in a way
+    (3.8) that pytest (9.2) no longer reads.
+    """
+    if config.getoption("dist") != "loadgroup":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByCli(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            scene = _SCENE.search(nodeid)
+            return scene[1] if scene else nodeid
+
+    return ByCli(config, log)

@@ -1,0 +1,73 @@
+"""Turns of a scripted opencode, without walls; what holds for every agent is elsewhere."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from codara.application.ports.frames import RetryNotice, ToolStarted
+from tests.agenting import Den
+from tests.scripted import TRANSPORTS, a_scripted_den
+
+both = pytest.mark.parametrize("den", TRANSPORTS, indirect=True)
+
+
+@pytest.fixture
+async def den(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Den]:
+    transport = getattr(request, "param", "persistent")
+    async with a_scripted_den(tmp_path, "opencode", transport=transport) as den:
+        yield den
+
+
+@both
+async def test_an_answer_that_is_begun_anew_is_no_success(den: Den) -> None:
+    outcome, heard = await den.run("[[twice]]")
+    assert (outcome.status, outcome.cause) == ("failed", "overloaded")
+    assert outcome.message == "The provider is overloaded"
+    assert heard.of(RetryNotice)
+
+
+@both
+async def test_a_request_that_the_provider_refused_keeps_its_cause(den: Den) -> None:
+    outcome, _ = await den.run("[[fail:401]]")
+    assert (outcome.status, outcome.cause) == ("failed", "auth_failed")
+    assert outcome.message == "refused as told"
+
+
+async def test_a_prompt_that_opencode_refuses_fails_the_turn_and_nothing_else(den: Den) -> None:
+    outcome, _ = await den.run("[[refuse:500]]")
+    assert (outcome.status, outcome.cause) == ("failed", "protocol")
+    assert "opencode answered 500" in outcome.message
+    outcome, _ = await den.run("hello")
+    assert (outcome.status, den.journal.started_jails) == ("completed", 1)
+
+
+async def test_an_answer_without_end_is_not_read_for_ever(den: Den) -> None:
+    outcome, _ = await den.run("[[flood]]")
+    assert (outcome.status, outcome.cause) == ("failed", "protocol")
+    assert "without end" in outcome.message
+    outcome, _ = await den.run("hello", backend_id=outcome.backend_id)
+    assert outcome.status == "completed"
+
+
+async def test_an_answer_that_is_none_is_no_success(den: Den) -> None:
+    outcome, _ = await den.run("[[nonsense]]")
+    assert (outcome.status, outcome.cause) == ("failed", "protocol")
+    assert "no answer" in outcome.message
+
+
+async def test_an_opencode_whose_events_end_is_ended(den: Den) -> None:
+    outcome, _ = await den.run("[[hangup]]")
+    assert (outcome.status, outcome.cause) == ("failed", "crashed")
+    assert den.journal.killings == ["its events ended"]
+    outcome, _ = await den.run("hello", backend_id=outcome.backend_id)
+    assert outcome.status == "completed"
+
+
+@pytest.mark.parametrize("den", ["process"], indirect=True)
+async def test_a_death_in_the_middle_of_a_step_may_have_begun_something(den: Den) -> None:
+    outcome, heard = await den.run("[[exit:3]]")
+    assert (outcome.status, outcome.cause) == ("failed", "crashed")
+    assert [frame.kind for frame in heard.of(ToolStarted)] == ["unknown"]
+    _, heard = await den.run("hello")
+    assert heard.of(ToolStarted) == []

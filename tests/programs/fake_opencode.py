@@ -1,0 +1,299 @@
+#!/usr/bin/python3 -BEsS
+"""An agent that does what the markers of a prompt say, in opencode's protocols.
+
+Besides the markers of `fake_script`: [[fail:status]] (the provider refused the request),
+[[refuse:status]] (opencode itself refuses the prompt), [[flood]] (an answer without end),
+[[nonsense]] (an answer that is none), [[hangup]] (its events end, and it goes on).
+"""
+
+import base64
+import json
+import os
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from fake_script import MEBIBYTE, Turns, encode, main
+
+TOKENS = {"input": 10, "output": 5, "reasoning": 0, "cache": {"read": 0, "write": 0}}
+BUSY = "The provider is overloaded"
+ELSEWHERE = "ses_another"
+
+
+class Server(Turns):
+    """``opencode serve``: prompts are posted, events go to whoever listens."""
+
+    def __init__(self):
+        self.listeners = []
+        self.aborted = threading.Event()
+        self.hung_up = threading.Event()
+        self.session = self.message = ""
+        self.text = ""
+        self.attempts = 0
+
+    def write(self, data):
+        for listener in self.listeners:
+            listener.write(data)
+            listener.flush()
+
+    def framed(self, payload):
+        return b"data: " + payload + b"\n\n"
+
+    def answer(self, session, prompt):
+        """Plays a prompt: the last message and its parts."""
+        self.session, self.message = session, f"msg_{time.time_ns()}"
+        self.text, self.attempts = "", 0
+        self.aborted.clear()
+        self.tell("message.updated", info=self.info())
+        self.play(prompt)
+        while self.quiet == "deaf":
+            time.sleep(60)
+        if self.quiet in ("silence", "tool"):
+            self.aborted.wait()
+            self.close(error={"name": "MessageAbortedError", "data": {}})
+        return {"info": self.last, "parts": [self.part()]}
+
+    def info(self, **more):
+        made = {"created": int(time.time() * 1000)}
+        told = {"id": self.message, "role": "assistant", "sessionID": self.session, "time": made}
+        return {**told, **more}
+
+    def part(self):
+        place = {"id": "p" + self.message, "messageID": self.message}
+        return {**place, "type": "text", "text": self.text}
+
+    def said(self, text):
+        self.text += text
+        place = {"sessionID": self.session, "messageID": self.message, "partID": "p" + self.message}
+        told = {**place, "field": "text", "delta": text}
+        return {"type": "message.part.delta", "properties": told}
+
+    def started(self, tool_id, title):
+        self.tool(tool_id, title, "running")
+
+    def finished(self, tool_id, title):
+        self.tool(tool_id, title, "completed")
+
+    def tool(self, tool_id, title, status):
+        state = {"status": status, "input": {"command": title}}
+        part = {"type": "tool", "id": "t" + tool_id, "messageID": self.message, "callID": tool_id}
+        self.tell("message.part.updated", part={**part, "tool": "bash", "state": state})
+
+    def retried(self):
+        self.attempts += 1
+        status = {"type": "retry", "attempt": self.attempts, "message": BUSY}
+        self.tell("session.status", sessionID=self.session, status=status)
+
+    def ended(self):
+        step = {"type": "step-finish", "reason": "stop", "tokens": TOKENS}
+        part = {"id": "s" + self.message, "messageID": self.message}
+        self.tell("message.part.updated", part={**part, **step})
+        self.close(finish="stop")
+
+    def close(self, **how):
+        done = int(time.time() * 1000)
+        self.last = self.info(time={"created": done, "completed": done}, **how)
+        self.tell("message.updated", info=self.last)
+        self.tell("session.idle", sessionID=self.session)
+
+    def do_retries(self, _):
+        while not self.aborted.wait(0.02):
+            self.retried()
+        return "silence"
+
+    def do_fail(self, argument):
+        data = {"message": "refused as told", "statusCode": int(argument)}
+        self.close(error={"name": "APIError", "data": data})
+        return "failed"
+
+    def do_twice(self, _):
+        self.say("one")
+        self.retried()
+        self.say("one two")
+
+    def do_moved(self, _):
+        self.session = ELSEWHERE
+        self.tell("message.updated", info=self.info())
+        self.say("elsewhere")
+
+    def do_unsaid(self, _):
+        self.say("as if it were done")
+        self.close()
+        return "unsaid"
+
+    def do_refuse(self, argument):
+        raise Instead(lambda door: door.reply(int(argument), {"message": "refused as told"}))
+
+    def do_flood(self, _):
+        raise Instead(Door.flood)
+
+    def do_nonsense(self, _):
+        raise Instead(lambda door: door.reply(200, [1, 2]))
+
+    def do_hangup(self, _):
+        self.say("and now")
+        self.hung_up.set()
+        return "silence"
+
+    def tell(self, kind, **properties):
+        self.send({"type": kind, "properties": properties})
+
+
+class Instead(Exception):
+    """The prompt is answered in another way: by a function of the door."""
+
+
+class Door(BaseHTTPRequestHandler):
+    """The requests; sessions are kept in the home."""
+
+    turns = Server()
+
+    def log_message(self, *_):
+        """Nothing."""
+
+    def do_GET(self):
+        if not self.known():
+            self.reply(401, {})
+        elif self.path == "/event":
+            self.listen()
+        elif self.path == "/config/providers":
+            self.reply(200, {"providers": [{"id": "codara", "models": {"fake-model": {}}}]})
+        else:
+            found = self.path.removeprefix("/session/") in kept()
+            self.reply(200 if found else 404, {})
+
+    def do_POST(self):
+        told = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if not self.known():
+            self.reply(401, {})
+        elif self.path == "/session":
+            self.reply(200, {"id": keep(f"ses_{time.time_ns()}")})
+        elif self.path.endswith("/abort"):
+            self.abort()
+        else:
+            self.prompt(json.loads(told)["parts"][0]["text"])
+
+    def known(self):
+        key = "opencode:" + os.environ["OPENCODE_SERVER_PASSWORD"]
+        given = self.headers.get("Authorization", "").removeprefix("Basic ")
+        return base64.b64decode(given).decode() == key
+
+    def listen(self):
+        self.send_response(200)
+        self.end_headers()
+        self.turns.listeners.append(self.wfile)
+        self.turns.send({"type": "server.connected"})
+        self.turns.hung_up.wait()
+
+    def abort(self):
+        if self.turns.quiet == "deaf":
+            threading.Event().wait()
+        self.turns.aborted.set()
+        self.reply(200, True)
+
+    def prompt(self, text):
+        try:
+            self.reply(200, self.turns.answer(self.path.split("/")[2], text))
+        except Instead as instead:
+            instead.args[0](self)
+
+    def flood(self):
+        self.send_response(200)
+        self.end_headers()
+        while True:
+            self.wfile.write(b" " * MEBIBYTE)
+
+    def reply(self, status, body):
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(encode(body))
+
+
+class Run(Turns):
+    """``opencode run --format json``: one prompt, whole parts, excuses on stderr."""
+
+    whole = True
+
+    def __init__(self):
+        self.parts = 0
+        self.session = ""
+
+    def once(self, prompt):
+        known = sys.argv[sys.argv.index("--session") + 1] if "--session" in sys.argv else None
+        if known is not None and known not in kept():
+            sys.exit("Error: Session not found")
+        moved = "[[moved]]" in prompt
+        self.session = ELSEWHERE if moved else known or keep(f"ses_{time.time_ns()}")
+        self.send(self.line("step_start"))
+        self.play(prompt)
+        while self.quiet in ("silence", "deaf", "tool"):
+            time.sleep(60)
+        if self.quiet == "failed":
+            sys.exit(1)
+
+    def line(self, kind, **part):
+        self.parts += 1
+        told = {"id": f"p{self.parts}", "type": kind, **part}
+        return {"type": kind, "sessionID": self.session, "part": told}
+
+    def said(self, text):
+        return self.line("text", text=text)
+
+    def started(self, tool_id, title):
+        """It only tells of tools that have ended."""
+
+    def finished(self, tool_id, title):
+        state = {"status": "completed", "input": {"command": title}}
+        self.send(self.line("tool_use", callID=tool_id, tool="bash", state=state))
+
+    def retried(self):
+        sys.stderr.write(f'level=ERROR message="stream error" error.error="{BUSY}"\n')
+        sys.stderr.flush()
+
+    def ended(self):
+        self.send(self.line("step_finish", reason="stop", tokens=TOKENS))
+
+    def do_fail(self, argument):
+        data = {"message": "refused as told", "statusCode": int(argument)}
+        error = {"name": "APIError", "data": data}
+        self.send({"type": "error", "sessionID": self.session, "error": error})
+        return "failed"
+
+    def do_twice(self, _):
+        self.say("one")
+        self.retried()
+        self.retried()
+        time.sleep(60)
+
+    def do_moved(self, _):
+        self.say("elsewhere")
+
+    def do_unsaid(self, _):
+        self.say("as if it were done")
+        return "unsaid"
+
+
+def store():
+    return Path(os.environ["HOME"]) / "sessions"
+
+
+def keep(session):
+    with store().open("a") as file:
+        file.write(session + "\n")
+    return session
+
+
+def kept():
+    return store().read_text().split() if store().exists() else []
+
+
+def serve():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
+    print(f"opencode server listening on http://127.0.0.1:{server.server_port}", flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main("opencode", serve, lambda prompt: Run().once(prompt), "serve")

@@ -1,0 +1,158 @@
+"""What the scripted agents share: a prompt's markers, and what any program can do wrong.
+
+An agent does what the markers say, one after the other, and then ends its turn well; without
+markers it answers at once. It needs nothing but Python's standard library, so it runs in a jail.
+
+    [[text:..]] [[deltas:n]] [[twice]]        what it says; twice: and begins the same answer anew
+    [[garbage]] [[badutf8]] [[surrogate]]     lines that are no protocol, and text that is no text
+    [[huge:bytes]] [[endless]] [[half]]       a long line, one without end, half of one and death
+    [[silence]] [[deaf]] [[retries]]          nothing more; not even when interrupted; only excuses
+    [[exit:n]]                                how it dies
+    [[write:name]] [[child]] [[tool]]         what it does; children ignore signals, a tool goes on
+    [[gone]]                                  it works until its folder is no longer there
+    [[moved]] [[unsaid]]                      an end in another session, an end without its word
+
+Options, before an agent's own: `--banner` (a line before the protocol), `--dead` (does not start),
+`--old` (knows of no transport but one process per turn).
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+OUT = sys.stdout.buffer
+MARKER = re.compile(r"\[\[(\w+)(?::(.*?))?\]\]", re.DOTALL)
+STUBBORN = "trap '' TERM INT HUP; while :; do sleep 1; done"
+MEBIBYTE = 1 << 20
+GARBAGE = (b"warning: this is no JSON", b"[1, 2]", b"{broken")
+
+
+class Turns:
+    """Plays prompts. A subclass speaks an agent's protocol, in which
+
+    `said(text)` is the message that says a text, `started` and `finished` are those of a tool,
+    `retried` is the excuse for a request that failed, and `ended` ends the turn well.
+    """
+
+    whole = False
+    """Whether it says a text in one piece."""
+    quiet = ""
+    """The marker at which it fell silent."""
+
+    def play(self, prompt):
+        self.quiet = ""
+        for kind, argument in MARKER.findall(prompt) or [("text", "You said: " + prompt[:200])]:
+            self.quiet = getattr(self, "do_" + kind)(argument) or ""
+            if self.quiet:
+                return
+        self.ended()
+
+    def write(self, data):
+        """Bytes to where the protocol goes."""
+        OUT.write(data)
+        OUT.flush()
+
+    def framed(self, payload):
+        return payload + b"\n"
+
+    def send(self, message):
+        self.write(self.framed(encode(message)))
+
+    def say(self, text):
+        self.send(self.said(text))
+
+    def do_text(self, argument):
+        for piece in [argument] if self.whole else re.findall(r"\S+\s*", argument):
+            self.say(piece)
+
+    def do_deltas(self, argument):
+        for at in range(int(argument)):
+            self.say(f"{at} ")
+
+    def do_garbage(self, _):
+        for line in GARBAGE:
+            self.write(self.framed(line))
+
+    def do_badutf8(self, _):
+        self.write(self.framed(encode(self.said("bad X byte ")).replace(b"X", b"\xff")))
+
+    def do_surrogate(self, _):
+        self.write(self.framed(encode(self.said("half X pair ")).replace(b"X", b"\\ud83d")))
+
+    def do_huge(self, argument):
+        self.say("x" * int(argument))
+
+    def do_endless(self, _):
+        self.write(self.framed(b"x").rstrip())
+        while True:
+            self.write(b"x" * MEBIBYTE)
+
+    def do_half(self, _):
+        self.write(self.framed(encode(self.said("half a line")))[:-20])
+        os._exit(0)
+
+    def do_exit(self, argument):
+        sys.stderr.write("the fake agent gives up\n")
+        sys.stderr.flush()
+        os._exit(int(argument))
+
+    def do_silence(self, _):
+        return "silence"
+
+    def do_deaf(self, _):
+        return "deaf"
+
+    def do_retries(self, _):
+        """Excuses for ever: a reason to wait, but no progress."""
+        while True:
+            self.retried()
+            time.sleep(0.02)
+
+    def do_write(self, argument):
+        self.started("w", argument)
+        Path(argument).write_text("hello\n")
+        self.finished("w", argument)
+
+    def do_child(self, _):
+        self.started("c", "stubborn")
+        stubborn()
+        self.finished("c", "stubborn")
+
+    def do_tool(self, _):
+        self.started("t", "stubborn")
+        stubborn()
+        return "tool"
+
+    def do_gone(self, _):
+        while Path().stat().st_nlink:
+            time.sleep(0.01)
+        self.say("my folder is gone")
+
+
+def encode(message):
+    return json.dumps(message).encode()
+
+
+def stubborn():
+    """Its command line ends with the folder it was started in, by which it can be found."""
+    subprocess.Popen(["/bin/sh", "-c", STUBBORN, str(Path.cwd())], start_new_session=True)
+
+
+def main(name, stay, once, stays):
+    """Runs an agent: `stay` for all its turns if its arguments have the word `stays`, or `once`."""
+    if "--version" in sys.argv:
+        print(f"fake-{name} 0.0.0")
+        return
+    if "--dead" in sys.argv or ("--old" in sys.argv and stays in sys.argv):
+        sys.exit("the fake agent does not start")
+    if "--banner" in sys.argv:
+        OUT.write(b"Welcome to the fake agent!\n")
+        OUT.flush()
+    if stays in sys.argv:
+        stay()
+    else:
+        once(sys.stdin.read())

@@ -1,0 +1,259 @@
+"""The scenes in which the real CLIs are tested.
+
+A scene is one CLI by one of its two transports, in real jails, before a scripted model server. It
+lives as long as tests use it, so that the agent in it is warm; each test gets it tidied up.
+"""
+
+import asyncio
+import os
+import re
+import shutil
+import tempfile
+from base64 import b64decode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from codara.adapters.agents.contract import Installed, Runtime
+from codara.adapters.agents.homes import Homes
+from codara.adapters.agents.house import House
+from codara.adapters.agents.registry import maker
+from codara.adapters.jail.unsafe import Unsafe
+from codara.application.ports.agents import Outcome
+from codara.application.ports.frames import BackendSeen, TextDelta, ToolStarted
+from codara.config.providers import Provider
+from codara.demo.modelserver import ModelServer
+from codara.errors import AgentFailed
+from tests.agenting import Den, Journal, Listener, OneKey, a_den_of
+from tests.clis import CLIS, CODEX, GEMINI, OPENCODE, Cli
+from tests.jailing import need_bubblewrap
+
+WITNESS = "CODARA_TEST_WITNESS"
+"""A variable that the gateway of every scene has in its environment."""
+WITNESSED = "seen-by-the-gateway-only"
+
+_ENCODED = re.compile(rb"[A-Za-z0-9+/]{40,}={0,2}")
+_PICTURE = b"\x89PNG"
+
+
+class KeyEach(OneKey):
+    """A `Vault` that has a key of its own for each account."""
+
+    async def credential(self, account_id: str) -> bytes:
+        return f"{key_of(account_id)}\n".encode()
+
+
+def key_of(account_id: str) -> str:
+    return f"sk-the-real-key-of-{account_id}"
+
+
+class Post:
+    """The bodies of what the model server was asked; whoever waits is told of each."""
+
+    def __init__(self) -> None:
+        self.bodies: list[bytes] = []
+        self._came = asyncio.Condition()
+
+    @web.middleware
+    async def take(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.method == "POST":
+            self.bodies.append(await request.read())
+            async with self._came:
+                self._came.notify_all()
+        return await handler(request)
+
+    async def came(self, count: int) -> None:
+        """Waits until that many have come."""
+        async with self._came:
+            await self._came.wait_for(lambda: len(self.bodies) >= count)
+
+    def pictures(self) -> set[bytes]:
+        """Every picture in them, as the model would see it."""
+        found = (match for body in self.bodies for match in _ENCODED.findall(body))
+        return {data for data in map(_decoded, found) if data.startswith(_PICTURE)}
+
+
+@attrs.frozen
+class Scene:
+    """One CLI by one transport, and the model server behind it at `address`."""
+
+    cli: Cli
+    transport: str
+    address: str
+    den: Den
+    server: ModelServer
+    post: Post
+
+    @property
+    def stays(self) -> bool:
+        """Whether the process outlives its turns."""
+        return self.transport == "persistent"
+
+    @property
+    def sign(self) -> type:
+        """The first frame by which a tool shows: `opencode run` tells of tools that have ended."""
+        alone = self.cli.name == "opencode" and not self.stays
+        return BackendSeen if alone else ToolStarted
+
+    @property
+    def starts(self) -> int:
+        """How many processes were started so far."""
+        return self.den.journal.started_jails
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys the model server was shown, request by request."""
+        return [self.cli.key_of(seen) for seen in self.server.requests]
+
+    async def run(self, prompt: str, **changes: Any) -> tuple[Outcome, Listener]:
+        return await self.den.run(prompt, **{"model": self.cli.model, **changes})
+
+    @asynccontextmanager
+    async def under_way(
+        self, prompt: str, sign: type = TextDelta, **changes: Any
+    ) -> AsyncIterator["asyncio.Task[Outcome]"]:
+        """A turn from its first frame of the kind `sign` on; cancelled if it has not ended."""
+        seen = asyncio.Event()
+        turn = self.den.turn(prompt, **{"model": self.cli.model, **changes})
+        task = asyncio.create_task(self.den.pool.run(turn, Listener().hope(sign, seen)))
+        await seen.wait()
+        try:
+            yield task
+        finally:
+            await _cancelled(task)
+
+    @asynccontextmanager
+    async def waiting(self, prompt: str, requests: int, **changes: Any) -> AsyncIterator[None]:
+        """A turn from its request of that number on; the prompt lets that one wait for ever."""
+        turn = self.den.turn(prompt, **{"model": self.cli.model, **changes})
+        task = asyncio.create_task(self.den.pool.run(turn, Listener()))
+        await self.post.came(requests)
+        try:
+            yield
+        finally:
+            await _cancelled(task)
+
+    async def cancel(self, prompt: str, sign: type, **changes: Any) -> None:
+        """Cancels a turn once its first frame of that kind has come."""
+        async with self.under_way(prompt, sign, **changes) as task:
+            task.cancel()
+
+    async def tidy(self) -> None:
+        """Nothing of an earlier test is remembered; the process of `wsp_1` may be warm."""
+        for folder in (self.den.root / "workspaces").glob("*"):
+            if folder.name != "wsp_1":
+                await self.den.pool.close_home(folder.name)
+                shutil.rmtree(folder)
+        _empty(self.den.turn("").folder)
+        self.server.requests.clear()
+        self.post.bodies.clear()
+        self.den.journal.killings.clear()
+
+
+def runtime_of(cli: Cli, house: House, **settings: Any) -> Runtime:
+    """The runtime of a CLI, found where it is installed."""
+    told = Provider(binary=cli.name, default_model=cli.model, **settings)
+    return maker(cli.name)(told, house)
+
+
+@asynccontextmanager
+async def a_scene(cli: Cli, transport: str, *, walls: bool = True) -> AsyncIterator[Scene]:
+    """A scene of its own; the test fails, with the remedy, where the CLI is missing."""
+    server, post = ModelServer(), Post()
+    application = server.application()
+    application.middlewares.append(post.take)
+    runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    address = f"http://127.0.0.1:{runner.addresses[0][1]}{cli.path}"
+    root = _root()
+    try:
+        make = partial(runtime_of, cli, base_url=address, transport=transport)
+        with pytest.MonkeyPatch.context() as around:
+            around.setenv(WITNESS, WITNESSED)
+            async with a_den_of(root, make, walls=walls, vault=KeyEach()) as den:
+                yield Scene(cli, transport, address, den, server, post)
+    finally:
+        await runner.cleanup()
+        shutil.rmtree(root)
+
+
+def need(cli: Cli) -> None:
+    """Fails, with the remedy, where the CLI or bubblewrap is missing; skips only when told to."""
+    if os.environ.get("CODARA_TEST_WITHOUT_CLI") == "1":
+        pytest.skip("CODARA_TEST_WITHOUT_CLI=1")
+    need_bubblewrap()
+    house = House(jails=Unsafe(Journal()), homes=Homes(Path()), vault=KeyEach())
+    runtime = runtime_of(cli, house)
+    assert isinstance(runtime, Installed)
+    try:
+        runtime.program()
+    except AgentFailed as missing:
+        pytest.fail(f"{missing}, or set CODARA_TEST_WITHOUT_CLI=1 to leave these tests out")
+
+
+def scenes(
+    *clis: Cli, transports: str = "persistent", soak: str = "", without: tuple[Cli, ...] = ()
+) -> pytest.MarkDecorator:
+    """Runs a test in these scenes; by the transports in `soak` only in the long torture.
+
+    Those in `without` have no scene by a process of its own.
+    """
+    cases = [
+        pytest.param(
+            (cli, transport),
+            id=f"{cli.name}-{transport}",
+            marks=pytest.mark.soak if transport in soak.split() else (),
+        )
+        for cli in clis
+        for transport in (*transports.split(), *soak.split())
+        if cli not in without or transport == "persistent"
+    ]
+    return pytest.mark.parametrize("stage", cases, indirect=True, scope="session")
+
+
+staying = scenes(*CLIS)
+"""By the transport that stays."""
+everywhere = scenes(*CLIS, soak="process")
+"""By both transports, one of them only in the long torture."""
+sharing = scenes(CODEX, GEMINI, OPENCODE)
+"""By the transport that stays, where one process has many threads."""
+hearing = scenes(*CLIS, soak="process", without=(CODEX,))
+"""Like `everywhere`, but not by `codex exec`, which keeps a thread's first instructions."""
+both = scenes(*CLIS, transports="persistent process")
+alone = scenes(*CLIS, transports="process")
+"""By one process per turn."""
+
+
+async def _cancelled(task: "asyncio.Task[Outcome]") -> None:
+    if not task.done():
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+def _root() -> Path:
+    """A folder outside /tmp, where codex refuses to keep its helpers, if there is one."""
+    above = Path("/var/lib") if os.access("/var/lib", os.W_OK) else None
+    folder = Path(tempfile.mkdtemp(prefix="codara-test-", dir=above))
+    folder.chmod(0o755)
+    return folder
+
+
+def _empty(folder: Path) -> None:
+    for entry in folder.iterdir():
+        shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+
+
+def _decoded(found: bytes) -> bytes:
+    try:
+        return b64decode(found, validate=True)
+    except ValueError:
+        return b""

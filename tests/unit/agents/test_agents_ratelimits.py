@@ -1,0 +1,69 @@
+"""Rate limits in response headers."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from codara.adapters.agents import ratelimits
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_the_windows_of_a_key_are_read_from_the_headers() -> None:
+    headers = {
+        "x-ratelimit-limit-requests": "60",
+        "x-ratelimit-remaining-requests": "15",
+        "x-ratelimit-reset-requests": "1m30s",
+        "x-ratelimit-limit-tokens": "1000",
+    }
+    (window,) = ratelimits.windows_of(headers, NOW)
+    assert (window.name, window.used_percent, window.minutes) == ("requests", 75.0, None)
+    assert window.resets_at == NOW + timedelta(seconds=90)
+
+
+@pytest.mark.parametrize(
+    ("limit", "left", "used"),
+    [
+        ("10", "0", 100.0),
+        ("10", "12", 0.0),
+        ("0", "0", None),
+        ("nan", "1", None),
+        ("10", None, None),
+        ("10", "-1", None),
+    ],
+)
+def test_what_is_used_is_told_only_by_two_numbers(
+    limit: str, left: str | None, used: float | None
+) -> None:
+    assert ratelimits.used_percent(limit, left) == used
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("20ms", 0.02), ("1h2m3s", 3723), ("8.64s", 8.64), ("1d", 86_400)]
+)
+def test_a_span_ends_so_much_later(text: str, seconds: float) -> None:
+    assert ratelimits.span(text, NOW) == NOW + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", [None, "", "soon", "1m and more", "90"])
+def test_what_is_no_span_has_no_end(text: str | None) -> None:
+    assert ratelimits.span(text, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("60", NOW + timedelta(minutes=1)),
+        ("Thu, 01 Jan 2026 00:05:00 GMT", NOW + timedelta(minutes=5)),
+        ("later", None),
+        ("inf", None),
+    ],
+)
+def test_a_refusal_says_when_to_come_back_in_seconds_or_as_a_date(
+    text: str, at: datetime | None
+) -> None:
+    assert ratelimits.retry_after({"retry-after": text}, NOW) == at
+
+
+def test_without_a_word_nobody_knows_when_to_come_back() -> None:
+    assert ratelimits.retry_after({}, NOW) is None
