@@ -1,6 +1,5 @@
 """What the benchmarks share: a scratch folder, a stopwatch, medians, and a line a figure."""
 
-import asyncio
 import statistics
 import tempfile
 import time
@@ -8,6 +7,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
+
+import uvloop
 
 T = TypeVar("T")
 
@@ -51,5 +52,5 @@ def show(what: str, value: float, *, reach: str = "", unit: str = "") -> None:
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Runs a benchmark to its end."""
-    return asyncio.run(main)
+    """Runs a benchmark to its end, on the loop the gateway runs on."""
+    return uvloop.run(main)

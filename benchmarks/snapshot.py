@@ -14,6 +14,8 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import uvloop
+
 from codara.adapters.workspaces.folders import Folders
 
 FILES_A_FOLDER = 50
@@ -148,12 +150,12 @@ def main() -> None:
     for files in [int(text) for text in sys.argv[1:]] or [5_000, 50_000]:
         scratch = Path(tempfile.mkdtemp(prefix="codara-bench-"))
         try:
-            asyncio.run(measure(files, scratch))
+            uvloop.run(measure(files, scratch))
         finally:
             shutil.rmtree(scratch)
     scratch = Path(tempfile.mkdtemp(prefix="codara-bench-"))
     try:
-        asyncio.run(small_turn(scratch))
+        uvloop.run(small_turn(scratch))
     finally:
         shutil.rmtree(scratch)
 

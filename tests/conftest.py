@@ -1,12 +1,18 @@
-"""How tests are spread over workers: those of one CLI go to the same one, in a row."""
+"""The loop of all tests; and those of one CLI go to the same worker, in a row."""
 
 import re
 from typing import Any
 
 import pytest
+import uvloop
 
 _SCENE = re.compile(r"(\w+)-(?:persistent|process)\]$")
 """How the names of tests end that are played in a scene of a real CLI."""
+
+
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, Any]:
+    """Tests run on the loop the gateway runs on."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.hookimpl(optionalhook=True)

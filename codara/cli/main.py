@@ -6,6 +6,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+import uvloop
+
 from codara.cli import account, config, demo, doctor, serve, session, task, trace, user, version
 from codara.cli.arguments import with_config
 from codara.errors import CodaraError
@@ -32,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; 0 done, 1 refused or failed, 2 wrong usage, 130 interrupted."""
     given = parser().parse_args(arguments)
     try:
-        return int(asyncio.run(given.run(given)))
+        return int(uvloop.run(given.run(given)))
     except CodaraError as refused:
         return _failed(refused.message)
     except (KeyboardInterrupt, asyncio.CancelledError):

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
@@ -188,7 +189,7 @@ class AgentPool:
         """Whether the process is there and, after a rest, still answers."""
         if session.ended.done():
             return False
-        rested = asyncio.get_running_loop().time() - slot.used_at
+        rested = time.monotonic() - slot.used_at
         if rested < REST_SECONDS or not isinstance(session, Answering):
             return True
         try:
@@ -232,7 +233,7 @@ class AgentPool:
             await oldest.empty()
 
     async def _put_back(self, slot: Slot, runtime: Runtime) -> None:
-        slot.used_at = asyncio.get_running_loop().time()
+        slot.used_at = time.monotonic()
         session = slot.session
         if session is not None and not slot.waiting and (session.ended.done() or not session.keeps):
             async with slot.lock:

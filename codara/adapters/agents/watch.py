@@ -20,17 +20,19 @@ class Watch:
         left = (turn.until - clock()).total_seconds()
         self._end = self._loop.time() + left
         self._patience = turn.stall_timeout
-        self._timeout = asyncio.timeout_at(self._next())
+        self._armed = self._next()
+        self._timeout = asyncio.timeout_at(self._armed)
         self._watching = False
 
     @property
     def reason(self) -> str:
-        return "timeout" if self._loop.time() >= self._end else "stalled"
+        return "timeout" if self._armed >= self._end else "stalled"
 
     def progress(self) -> None:
         """The agent got on: the time for silence begins anew."""
         if self._patience and self._watching and not self._timeout.expired():
-            self._timeout.reschedule(self._next())
+            self._armed = self._next()
+            self._timeout.reschedule(self._armed)
 
     async def __aenter__(self) -> Self:
         await self._timeout.__aenter__()

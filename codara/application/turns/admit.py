@@ -1,6 +1,6 @@
 """Admit: who asks, in which session and workspace, for what; then *requested* is appended."""
 
-import asyncio
+import time
 from functools import partial
 from pathlib import Path
 
@@ -75,7 +75,7 @@ class Admission:
         SessionBusy while the session runs another turn; VersionClash when the session, its name
         or the idempotency key are no longer what they were a moment ago.
         """
-        began = asyncio.get_running_loop().time()
+        began = time.monotonic()
         deciding = self.means.deciding
         base: session.Session = await deciding.state(streams.session(self.seat.session_id))
         session.refuse_if_busy(base)

@@ -1,6 +1,7 @@
 """Finish: the final tree, the diff, the actions; then *ended* is appended, whatever happened."""
 
 import asyncio
+import time
 from functools import partial
 from typing import Any
 
@@ -42,7 +43,7 @@ class Finish:
     async def finish(self) -> TurnResult | CodaraError:
         """Appends *ended*; the result, or the error it ended with."""
         means, run, asked = self.means, self.run, self.run.asked
-        since = asyncio.get_running_loop().time()
+        since = time.monotonic()
         await self.heard.settled()
         frames, left = await asyncio.gather(
             self.heard.spool.close(),

@@ -1,6 +1,7 @@
 """A turn in memory: who listens, what was heard so far, how to stop it."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Coroutine
 from datetime import datetime
 from pathlib import Path
@@ -110,7 +111,7 @@ class Run:
 
     def mark(self, phase: str, since: float) -> None:
         """Notes how many milliseconds a phase took."""
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         self.timings[phase] = round((now - since) * 1000, 3)
 
     def start(self, started: Started) -> None:

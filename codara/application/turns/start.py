@@ -1,6 +1,6 @@
 """Start: the baseline, an account, the locks; then *started* is appended."""
 
-import asyncio
+import time
 from datetime import timedelta
 from functools import partial
 
@@ -21,7 +21,7 @@ async def start(means: Means, run: Run, queue: Queue, until: float) -> None:
     Raises what stands in the way, Stopped if the turn was cancelled; nothing is held then.
     """
     asked = run.asked
-    since = asyncio.get_running_loop().time()
+    since = time.monotonic()
     baseline = await means.workspaces.snapshot(asked.workspace_id, asked.folder)
     while True:
         try:

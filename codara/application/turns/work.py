@@ -1,7 +1,7 @@
 """Work: the agent runs; on another account, or in a fresh process, while nothing came of it."""
 
-import asyncio
 import logging
+import time
 from functools import partial
 
 import attrs
@@ -180,7 +180,7 @@ def _failed(cause: str, message: str = "") -> Outcome:
 
 async def work(means: Means, run: Run, queue: Queue) -> tuple[Heard, Outcome, CodaraError | None]:
     """Lets the agent work: what was heard of it, how it ended, why nobody took over."""
-    began = asyncio.get_running_loop().time()
+    began = time.monotonic()
     heard = Heard(means=means, run=run, began=began, spool=means.spool.open(run.asked.turn_id))
     doing = Work(means=means, run=run, queue=queue, heard=heard)
     outcome = await doing.done()

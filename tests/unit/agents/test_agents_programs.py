@@ -89,7 +89,7 @@ async def test_a_program_tells_its_version() -> None:
 
 
 async def test_a_program_that_cannot_be_started_says_so(tmp_path: Path) -> None:
-    _file(tmp_path / "agent", "no program at all")
+    _file(tmp_path / "agent", "#!/nowhere/interpreter")
     with pytest.raises(AgentFailed, match="cannot be started"):
         await version_of(find(str(tmp_path / "agent")))
 
