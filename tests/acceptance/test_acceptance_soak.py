@@ -46,6 +46,7 @@ cooldown_seconds = 0.1
 """
 PATIENT = "idle_seconds = 1\nstall_timeout_seconds = 20\n"
 
+TOOL = "sleep 30"
 PLANS = (
     *(("[[text:{said}]]", 0.0),) * 4,
     *(("[[write:f{number}.txt=x]] [[text:{said}]]", 0.0),) * 2,
@@ -54,7 +55,7 @@ PLANS = (
     ("[[slow:0.5]] [[text:{said}]]", 0.0),
     ("[[fail:500]]", 0.0),
     ("[[hang:mid]]", 1.0),
-    ("[[shell:sleep 30]]", 1.0),
+    (f"[[shell:{TOOL}]]", 1.0),
 )
 """What a turn is asked, and after how many seconds (0: never) its client leaves."""
 
@@ -77,13 +78,18 @@ class Standing:
 
 @attrs.define
 class Soak:
-    """Turns and kills; `outcomes` counts how the turns ended."""
+    """Turns and kills; `outcomes` counts how the turns ended.
+
+    An agent whose tool is killed goes on, and its model may well call that an end: `tools_killed`
+    counts those that have not been answered for yet.
+    """
 
     house: Gateway
     chance: random.Random
     outcomes: Counter[str] = attrs.field(factory=Counter)
     killers: list[asyncio.Task[None]] = attrs.field(factory=list)
     kills: int = 0
+    tools_killed: int = 0
     number: int = 0
 
     async def turns(self, count: int) -> None:
@@ -124,7 +130,11 @@ class Soak:
             self.outcomes[f"{runtime} {reply.code} {cause}"] += 1
             return
         content = reply.body["choices"][0]["message"]["content"]
-        assert "{said}" in plan, f"{runtime} called {plan} a success: {content!r}"
+        if "{said}" not in plan:
+            assert TOOL in plan, f"{runtime} called {plan} a success: {content!r}"
+            assert self.tools_killed, f"{runtime} called {plan} a success, and nobody killed it"
+            self.tools_killed -= 1
+            said = f"Done: shell {TOOL}."
         assert content.strip() == said, f"{runtime} said {content!r} instead of {said!r}"
         self.outcomes[f"{runtime} completed"] += 1
 
@@ -132,9 +142,17 @@ class Soak:
         """Some time from now, any process of any agent."""
         await asyncio.sleep(self.chance.uniform(0.0, 3.0))
         if alive := await below(self.house):
-            with suppress(ProcessLookupError):
-                os.kill(self.chance.choice(alive), signal.SIGKILL)
+            chosen = self.chance.choice(alive)
+            with suppress(OSError):
+                is_tool = TOOL in " ".join(words_of(chosen))
+                os.kill(chosen, signal.SIGKILL)
                 self.kills += 1
+                self.tools_killed += is_tool
+
+
+def words_of(pid: int) -> list[str]:
+    """The command line of a process; OSError if it is gone."""
+    return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
 
 
 async def below(house: Gateway) -> list[int]:
