@@ -26,8 +26,8 @@ WORKERS = 4
 SEED = 20260301
 DEADLY = 0.4
 """The share of turns that come with a kill."""
-KEEP_ALIVE_SECONDS = 20.0
-"""Longer than an unused connection is kept."""
+KEEP_ALIVE_SECONDS = 35.0
+"""Longer than an unused connection is kept: for 15 s, and looked for every 15 s."""
 
 MODELS = {
     "codex": "codex/gpt-5-codex",
