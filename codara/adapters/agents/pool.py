@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from typing import Any
 
 import attrs
 
+from codara.adapters.agents.bounds import USUAL, Bounds, Weigh, weightless
 from codara.adapters.agents.contract import Answering, Early, Runtime, Session
 from codara.adapters.agents.slots import HomeKey, Slot
 from codara.adapters.agents.versions import Versions
@@ -19,9 +20,6 @@ from codara.errors import AgentFailed, CodaraError, Overloaded, ShuttingDown
 
 log = logging.getLogger(__name__)
 
-Weigh = Callable[[], Awaitable[Mapping[HomeKey, int]]]
-"""Bytes that the agents take, by home."""
-
 REST_SECONDS = 10.0
 """A process that rested longer is asked whether it still answers before it gets a turn."""
 ANSWER_SECONDS = 2.0
@@ -29,19 +27,6 @@ WEIGHING_SECONDS = 5.0
 """How soon after a turn the agents are weighed."""
 OPENING_SECONDS = 30.0
 """How long `close` waits for processes on their way."""
-
-
-@attrs.frozen(kw_only=True)
-class Bounds:
-    """What all agents together may take: `memory` in bytes, and how long (s) a turn waits."""
-
-    memory: int = 8 << 30
-    patience: float = 30.0
-
-
-async def weightless() -> Mapping[HomeKey, int]:
-    """Nobody is weighed."""
-    return {}
 
 
 class AgentPool:
@@ -52,7 +37,7 @@ class AgentPool:
         runtimes: Mapping[str, Runtime],
         *,
         clock: Clock = utc_now,
-        bounds: Bounds = Bounds(),
+        bounds: Bounds = USUAL,
         weigh: Weigh = weightless,
     ) -> None:
         self._runtimes = dict(runtimes)

@@ -10,8 +10,9 @@ import attrs
 import pytest
 
 from codara.adapters.agents import pool as pooling
+from codara.adapters.agents.bounds import Bounds
 from codara.adapters.agents.contract import Session
-from codara.adapters.agents.pool import AgentPool, Bounds
+from codara.adapters.agents.pool import AgentPool
 from codara.adapters.agents.slots import HomeKey
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.clock import utc_now
