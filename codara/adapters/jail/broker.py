@@ -151,9 +151,9 @@ class Broker:
             if answer is None or not answer.prepared:
                 text = f"{type(failure).__name__}: the provider cannot be reached"
                 return refusal(502, "upstream_unreachable", text)
-            _cut(request)
-            if lending.broken is not None:
+            if lending.broken is not None and _listens(request):
                 lending.broken()
+            _cut(request)
         except AgentFailed as failure:
             if failure.cause == "auth_failed":
                 return refusal(401, "login_over", failure.message)
@@ -201,6 +201,11 @@ def refusal(status: int, code: str, message: str) -> web.Response:
     """An error in the shape every model client understands."""
     body = {"error": {"message": message, "type": "codara_broker", "param": None, "code": code}}
     return web.Response(status=status, text=json.dumps(body), content_type="application/json")
+
+
+def _listens(request: web.BaseRequest) -> bool:
+    """Whether the agent is still there to hear the answer."""
+    return request.transport is not None and not request.transport.is_closing()
 
 
 def _cut(request: web.BaseRequest) -> None:

@@ -47,6 +47,8 @@ class Provider:
         self.begun.set()
         try:
             await self.go_on.wait()
+            if "X-Break" in request.headers:
+                request.transport.abort()
             await response.write(b"data: two\n\n")
         finally:
             self.let_go.set()
@@ -180,6 +182,28 @@ async def test_an_agent_that_hangs_up_frees_the_provider(broker, provider):
         await answer.content.readline()
         answer.close()
         await asyncio.wait_for(provider.let_go.wait(), 5)
+
+
+async def test_an_answer_that_breaks_off_is_told_to_the_lender(broker, provider, agent):
+    told = []
+    lend(broker, provider, broken=lambda: told.append("broken"))
+    async with agent.get(f"{broker.url}/stream", headers={"X-Break": "1"}) as answer:
+        await answer.content.readline()
+        provider.go_on.set()
+        with pytest.raises(aiohttp.ClientError):
+            await answer.read()
+    assert told == ["broken"]
+
+
+async def test_an_agent_that_hangs_up_breaks_nothing_off(broker, provider):
+    told = []
+    lend(broker, provider, broken=lambda: told.append("broken"))
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"}) as agent:
+        answer = await agent.post(f"{broker.url}/stream", data=b"{}")
+        await answer.content.readline()
+        answer.close()
+        await asyncio.wait_for(provider.let_go.wait(), 5)
+    assert told == []
 
 
 async def test_quota_headers_are_handed_to_the_lender(broker, provider, agent):
