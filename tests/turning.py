@@ -119,7 +119,7 @@ class FakeSpool:
     kept: dict[str, list[bytes]] = attrs.field(factory=dict)
 
     def open(self, turn_id: str) -> "FakeSpoolFile":
-        return FakeSpoolFile(self.kept.setdefault(turn_id, []))
+        return FakeSpoolFile(self, turn_id)
 
     async def read(self, turn_id: str) -> bytes:
         return b"\n".join(self.kept.get(turn_id, []))
@@ -130,13 +130,17 @@ class FakeSpool:
 
 @attrs.frozen
 class FakeSpoolFile:
-    lines: list[bytes]
+    spool: FakeSpool
+    turn_id: str
 
     def write(self, line: bytes) -> None:
-        self.lines.append(line)
+        self.spool.kept.setdefault(self.turn_id, []).append(line)
 
     async def close(self) -> bytes:
-        return b"\n".join(self.lines)
+        return await self.spool.read(self.turn_id)
+
+    def remove(self) -> None:
+        self.spool.kept.pop(self.turn_id, None)
 
 
 @attrs.define

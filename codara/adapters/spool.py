@@ -4,7 +4,8 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -17,6 +18,8 @@ from codara.events.sealing import seal, unseal
 
 SUBJECT = "spool"
 LENGTH_BYTES = 4
+KEPT_BYTES = 64 * 1024
+"""What a turn wrote is also kept in memory up to here: the end of most turns reads no file."""
 CLOSE_SECONDS = 60.0
 
 logger = logging.getLogger(__name__)
@@ -36,19 +39,23 @@ class _Turn:
 
 
 @attrs.frozen(eq=False)
-class _Job:
-    """One line to write, or with `ended` the end of the file."""
+class _Line:
+    """One line to write."""
 
     turn: _Turn
-    line: bytes = b""
-    ended: asyncio.Future[bytes] | None = None
+    line: bytes
+
+
+_Job = _Line | Callable[[], None]
+"""A line, or something to do once the lines before it are written."""
 
 
 class FileSpool:
-    """Satisfies `Spool`: one thread writes all files, in batches of whatever waits.
+    """Satisfies `Spool`: one thread does all that is done to the files, in its order.
 
-    A file is made by its first line. It begins with the id of its key and holds frames of lines,
-    each sealed on its own and bound to its place; what a crash cut off at the end is left out.
+    Lines are written in batches of whatever waits. A file is made by its first line. It begins
+    with the id of its key and holds frames of lines, each sealed on its own and bound to its place;
+    what a crash cut off at the end is left out.
     """
 
     def __init__(self, folder: Path, keys: KeyRing) -> None:
@@ -60,16 +67,20 @@ class FileSpool:
         self._begun: set[_Turn] = set()
 
     def open(self, turn_id: str) -> "FileSpoolFile":
-        """Begins the turn's spool, or goes on with it; touches no disk."""
+        """Begins the turn's spool; touches no disk."""
         return FileSpoolFile(self, _Turn(turn_id, self._path(turn_id)))
 
     async def read(self, turn_id: str) -> bytes:
-        """All whole frames of the file, lines separated by newlines; empty if there are none."""
-        return await asyncio.to_thread(self._read, _Turn(turn_id, self._path(turn_id)))
+        """All whole frames of the file, lines separated by newlines; empty if there are none.
+
+        LogDamaged if the vault cannot be read.
+        """
+        return await self.told(partial(self._read, _Turn(turn_id, self._path(turn_id))))
 
     async def remove(self, turn_id: str) -> None:
         """Deletes the file; harmless if there is none."""
-        await asyncio.to_thread(self._path(turn_id).unlink, missing_ok=True)
+        gone = partial(self._path(turn_id).unlink, missing_ok=True)
+        await self.told(lambda: gone() or b"")
 
     async def close(self) -> None:
         """Writes what is queued and ends the thread."""
@@ -88,6 +99,32 @@ class FileSpool:
             self._thread.start()
         self._jobs.put(job)
 
+    async def told(self, work: Callable[[], bytes]) -> bytes:
+        """What `work` returns or raises in the thread, behind all that was queued before."""
+        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self.put(partial(_tell, answer, work))
+        return await answer
+
+    def let_go(self, turn: _Turn) -> None:
+        """In the thread: nothing more is written to the file."""
+        if turn in self._begun:
+            self._begun.discard(turn)
+            os.close(turn.handle)
+            turn.key = None
+
+    def whole(self, turn: _Turn) -> bytes:
+        """In the thread: all that the turn wrote, which is over."""
+        self.let_go(turn)
+        return self._read(turn)
+
+    def discard(self, turn: _Turn) -> None:
+        """In the thread: deletes the file."""
+        self.let_go(turn)
+        try:
+            turn.path.unlink(missing_ok=True)
+        except OSError:
+            logger.exception("the spool of %s cannot be deleted", turn.turn_id)
+
     def _path(self, turn_id: str) -> Path:
         return self._folder / f"{turn_id}.spool"
 
@@ -97,15 +134,14 @@ class FileSpool:
             jobs, going_on = self._gather()
             lines: dict[_Turn, list[bytes]] = {}
             for job in jobs:
-                if job.ended is None:
+                if isinstance(job, _Line):
                     lines.setdefault(job.turn, []).append(job.line)
                 else:
-                    self._write(job.turn, lines.pop(job.turn, []))
-                    self._end(job.turn, job.ended)
-            for turn, waiting in lines.items():
-                self._write(turn, waiting)
+                    self._write_each(lines)
+                    job()
+            self._write_each(lines)
         for turn in tuple(self._begun):
-            self._let_go(turn)
+            self.let_go(turn)
 
     def _gather(self) -> tuple[list[_Job], bool]:
         jobs: list[_Job] = []
@@ -117,6 +153,11 @@ class FileSpool:
         except Empty:
             return jobs, True
         return jobs, False
+
+    def _write_each(self, lines: dict[_Turn, list[bytes]]) -> None:
+        for turn, waiting in lines.items():
+            self._write(turn, waiting)
+        lines.clear()
 
     def _write(self, turn: _Turn, lines: Sequence[bytes]) -> None:
         """A disk or a vault that fails costs the file's durability, never the lines."""
@@ -139,38 +180,14 @@ class FileSpool:
         turn.frames += 1
 
     def _begin(self, turn: _Turn) -> AESGCM:
-        """Opens the file behind its last whole frame, or makes it; returns its key."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        turn.handle = os.open(turn.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        self._begun.add(turn)
-        frames = list(_frames(turn.path.read_bytes()))
-        key = self._keys.opening_key(frames[0].decode()) if frames else None
-        if key is not None:
-            os.ftruncate(turn.handle, sum(len(_frame(frame)) for frame in frames))
-            turn.frames = len(frames) - 1
-            return key
+        """Makes the file; returns its key."""
         key_id, key = self._keys.sealing_key(SUBJECT)
-        os.ftruncate(turn.handle, 0)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
+        turn.handle = os.open(turn.path, flags, 0o600)
+        self._begun.add(turn)
         _write_all(turn.handle, _frame(key_id.encode()))
         return key
-
-    def _end(self, turn: _Turn, ended: asyncio.Future[bytes]) -> None:
-        self._let_go(turn)
-        whole: bytes | Exception
-        try:
-            whole = self._read(turn)
-        except Exception as error:
-            whole = error
-        try:
-            ended.get_loop().call_soon_threadsafe(_resolve, ended, whole)
-        except RuntimeError:
-            logger.warning("the event loop ended before the spool was closed")
-
-    def _let_go(self, turn: _Turn) -> None:
-        if turn in self._begun:
-            self._begun.discard(turn)
-            os.close(turn.handle)
-            turn.key = None
 
     def _read(self, turn: _Turn) -> bytes:
         return b"\n".join([*self._opened(turn), *turn.unwritten])
@@ -196,19 +213,35 @@ class FileSpoolFile:
     def __init__(self, spool: FileSpool, turn: _Turn) -> None:
         self._spool = spool
         self._turn = turn
+        self._kept: list[bytes] = []
+        self._room = KEPT_BYTES
+        self._closed = False
 
     def write(self, line: bytes) -> None:
-        """Queues one line. Never waits, never fails because the disk is full."""
-        self._spool.put(_Job(self._turn, line))
+        """Queues one line, unless the file is closed. Never waits, never fails for a full disk."""
+        if self._closed:
+            return
+        self._spool.put(_Line(self._turn, line))
+        self._room -= len(line) + 1
+        if self._room >= 0:
+            self._kept.append(line)
+        else:
+            self._kept.clear()
 
     async def close(self) -> bytes:
-        """Waits until all is written; returns the whole, lines separated by newlines.
+        """The whole, lines separated by newlines; what comes later is not written.
 
-        LogDamaged if the vault cannot be read.
+        LogDamaged if it has to be read from the disk and the vault cannot be read.
         """
-        ended: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._spool.put(_Job(self._turn, ended=ended))
-        return await ended
+        self._closed = True
+        if self._room >= 0:
+            return b"\n".join(self._kept)
+        return await self._spool.told(partial(self._spool.whole, self._turn))
+
+    def remove(self) -> None:
+        """Queues the deletion of the file. Never waits."""
+        self._closed = True
+        self._spool.put(partial(self._spool.discard, self._turn))
 
 
 def _place(turn_id: str, number: int) -> bytes:
@@ -236,10 +269,22 @@ def _write_all(handle: int, data: bytes) -> None:
         written += os.write(handle, data[written:])
 
 
-def _resolve(ended: asyncio.Future[bytes], whole: bytes | Exception) -> None:
-    if ended.done():
+def _tell(answer: asyncio.Future[bytes], work: Callable[[], bytes]) -> None:
+    told: bytes | Exception
+    try:
+        told = work()
+    except Exception as error:
+        told = error
+    try:
+        answer.get_loop().call_soon_threadsafe(_resolve, answer, told)
+    except RuntimeError:
+        logger.warning("the event loop ended before the spool was closed")
+
+
+def _resolve(answer: asyncio.Future[bytes], told: bytes | Exception) -> None:
+    if answer.done():
         return
-    if isinstance(whole, bytes):
-        ended.set_result(whole)
+    if isinstance(told, bytes):
+        answer.set_result(told)
     else:
-        ended.set_exception(whole)
+        answer.set_exception(told)

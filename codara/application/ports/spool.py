@@ -7,13 +7,13 @@ class Spool(Protocol):
     """Encrypted, append-only files that hold the raw frames of running turns."""
 
     def open(self, turn_id: str) -> "SpoolFile":
-        """Begins (or goes on with) the turn's spool."""
+        """Begins the turn's spool."""
 
     async def read(self, turn_id: str) -> bytes:
         """All lines written so far, newline-separated; empty if there are none."""
 
     async def remove(self, turn_id: str) -> None:
-        """The spool has become a payload, or is of no use."""
+        """Deletes what a turn of an earlier life left behind."""
 
 
 class SpoolFile(Protocol):
@@ -21,4 +21,7 @@ class SpoolFile(Protocol):
         """Queues one line; the file is written off the event loop."""
 
     async def close(self) -> bytes:
-        """Waits until all is written; returns the whole."""
+        """The whole; what is written later is not kept."""
+
+    def remove(self) -> None:
+        """The lines have become a payload, or are of no use. Waits for nothing."""

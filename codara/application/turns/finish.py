@@ -53,7 +53,8 @@ class Finish:
         run.mark("total", run.began)
         error = self._error(left)
         position = await lasting(run, partial(self._append, left, frames, error))
-        await asyncio.gather(means.feed.wait_for(position, 1.0), means.spool.remove(asked.turn_id))
+        self.heard.spool.remove()
+        await means.feed.wait_for(position, 1.0)
         return error or self._result(left, position)
 
     def _untouched(self, left: Left) -> bool:

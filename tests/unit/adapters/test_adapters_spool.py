@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from codara.adapters import spool as adapter
 from codara.adapters.spool import FileSpool
 from codara.errors import LogDamaged, ShuttingDown
 from tests.fakes import FakeKeyRing
@@ -17,6 +18,12 @@ def keys() -> FakeKeyRing:
     return FakeKeyRing()
 
 
+@pytest.fixture(params=[0, adapter.KEPT_BYTES], ids=["on the disk", "in memory"])
+def kept(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the end of a turn finds what was written."""
+    monkeypatch.setattr(adapter, "KEPT_BYTES", request.param)
+
+
 @pytest.fixture
 async def spool(tmp_path: Path, keys: FakeKeyRing) -> AsyncIterator[FileSpool]:
     spool = FileSpool(tmp_path / "spool", keys)
@@ -24,6 +31,7 @@ async def spool(tmp_path: Path, keys: FakeKeyRing) -> AsyncIterator[FileSpool]:
     await spool.close()
 
 
+@pytest.mark.usefixtures("kept")
 async def test_the_whole_comes_back_when_the_turn_ends(spool: FileSpool) -> None:
     file = spool.open("trn_1")
     file.write(b"one")
@@ -39,6 +47,7 @@ async def test_nothing_written_is_nothing_on_the_disk(spool: FileSpool, tmp_path
     assert not (tmp_path / "spool").exists()
 
 
+@pytest.mark.usefixtures("kept")
 async def test_turns_do_not_mix(spool: FileSpool) -> None:
     files = [spool.open(f"trn_{number}") for number in range(50)]
     for line in range(20):
@@ -49,18 +58,39 @@ async def test_turns_do_not_mix(spool: FileSpool) -> None:
         assert whole == b"\n".join(b"%d of %d" % (line, number) for line in range(20))
 
 
-async def test_a_spool_goes_on_behind_what_it_holds(spool: FileSpool) -> None:
-    for part in (b"one", b"two", b"three"):
+async def test_a_long_turn_leaves_the_memory(spool: FileSpool) -> None:
+    file = spool.open("trn_1")
+    lines = [b"%d" % number * 1000 for number in range(100)]
+    for line in lines:
+        file.write(line)
+    assert await file.close() == b"\n".join(lines)
+    assert not file._kept
+
+
+@pytest.mark.usefixtures("kept")
+async def test_nothing_is_kept_of_what_comes_after_the_end(spool: FileSpool) -> None:
+    file = spool.open("trn_1")
+    file.write(b"one")
+    await file.close()
+    file.write(b"two")
+    assert await file.close() == b"one"
+    file.remove()
+    file.write(b"three")
+    assert await spool.read("trn_1") == b""
+
+
+async def test_a_spool_begins_anew_over_what_another_life_left(spool: FileSpool) -> None:
+    for line in (b"one", b"two"):
         file = spool.open("trn_1")
-        file.write(part)
-        whole = await file.close()
-    assert whole == b"one\ntwo\nthree"
+        file.write(line)
+        assert await file.close() == line
+        assert await spool.read("trn_1") == line
 
 
 async def test_the_disk_holds_no_plain_text(spool: FileSpool, tmp_path: Path) -> None:
     file = spool.open("trn_1")
     file.write(b"Ada's secret")
-    await file.close()
+    assert await spool.read("trn_1") == b"Ada's secret"
     stored = (tmp_path / "spool" / "trn_1.spool").read_bytes()
     assert b"Ada" not in stored
     assert (tmp_path / "spool" / "trn_1.spool").stat().st_mode & 0o077 == 0
@@ -71,27 +101,23 @@ async def test_whatever_a_crash_cut_off_only_the_last_line_is_lost(
 ) -> None:
     stored = tmp_path / "spool" / "trn_1.spool"
     ends: dict[bytes, int] = {}
+    file = spool.open("trn_1")
     for line in (b"one", b"two", b"three"):
-        file = spool.open("trn_1")
         file.write(line)
-        await file.close()
+        await spool.read("trn_1")
         ends[line] = stored.stat().st_size
     whole = stored.read_bytes()
     for size in range(len(whole) + 1):
         stored.write_bytes(whole[:size])
         kept = [line for line, end in ends.items() if end <= size]
         assert await spool.read("trn_1") == b"\n".join(kept)
-    stored.write_bytes(whole[: ends[b"two"] + 7])
-    file = spool.open("trn_1")
-    file.write(b"four")
-    assert await file.close() == b"one\ntwo\nfour"
 
 
 async def test_a_frame_that_was_altered_ends_the_reading(spool: FileSpool, tmp_path: Path) -> None:
+    file = spool.open("trn_1")
     for line in (b"one", b"two"):
-        file = spool.open("trn_1")
         file.write(line)
-        await file.close()
+        await spool.read("trn_1")
     stored = tmp_path / "spool" / "trn_1.spool"
     broken = bytearray(stored.read_bytes())
     broken[-1] ^= 1
@@ -99,19 +125,26 @@ async def test_a_frame_that_was_altered_ends_the_reading(spool: FileSpool, tmp_p
     assert await spool.read("trn_1") == b"one"
 
 
-async def test_a_removed_spool_is_gone(spool: FileSpool) -> None:
+async def test_a_removed_spool_is_gone(spool: FileSpool, tmp_path: Path) -> None:
     file = spool.open("trn_1")
     file.write(b"one")
-    await file.close()
+    file.remove()
+    assert await spool.read("trn_1") == b""
+    assert not list((tmp_path / "spool").iterdir())
+
+
+async def test_what_an_earlier_life_left_can_be_removed(spool: FileSpool) -> None:
+    spool.open("trn_1").write(b"one")
     await spool.remove("trn_1")
     await spool.remove("trn_1")
     assert await spool.read("trn_1") == b""
 
 
+@pytest.mark.usefixtures("kept")
 async def test_a_full_disk_costs_no_line(spool: FileSpool, monkeypatch: pytest.MonkeyPatch) -> None:
     file = spool.open("trn_1")
     file.write(b"one")
-    await file.close()
+    await spool.read("trn_1")
 
     def full(handle: int, data: bytes) -> int:
         raise OSError(28, "No space left on device")
@@ -127,7 +160,7 @@ async def test_a_spool_whose_key_is_gone_reads_as_empty(
 ) -> None:
     file = spool.open("trn_1")
     file.write(b"one")
-    await file.close()
+    assert await spool.read("trn_1") == b"one"
     keys.forget("spool")
     assert await spool.read("trn_1") == b""
     file = spool.open("trn_1")
@@ -135,11 +168,15 @@ async def test_a_spool_whose_key_is_gone_reads_as_empty(
     assert await file.close() == b"two"
 
 
-async def test_closing_writes_what_is_queued(spool: FileSpool) -> None:
+async def test_closing_writes_what_is_queued(
+    spool: FileSpool, tmp_path: Path, keys: FakeKeyRing
+) -> None:
     file = spool.open("trn_1")
     file.write(b"one")
     await spool.close()
-    assert await spool.read("trn_1") == b"one"
+    later = FileSpool(tmp_path / "spool", keys)
+    assert await later.read("trn_1") == b"one"
+    await later.close()
     with pytest.raises(ShuttingDown):
         file.write(b"two")
 
@@ -147,9 +184,10 @@ async def test_closing_writes_what_is_queued(spool: FileSpool) -> None:
 async def test_a_vault_that_fails_is_told_to_whoever_waits(
     spool: FileSpool, keys: FakeKeyRing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(adapter, "KEPT_BYTES", 0)
     file = spool.open("trn_1")
     file.write(b"one")
-    await file.close()
+    await spool.read("trn_1")
 
     def broken(key_id: str) -> None:
         raise LogDamaged("the vault is broken")
