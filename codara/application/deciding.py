@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any, Protocol
 
 import attrs
@@ -26,7 +25,12 @@ class Log(Protocol):
     async def last(self, stream: str) -> Recorded | None: ...
 
     def queue(
-        self, appends: Sequence[Append], cause: Cause, payloads: Sequence[SealedPayload] = ...
+        self,
+        appends: Sequence[Append],
+        cause: Cause,
+        payloads: Sequence[SealedPayload] = ...,
+        *,
+        linger: bool = ...,
     ) -> asyncio.Future[int]: ...
 
 
@@ -39,16 +43,39 @@ class Decided:
 
 
 @attrs.frozen
+class Proposed:
+    """A decision whose facts are queued: `durable` holds their last position once they are there.
+
+    `durable` is None if there was nothing to say. Who awaits it shields it: cancelled, it would
+    no longer tell the others.
+    """
+
+    durable: asyncio.Future[int] | None
+    states: States
+
+
+@attrs.frozen
 class _Folded:
+    """A stream as it will be once `durable` is done; None: as it is."""
+
     version: int
     state: Any
+    durable: asyncio.Future[int] | None = None
+
+    @property
+    def lost(self) -> bool:
+        """The append that led here came to nothing."""
+        durable = self.durable
+        if durable is None or not durable.done():
+            return False
+        return durable.cancelled() or durable.exception() is not None
 
 
 class Deciding:
     """Folds streams once and keeps them folded.
 
     The cache moves on when an append is *queued*, so that a chain of decisions on one stream
-    commits in one batch; an append that fails drops what it had moved, and whoever had built on
+    commits in one batch; what an append that fails had moved is lost, and whoever had built on
     it decides anew. Exact as long as this is the only writer of the log; with others, their
     appends show as clashes.
     """
@@ -92,35 +119,75 @@ class Deciding:
         names = list(streams)
         deadline = time.monotonic() + self._retry_seconds
         while True:
-            folded = await self._fold(names, new)
-            states = {name: folded[name].state for name in names}
-            chosen = {stream: events for stream, events in decision(states).items() if events}
-            if not chosen:
-                return Decided(None, states)
+            proposed = await self._propose(names, decision, cause, payloads, new=new)
+            if proposed.durable is None:
+                return Decided(None, proposed.states)
             try:
-                future = self._queue(folded, chosen, cause, payloads)
-                position = await asyncio.shield(future)
+                position = await asyncio.shield(proposed.durable)
             except VersionClash:
                 if time.monotonic() > deadline:
                     raise
                 new = ()
                 continue
-            return Decided(position, states | self._evolved(folded, chosen))
+            return Decided(position, proposed.states)
+
+    async def propose(
+        self,
+        streams: Sequence[str],
+        decision: Decision,
+        cause: Cause,
+        payloads: Sequence[SealedPayload] = (),
+        *,
+        new: Collection[str] = (),
+    ) -> Proposed:
+        """As `decide`, once, and without waiting for the disk: another decision follows at once.
+
+        Both then share one transaction. Should this one's append fail, the other's fails as well.
+        """
+        return await self._propose(streams, decision, cause, payloads, new=new, linger=True)
+
+    async def _propose(
+        self,
+        streams: Sequence[str],
+        decision: Decision,
+        cause: Cause,
+        payloads: Sequence[SealedPayload],
+        *,
+        new: Collection[str],
+        linger: bool = False,
+    ) -> Proposed:
+        folded = await self._fold(streams, new)
+        states = {name: folded[name].state for name in streams}
+        chosen = {stream: events for stream, events in decision(states).items() if events}
+        if not chosen:
+            return Proposed(None, states)
+        after = self._evolved(folded, chosen)
+        appends = [
+            Append(stream, folded[stream].version, tuple(events))
+            for stream, events in chosen.items()
+        ]
+        durable = self._log.queue(appends, cause, payloads, linger=linger)
+        self._move_on(appends, after, durable)
+        return Proposed(durable, states | after)
 
     async def _fold(self, streams: Sequence[str], new: Collection[str] = ()) -> dict[str, _Folded]:
         """All of them at one moment: nothing is awaited between reading the first and the last."""
-        while missing := [each for each in streams if each not in self._cache and each not in new]:
+        while missing := [each for each in streams if each not in new and not self._holds(each)]:
             for stream in missing:
                 loaded = await self._load(stream)
-                self._cache.setdefault(stream, loaded)
+                if not self._holds(stream):
+                    self._cache[stream] = loaded
         folded = {stream: self._known(stream) for stream in streams}
         while len(self._cache) > max(self._capacity, len(streams)):
             self._cache.popitem(last=False)
         return folded
 
+    def _holds(self, stream: str) -> bool:
+        return stream in self._cache and not self._cache[stream].lost
+
     def _known(self, stream: str) -> _Folded:
         """What the cache holds, now the most recently used; nothing yet of a new stream."""
-        if stream not in self._cache:
+        if not self._holds(stream):
             return _Folded(0, self._aggregate_of(stream).empty)
         self._cache.move_to_end(stream)
         return self._cache[stream]
@@ -137,25 +204,12 @@ class Deciding:
             state = aggregate.evolve(state, item.event)
         return _Folded(recorded[-1].version if recorded else 0, state)
 
-    def _queue(
-        self,
-        folded: Mapping[str, _Folded],
-        chosen: Mapping[str, Sequence[Event]],
-        cause: Cause,
-        payloads: Sequence[SealedPayload],
-    ) -> asyncio.Future[int]:
-        appends = [
-            Append(stream, folded[stream].version, tuple(events))
-            for stream, events in chosen.items()
-        ]
-        future = self._log.queue(appends, cause, payloads)
-        after = self._evolved(folded, chosen)
+    def _move_on(
+        self, appends: Sequence[Append], after: States, durable: asyncio.Future[int]
+    ) -> None:
         for append in appends:
-            self._cache[append.stream] = _Folded(
-                append.expected + len(append.events), after[append.stream]
-            )
-        future.add_done_callback(partial(self._settle, tuple(chosen)))
-        return future
+            version = append.expected + len(append.events)
+            self._cache[append.stream] = _Folded(version, after[append.stream], durable)
 
     def _evolved(
         self, folded: Mapping[str, _Folded], chosen: Mapping[str, Sequence[Event]]
@@ -168,8 +222,3 @@ class Deciding:
                 state = evolve(state, event)
             states[stream] = state
         return states
-
-    def _settle(self, streams: Sequence[str], future: "asyncio.Future[int]") -> None:
-        if future.cancelled() or future.exception() is not None:
-            for stream in streams:
-                self._cache.pop(stream, None)

@@ -8,7 +8,7 @@ import attrs
 
 from codara.domain import account, idempotency, lease, lending, name, routing, session, workspace
 from codara.domain.lending import AccountChange, Borrowable
-from codara.errors import ConcurrencyLimit, VersionClash
+from codara.errors import ConcurrencyLimit, Conflict, VersionClash
 from codara.events import streams
 from codara.events.account import QuotaObserved, QuotaWindow
 from codara.events.base import Event
@@ -124,8 +124,11 @@ def start(states: States, ask: Start) -> Facts:
     """*Started*: the workspace's lock, a slot of the user, an account and a slot of it.
 
     Raises whatever stands in the way: WorkspaceBusy, ConcurrencyLimit, NoAccount,
-    AllAccountsCooling, NoFreeAccount.
+    AllAccountsCooling, NoFreeAccount; Conflict if the session does not wait for this turn.
     """
+    waiting: session.Session = states[streams.session(ask.session_id)]
+    if waiting.turn is None or waiting.turn.turn_id != ask.turn_id:
+        raise Conflict("The session does not wait for this task. Try again.")
     user_lease = lending.free(states, ask.user_lease, ask.now)
     if user_lease is None:
         raise ConcurrencyLimit(

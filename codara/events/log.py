@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from eventsourcing.persistence import PersistenceError
+from eventsourcing.persistence import PersistenceError, StoredEvent
 
 from codara.clock import Clock, utc_now
 from codara.errors import LogDamaged, NotFound, ShuttingDown, StorageFull
@@ -25,8 +25,9 @@ from codara.events.payloads import (
     seal_payload,
     unseal_payload,
 )
-from codara.events.reader import LogReader
+from codara.events.reader import LogReader, recorded
 from codara.events.recorder import Group, LogDatastore, LogRecorder
+from codara.events.tail import Tail
 from codara.events.writer import Writer
 from codara.ids import NewId, new_id
 
@@ -64,6 +65,7 @@ class EventLog:
         self._streams = LogReader(path, self._mapper)
         self._positions = LogReader(path, self._mapper)
         self._head = recorder.max_notification_id() or 0
+        self._tail = Tail()
         self._moved = asyncio.Event()
         self._closed = False
         self._writer = Writer(recorder, path.parent, self._advance)
@@ -90,9 +92,16 @@ class EventLog:
         return log
 
     def queue(
-        self, appends: Sequence[Append], cause: Cause, payloads: Sequence[SealedPayload] = ()
+        self,
+        appends: Sequence[Append],
+        cause: Cause,
+        payloads: Sequence[SealedPayload] = (),
+        *,
+        linger: bool = False,
     ) -> asyncio.Future[int]:
         """Encodes now and queues: all appends and payloads become one transaction, or none does.
+
+        With `linger` the transaction waits some milliseconds for the next append to share it.
 
         The future holds the last position once it is durable, or fails with VersionClash,
         StorageFull or LogDamaged. Raises at once EventTooLarge, Overloaded, or ShuttingDown after
@@ -105,7 +114,7 @@ class EventLog:
             for version, event in enumerate(append.events, append.expected + 1)
         ]
         parts = [part for payload in payloads if payload.box for part in parts_of(payload)]
-        return self._writer.submit(Group(events, parts))
+        return self._writer.submit(Group(events, parts), linger=linger)
 
     async def append(
         self, appends: Sequence[Append], cause: Cause, payloads: Sequence[SealedPayload] = ()
@@ -128,6 +137,9 @@ class EventLog:
 
         With `sealed`, private fields stay `Sealed` and no key is touched.
         """
+        rows = self._tail.behind(after, limit=limit, until=until)
+        if rows is not None:
+            return [recorded(self._mapper, row, sealed=sealed) for row in rows]
         return await self._positions.by_position(after, limit=limit, until=until, sealed=sealed)
 
     def head(self) -> int:
@@ -191,10 +203,10 @@ class EventLog:
             causation_id=cause.causation_id,
         )
 
-    def _advance(self, position: int) -> None:
-        if position > self._head:
-            self._head = position
-            self._wake()
+    def _advance(self, position: int, committed: Sequence[StoredEvent]) -> None:
+        self._tail.extend(position, committed)
+        self._head = position
+        self._wake()
 
     def _wake(self) -> None:
         self._moved.set()

@@ -34,6 +34,8 @@ PARTS = "SELECT box FROM payloads WHERE payload_id = ? ORDER BY part"
 NO_END = 2**63 - 1
 
 T = TypeVar("T")
+Row = tuple[int, str, int, str, bytes]
+"""Position, stream, version, name and bytes of a stored event."""
 
 
 class LogReader:
@@ -73,7 +75,7 @@ class LogReader:
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, _told, work)
 
-    def _rows(self, statement: str, values: Iterable[Any]) -> list[tuple[Any, ...]]:
+    def _rows(self, statement: str, values: Iterable[Any]) -> list[Any]:
         if self._connection is None:
             self._connection = sqlite3.connect(
                 f"file:{quote(str(self._path))}?mode=ro",
@@ -86,19 +88,7 @@ class LogReader:
     def _events(
         self, statement: str, values: Iterable[Any], sealed: bool = False
     ) -> list[Recorded]:
-        found: list[Recorded] = []
-        for position, stream, version, topic, state in self._rows(statement, values):
-            event, metadata = self._mapper.to_event(topic, state, sealed=sealed)
-            found.append(
-                Recorded(
-                    position=position,
-                    stream=stream,
-                    version=version,
-                    event=event,
-                    metadata=metadata,
-                )
-            )
-        return found
+        return [recorded(self._mapper, row, sealed=sealed) for row in self._rows(statement, values)]
 
     def _first(self, stream: str, since: frozenset[str]) -> int:
         if not since:
@@ -114,6 +104,15 @@ class LogReader:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def recorded(mapper: EventMapper, row: Row, *, sealed: bool) -> Recorded:
+    """The event of a row; LogDamaged if its bytes are not what was stored."""
+    position, stream, version, topic, state = row
+    event, metadata = mapper.to_event(topic, state, sealed=sealed)
+    return Recorded(
+        position=position, stream=stream, version=version, event=event, metadata=metadata
+    )
 
 
 def _told(work: Callable[[], T]) -> T:

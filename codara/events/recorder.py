@@ -36,12 +36,18 @@ class PayloadPart:
     box: bytes
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class Group:
-    """What is written together or not at all. A group without events writes its parts alone."""
+    """What is written together or not at all. A group without events writes its parts alone.
+
+    `builds_on` are groups decided before it that were not written yet: it fails with any of them,
+    also where its versions follow on by chance.
+    """
 
     events: Sequence[StoredEvent]
     parts: Sequence[PayloadPart] = ()
+    builds_on: Sequence["Group"] = ()
+    failed: bool = False
 
 
 Fate = int | VersionClash
@@ -157,7 +163,8 @@ class LogRecorder(SQLiteApplicationRecorder):
             fates: list[Fate] = []
             values: list[Any] = []
             for group in groups:
-                clash = self._follow_on(cursor, group.events, versions)
+                clash = self._clash(cursor, group, versions)
+                group.failed = clash is not None
                 if clash is not None:
                     fates.append(clash)
                     continue
@@ -175,6 +182,13 @@ class LogRecorder(SQLiteApplicationRecorder):
                 fates.append(position if group.events else 0)
             _insert(cursor, values)
         return fates, versions
+
+    def _clash(
+        self, cursor: sqlite3.Cursor, group: Group, versions: dict[str, int]
+    ) -> VersionClash | None:
+        if any(earlier.failed for earlier in group.builds_on):
+            return VersionClash(str(group.events[0].originator_id))
+        return self._follow_on(cursor, group.events, versions)
 
     def _follow_on(
         self, cursor: sqlite3.Cursor, events: Sequence[StoredEvent], versions: dict[str, int]

@@ -10,6 +10,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 import attrs
+from eventsourcing.persistence import StoredEvent
 
 from codara.errors import CodaraError, LogDamaged, Overloaded, ShuttingDown, StorageFull
 from codara.events.recorder import Fate, Group, LogRecorder
@@ -21,7 +22,11 @@ WAITING_BYTES = 64 * 1024 * 1024
 ROOM_BYTES = 1024 * 1024
 """A disk that was full counts as having room once this much more of it is free."""
 CLOSE_SECONDS = 60.0
+LINGER_SECONDS = 0.003
+"""For so long a lingering group waits for another one to share its transaction with."""
 NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
+
+OnCommit = Callable[[int, Sequence[StoredEvent]], None]
 
 logger = logging.getLogger(__name__)
 
@@ -45,16 +50,19 @@ class _Trouble:
 class Writer:
     """Writes groups in the order of `submit`; belongs to the event loop it is made in.
 
-    `on_commit` is called on the loop with the last position of each transaction, before the
-    futures of that transaction resolve.
+    `on_commit` is called on the loop with the last position of each transaction and its events in
+    their order, before the futures of that transaction resolve.
     """
 
-    def __init__(self, recorder: LogRecorder, folder: Path, on_commit: Callable[[int], None]):
+    def __init__(self, recorder: LogRecorder, folder: Path, on_commit: OnCommit):
         self._recorder = recorder
         self._folder = folder
         self._on_commit = on_commit
         self._loop = asyncio.get_running_loop()
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._lingering: list[_Job] = []
+        self._newest: dict[str, Group] = {}
+        """The last group of every stream for which one is on its way."""
         self._waiting_groups = 0
         self._waiting_bytes = 0
         self._trouble: _Trouble | None = None
@@ -62,8 +70,10 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, group: Group) -> asyncio.Future[int]:
+    def submit(self, group: Group, *, linger: bool = False) -> asyncio.Future[int]:
         """Queues the group. The future holds its last position once that is durable.
+
+        With `linger` it waits for the next group, for `LINGER_SECONDS` at most: one sync for two.
 
         It fails with VersionClash (this group alone), StorageFull or LogDamaged (nothing of the
         transaction was written). Raises Overloaded when too much is waiting, ShuttingDown after
@@ -80,8 +90,13 @@ class Writer:
             )
         self._waiting_groups += 1
         self._waiting_bytes += size
+        self._chain(group)
         future: asyncio.Future[int] = self._loop.create_future()
-        self._jobs.put(_Job(group, size, future))
+        self._lingering.append(_Job(group, size, future))
+        if not linger:
+            self._flush()
+        elif len(self._lingering) == 1:
+            self._loop.call_later(LINGER_SECONDS, self._flush)
         return future
 
     def healthy(self) -> str | None:
@@ -97,8 +112,26 @@ class Writer:
         """Writes what is queued and ends the thread."""
         if not self._closed:
             self._closed = True
+            self._flush()
             self._jobs.put(None)
         await asyncio.to_thread(self._thread.join, CLOSE_SECONDS)
+
+    def _chain(self, group: Group) -> None:
+        streams = {str(stored.originator_id) for stored in group.events}
+        group.builds_on = [self._newest[each] for each in streams if each in self._newest]
+        self._newest.update(dict.fromkeys(streams, group))
+
+    def _unchain(self, batch: Sequence[_Job]) -> None:
+        for group in (job.group for job in batch):
+            group.builds_on = ()
+            for stream in {str(stored.originator_id) for stored in group.events}:
+                if self._newest.get(stream) is group:
+                    del self._newest[stream]
+
+    def _flush(self) -> None:
+        for job in self._lingering:
+            self._jobs.put(job)
+        self._lingering.clear()
 
     def _run(self) -> None:
         going_on = True
@@ -128,6 +161,8 @@ class Writer:
         try:
             fates = self._recorder.insert_groups([job.group for job in batch])
         except Exception as error:
+            for job in batch:
+                job.group.failed = True
             trouble = self._told(error)
             if self._trouble is None:
                 logger.warning("the log takes no writes: %s", trouble.reason)
@@ -158,12 +193,13 @@ class Writer:
     def _settle(self, batch: Sequence[_Job], outcome: Sequence[Fate] | _Trouble) -> None:
         self._waiting_groups -= len(batch)
         self._waiting_bytes -= sum(job.size for job in batch)
+        self._unchain(batch)
         if isinstance(outcome, _Trouble):
             for job in batch:
                 if not job.future.done():
                     job.future.set_exception(outcome.error(outcome.reason, retry_after=1.0))
             return
-        self._on_commit(max((fate for fate in outcome if isinstance(fate, int)), default=0))
+        self._announce(batch, outcome)
         for job, fate in zip(batch, outcome, strict=True):
             if job.future.done():
                 continue
@@ -171,6 +207,15 @@ class Writer:
                 job.future.set_result(fate)
             else:
                 job.future.set_exception(fate)
+
+    def _announce(self, batch: Sequence[_Job], fates: Sequence[Fate]) -> None:
+        last, committed = 0, list[StoredEvent]()
+        for job, fate in zip(batch, fates, strict=True):
+            if isinstance(fate, int):
+                last = max(last, fate)
+                committed += job.group.events
+        if committed:
+            self._on_commit(last, committed)
 
 
 def _free(folder: Path) -> int:

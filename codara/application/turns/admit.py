@@ -1,5 +1,6 @@
 """Admit: who asks, in which session and workspace, for what; then *requested* is appended."""
 
+import asyncio
 import time
 from functools import partial
 from pathlib import Path
@@ -70,10 +71,11 @@ class Admission:
     seat: Seat
 
     async def admit(self, cause: Cause) -> Run:
-        """Appends *requested* and returns the turn, which waits for its start.
+        """Queues *requested* and returns the turn, which may go on to its start meanwhile.
 
         SessionBusy while the session runs another turn; VersionClash when the session, its name
-        or the idempotency key are no longer what they were a moment ago.
+        or the idempotency key are no longer what they were a moment ago. That, or a full disk, may
+        also come out when it is written: `Run.requested` tells.
         """
         began = time.monotonic()
         deciding = self.means.deciding
@@ -89,10 +91,12 @@ class Admission:
             request,
             *filter(None, [ask.session_name, wanted.idempotency]),
         ]
-        decided = await deciding.decide(
+        proposed = await deciding.propose(
             names, partial(turn.request, ask=ask), cause, payloads, new=[request]
         )
-        return self._run(wanted, heard, position=decided.position or 0, began=began)
+        if proposed.durable is None:
+            raise RuntimeError("a request is a fact")
+        return self._run(wanted, heard, requested=proposed.durable, began=began)
 
     async def _ask(
         self, base: session.Session, heard: Heard, turn_id: str
@@ -165,11 +169,13 @@ class Admission:
             offered=sum(message.role == "user" for message in self.command.messages),
         )
 
-    def _run(self, requested: TurnRequested, heard: Heard, *, position: int, began: float) -> Run:
+    def _run(
+        self, wanted: TurnRequested, heard: Heard, *, requested: asyncio.Future[int], began: float
+    ) -> Run:
         limits, place = self.means.limits, self.place
         keyed = self.command.idempotency_key is not None
         asked = Asked(
-            turn_id=requested.turn_id,
+            turn_id=wanted.turn_id,
             session_id=self.seat.session_id,
             client_session_id=self.seat.label,
             workspace_id=place.workspace_id,
@@ -179,12 +185,11 @@ class Admission:
             thread=heard.before,
             heard=heard.after,
             fresh=heard.fresh,
-            idempotency=requested.idempotency,
+            idempotency=wanted.idempotency,
             prompt=heard.prompt,
             fresh_prompt=heard.fresh_prompt,
             images=heard.images,
             instructions=heard.instructions,
-            position=position,
         )
         grace = limits.keyed_disconnect_grace if keyed else limits.disconnect_grace
-        return Run(command=self.command, grace=grace, began=began, asked=asked)
+        return Run(command=self.command, grace=grace, began=began, asked=asked, requested=requested)

@@ -13,7 +13,7 @@ from codara.application.ports.agents import Image
 from codara.application.ports.frames import Frame
 from codara.application.turns.broadcast import Broadcast
 from codara.application.turns.commands import RunTurn, Started, TurnResult
-from codara.errors import CodaraError
+from codara.errors import CodaraError, Conflict, VersionClash
 from codara.events.base import Cause
 from codara.events.session import AccountChosen, Thread, TurnStarted
 
@@ -44,7 +44,6 @@ class Asked:
     fresh_prompt: str
     images: tuple[Image, ...]
     instructions: str
-    position: int
 
 
 @attrs.frozen(kw_only=True)
@@ -79,6 +78,8 @@ class Run:
 
     command: RunTurn
     asked: Asked
+    requested: asyncio.Future[int]
+    """Done once the request is on the disk, or failed with why it is not."""
     grace: float
     began: float
     broadcast: Broadcast = attrs.field(factory=Broadcast)
@@ -108,6 +109,13 @@ class Run:
     @property
     def over(self) -> bool:
         return self._ended.done()
+
+    async def recorded(self) -> None:
+        """Returns once the request is on the disk; Conflict or StorageFull if it will not be."""
+        try:
+            await asyncio.shield(self.requested)
+        except VersionClash as clash:
+            raise Conflict("The session has changed meanwhile. Try again.") from clash
 
     def mark(self, phase: str, since: float) -> None:
         """Notes how many milliseconds a phase took."""

@@ -12,9 +12,13 @@ logger = logging.getLogger(__name__)
 
 
 async def stage(means: Means, run: Run) -> None:
-    """Puts the request's files where its prompt says; raises what keeps them from being there."""
+    """Puts the request's files where its prompt says; raises what keeps them from being there.
+
+    Not before the request is on the disk: whoever recovers from a crash clears what it names.
+    """
     asked, files = run.asked, run.command.uploads
     if files:
+        await run.recorded()
         below = uploads.folder_of(asked.turn_id)
         await means.workspaces.stage(asked.workspace_id, asked.folder, below, files)
 

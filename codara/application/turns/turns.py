@@ -92,7 +92,12 @@ class Turns:
             except BaseException:
                 self._left(user_id)
                 raise
-            self._carry(run)
+            carrier = self._carry(run)
+            try:
+                await run.recorded()
+            except Conflict:
+                await asyncio.wait({carrier})
+                continue
             return TurnHandle(run)
         raise Conflict("Too many requests name this session at once. Try again.")
 
@@ -119,11 +124,12 @@ class Turns:
                 retry_after=1.0,
             )
 
-    def _carry(self, run: Run) -> None:
+    def _carry(self, run: Run) -> "asyncio.Task[None]":
         self._runs[run.asked.turn_id] = run
         carrier = asyncio.create_task(carry(self._means, run, self._queue))
         self._carriers.add(carrier)
         carrier.add_done_callback(lambda done: self._carried(run, done))
+        return carrier
 
     def _carried(self, run: Run, carrier: "asyncio.Task[None]") -> None:
         self._carriers.discard(carrier)

@@ -120,6 +120,35 @@ async def test_several_streams_are_appended_together_or_not_at_all(
     assert await log.last(first) is None
 
 
+async def test_what_builds_on_a_proposal_shares_its_transaction(deciding: Deciding) -> None:
+    slot, other = (streams.lease("user", given.USER, n) for n in (0, 1))
+    proposed = await deciding.propose([slot], take(slot, "trn_1"), given.CAUSE)
+    decided = await deciding.decide([slot, other], take(other, "trn_1"), given.CAUSE)
+    assert proposed.durable is not None
+    assert proposed.durable.done()
+    assert decided.position == await proposed.durable + 1
+
+
+async def test_what_builds_on_a_proposal_that_clashes_is_decided_anew(
+    deciding: Deciding, log: EventLog
+) -> None:
+    slot, other = (streams.lease("user", given.USER, n) for n in (0, 1))
+    await deciding.state(slot)
+    await log.append([Append(slot, 0, [given.lease_taken(turn_id="trn_9")])], given.CAUSE)
+    proposed = await deciding.propose([slot], take(slot, "trn_1"), given.CAUSE)
+    seen: list[str] = []
+
+    def follow(states: Mapping[str, Any]) -> dict[str, list[Any]]:
+        seen.append(states[slot].turn_id)
+        return {slot: [given.lease_released(turn_id=states[slot].turn_id)]}
+
+    await deciding.decide([slot, other], follow, given.CAUSE)
+    assert seen == ["trn_1", "trn_9"]
+    assert proposed.durable is not None
+    with pytest.raises(VersionClash):
+        await proposed.durable
+
+
 async def test_nothing_to_say_appends_nothing(deciding: Deciding, log: EventLog) -> None:
     before = log.head()
     decided = await deciding.decide([SESSION], lambda _: {SESSION: []}, given.CAUSE)

@@ -1,6 +1,7 @@
 """A turn: three appends, one answer, and an end whatever happens."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -13,8 +14,16 @@ from codara.application.callers import Caller
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.application.ports.frames import BackendSeen, TextDelta, ToolStarted
 from codara.application.turns.commands import Message
+from codara.events import streams
 from codara.events.account import HealthChanged
-from codara.events.session import TurnCancelled, TurnCompleted, TurnFailed, TurnStarted
+from codara.events.base import Append
+from codara.events.session import (
+    SessionExpired,
+    TurnCancelled,
+    TurnCompleted,
+    TurnFailed,
+    TurnStarted,
+)
 from codara.events.workspace import DiffRecorded
 from tests import given
 from tests.turning import LIMITS, House, close_house, command, open_house, says_hello, standing
@@ -509,7 +518,7 @@ async def test_a_full_disk_delays_the_end_and_loses_nothing(
     await house.happened("session.backend_bound")
     queue, full = house.log.queue, errors.StorageFull("no room")
 
-    def refuses(*_: object) -> None:
+    def refuses(*_: object, **__: object) -> None:
         raise full
 
     monkeypatch.setattr(house.log, "queue", refuses)
@@ -519,6 +528,42 @@ async def test_a_full_disk_delays_the_end_and_loses_nothing(
     monkeypatch.setattr(house.log, "queue", queue)
     await house.happened("session.turn_completed")
     assert (await house.trail("lease"))[-1] == "lease.released"
+
+
+async def test_a_request_that_another_writer_overtook_is_admitted_anew(house: House) -> None:
+    first = await house.ask("one")
+    stream = streams.session(first.session_id)
+    foreign = SessionExpired(session_id=first.session_id)
+    version = (await house.log.last(stream)).version
+    await house.log.append([Append(stream, version, [foreign])], given.CAUSE)
+    second = await house.ask("two")
+    assert second.text == "hello"
+    assert [name for name in await house.trail("session") if name.startswith("session.turn")] == [
+        *("session.turn_requested", "session.turn_started", "session.turn_completed"),
+        *("session.turn_requested", "session.turn_started", "session.turn_completed"),
+    ]
+    assert (await house.trail("lease")).count("lease.taken") == 4
+
+
+async def test_a_request_that_the_disk_does_not_take_never_runs(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.ask("one")
+    before, insert = house.log.head(), house.log._recorder.insert_groups
+
+    def full(groups: object) -> None:
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL
+        raise error
+
+    monkeypatch.setattr(house.log._recorder, "insert_groups", full)
+    with pytest.raises(errors.StorageFull):
+        await house.turns.submit(command("two"))
+    assert len(house.agents.turns) == 1
+    assert house.log.head() == before
+    monkeypatch.setattr(house.log._recorder, "insert_groups", insert)
+    monkeypatch.setattr(house.log._writer, "_trouble", None)
+    assert (await house.ask("three")).text == "hello"
 
 
 async def test_a_retry_of_another_request_joins_nothing(house: House) -> None:

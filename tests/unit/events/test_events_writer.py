@@ -59,8 +59,14 @@ def recorder() -> SlowRecorder:
 @pytest.fixture
 async def writer(recorder: SlowRecorder, tmp_path: Path):
     heads: list[int] = []
-    made = Writer(recorder, tmp_path, heads.append)
-    made.heads = heads
+    committed: list[StoredEvent] = []
+
+    def note(last: int, events: Sequence[StoredEvent]) -> None:
+        heads.append(last)
+        committed.extend(events)
+
+    made = Writer(recorder, tmp_path, note)
+    made.heads, made.committed = heads, committed
     yield made
     recorder.free.set()
     await made.close()
@@ -94,6 +100,42 @@ async def test_the_head_moves_before_the_callers_hear_of_it(
     recorder.free.set()
     position = await writer.submit(group())
     assert writer.heads[-1] == position
+
+
+async def test_a_lingering_group_shares_the_next_ones_transaction(
+    writer: Writer, recorder: SlowRecorder
+) -> None:
+    recorder.free.set()
+    first = writer.submit(group(), linger=True)
+    second = writer.submit(group())
+    assert await asyncio.gather(first, second) == [1, 2]
+    assert recorder.batches == [2]
+
+
+async def test_a_lingering_group_that_stays_alone_is_written_all_the_same(
+    writer: Writer, recorder: SlowRecorder
+) -> None:
+    recorder.free.set()
+    assert await writer.submit(group(), linger=True) == 1
+    assert await writer.submit(group(), linger=True) == 2
+
+
+async def test_closing_writes_what_lingers(recorder: SlowRecorder, tmp_path: Path) -> None:
+    writer = Writer(recorder, tmp_path, lambda last, events: None)
+    lingering = writer.submit(group(), linger=True)
+    recorder.free.set()
+    await writer.close()
+    assert await lingering == 1
+
+
+async def test_whoever_follows_is_handed_the_events_in_their_order(
+    writer: Writer, recorder: SlowRecorder
+) -> None:
+    recorder.free.set()
+    groups = [group(size) for size in range(1, 6)]
+    await asyncio.gather(*(writer.submit(each) for each in groups))
+    assert writer.committed == [stored for each in groups for stored in each.events]
+    assert writer.heads[-1] == len(groups)
 
 
 async def test_too_much_waiting_is_refused(
@@ -155,7 +197,7 @@ async def test_a_cancelled_caller_does_not_stop_the_others(
 async def test_a_closed_writer_has_written_what_was_queued(
     recorder: SlowRecorder, tmp_path: Path
 ) -> None:
-    writer = Writer(recorder, tmp_path, lambda _: None)
+    writer = Writer(recorder, tmp_path, lambda last, events: None)
     waiting = [writer.submit(group()) for _ in range(5)]
     recorder.free.set()
     await writer.close()
