@@ -144,8 +144,12 @@ class Run:
         """Stops the work; the end is recorded by whoever carries the turn."""
         if self.cancel_cause is None and not self.over:
             self.cancel_cause, self.cancelled_by = cause, actor
-            if self.work:
-                self.work.cancel()
+            self.stop()
+
+    def stop(self) -> None:
+        """Ends what is being done for the turn at the moment."""
+        if self.work:
+            self.work.cancel()
 
     async def interruptible(self, work: Coroutine[Any, Any, T]) -> T:
         """Does `work` so that `cancel` can stop it; Stopped if it did, with the work undone."""

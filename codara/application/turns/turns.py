@@ -95,9 +95,12 @@ class Turns:
             carrier = self._carry(run)
             try:
                 await run.recorded()
-            except Conflict:
+            except CodaraError as error:
+                run.stop()
                 await asyncio.wait({carrier})
-                continue
+                if isinstance(error, Conflict):
+                    continue
+                raise
             return TurnHandle(run)
         raise Conflict("Too many requests name this session at once. Try again.")
 

@@ -545,17 +545,34 @@ async def test_a_request_that_another_writer_overtook_is_admitted_anew(house: Ho
     assert (await house.trail("lease")).count("lease.taken") == 4
 
 
+def full(groups: object) -> None:
+    error = sqlite3.OperationalError("database or disk is full")
+    error.sqlite_errorcode = sqlite3.SQLITE_FULL
+    raise error
+
+
+async def test_a_request_that_the_disk_does_not_take_does_not_wait_for_its_place(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate()
+    house.agents.script = gate
+    running = await house.turns.submit(command("one", session_label="a"))
+    await gate.reached.wait()
+    await house.happened("session.backend_bound")
+    with monkeypatch.context() as broken:
+        broken.setattr(house.log._recorder, "insert_groups", full)
+        with pytest.raises(errors.StorageFull):
+            await house.turns.submit(command("two", session_label="b"))
+    assert list(house.turns._runs) == [running.turn_id]
+    gate.open.set()
+    assert (await running.result()).text == "first second"
+
+
 async def test_a_request_that_the_disk_does_not_take_never_runs(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await house.ask("one")
     before, insert = house.log.head(), house.log._recorder.insert_groups
-
-    def full(groups: object) -> None:
-        error = sqlite3.OperationalError("database or disk is full")
-        error.sqlite_errorcode = sqlite3.SQLITE_FULL
-        raise error
-
     monkeypatch.setattr(house.log._recorder, "insert_groups", full)
     with pytest.raises(errors.StorageFull):
         await house.turns.submit(command("two"))
