@@ -552,8 +552,9 @@ def full(groups: object) -> None:
 
 
 async def test_a_request_that_the_disk_does_not_take_does_not_wait_for_its_place(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    house = await open_house(tmp_path, attrs.evolve(LIMITS, queue_timeout=3_600.0))
     gate = Gate()
     house.agents.script = gate
     running = await house.turns.submit(command("one", session_label="a"))
@@ -562,10 +563,12 @@ async def test_a_request_that_the_disk_does_not_take_does_not_wait_for_its_place
     with monkeypatch.context() as broken:
         broken.setattr(house.log._recorder, "insert_groups", full)
         with pytest.raises(errors.StorageFull):
-            await house.turns.submit(command("two", session_label="b"))
+            async with asyncio.timeout(10):
+                await house.turns.submit(command("two", session_label="b"))
     assert list(house.turns._runs) == [running.turn_id]
     gate.open.set()
     assert (await running.result()).text == "first second"
+    await close_house(house)
 
 
 async def test_a_request_that_the_disk_does_not_take_never_runs(
