@@ -9,6 +9,7 @@ way goes first changes from round to round.
 import asyncio
 import contextlib
 import json
+import os
 import statistics
 import sys
 import time
@@ -36,6 +37,7 @@ from codara.runtimes import PROVIDERS
 TURNS = 60
 WARM_UP = 5
 PAUSE_SECONDS = 0.3
+SYNCS = 200
 MODELS = {
     "codex": "gpt-5-codex",
     "gemini": "gemini-2.5-pro",
@@ -219,11 +221,25 @@ async def rounds(at: Bench, runtime: str, turns: int) -> tuple[list[Cost], list[
     return through, direct
 
 
+async def sync_cost(folder: Path) -> float:
+    """Milliseconds the disk takes for one page, in the middle; a turn waits for two of them."""
+    costs: list[float] = []
+    with (folder / "sync").open("wb", buffering=0) as file:
+        for _ in range(SYNCS):
+            await asyncio.sleep(0.005)
+            begun = time.perf_counter()
+            file.write(bytes(4096))
+            os.fdatasync(file.fileno())
+            costs.append((time.perf_counter() - begun) * 1000)
+    return statistics.median(costs)
+
+
 async def measure(folder: Path, turns: int, runtimes: Sequence[str]) -> None:
     """Every runtime: both ways by turns, so that what the machine does meets both alike."""
     async with model_server() as address, bench(folder, address) as at:
         at.watch()
         for runtime in runtimes:
+            show("one sync of the disk, p50", await sync_cost(folder), unit="ms")
             through, direct = await rounds(at, runtime, turns)
             total = statistics.median(cost.total for cost in through)
             alone = statistics.median(cost.total for cost in direct)
