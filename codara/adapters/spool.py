@@ -79,8 +79,7 @@ class FileSpool:
 
     async def remove(self, turn_id: str) -> None:
         """Deletes the file; harmless if there is none."""
-        gone = partial(self._path(turn_id).unlink, missing_ok=True)
-        await self.told(lambda: gone() or b"")
+        await self.told(partial(self._remove, self._path(turn_id)))
 
     async def close(self) -> None:
         """Writes what is queued and ends the thread."""
@@ -127,6 +126,10 @@ class FileSpool:
 
     def _path(self, turn_id: str) -> Path:
         return self._folder / f"{turn_id}.spool"
+
+    def _remove(self, path: Path) -> bytes:
+        path.unlink(missing_ok=True)
+        return b""
 
     def _run(self) -> None:
         going_on = True

@@ -149,6 +149,17 @@ async def test_what_builds_on_a_proposal_that_clashes_is_decided_anew(
         await proposed.durable
 
 
+async def test_whoever_is_close_behind_the_head_reads_no_file(
+    log: EventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slot = streams.lease("user", given.USER, 0)
+    position = await log.append([Append(slot, 0, [given.lease_taken()])], given.CAUSE)
+    from_disk = await log._positions.by_position(position - 1, limit=10, until=None, sealed=True)
+    monkeypatch.setattr(log, "_positions", None)
+    assert await log.read(position - 1, limit=10, sealed=True) == from_disk
+    monkeypatch.undo()
+
+
 async def test_nothing_to_say_appends_nothing(deciding: Deciding, log: EventLog) -> None:
     before = log.head()
     decided = await deciding.decide([SESSION], lambda _: {SESSION: []}, given.CAUSE)
