@@ -153,13 +153,6 @@ class FakeStandings:
         return [each for each in self.accounts if each.provider == provider]
 
 
-class FakeFeed:
-    """Read models that are always up to date."""
-
-    async def wait_for(self, position: int, seconds: float) -> bool:
-        return True
-
-
 def standing(account_id: str = given.ACCOUNT, **changes: Any) -> Standing:
     """A ready codex account."""
     ready = Standing(
@@ -271,7 +264,6 @@ async def open_house(folder: Path, limits: Limits = LIMITS, **parts: Any) -> Hou
         spool=spool,
         keys=keys,
         standings=standings,
-        feed=FakeFeed(),
         clock=clock,
         new_id=parts.get("new_id", _new_id),
         limits=limits,

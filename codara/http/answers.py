@@ -28,7 +28,7 @@ async def listing(
     limit = query.counted("limit", default=50, least=1, most=_MOST)
     chosen = {name: _filter(query, name) for name in filters}
     given = {name: value for name, value in chosen.items() if value is not None}
-    stale = await _wait_as_asked(request)
+    stale = not await up_to_date(request)
     page = await view.list(limit=limit, cursor=query.maybe_text("cursor"), **(given | fixed))
     position = request.app[SERVICES].views.position()
     return ok(request, list(page.items), position=position, stale=stale, page=page)
@@ -38,13 +38,30 @@ async def one(
     request: web.Request, view: Items, item_id: str, *, user_id: str | None = None
 ) -> web.Response:
     """One thing; NotFound if there is none, or if it is not of `user_id`."""
-    stale = await _wait_as_asked(request)
-    item = await found(view, item_id, user_id=user_id)
+    stale = not await up_to_date(request)
+    item = await _item(view, item_id, user_id)
     return ok(request, item, position=request.app[SERVICES].views.position(), stale=stale)
 
 
-async def found(view: Items, item_id: str, *, user_id: str | None = None) -> Mapping[str, Any]:
-    """The item as the read model has it; NotFound as above."""
+async def found(request: web.Request, view: Items, item_id: str) -> Mapping[str, Any]:
+    """The item as an answer is made of it; NotFound if there is none."""
+    await up_to_date(request)
+    return await _item(view, item_id)
+
+
+async def up_to_date(request: web.Request) -> bool:
+    """Waits until the read models have folded all that the log holds now, and `min_position`.
+
+    False if they have not within a second: what they say is stale.
+    """
+    position = Fields(request.query).counted(
+        "min_position", default=0, least=0, most=_LAST_POSITION
+    )
+    views = request.app[SERVICES].views
+    return await views.wait_for(max(position, views.head()), _SECONDS_TO_CATCH_UP)
+
+
+async def _item(view: Items, item_id: str, user_id: str | None = None) -> Mapping[str, Any]:
     item = await view.get(item_id)
     if item is None or (user_id is not None and item.get("user_id") != user_id):
         raise NotFound(f"There is no {item_id} here.")
@@ -64,21 +81,11 @@ async def done(
 
     The data is `view`'s item, if one is named, with the fields of `also` over it.
     """
-    stale = position is not None and not await _reached(request, position)
+    views = request.app[SERVICES].views
+    stale = position is not None and not await views.wait_for(position, _SECONDS_TO_CATCH_UP)
     item = None if view is None else await view.get(item_id)
     data = {**(item or {}), **(also or {})}
     return ok(request, data, position=position, stale=stale, status=status)
-
-
-async def _wait_as_asked(request: web.Request) -> bool:
-    position = Fields(request.query).counted(
-        "min_position", default=0, least=0, most=_LAST_POSITION
-    )
-    return position > 0 and not await _reached(request, position)
-
-
-async def _reached(request: web.Request, position: int) -> bool:
-    return await request.app[SERVICES].views.wait_for(position, _SECONDS_TO_CATCH_UP)
 
 
 def _filter(query: Fields, name: str) -> Any:

@@ -127,6 +127,9 @@ class Views(Protocol):
     def position(self) -> int:
         """The position that all read models have reached."""
 
+    def head(self) -> int:
+        """The last position of the log they follow."""
+
 
 class Health(Protocol):
     def reasons(self) -> list[str]:

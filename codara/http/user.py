@@ -6,7 +6,7 @@ from aiohttp import web
 
 from codara.application.callers import Caller
 from codara.errors import InvalidApiKey
-from codara.http.answers import done, found, listing, one
+from codara.http.answers import done, found, listing, one, up_to_date
 from codara.http.auth import caller_of
 from codara.http.body import json_object
 from codara.http.decoding import Fields
@@ -26,7 +26,7 @@ async def me(request: web.Request) -> web.Response:
     """The user, and the key that asks."""
     user = await _user_of(request)
     views = request.app[SERVICES].views
-    known = await found(views.users, user.user_id)
+    known = await found(request, views.users, user.user_id)
     return ok(request, {**known, "key_id": user.key_id}, position=views.position())
 
 
@@ -34,7 +34,8 @@ async def me(request: web.Request) -> web.Response:
 async def list_keys(request: web.Request) -> web.Response:
     """Every key of the user, newest first."""
     user = await _user_of(request)
-    return all_keys(request, await found(request.app[SERVICES].views.users, user.user_id))
+    view = request.app[SERVICES].views.users
+    return all_keys(request, await found(request, view, user.user_id))
 
 
 @routes.post("/v1/user/keys")
@@ -70,9 +71,10 @@ async def usage(request: web.Request) -> web.Response:
     """Tokens of the last 30 days."""
     user = await _user_of(request)
     services = request.app[SERVICES]
+    stale = not await up_to_date(request)
     now = services.clock()
     used = await usage_of(services.views.tasks, user.user_id, now - _USAGE_WINDOW, now)
-    return ok(request, used, position=services.views.position())
+    return ok(request, used, position=services.views.position(), stale=stale)
 
 
 @routes.get("/v1/user/sessions")

@@ -19,8 +19,11 @@ from codara.projections.store import Store
 
 BATCH = 250
 RETRY_SECONDS = 1.0
-LULL_SECONDS = 0.003
-"""For so long events gather while nobody waits for them: a batch costs its hops, however small."""
+LULL_SECONDS = 0.1
+"""For so long events gather while nobody waits for them: a batch costs its hops, however small.
+
+Whoever asks waits for what the log held then, and thereby ends the lull: nobody sees it.
+"""
 
 _LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")

@@ -110,6 +110,10 @@ class Views:
         """The smallest position a read model that is not dead has folded."""
         return self._runner.position()
 
+    def head(self) -> int:
+        """The last position of the log."""
+        return self._log.head()
+
     def failures(self) -> dict[str, str]:
         """Why which read model does not follow the log; empty when all is well."""
         return self._runner.failures()

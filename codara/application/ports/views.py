@@ -64,13 +64,6 @@ class Unfinished(Protocol):
     async def jails(self) -> Sequence[LeftJail]: ...
 
 
-class LiveFeed(Protocol):
-    """Read models that follow the log."""
-
-    async def wait_for(self, position: int, seconds: float) -> bool:
-        """True once every read model has folded `position`; False after `seconds`."""
-
-
 class KeyStreams(Protocol):
     async def key_stream(self, key_id: str) -> str | None:
         """The stream of an API key, whose name only an HMAC of the key could tell."""

@@ -54,7 +54,6 @@ class Finish:
         error = self._error(left)
         position = await lasting(run, partial(self._append, left, frames, error))
         self.heard.spool.remove()
-        await means.feed.wait_for(position, 1.0)
         return error or self._result(left, position)
 
     def _untouched(self, left: Left) -> bool:

@@ -32,7 +32,7 @@ async def refuse(means: Means, run: Run, error: CodaraError) -> CodaraError:
         decided = await means.deciding.decide(ask.streams(), decision, run.cause)
         return decided.position or 0
 
-    await means.feed.wait_for(await lasting(run, append), 1.0)
+    await lasting(run, append)
     return error
 
 

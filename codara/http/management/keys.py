@@ -18,7 +18,7 @@ async def list_keys(request: web.Request) -> web.Response:
     """Every key of the user, newest first."""
     await operator_of(request)
     view = request.app[SERVICES].views.users
-    return all_keys(request, await found(view, request.match_info["user_id"]))
+    return all_keys(request, await found(request, view, request.match_info["user_id"]))
 
 
 @routes.post("/management/v1/users/{user_id}/keys")
@@ -43,7 +43,7 @@ async def rotate(request: web.Request) -> web.Response:
     fields = Fields(await json_object(request))
     services, user_id = request.app[SERVICES], request.match_info["user_id"]
     named = fields.maybe_text("key_id")
-    old = [named] if named else active_ids(await found(services.views.users, user_id))
+    old = [named] if named else active_ids(await found(request, services.views.users, user_id))
     key = await services.users.rotate_key(
         user_id,
         old,

@@ -30,7 +30,7 @@ async def list_tasks(request: web.Request) -> web.Response:
     """The session's turns, newest first."""
     await operator_of(request)
     views, session_id = request.app[SERVICES].views, request.match_info["session_id"]
-    await found(views.sessions, session_id)
+    await found(request, views.sessions, session_id)
     return await listing(request, views.tasks, ("status",), session_id=session_id)
 
 

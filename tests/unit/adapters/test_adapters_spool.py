@@ -128,9 +128,29 @@ async def test_a_frame_that_was_altered_ends_the_reading(spool: FileSpool, tmp_p
 async def test_a_removed_spool_is_gone(spool: FileSpool, tmp_path: Path) -> None:
     file = spool.open("trn_1")
     file.write(b"one")
+    assert await spool.read("trn_1") == b"one"
+    file.write(b"two")
     file.remove()
     assert await spool.read("trn_1") == b""
     assert not list((tmp_path / "spool").iterdir())
+
+
+async def test_a_turn_that_is_over_at_once_makes_no_file_and_takes_no_other_turns_lines(
+    spool: FileSpool, tmp_path: Path
+) -> None:
+    short, long = spool.open("trn_1"), spool.open("trn_2")
+    short.write(b"one")
+    long.write(b"two")
+    short.remove()
+    assert await spool.read("trn_2") == b"two"
+    assert [file.name for file in (tmp_path / "spool").iterdir()] == ["trn_2.spool"]
+
+
+async def test_lines_reach_the_disk_by_themselves(spool: FileSpool, tmp_path: Path) -> None:
+    spool.open("trn_1").write(b"one")
+    async with asyncio.timeout(30):
+        while not (tmp_path / "spool" / "trn_1.spool").exists():
+            await asyncio.sleep(0.005)
 
 
 async def test_what_an_earlier_life_left_can_be_removed(spool: FileSpool) -> None:

@@ -111,11 +111,14 @@ class Plane:
         assert made.status == 201, made.body
         return made.data
 
+    async def written(self, stream: str, events: Sequence[Event]) -> int:
+        """Appends to a new stream."""
+        cause = Cause(actor="system:test", correlation_id="req_test")
+        return await self.log.append([Append(stream, 0, events)], cause)
+
     async def happened(self, stream: str, events: Sequence[Event]) -> None:
         """Appends to a new stream, and waits for the read models."""
-        cause = Cause(actor="system:test", correlation_id="req_test")
-        position = await self.log.append([Append(stream, 0, events)], cause)
-        assert await self.views.wait_for(position, 5.0)
+        assert await self.views.wait_for(await self.written(stream, events), 5.0)
 
 
 @asynccontextmanager

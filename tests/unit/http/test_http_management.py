@@ -14,6 +14,7 @@ from codara.http.management import (
     users,
     workspaces,
 )
+from codara.projections import runner
 from tests.given import (
     session_opened,
     turn_completed,
@@ -354,6 +355,16 @@ async def test_a_position_the_read_models_never_reach_makes_the_answer_stale(op)
     fresh = await op.ask("GET", f"{USERS}?min_position={position}")
     assert fresh.meta["stale"] is False
     assert fresh.meta["position"] >= position
+
+
+async def test_whoever_asks_sees_all_that_the_log_held_then(op, monkeypatch):
+    monkeypatch.setattr(runner, "LULL_SECONDS", 60.0)
+    for number, path in enumerate(("sessions/ses_0", "sessions", "sessions/ses_0/tasks")):
+        session_id = f"ses_{number}"
+        await op.written(streams.session(session_id), [session_opened(session_id=session_id)])
+        answer = await op.ask("GET", f"/management/v1/{path}")
+        assert (answer.status, answer.meta["stale"]) == (200, False)
+        assert answer.meta["position"] == op.log.head()
 
 
 async def test_sessions_tasks_and_workspaces_of_everybody_can_be_read(op):
