@@ -3,6 +3,7 @@
 import statistics
 import tempfile
 import time
+import timeit
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +44,22 @@ def quantile(values: Sequence[float], share: float) -> float:
 def medians(rounds: Sequence[dict[str, float]]) -> dict[str, float]:
     """Of figures measured several times, interleaved: the median of each."""
     return {name: statistics.median(found[name] for found in rounds) for name in rounds[0]}
+
+
+def median_interval(values: Sequence[float]) -> tuple[float, float]:
+    """Between these two of the values the median lies in 95 of 100 cases (by their order alone)."""
+    ordered = sorted(values)
+    off = round(0.98 * len(ordered) ** 0.5)
+    middle = len(ordered) // 2
+    return ordered[max(0, middle - off)], ordered[min(len(ordered) - 1, middle + off)]
+
+
+def yardstick() -> float:
+    """Milliseconds this machine takes for a million steps of plain Python, at its best.
+
+    Figures in milliseconds are to be read against it: machines of one kind differ by half.
+    """
+    return min(timeit.repeat("total += step", "total = step = 1", number=1_000_000)) * 1000
 
 
 def show(what: str, value: float, *, reach: str = "", unit: str = "") -> None:

@@ -1,40 +1,55 @@
 """A client that sends one streamed turn whenever it is told to: a process of its own.
 
 ``python -m benchmarks.load_one ADDRESS KEY``: each line it reads is the body of a request, each
-line it prints what came of it. Moments are seconds of the machine's monotonic clock, which all
-its processes share.
+line it prints what came of it. It speaks plain HTTP over one connection that it keeps, with nothing
+of a client library in between. Moments are seconds of the machine's monotonic clock, which all its
+processes share.
 """
 
-import asyncio
+import json
+import socket
 import sys
 import time
+from urllib.parse import urlsplit
 
-import aiohttp
-import orjson
+LAST_CHUNK = b"\r\n0\r\n\r\n"
+MARKS = (b'"content":"', b'"content":""')
 
 
-async def main(address: str, key: str) -> None:
+def main(address: str, key: str) -> None:
     """Answers line by line until its input ends."""
-    headers = {"Authorization": f"Bearer {key}"}
-    async with aiohttp.ClientSession(address, headers=headers) as http:
-        while body := await asyncio.to_thread(sys.stdin.buffer.readline):
-            report = await turn(http, body)
-            sys.stdout.buffer.write(orjson.dumps(report) + b"\n")
-            sys.stdout.buffer.flush()
+    place = urlsplit(address)
+    with socket.create_connection((place.hostname, place.port)) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        while body := sys.stdin.buffer.readline():
+            head = (
+                f"POST /v1/chat/completions HTTP/1.1\r\nHost: {place.netloc}\r\n"
+                f"Authorization: Bearer {key}\r\nContent-Type: application/json\r\n"
+                f"Content-Length: {len(body)}\r\n\r\n"
+            )
+            print(json.dumps(turn(connection, head.encode() + body)), flush=True)
 
 
-async def turn(http: aiohttp.ClientSession, body: bytes) -> dict[str, float | str]:
+def turn(connection: socket.socket, request: bytes) -> dict[str, float | str]:
     """When the request was sent, when the first text and the end came, and the last line."""
-    begun, heard, last = time.perf_counter(), 0.0, b""
-    headers = {"Content-Type": "application/json"}
-    async with http.post("/v1/chat/completions", data=body, headers=headers) as response:
-        async for line in response.content:
-            if not heard and b'"content":"' in line and b'"content":""' not in line:
-                heard = time.perf_counter()
-            last = line.strip() or last
+    begun, heard, answer = time.perf_counter(), 0.0, b""
+    connection.sendall(request)
+    while not _whole(answer):
+        piece = connection.recv(65536)
+        if not piece:
+            break
+        answer += piece
+        if not heard and answer.count(MARKS[0]) > answer.count(MARKS[1]):
+            heard = time.perf_counter()
     ended = time.perf_counter()
-    return {"begun": begun, "heard": heard, "ended": ended, "last": last.decode()[:500]}
+    lines = [line for line in answer.removesuffix(LAST_CHUNK).split(b"\n") if line.strip()]
+    return {"begun": begun, "heard": heard, "ended": ended, "last": lines[-1].decode()[:500]}
+
+
+def _whole(answer: bytes) -> bool:
+    """Whether the last chunk is there; a refusal, which has a length, is whole at once."""
+    return answer.endswith(LAST_CHUNK) or b"\r\nContent-Length:" in answer
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    main(*sys.argv[1:])

@@ -2,8 +2,8 @@
 
 The gateway runs in this process; the client and the scripted model are processes of their own. A
 CLI works on for a while behind its turn (it writes its store, takes its own snapshots), so a pause
-comes before every turn of either way: no turn pays for what the one before it left behind. Which
-way goes first changes from round to round.
+comes before every turn of either way: no turn pays for what the one before it left behind. A turn
+through the gateway and one driven directly make a pair; which goes first changes from pair to pair.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from typing import Any
 import attrs
 import orjson
 
-from benchmarks.common import run, scratch, show
+from benchmarks.common import median_interval, run, scratch, show, yardstick
 from codara.application.accounts import NewAccount
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.application.ports.frames import Frame, TextDelta
@@ -47,6 +47,7 @@ MODELS = {
 PATHS = {"codex": "/v1", "gemini": "", "opencode": "/v1", "claude": ""}
 ACCOUNT = "bench-{}"
 PROMPT = "[[text:hello]]"
+OWN = {"reach": "10", "unit": "ms"}
 
 
 @attrs.define
@@ -236,20 +237,26 @@ async def sync_cost(folder: Path) -> float:
 
 async def measure(folder: Path, turns: int, runtimes: Sequence[str]) -> None:
     """Every runtime: both ways by turns, so that what the machine does meets both alike."""
+    show("a million steps of plain Python", yardstick(), unit="ms")
     async with model_server() as address, bench(folder, address) as at:
         at.watch()
         for runtime in runtimes:
             show("one sync of the disk, p50", await sync_cost(folder), unit="ms")
-            through, direct = await rounds(at, runtime, turns)
-            total = statistics.median(cost.total for cost in through)
-            alone = statistics.median(cost.total for cost in direct)
-            first = statistics.median(cost.first for cost in through)
-            show(f"{runtime}: a warm turn through the gateway, p50", total)
-            show(f"{runtime}: the same turn driven directly, p50", alone)
-            show(
-                f"{runtime}: gateway's own time per turn, p50", total - alone, reach="10", unit="ms"
-            )
-            show(f"{runtime}: CLI's first delta to the client, p50", first, reach="5", unit="ms")
+            report(runtime, *await rounds(at, runtime, turns))
+
+
+def report(runtime: str, through: Sequence[Cost], direct: Sequence[Cost]) -> None:
+    """The figures of one runtime; its own time is that of pairs, so that slow minutes cancel."""
+    own = [way.total - alone.total for way, alone in zip(through, direct, strict=True)]
+    low, high = median_interval(own)
+    total = statistics.median(cost.total for cost in through)
+    alone = statistics.median(cost.total for cost in direct)
+    first = statistics.median(cost.first for cost in through)
+    show(f"{runtime}: a warm turn through the gateway, p50", total, unit="ms")
+    show(f"{runtime}: the same turn driven directly, p50", alone, unit="ms")
+    show(f"{runtime}: gateway's own time, p50 of the pairs", statistics.median(own), **OWN)
+    print(f"    with 95 % between {low:.1f} and {high:.1f} ms")
+    show(f"{runtime}: CLI's first delta to the client, p50", first, reach="5", unit="ms")
 
 
 def main() -> None:

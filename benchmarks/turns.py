@@ -17,7 +17,7 @@ from typing import Any
 
 import attrs
 
-from benchmarks.common import quantile, run, scratch, show
+from benchmarks.common import quantile, run, scratch, show, yardstick
 from codara.application.accounts import NewAccount
 from codara.application.ports.agents import AgentTurn
 from codara.application.ports.frames import Frame
@@ -185,6 +185,7 @@ async def measure(folder: Path, sessions: int) -> None:
     """All figures, in one run."""
     heart = Heartbeat()
     async with gateway(folder) as running:
+        show("a million steps of plain Python", yardstick(), unit="ms")
         show("memory of the gateway, idle", memory(), reach="80", unit="MiB")
         beating = asyncio.create_task(heart.beat())
         await load(running, 20, 1)
