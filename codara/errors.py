@@ -20,6 +20,9 @@ CodaraError
 
 from typing import ClassVar
 
+LONGEST_MESSAGE = 2000
+"""Bytes of UTF-8: what an agent or its provider says may be a whole page."""
+
 
 class VersionClash(Exception):
     """A stream is not at the version the writer expected: load again and decide anew."""
@@ -29,9 +32,18 @@ class VersionClash(Exception):
         self.stream = stream
 
 
+def _beginning(message: str) -> str:
+    data = message.encode(errors="replace")
+    if len(data) <= LONGEST_MESSAGE:
+        return message
+    room = LONGEST_MESSAGE - len("…".encode())
+    return data[:room].decode(errors="ignore") + "…"
+
+
 class CodaraError(Exception):
     """What happened, why and what to do, in words for the person who reads it.
 
+    Of a message longer than `LONGEST_MESSAGE` the beginning is kept, in events as in answers.
     `param` names the field of the request that is wrong; `retry_after` is in seconds, the real
     earliest time; `retry_safe` is false once a repetition could do the work twice; `cause` is the
     normalised reason an agent failed (`cut_stream`, `crashed`, ...).
@@ -48,8 +60,8 @@ class CodaraError(Exception):
         retry_safe: bool = True,
         cause: str | None = None,
     ) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = _beginning(message)
+        super().__init__(self.message)
         self.param = param
         self.retry_after = retry_after
         self.retry_safe = retry_safe

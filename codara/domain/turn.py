@@ -30,6 +30,11 @@ from codara.events.workspace import DiffRecorded
 States = Mapping[str, Any]
 Facts = dict[str, list[Event]]
 
+TOO_LARGE = "too_large"
+"""Why a diff that was recorded does not say what changed."""
+_SHORT = 200
+"""Characters that are left of a text in an end that had to be reduced."""
+
 
 @attrs.frozen(kw_only=True)
 class Request:
@@ -223,6 +228,33 @@ def end(states: States, ask: End) -> Facts:
     if ask.idempotency and states[ask.idempotency].turn_id == turn_id:
         facts[ask.idempotency] = [IdempotencyFreed(turn_id=turn_id)]
     return facts | _lessons(states, ask) | {stream: [ask.ended]}
+
+
+def reduced(ask: End) -> End:
+    """The same end with nothing in it that could be long, for one that is too large for an event.
+
+    What payloads hold stays there. The list of files and the patch are left out, and said to be.
+    """
+    end = ask.ended.end
+    usage = attrs.evolve(end.usage, raw={}) if end.usage else None
+    ended = attrs.evolve(
+        ask.ended,
+        end=attrs.evolve(end, thread=_short(end.thread), usage=usage, timings={}),
+        answer=ask.ended.answer[:_SHORT],
+    )
+    if isinstance(ended, TurnFailed):
+        ended = attrs.evolve(ended, cause=ended.cause[:_SHORT], message=ended.message[:_SHORT])
+    diff, health = ask.diff, ask.health
+    if diff:
+        diff = attrs.evolve(diff, files=(), patch="", truncated=True, partial=(TOO_LARGE,))
+    if health:
+        health = attrs.evolve(health, cause=health.cause[:_SHORT], evidence="")
+    return attrs.evolve(ask, ended=ended, diff=diff, health=health, quota=())
+
+
+def _short(thread: Thread) -> Thread:
+    """An id of no bounds belongs to no thread that anybody could go on with."""
+    return thread if len(thread.backend_id or "") <= _SHORT else Thread()
 
 
 def _lessons(states: States, ask: End) -> Facts:

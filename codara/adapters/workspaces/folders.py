@@ -92,7 +92,8 @@ class Folders:
     ) -> None:
         """Puts files into `folder`/`below`, which is emptied first; the agents own all of it.
 
-        No link is followed. WorkspaceAccessDenied where something else is in the way; StorageFull.
+        No link is followed. WorkspaceAccessDenied where something else is in the way, where the
+        agents' own doing forbids it, or where the folder is gone; StorageFull.
         """
         await self._run(workspace_id, partial(self._stage, folder, below, files))
 
@@ -147,8 +148,14 @@ class Folders:
     def _stage(
         self, folder: Path, below: str, files: Sequence[Upload], place: Place, stop: Event
     ) -> None:
-        with _closing(self._zone.open(folder)) as root:
-            staging.stage(root, below, files, self._zone.owner)
+        try:
+            with _closing(self._zone.open(folder)) as root:
+                staging.stage(root, below, files, self._zone.owner)
+        except OSError as error:
+            known = staging.named(error, below)
+            if known is None:
+                raise
+            raise known from error
 
     def _unstage(self, folder: Path, below: str, place: Place, stop: Event) -> None:
         with contextlib.suppress(FileNotFoundError), _closing(self._zone.open(folder)) as root:

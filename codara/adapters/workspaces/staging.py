@@ -8,12 +8,13 @@ import stat
 from collections.abc import Sequence
 
 from codara.application.ports.workspaces import Upload
-from codara.errors import StorageFull, WorkspaceAccessDenied
+from codara.errors import CodaraError, StorageFull, WorkspaceAccessDenied
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _IN_THE_WAY = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EEXIST})
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+_NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 _UNSEEN_BY_GIT = Upload(".gitignore", b"*\n")
 """An agent that commits everything does not commit these."""
@@ -23,24 +24,38 @@ Owner = tuple[int, int] | None
 
 
 def stage(root: int, below: str, files: Sequence[Upload], owner: Owner) -> None:
-    """Writes the files into a fresh folder `below` the directory `root`.
+    """Writes the files into a fresh folder `below` the directory `root`; OSError, and nothing left.
 
-    WorkspaceAccessDenied where a link or a file is in the way, StorageFull where there is no room;
-    nothing of it is left then.
+    `named` tells what the error means.
     """
     try:
         remove(root, below)
         _fill(root, below, files, owner)
-    except OSError as error:
+    except OSError:
         with contextlib.suppress(OSError):
             remove(root, below)
-        if error.errno in _NO_ROOM:
-            raise StorageFull("There is no room for the uploaded files.") from error
-        if error.errno in _IN_THE_WAY:
-            raise WorkspaceAccessDenied(
-                f"Something else is where uploaded files go ({below} in the workspace): remove it."
-            ) from error
         raise
+
+
+def named(error: OSError, below: str) -> CodaraError | None:
+    """What kept files from being staged, where a caller can do something about it."""
+    if error.errno in _NO_ROOM:
+        return StorageFull("There is no room for the uploaded files.")
+    if error.errno in _IN_THE_WAY:
+        return WorkspaceAccessDenied(
+            f"Something else is where uploaded files go ({below} in the workspace): remove it."
+        )
+    if error.errno in _NOT_ALLOWED:
+        return WorkspaceAccessDenied(
+            f"Uploaded files may not be written to {below} in the workspace: "
+            "give that folder, and those above it, their permissions back, or remove it."
+        )
+    if error.errno == errno.ENOENT:
+        return WorkspaceAccessDenied(
+            "The workspace's folder was removed, so uploaded files have no place: "
+            "make it again, or use another workspace."
+        )
+    return None
 
 
 def remove(root: int, below: str) -> None:

@@ -9,6 +9,13 @@ import attrs
 
 from codara.application.ports.frames import Frame
 
+LONGEST_ID = 256
+
+
+def sane_id(backend_id: str | None) -> str | None:
+    """The agent's own id of a thread; None for what is too long to be one."""
+    return backend_id if backend_id and len(backend_id) <= LONGEST_ID else None
+
 
 @attrs.frozen(kw_only=True)
 class Outcome:
@@ -22,7 +29,7 @@ class Outcome:
     status: str
     cause: str | None = None
     message: str = ""
-    backend_id: str | None = None
+    backend_id: str | None = attrs.field(default=None, converter=sane_id)
     resets_at: datetime | None = None
     jailed: bool = True
 

@@ -56,7 +56,8 @@ class Workspaces(Protocol):
     ) -> None:
         """Puts files into `folder`/`below`, which is emptied first; the agents own all of it.
 
-        No link is followed. WorkspaceAccessDenied where something else is in the way.
+        No link is followed. WorkspaceAccessDenied where something else is in the way, where the
+        agents' own doing forbids it, or where the folder is gone.
         """
 
     async def unstage(self, workspace_id: str, folder: Path, below: str) -> None:

@@ -1,14 +1,20 @@
 """Carries a turn from its request to its end; whatever happens on the way, an end is recorded."""
 
 import logging
+from contextlib import ExitStack
+from functools import partial
+
+import attrs
 
 from codara.application.turns.commands import TurnResult
 from codara.application.turns.finish import Finish
 from codara.application.turns.live import Run, Stopped
+from codara.application.turns.lost import end_lost
 from codara.application.turns.means import Means
+from codara.application.turns.persist import lasting
 from codara.application.turns.queue import Queue
 from codara.application.turns.refuse import refuse
-from codara.application.turns.run import prepare_agent
+from codara.application.turns.run import Heard, prepare_agent
 from codara.application.turns.staging import stage, unstage
 from codara.application.turns.start import start
 from codara.application.turns.work import work
@@ -21,49 +27,89 @@ async def carry(means: Means, run: Run, queue: Queue) -> None:
     """Waits for the turn's place, works there, and tells the listeners how it ended."""
     result: TurnResult | CodaraError
     try:
-        result = await _wait_and_work(means, run, queue)
+        result = await Carriage(means, run, queue).carried()
     except CodaraError as error:
         result = error
     except Exception:
-        logger.exception("task %s ended by a defect", run.asked.turn_id)
-        result = Internal("The gateway failed. The details are in its log.", retry_safe=False)
+        logger.exception("the end of task %s could not be recorded", run.asked.turn_id)
+        result = _defect(run)
     run.end(result)
 
 
-async def _wait_and_work(means: Means, run: Run, queue: Queue) -> TurnResult | CodaraError:
-    until = run.began + means.limits.queue_timeout
-    workspace_id = run.asked.workspace_id
-    prepare_agent(means, run)
-    try:
-        await run.interruptible(queue.enter(workspace_id, until))
-    except (Stopped, CodaraError) as reason:
-        return await _refused(means, run, reason)
-    run.mark("queue", run.began)
-    try:
-        return await _work(means, run, queue, until)
-    finally:
-        for lease in run.running.leases if run.running else ():
-            means.slots.give(lease)
-        queue.leave(workspace_id)
+@attrs.define
+class Carriage:
+    """One turn on its way, and what it holds in memory until its end is recorded."""
 
+    means: Means
+    run: Run
+    queue: Queue
+    heard: Heard | None = None
+    held: ExitStack = attrs.field(factory=ExitStack)
 
-async def _work(means: Means, run: Run, queue: Queue, until: float) -> TurnResult | CodaraError:
-    try:
+    async def carried(self) -> TurnResult | CodaraError:
+        """How the turn ended.
+
+        Whatever goes wrong before there is an end is one. It raises only if the log takes none.
+        """
+        with self.held:
+            try:
+                return await self._from_queue_to_end()
+            except Exception as reason:
+                return await self._ended_early(reason)
+
+    async def _from_queue_to_end(self) -> TurnResult | CodaraError:
+        means, run, queue = self.means, self.run, self.queue
+        until = run.began + means.limits.queue_timeout
+        prepare_agent(means, run)
+        await run.interruptible(queue.enter(run.asked.workspace_id, until))
+        self.held.callback(self._give_back)
+        run.mark("queue", run.began)
         await stage(means, run)
         await start(means, run, queue, until)
-    except (Stopped, CodaraError) as reason:
+        self.heard = Heard.of(means, run)
+        outcome, refusal = await work(means, run, queue, self.heard)
         await unstage(means, run)
-        return await _refused(means, run, reason)
-    heard, outcome, refusal = await work(means, run, queue)
-    await unstage(means, run)
-    if run.running is None:
-        raise RuntimeError("a turn ends after it has started")
-    end = Finish(
-        means=means, run=run, running=run.running, heard=heard, outcome=outcome, refusal=refusal
+        if run.running is None:
+            raise RuntimeError("a turn ends after it has started")
+        end = Finish(
+            means=means,
+            run=run,
+            running=run.running,
+            heard=self.heard,
+            outcome=outcome,
+            refusal=refusal,
+        )
+        return await end.finish()
+
+    def _give_back(self) -> None:
+        for lease in self.run.running.leases if self.run.running else ():
+            self.means.slots.give(lease)
+        self.queue.leave(self.run.asked.workspace_id)
+
+    async def _ended_early(self, reason: Exception) -> CodaraError:
+        """Not started, the turn is refused; after that, it is as lost as one of a lost gateway."""
+        means, run, error = self.means, self.run, self._told(reason)
+        await unstage(means, run)
+        if run.running is None:
+            return await refuse(means, run, error)
+        asked = run.asked
+        lost = partial(end_lost, means, asked.session_id, asked.turn_id, error, run.cause)
+        await lasting(run, lost)
+        if self.heard:
+            self.heard.spool.remove()
+        return error
+
+    def _told(self, reason: Exception) -> CodaraError:
+        """What the caller hears; the rest is for the operator's log."""
+        if isinstance(reason, Stopped):
+            return Internal("The task was stopped.")
+        if isinstance(reason, CodaraError) and self.run.running is None:
+            return reason
+        logger.error("task %s ended by a defect", self.run.asked.turn_id, exc_info=reason)
+        return _defect(self.run)
+
+
+def _defect(run: Run) -> Internal:
+    return Internal(
+        "The gateway failed. The details are in its log.", retry_safe=run.running is None
     )
-    return await end.finish()
-
-
-async def _refused(means: Means, run: Run, reason: Stopped | CodaraError) -> CodaraError:
-    error = reason if isinstance(reason, CodaraError) else Internal("The task was stopped.")
-    return await refuse(means, run, error)

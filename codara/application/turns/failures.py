@@ -10,6 +10,10 @@ from codara.domain.lending import AccountChange
 from codara.errors import CodaraError
 from codara.events.account import QuotaWindow
 
+_MOST_WINDOWS = 50
+_LONGEST_WINDOW = 100
+"""Characters of a window's name."""
+
 _ERRORS: dict[str, type[CodaraError]] = {
     "auth_failed": errors.AgentAuthFailed,
     "quota_exhausted": errors.AllAccountsCooling,
@@ -113,13 +117,13 @@ def lesson(outcome: Outcome, *, now: datetime, cooldown: timedelta) -> AccountCh
 
 
 def windows(seen: QuotaSeen | None) -> tuple[QuotaWindow, ...]:
-    """What the provider told of the account's quota, as a fact holds it."""
+    """What the provider told of the account's quota, as a fact holds it: a bounded number."""
     return tuple(
         QuotaWindow(
-            name=window.name,
+            name=window.name[:_LONGEST_WINDOW],
             used_percent=window.used_percent,
             minutes=window.minutes,
             resets_at=window.resets_at,
         )
-        for window in (seen.windows if seen else ())
+        for window in (seen.windows[:_MOST_WINDOWS] if seen else ())
     )

@@ -11,6 +11,7 @@ import orjson
 from codara.application.ports.agents import Outcome
 from codara.application.turns import failures
 from codara.application.turns.commands import TurnResult
+from codara.application.turns.ending import append_end
 from codara.application.turns.live import Run, Running
 from codara.application.turns.means import Means
 from codara.application.turns.parcel import Parcel
@@ -73,6 +74,7 @@ class Finish:
     async def _append(self, left: Left, frames: bytes, error: CodaraError | None) -> int:
         means, asked, quota = self.means, self.run.asked, self.heard.quota
         now = means.clock()
+        self.parcel.payloads.clear()
         end = await self._end(left, frames)
         ask = turn.End(
             ended=await self._fact(end, error),
@@ -86,10 +88,7 @@ class Finish:
             quota_source=quota.source if quota else "",
             idempotency=asked.idempotency if error and self._untouched(left) else None,
         )
-        decided = await means.deciding.decide(
-            ask.streams(), partial(turn.end, ask=ask), self.run.cause, self.parcel.payloads
-        )
-        return decided.position or 0
+        return await append_end(self.parcel, ask, self.run.cause)
 
     async def _end(self, left: Left, frames: bytes) -> TurnEnd:
         return TurnEnd(

@@ -3,16 +3,19 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from codara.application.turns.live import Run
-from codara.errors import Overloaded, StorageFull
+from codara.errors import Overloaded, StorageFull, VersionClash
+
+T = TypeVar("T")
 
 _AGAIN_SECONDS = 0.5
 
 logger = logging.getLogger(__name__)
 
 
-async def lasting(run: Run, append: Callable[[], Awaitable[int]]) -> int:
+async def lasting(run: Run, append: Callable[[], Awaitable[T]]) -> T:
     """Appends until the log takes it; those who listen hear of a full disk at once.
 
     Ends with the gateway at the latest: recovery ends the turn at the next start.
@@ -24,4 +27,6 @@ async def lasting(run: Run, append: Callable[[], Awaitable[int]]) -> int:
             if not run.over:
                 logger.warning("task %s cannot be ended yet: %s", run.asked.turn_id, full.message)
                 run.end(full)
-            await asyncio.sleep(_AGAIN_SECONDS)
+        except VersionClash as clash:
+            logger.warning("task %s cannot be ended yet: %s", run.asked.turn_id, clash)
+        await asyncio.sleep(_AGAIN_SECONDS)

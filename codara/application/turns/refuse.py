@@ -2,9 +2,11 @@
 
 from functools import partial
 
-from codara.application.turns import failures, texts
+from codara.application.turns import failures
+from codara.application.turns.ending import append_end
 from codara.application.turns.live import Run
 from codara.application.turns.means import Means
+from codara.application.turns.parcel import Parcel
 from codara.application.turns.persist import lasting
 from codara.domain import turn
 from codara.errors import CodaraError
@@ -27,12 +29,8 @@ async def refuse(means: Means, run: Run, error: CodaraError) -> CodaraError:
         idempotency=asked.idempotency,
     )
 
-    async def append() -> int:
-        decision = partial(turn.end, ask=ask)
-        decided = await means.deciding.decide(ask.streams(), decision, run.cause)
-        return decided.position or 0
-
-    await lasting(run, append)
+    parcel = Parcel(means=means, subject=run.command.caller.user_id)
+    await lasting(run, partial(append_end, parcel, ask, run.cause))
     return error
 
 
@@ -55,6 +53,6 @@ def _fact(run: Run, end: TurnEnd, error: CodaraError) -> TurnFailed | TurnCancel
         cause=error.cause or error.code,
         end=end,
         retry_after=error.retry_after,
-        message=error.message[: texts.INLINE_BYTES],
+        message=error.message,
         answer="",
     )

@@ -14,9 +14,13 @@ from codara.application.turns.means import Means
 from codara.application.turns.parcel import Parcel
 from codara.domain import actions
 from codara.errors import CodaraError
+from codara.events.base import PayloadRef
 from codara.events.workspace import DiffRecorded, FileChange
 
-_INLINE_FILES = 50
+_INLINE_FILES_BYTES = 8_192
+"""As JSON; a longer list of changed files is a payload."""
+_FEW_FILES = 200
+"""So many are listed in less time than a thread takes to be woken for them."""
 _SMALL_TEXT = 16_384
 _UNCHANGED = Diff(files=(), patch="", truncated=False)
 _UNKNOWN = Diff(files=(), patch="", truncated=True)
@@ -62,32 +66,44 @@ class Left:
 async def left_behind(means: Means, place: Place, running: Running, *, text: str) -> Left:
     """Looks at the workspace as it is now; whatever is wrong with it, the turn can be ended."""
     try:
-        final, diff = await _looked_at(means, place, running)
-    except (CodaraError, OSError) as trouble:
+        left = await _looked_at(means, place, running)
+    except Exception as trouble:
         logger.exception("the workspace of task %s cannot be looked at", place.turn_id)
-        why = trouble.code if isinstance(trouble, CodaraError) else "unreadable"
-        final = Snapshot(tree=running.baseline, files=0, bytes=0, partial=(why,))
-        diff = _UNKNOWN
-    if len(text) + len(diff.patch) > _SMALL_TEXT:
-        found = await asyncio.to_thread(_actions, text, diff.patch)
-    else:
-        found = _actions(text, diff.patch)
-    partial = tuple(dict.fromkeys((*running.partial, *final.partial)))
-    return Left(final=final, diff=diff, actions=found, partial=partial)
+        left = unseen(running, trouble.code if isinstance(trouble, CodaraError) else "unreadable")
+    return attrs.evolve(left, actions=await _found(text, left.diff.patch))
 
 
-async def _looked_at(means: Means, place: Place, running: Running) -> tuple[Snapshot, Diff]:
+def unseen(running: Running, why: str) -> Left:
+    """A workspace of which nothing is known: anything in it may have changed."""
+    partial = tuple(dict.fromkeys((*running.partial, why)))
+    return Left(
+        final=Snapshot(tree=running.baseline, files=0, bytes=0),
+        diff=_UNKNOWN,
+        actions=(),
+        partial=partial,
+    )
+
+
+async def _looked_at(means: Means, place: Place, running: Running) -> Left:
     final = await means.workspaces.snapshot(place.workspace_id, place.folder)
-    if final.tree == running.baseline:
-        return final, _UNCHANGED
-    return final, await means.workspaces.diff(place.workspace_id, running.baseline, final.tree)
+    diff = _UNCHANGED
+    if final.tree != running.baseline:
+        diff = await means.workspaces.diff(place.workspace_id, running.baseline, final.tree)
+    partial = tuple(dict.fromkeys((*running.partial, *final.partial)))
+    return Left(final=final, diff=diff, actions=(), partial=partial)
+
+
+async def _found(text: str, patch: str) -> tuple[dict[str, Any], ...]:
+    if len(text) + len(patch) > _SMALL_TEXT:
+        return await asyncio.to_thread(_actions, text, patch)
+    return _actions(text, patch)
 
 
 async def diff_fact(owner: Owner, parcel: Parcel, running: Running, left: Left) -> DiffRecorded:
     """What changed, as a fact; long lists and patches become payloads."""
     files, diff = left.diff.files, left.diff
     patch = await parcel.text(diff.patch)
-    many = len(files) > _INLINE_FILES
+    inline, files_payload = await _kept(parcel, files)
     return DiffRecorded(
         workspace_id=owner.workspace_id,
         turn_id=owner.turn_id,
@@ -99,11 +115,22 @@ async def diff_fact(owner: Owner, parcel: Parcel, running: Running, left: Left) 
         deleted_lines=sum(each.deleted for each in files),
         truncated=diff.truncated,
         partial=left.partial,
-        files=() if many else files,
-        files_payload=await parcel.data(await asyncio.to_thread(_listed, files)) if many else None,
+        files=inline,
+        files_payload=files_payload,
         patch=patch.inline,
         patch_payload=patch.ref,
     )
+
+
+async def _kept(
+    parcel: Parcel, files: tuple[FileChange, ...]
+) -> tuple[tuple[FileChange, ...], PayloadRef | None]:
+    """A short list stays in the event, a long one is a payload."""
+    few = len(files) <= _FEW_FILES
+    listed = _listed(files) if few else await asyncio.to_thread(_listed, files)
+    if len(listed) <= _INLINE_FILES_BYTES:
+        return files, None
+    return (), await parcel.data(listed)
 
 
 def _actions(text: str, patch: str) -> tuple[dict[str, Any], ...]:

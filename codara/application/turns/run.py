@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
+import time
 from datetime import datetime, timedelta
 from functools import partial
 
 import attrs
 import orjson
 
-from codara.application.ports.agents import AgentTurn, Outcome
+from codara.application.ports.agents import AgentTurn, Outcome, sane_id
 from codara.application.ports.frames import (
     BackendSeen,
     Frame,
@@ -32,6 +33,8 @@ from codara.events.session import BackendBound, Thread, Usage
 logger = logging.getLogger(__name__)
 
 _RAW_BYTES = 4096
+_MOST_TOKENS = 2**53
+"""No agent counts so far, and every JSON number up to here is exact."""
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -52,6 +55,12 @@ class Heard:
     bindings: list[asyncio.Task[None]] = attrs.field(factory=list)
     spent: Usage = attrs.field(factory=Usage)
     """Tokens of the attempts before this one."""
+
+    @classmethod
+    def of(cls, means: Means, run: Run) -> "Heard":
+        """Nothing yet of a turn whose agent begins now."""
+        spool = means.spool.open(run.asked.turn_id)
+        return cls(means=means, run=run, spool=spool, began=time.monotonic())
 
     def raw(self, line: bytes) -> None:
         """One line as the agent wrote it, for the record."""
@@ -99,7 +108,10 @@ class Heard:
     def _note(self, frame: Frame) -> None:
         self.activity.note(frame, self.means.clock())
 
-    def _bind(self, backend_id: str) -> None:
+    def _bind(self, told: str) -> None:
+        backend_id = sane_id(told)
+        if backend_id is None:
+            return
         known = self.backend_id or self.run.asked.thread.backend_id
         self.backend_id = backend_id
         if backend_id != known:
@@ -119,11 +131,11 @@ class Heard:
 
 def _usage(seen: UsageSeen, spent: Usage) -> Usage:
     return Usage(
-        input=spent.input + seen.input,
-        cached=spent.cached + seen.cached,
-        cache_write=spent.cache_write + seen.cache_write,
-        output=spent.output + seen.output,
-        reasoning=spent.reasoning + seen.reasoning,
+        input=min(spent.input + seen.input, _MOST_TOKENS),
+        cached=min(spent.cached + seen.cached, _MOST_TOKENS),
+        cache_write=min(spent.cache_write + seen.cache_write, _MOST_TOKENS),
+        output=min(spent.output + seen.output, _MOST_TOKENS),
+        reasoning=min(spent.reasoning + seen.reasoning, _MOST_TOKENS),
         raw=_raw(seen),
     )
 

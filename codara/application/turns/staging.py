@@ -6,7 +6,6 @@ from pathlib import Path
 from codara.application.turns.live import Run
 from codara.application.turns.means import Means
 from codara.domain import uploads
-from codara.errors import CodaraError
 
 logger = logging.getLogger(__name__)
 
@@ -33,5 +32,5 @@ async def clear(means: Means, turn_id: str, workspace_id: str, folder: Path) -> 
     """Removes a turn's files, if there are any."""
     try:
         await means.workspaces.unstage(workspace_id, folder, uploads.folder_of(turn_id))
-    except (CodaraError, OSError):
+    except Exception:
         logger.exception("the uploads of task %s could not be removed", turn_id)

@@ -204,8 +204,8 @@ class Turns:
         )
         try:
             await self._means.deciding.decide([stream], lambda _: {stream: [refused]}, cause)
-        except CodaraError as unrecorded:
-            logger.warning("a refusal could not be recorded: %s", unrecorded.message)
+        except Exception as unrecorded:
+            logger.warning("a refusal could not be recorded: %r", unrecorded)
 
     async def cancel(self, turn_id: str, user_id: str | None, actor: str) -> None:
         """Stops a turn; NotFound if it does not run, or is not `user_id`'s (None: an operator)."""

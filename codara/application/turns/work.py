@@ -1,7 +1,6 @@
 """Work: the agent runs; on another account, or in a fresh process, while nothing came of it."""
 
 import logging
-import time
 from functools import partial
 
 import attrs
@@ -178,10 +177,9 @@ def _failed(cause: str, message: str = "") -> Outcome:
     return Outcome(status="failed", cause=cause, message=message)
 
 
-async def work(means: Means, run: Run, queue: Queue) -> tuple[Heard, Outcome, CodaraError | None]:
-    """Lets the agent work: what was heard of it, how it ended, why nobody took over."""
-    began = time.monotonic()
-    heard = Heard(means=means, run=run, began=began, spool=means.spool.open(run.asked.turn_id))
+async def work(
+    means: Means, run: Run, queue: Queue, heard: Heard
+) -> tuple[Outcome, CodaraError | None]:
+    """Lets the agent work, and `heard` listen: how it ended, and why nobody took over."""
     doing = Work(means=means, run=run, queue=queue, heard=heard)
-    outcome = await doing.done()
-    return heard, outcome, doing.refusal
+    return await doing.done(), doing.refusal

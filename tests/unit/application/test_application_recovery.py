@@ -1,20 +1,27 @@
 """After a crash nothing is active for ever, and everything acknowledged is there."""
 
 import asyncio
+import os
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import attrs
+import orjson
 import pytest
 
 from codara import errors
+from codara.adapters.workspaces.folders import Folders
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.application.ports.frames import BackendSeen, TextDelta
 from codara.application.ports.workspaces import Snapshot, Upload
 from codara.application.recovery import Recovery
 from codara.domain.uploads import folder_of
+from codara.events import streams
 from codara.events.base import Event
 from codara.events.gateway import GatewayRecovered
+from codara.events.mapper import MAX_EVENT_BYTES
 from codara.events.session import TurnFailed
 from codara.events.workspace import DiffRecorded
 from codara.projections.jails import LeftJail, OpenTurn
@@ -79,7 +86,7 @@ class Crash:
     """A gateway that dies in the middle of turns: its tasks are simply no more."""
 
     folder: Path
-    workspaces: FakeWorkspaces = attrs.field(factory=FakeWorkspaces)
+    workspaces: FakeWorkspaces | Folders = attrs.field(factory=FakeWorkspaces)
     spool: FakeSpool = attrs.field(factory=FakeSpool)
     opened: list[House] = attrs.field(factory=list)
 
@@ -113,6 +120,8 @@ async def crash(tmp_path: Path) -> AsyncIterator[Crash]:
     for house in made.opened:
         await house.turns.close(0.0)
         await house.log.close()
+    if isinstance(made.workspaces, Folders):
+        await made.workspaces.close()
 
 
 async def stuck(turn: AgentTurn, sink: FrameSink) -> Outcome:
@@ -240,3 +249,101 @@ async def test_a_turn_that_ended_in_time_is_left_alone(crash: Crash) -> None:
     )
     after, _ = await crash.die(house, left)
     assert await facts(after, TurnFailed) == []
+
+
+@attrs.define
+class UnreadableSpool(FakeSpool):
+    readable: bool = False
+
+    async def read(self, turn_id: str) -> bytes:
+        if not self.readable:
+            raise errors.LogDamaged("the vault cannot be read")
+        return await super().read(turn_id)
+
+
+def damage(log: Path, stream: str) -> None:
+    """What is stored of the stream is nothing that could be read."""
+    with closing(sqlite3.connect(log)) as db, db:
+        db.execute("DROP TRIGGER stored_events_refuse_update")
+        db.execute("UPDATE stored_events SET state = ? WHERE originator_id = ?", (b"?", stream))
+
+
+def deep(folder: Path, number: int) -> str:
+    """Makes a file as deep below the folder as a system call reaches, and tells its path there."""
+    steps = [f"{number:02}", *["d" * 250] * 14]
+    here = os.open(folder, os.O_RDONLY)
+    for step in steps:
+        os.mkdir(step, dir_fd=here)
+        here, above = os.open(step, os.O_RDONLY, dir_fd=here), here
+        os.close(above)
+    os.close(os.open("file", os.O_CREAT | os.O_WRONLY, dir_fd=here))
+    os.close(here)
+    return "/".join([*steps, "file"])
+
+
+async def test_a_lost_turn_of_long_paths_is_recovered_with_all_of_them(crash: Crash) -> None:
+    crash.workspaces = Folders(crash.folder / "root", crash.folder / "trees")
+    house = await crash.house()
+    house.agents.script = stuck
+    left = await started_turn(house)
+    folder = crash.workspaces.folder(given.USER, "default")
+    paths = [deep(folder, number) for number in range(20)]
+    assert sum(map(len, paths)) > MAX_EVENT_BYTES
+    after, _ = await crash.die(house, left)
+    diff = await after.the(DiffRecorded)
+    listed = orjson.loads(await after.log.open_payload(diff.files_payload))
+    assert sorted(change["path"] for change in listed) == sorted(paths)
+    assert (diff.changed, diff.truncated, diff.files) == (20, False, ())
+    assert (await after.the(TurnFailed)).cause == "gateway_lost"
+    assert (await after.ask("go on")).text == "hello"
+
+
+async def test_a_lost_turn_of_which_nothing_can_be_told_is_released_all_the_same(
+    crash: Crash,
+) -> None:
+    crash.spool = spool = UnreadableSpool()
+    house = await crash.house()
+    house.agents.script = stuck
+    left = await started_turn(house, idempotency_key="k")
+    crash.workspaces.files["half.txt"] = "x"
+    after, _ = await crash.die(house, left)
+    failed, diff = await after.the(TurnFailed), await after.the(DiffRecorded)
+    assert (failed.cause, failed.end.tool_ran, failed.end.frames) == ("gateway_lost", True, None)
+    assert (diff.base, diff.truncated, diff.partial) == (diff.final, True, ("unknown",))
+    assert (await after.trail("lease"))[-2:] == ["lease.released", "lease.released"]
+    assert (await after.trail("workspace"))[-1] == "workspace.unlocked"
+    assert "idempotency.freed" not in await after.trail("idempotency")
+    assert list(spool.kept) == [left.turn_id]
+    spool.readable = True
+    assert (await after.ask("go on")).text == "hello"
+
+
+async def test_a_damaged_turn_keeps_neither_the_others_open_nor_the_gateway_closed(
+    crash: Crash,
+) -> None:
+    house = await crash.house()
+    house.agents.script = stuck
+    damaged = await started_turn(house, session_label="a", workspace="a")
+    other = await started_turn(house, session_label="b", workspace="b")
+    damage(crash.folder / "events.db", streams.session(damaged.session_id))
+    after, _ = await crash.die(house, damaged, other)
+    ended = (await after.log.last(streams.session(other.session_id))).event
+    assert isinstance(ended, TurnFailed)
+    assert (await after.log.last(streams.GATEWAY)).event.turns == (other.turn_id,)
+
+
+async def test_more_than_one_fact_can_name_is_recovered(crash: Crash) -> None:
+    house = await crash.house()
+    result = await house.ask()
+    left = OpenTurn(
+        turn_id=result.turn_id,
+        session_id=result.session_id,
+        workspace_id=result.workspace_id,
+        user_id=given.USER,
+        started=True,
+    )
+    many = [attrs.evolve(left, turn_id=f"trn_{number:096}") for number in range(700)]
+    after, _ = await crash.die(house, *many)
+    recovered = await facts(after, GatewayRecovered)
+    named = [turn_id for each in recovered for turn_id in each.turns]
+    assert named == [each.turn_id for each in many]

@@ -71,6 +71,8 @@ def test_a_body_that_is_no_object_is_refused(body: Any) -> None:
         ("model", None),
         ("model", ""),
         ("model", 7),
+        ("model", "x" * 201),
+        ("model", "codex/a\x00b"),
         ("messages", None),
         ("messages", []),
         ("messages", "Hi"),

@@ -179,6 +179,14 @@ async def test_a_message_with_half_a_character_is_still_json() -> None:
         assert (await error_of(await door.chat()))["param"] == "?"
 
 
+async def test_a_message_without_bounds_is_told_in_part() -> None:
+    turns = FakeTurns(refused=errors.AgentFailed("ä" * 1_000_000))
+    async with opened(services(turns=turns)) as door:
+        message = (await error_of(await door.chat()))["message"]
+    assert len(message.encode()) <= errors.LONGEST_MESSAGE
+    assert message.endswith("ä…")
+
+
 @pytest.mark.parametrize("sane", ["abc", "A.b_c-9", "x" * 128])
 async def test_a_sane_request_id_is_kept(sane: str) -> None:
     async with opened(services()) as door:

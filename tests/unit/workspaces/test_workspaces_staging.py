@@ -1,5 +1,6 @@
 """Uploaded files in a workspace: put there, never seen in a diff, taken away."""
 
+import errno
 import os
 
 import pytest
@@ -86,3 +87,47 @@ async def test_the_agents_own_them(tmp_path):
     owned = [folder / ".codara", folder / BELOW, folder / BELOW / "a.txt"]
     assert {path.stat().st_uid for path in owned} == {10001}
     await folders.close()
+
+
+async def test_a_workspace_that_was_removed_is_named(workspace):
+    bench = await workspace()
+    bench.folder.rmdir()
+    with pytest.raises(WorkspaceAccessDenied, match="was removed"):
+        await bench.folders.stage("wsp_1", bench.folder, BELOW, FILES)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
+async def test_what_an_agent_forbade_is_named_with_its_remedy(workspace, monkeypatch, number):
+    bench = await workspace()
+    with monkeypatch.context() as forbidden:
+        forbidden.setattr(os, "mkdir", Refusing(number))
+        with pytest.raises(WorkspaceAccessDenied, match="permissions back"):
+            await bench.folders.stage("wsp_1", bench.folder, BELOW, FILES)
+    await bench.folders.stage("wsp_1", bench.folder, BELOW, FILES)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may do everything")
+async def test_a_folder_without_permissions_is_named(workspace):
+    bench = await workspace()
+    (bench.folder / ".codara").mkdir(mode=0)
+    with pytest.raises(WorkspaceAccessDenied, match="permissions back"):
+        await bench.folders.stage("wsp_1", bench.folder, BELOW, FILES)
+
+
+async def test_trouble_of_the_machine_is_not_the_callers(workspace, monkeypatch):
+    bench = await workspace()
+    with monkeypatch.context() as busy:
+        busy.setattr(os, "mkdir", Refusing(errno.EMFILE))
+        with pytest.raises(OSError, match="refused") as raised:
+            await bench.folders.stage("wsp_1", bench.folder, BELOW, FILES)
+    assert raised.value.errno == errno.EMFILE
+
+
+class Refusing:
+    """A system call that fails with `number`."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __call__(self, *_: object, **__: object) -> None:
+        raise OSError(self.number, "refused")

@@ -1,0 +1,128 @@
+"""A turn that nobody carries to its end any more: ended by what the log and the disk tell of it."""
+
+import logging
+from pathlib import Path
+
+import attrs
+
+from codara.application.turns import staging
+from codara.application.turns.ending import append_end
+from codara.application.turns.live import Running
+from codara.application.turns.means import Means
+from codara.application.turns.parcel import Parcel
+from codara.application.turns.remains import Left, diff_fact, left_behind, unseen
+from codara.domain import session, turn
+from codara.errors import CodaraError, Overloaded, ShuttingDown, StorageFull
+from codara.events import streams
+from codara.events.base import Cause
+from codara.events.session import Thread, TurnEnd, TurnFailed
+
+NO_WRITES = (StorageFull, Overloaded, ShuttingDown)
+
+logger = logging.getLogger(__name__)
+
+
+@attrs.frozen
+class Abandoned:
+    """A turn that nobody carries any more, and where it worked."""
+
+    turn_id: str
+    workspace_id: str
+    folder: Path
+
+
+async def end_lost(
+    means: Means, session_id: str, turn_id: str, error: CodaraError, cause: Cause
+) -> None:
+    """Fails the turn with `error`, in one append: partial diff, frames, every release.
+
+    Where that cannot be told, the bare end is recorded: everything is released all the same.
+    Nothing is said of a turn that has ended already. One of `NO_WRITES` while the log takes none.
+    """
+    known: session.Session = await means.deciding.state(streams.session(session_id))
+    if known.turn is None or known.turn.turn_id != turn_id:
+        return
+    lost = _Lost(means, known, known.turn, error, cause)
+    try:
+        await lost.end()
+    except NO_WRITES:
+        raise
+    except Exception:
+        logger.exception("only the bare end of task %s can be recorded", turn_id)
+        await lost.end_barely()
+
+
+@attrs.frozen
+class _Lost:
+    means: Means
+    known: session.Session
+    open: session.OpenTurn
+    error: CodaraError
+    cause: Cause
+
+    @property
+    def running(self) -> Running | None:
+        return Running.of(self.open.started) if self.open.started else None
+
+    async def end(self) -> None:
+        """What the agent did is unknown: frames count as a tool that ran."""
+        means, running = self.means, self.running
+        parcel = Parcel(means=means, subject=self.known.user_id)
+        frames = await means.spool.read(self.open.turn_id)
+        abandoned = await self._cleared()
+        remains = await left_behind(means, abandoned, running, text="") if running else None
+        end = attrs.evolve(
+            self._end(self.open.heard if self.open.heard.backend_id else self.known.thread),
+            frames=await parcel.data(frames),
+            tool_ran=bool(frames),
+            changed=bool(remains and remains.changed),
+        )
+        await self._append(parcel, end, remains)
+        await means.spool.remove(self.open.turn_id)
+
+    async def end_barely(self) -> None:
+        """Nothing but what the log itself tells; the frames stay in the spool."""
+        running, end = self.running, self._end(self.known.thread)
+        if running:
+            end = attrs.evolve(end, tool_ran=True, changed=True)
+        remains = unseen(running, "unknown") if running else None
+        await self._append(Parcel(means=self.means, subject=self.known.user_id), end, remains)
+
+    def _end(self, thread: Thread) -> TurnEnd:
+        return TurnEnd(thread=thread, expires_at=self.means.clock() + self.means.limits.session_ttl)
+
+    async def _cleared(self) -> Abandoned:
+        """Takes the turn's uploads away: they are put there before it starts."""
+        turn_id, workspace_id = self.open.turn_id, self.open.workspace_id
+        place = await self.means.deciding.state(streams.workspace(workspace_id))
+        abandoned = Abandoned(turn_id, workspace_id, Path(place.folder))
+        await staging.clear(self.means, turn_id, workspace_id, abandoned.folder)
+        return abandoned
+
+    async def _append(self, parcel: Parcel, end: TurnEnd, remains: Left | None) -> None:
+        running = self.running
+        diff = None
+        if running and remains:
+            diff = await diff_fact(self.open, parcel, running, remains)
+        untouched = not (end.tool_ran or end.changed)
+        ask = turn.End(
+            ended=self._failed(end),
+            workspace_id=self.open.workspace_id,
+            diff=diff,
+            leases=running.leases if running else (),
+            now=self.means.clock(),
+            idempotency=self.open.idempotency if untouched else None,
+        )
+        await append_end(parcel, ask, self.cause)
+
+    def _failed(self, end: TurnEnd) -> TurnFailed:
+        return TurnFailed(
+            session_id=self.known.session_id,
+            turn_id=self.open.turn_id,
+            user_id=self.known.user_id,
+            code=self.error.code,
+            cause=self.error.cause or self.error.code,
+            end=end,
+            message=self.error.message,
+            answer="",
+        )
