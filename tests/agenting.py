@@ -139,6 +139,7 @@ class Den:
             "instructions": "",
             "prompt": prompt,
             "fresh_prompt": prompt,
+            "fresh_images": changes.get("images", ()),
             "backend_id": None,
             "read_only": False,
             "until": utc_now() + timedelta(seconds=60),

@@ -74,10 +74,10 @@ class Post:
         async with self._came:
             await self._came.wait_for(lambda: len(self.bodies) >= count)
 
-    def pictures(self) -> set[bytes]:
-        """Every picture in them, as the model would see it."""
-        found = (match for body in self.bodies for match in _ENCODED.findall(body))
-        return {data for data in map(_decoded, found) if data.startswith(_PICTURE)}
+    def pictures(self) -> list[bytes]:
+        """Every picture in the last one, as the model would see it."""
+        found = map(_decoded, _ENCODED.findall(self.bodies[-1]))
+        return [data for data in found if data.startswith(_PICTURE)]
 
 
 @attrs.frozen
@@ -226,7 +226,7 @@ everywhere = scenes(*CLIS, soak="process")
 sharing = scenes(CODEX, GEMINI, OPENCODE)
 """By the transport that stays, where one process has many threads."""
 hearing = scenes(*CLIS, soak="process", without=(CODEX,))
-"""Like `everywhere`, but not by `codex exec`, which keeps a thread's first instructions."""
+"""Like `everywhere`, but not by `codex exec`, which hears new instructions with its prompt."""
 both = scenes(*CLIS, transports="persistent process")
 alone = scenes(*CLIS, transports="process")
 """By one process per turn."""

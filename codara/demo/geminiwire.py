@@ -24,7 +24,10 @@ NOTE = "A scripted note"
 CUT = "cut"
 """A failure only this wire format knows: the answer ends properly, but nothing says it is whole."""
 
-_ADDED = re.compile(r"\s*<(session_context|hook_context|loaded_context|extension_context)")
+_ADDED = re.compile(
+    r"\s*(<(session_context|hook_context|loaded_context|extension_context)"
+    r"|--- (Content from referenced files|End of content) ---)"
+)
 _GOOGLE = "type.googleapis.com/google.rpc"
 _DAILY = "GenerateRequestsPerDayPerProjectPerModel"
 _PER_MINUTE = "GenerateRequestsPerMinutePerProjectPerModel"

@@ -13,7 +13,6 @@ from typing import Any
 import aiohttp
 import pytest
 
-from codara.runtimes import PROVIDERS
 from tests.gatewaying import Gateway, gateway
 
 pytestmark = [pytest.mark.cli, pytest.mark.timeout(180)]
@@ -85,14 +84,13 @@ async def test_the_model_is_shown_a_picture_once(house: Gateway) -> None:
     assert house.models.requests[-1].conversation.images == ("image/png",)
 
 
-async def test_an_agent_without_eyes_says_so_by_name(tmp_path: Path) -> None:
-    alone = 'transport = "process"'
-    others = "".join(f"[providers.{name}]\n{alone}\n" for name in PROVIDERS if name != "codex")
-    async with gateway(tmp_path, provider=alone, settings=others) as house:
-        for name in PROVIDERS:
-            reply = await house.chat("", messages=with_picture("look"), model=f"uag-{name}")
-            assert (reply.status, reply.code) == (400, "unsupported_parameter")
-            assert reply.body["error"]["param"] == "messages[0].content[1]"
+async def test_a_process_of_its_own_is_shown_a_picture_too(tmp_path: Path) -> None:
+    async with gateway(tmp_path, provider='transport = "process"') as house:
+        reply = await house.chat("", messages=with_picture("[[text:seen]]"))
+        assert (reply.status, reply.body["choices"][0]["message"]["content"]) == (200, "seen")
+        assert reply.body["modified_files"] == []
+        assert house.models.requests[-1].conversation.images == ("image/png",)
+        assert not list((house.data_dir / "homes").rglob(".codara/pictures/*"))
 
 
 async def test_an_uploaded_file_can_be_read_and_leaves_no_trace(house: Gateway) -> None:

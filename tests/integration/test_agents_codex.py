@@ -36,18 +36,40 @@ async def test_instructions_are_heard_in_another_process_too(scene: Scene) -> No
     assert heard.text.rstrip().endswith("Speak like a child")
 
 
+@codex
+async def test_instructions_that_were_dropped_hold_no_longer(scene: Scene) -> None:
+    first, _ = await scene.run("hello", instructions="Speak like a pirate")
+    thread = {"backend_id": first.backend_id}
+    _, heard = await scene.run("[[instructions]]", **thread)
+    assert heard.text.rstrip().endswith("The earlier instructions no longer hold.")
+    await scene.den.pool.close_home("wsp_1")
+    _, heard = await scene.run("[[instructions]]", instructions="Speak like a pirate", **thread)
+    assert heard.text.count("no longer hold") == 1
+    assert heard.text.rstrip().endswith("in place of all earlier ones:\nSpeak like a pirate")
+
+
+@codex
+async def test_instructions_that_stay_are_not_said_again_to_another_process(scene: Scene) -> None:
+    told = {"instructions": "Speak like a pirate"}
+    first, _ = await scene.run("hello", **told)
+    await scene.den.pool.close_home("wsp_1")
+    _, heard = await scene.run("[[instructions]]", backend_id=first.backend_id, **told)
+    assert heard.text.count("pirate") == 1
+
+
 @by_exec
 async def test_exec_says_later_instructions_in_front_of_the_prompt(scene: Scene) -> None:
     told = {"instructions": "Speak like a pirate"}
     first, _ = await scene.run("hello", **told)
     thread = {"backend_id": first.backend_id}
-    for instructions in (told["instructions"], "Speak like a judge", "Speak like a judge"):
+    for instructions in (told["instructions"], "Speak like a judge", "Speak like a judge", ""):
         await scene.run("go on", instructions=instructions, **thread)
     heard = [seen.conversation.prompts[-1] for seen in scene.server.requests]
     assert heard[:2] == ["hello", "go on"]
     assert "judge" in heard[2]
     assert heard[2].endswith("go on")
     assert heard[3] == "go on"
+    assert heard[4] == "The earlier instructions no longer hold.\n\ngo on"
 
 
 @codex

@@ -20,6 +20,8 @@ from codara.errors import AgentFailed
 from tests.agenting import Den, Listener
 from tests.scripted import a_scripted_den, stubborn
 
+INSTEAD = "Instructions from now on, in place of all earlier ones:\n"
+
 
 @pytest.fixture
 async def den(tmp_path: Path) -> AsyncIterator[Den]:
@@ -74,7 +76,29 @@ async def test_changed_instructions_reach_a_thread_that_runs_already(den: Den) -
     _, heard = await den.run(
         "[[instructions]]", instructions="be long", backend_id=first.backend_id
     )
-    assert heard.text == "be brief | be long"
+    assert heard.text == f"be brief | {INSTEAD}be long"
+
+
+async def test_instructions_that_were_dropped_are_said_to_hold_no_longer(den: Den) -> None:
+    first, _ = await den.run("[[instructions]]", instructions="be brief")
+    for _ in range(2):
+        _, heard = await den.run("[[instructions]]", backend_id=first.backend_id)
+        assert heard.text == "be brief | The earlier instructions no longer hold."
+
+
+async def test_a_thread_that_goes_on_in_another_process_is_told_only_what_is_new(den: Den) -> None:
+    first, _ = await den.run("hello", instructions="be brief")
+    told = {"backend_id": first.backend_id}
+    for instructions, new in (
+        ("be brief", "nothing new"),
+        ("be long", f"{INSTEAD}be long"),
+        ("be long", "nothing new"),
+        ("", "The earlier instructions no longer hold."),
+        ("", "nothing new"),
+    ):
+        await den.pool.close_home("wsp_1")
+        _, heard = await den.run("[[instructions]]", instructions=instructions, **told)
+        assert heard.text == new
 
 
 async def test_a_turn_that_cannot_get_a_process_in_time_ends_with_a_timeout(den: Den) -> None:

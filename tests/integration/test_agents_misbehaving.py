@@ -1,16 +1,19 @@
 """One table of misdeeds, done by a scripted agent of each runtime, by both transports."""
 
 import asyncio
+import hashlib
 import logging
 import re
 import shutil
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
 
+from codara.application.ports.agents import Image
 from codara.application.ports.frames import BackendSeen, TextDelta
 from codara.clock import utc_now
 from codara.errors import AgentFailed, CodaraError
@@ -18,6 +21,10 @@ from tests.agenting import Den, Listener
 from tests.jailing import need_bubblewrap
 from tests.scripted import NAMES, TRANSPORTS, a_scripted_den, stubborn
 
+CAT = Image("image/png", b"\x89PNG\r\n\x1a\ncat")
+DOG = Image("image/jpeg", b"\xff\xd8\xffdog")
+NOBODY = "00000000-0000-4000-8000-000000000000"
+"""A thread that no scripted agent knows."""
 BOTH = [(name, transport) for name in NAMES for transport in TRANSPORTS]
 LONG = 12 * 1024 * 1024
 """Longer than what common line readers take."""
@@ -192,8 +199,42 @@ async def test_after_three_starts_in_vain_a_turn_gets_its_own_process_at_once(
         for _ in range(4):
             outcome, heard = await den.run("hello")
             assert (outcome.status, heard.text) == ("completed", "You said: hello")
-        assert not den.pool.takes_images(name)
         assert den.journal.started_jails == 3 + 4
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_pictures_are_shown_as_well_where_the_process_that_stays_does_not_start(
+    tmp_path: Path, name: str
+) -> None:
+    async with a_scripted_den(tmp_path, name, "--old") as den:
+        outcome, heard = await den.run("[[pictures]]", images=(CAT, DOG))
+        assert (outcome.status, heard.text) == ("completed", f"{digest(CAT)} {digest(DOG)}")
+
+
+@each_way
+async def test_a_fresh_thread_is_shown_the_pictures_of_the_whole_conversation(den: Den) -> None:
+    told = {"fresh_prompt": "all of it: [[pictures]]", "fresh_images": (CAT, DOG)}
+    outcome, heard = await den.run("[[pictures]]", images=(DOG,), backend_id=NOBODY, **told)
+    assert (outcome.status, heard.warnings) == ("completed", ["fresh_thread"])
+    assert heard.text == f"{digest(CAT)} {digest(DOG)}"
+
+
+@each_way
+async def test_a_turns_pictures_are_gone_with_it_however_it_ends(den: Den) -> None:
+    for prompt in ("[[pictures]]", "[[exit:3]]", "[[text:on]] [[silence]]"):
+        await den.run(prompt, images=(CAT,), stall_timeout=0.3)
+        assert pictures_in_homes(den) == []
+    await _cancel(den, "[[text:on]] [[silence]]", images=(CAT,))
+    assert pictures_in_homes(den) == []
+
+
+@each_way
+async def test_pictures_that_a_killed_gateway_left_are_gone_at_the_next_start(den: Den) -> None:
+    left = den.root / "homes" / "wsp_1" / den.provider / ".codara" / "pictures"
+    left.mkdir(parents=True)
+    (left / "image-7.png").write_bytes(CAT.data)
+    outcome, _ = await den.run("hello")
+    assert (outcome.status, pictures_in_homes(den)) == ("completed", [])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -267,11 +308,22 @@ async def test_behind_walls_it_works_and_ends_the_same(
         assert stubborn(den.root) == []
 
 
-async def _cancel(den: Den, prompt: str) -> str:
+def digest(picture: Image) -> str:
+    """As the scripted agents say it."""
+    return hashlib.sha256(picture.data).hexdigest()[:8]
+
+
+def pictures_in_homes(den: Den) -> list[Path]:
+    """The files in homes that hold a picture."""
+    files = [path for path in (den.root / "homes").rglob("*") if path.is_file()]
+    return [path for path in files if CAT.data in path.read_bytes()]
+
+
+async def _cancel(den: Den, prompt: str, **changes: Any) -> str:
     """Cancels a turn that has said something; the thread it was in."""
     on = asyncio.Event()
     listener = Listener().hope(TextDelta, on)
-    task = asyncio.create_task(den.pool.run(den.turn(prompt), listener))
+    task = asyncio.create_task(den.pool.run(den.turn(prompt, **changes), listener))
     await on.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -48,7 +48,7 @@ async def test_the_configuration_of_a_workspace_is_not_opencodes(scene: Scene) -
     assert outcome.status == "completed"
 
 
-@opencode
+@also_alone
 async def test_what_is_no_picture_is_said_to_be_none(scene: Scene) -> None:
     outcome, _ = await scene.run("look", images=(Image("image/png", b"no picture"),))
     assert (outcome.status, outcome.cause) == ("failed", "protocol")

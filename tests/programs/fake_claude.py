@@ -5,17 +5,18 @@ Besides the markers of `fake_script`: [[asks]] (for a permission), [[cut]] (succ
 message never ended).
 """
 
+import base64
 import json
 import sys
 import time
 
-from fake_script import Turns, main
+from fake_script import NOBODY, Turns, begin
 
 USAGE = {"input_tokens": 10, "output_tokens": 5}
 
 
 class Claude(Turns):
-    """One thread: prompts on standard input, or one prompt and no more."""
+    """One thread: prompts on standard input, as many as come."""
 
     def __init__(self):
         self.number = 0
@@ -24,15 +25,14 @@ class Claude(Turns):
         for line in sys.stdin.buffer:
             message = json.loads(line)
             if message["type"] == "user":
-                self.take(message["message"]["content"][0]["text"])
+                words, *shown = message["message"]["content"]
+                self.pictures = [base64.b64decode(each["source"]["data"]) for each in shown]
+                self.take(words["text"])
             elif message["type"] == "control_request" and self.quiet != "deaf":
                 self.control(message["request_id"], message["request"]["subtype"])
             elif message["type"] == "control_response":
                 self.say("refused: " + message["response"]["error"])
                 self.ended()
-
-    def once(self, prompt):
-        self.take(prompt)
         while self.quiet in ("silence", "deaf", "tool", "asks"):
             time.sleep(60)
 
@@ -43,9 +43,13 @@ class Claude(Turns):
         self.play(prompt)
 
     def control(self, request_id, subtype):
+        """One that is old knows only prompts."""
+        if "--old" in sys.argv:
+            sys.exit("the fake agent does not start")
         answer = {"subtype": "success", "request_id": request_id, "response": {"models": []}}
         self.tell(type="control_response", response=answer)
         if subtype == "interrupt":
+            self.quiet = ""
             reason = {"is_error": True, "terminal_reason": "aborted_streaming"}
             self.tell(type="result", subtype="error_during_execution", usage=USAGE, **reason)
 
@@ -114,4 +118,7 @@ def thread():
 
 
 if __name__ == "__main__":
-    main("claude", lambda: Claude().serve(), lambda prompt: Claude().once(prompt), "--input-format")
+    begin("claude", old=False)
+    if thread() == NOBODY:
+        sys.exit("No conversation found with session ID: " + NOBODY)
+    Claude().serve()

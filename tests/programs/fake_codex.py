@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from fake_script import OUT, Turns, main
+from fake_script import NOBODY, OUT, Turns, main, of_option, of_url
 
 
 class AppServer(Turns):
@@ -48,7 +48,7 @@ class AppServer(Turns):
             message = "no rollout found for thread id " + thread_id
             self.send({"id": number, "error": {"code": -32600, "message": message}})
             return
-        self.threads.setdefault(thread_id, [0, [params.get("developerInstructions", "")]])
+        self.threads.setdefault(thread_id, [0, []])
         self.answer(number, {"thread": {"id": thread_id}})
 
     def on_thread_inject_items(self, number, params):
@@ -66,6 +66,7 @@ class AppServer(Turns):
         self.thread_id = params["threadId"]
         self.answer(number, {"turn": {"id": self.turn_id}})
         self.tell("turn/started", turn={"id": self.turn_id})
+        self.pictures = [of_url(each["url"]) for each in params["input"][1:]]
         self.play(params["input"][0]["text"])
 
     @property
@@ -95,7 +96,7 @@ class AppServer(Turns):
         self.tell("turn/completed", turn={"id": self.turn_id, "status": status, **told})
 
     def do_instructions(self, _):
-        self.say(" | ".join(self.threads[self.thread_id][1]))
+        self.say(" | ".join(self.threads[self.thread_id][1]) or "nothing new")
 
     def do_think(self, argument):
         self.tell("item/reasoning/textDelta", itemId="r", delta=argument)
@@ -145,6 +146,9 @@ class Exec(Turns):
     def take(self, prompt):
         resumed = "resume" in sys.argv and "[[moved]]" not in prompt
         thread_id = sys.argv[-2] if resumed else f"thread-{os.getpid()}"
+        if thread_id == NOBODY:
+            sys.exit("Error: no rollout found for thread id " + thread_id)
+        self.pictures = of_option("-i")
         self.send({"type": "thread.started", "thread_id": thread_id})
         self.play(prompt)
         while self.quiet in ("silence", "deaf", "tool"):

@@ -8,16 +8,18 @@ model's answer broke off), [[torn]] (after half an answer another one), [[unaske
 model was asked).
 """
 
+import base64
 import http.client
 import json
 import os
+import re
 import sys
 import time
 import uuid
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from fake_script import Turns, main
+from fake_script import NOBODY, Turns, main
 
 COUNTS = {"input_tokens": 10, "output_tokens": 5}
 
@@ -131,6 +133,7 @@ class Acp(Gemini):
 
     def on_session_prompt(self, number, params):
         self.number, self.session = number, params["sessionId"]
+        self.pictures = [base64.b64decode(each["data"]) for each in params["prompt"][1:]]
         self.take(params["prompt"][0]["text"])
 
     def on_session_cancel(self, number, params):
@@ -178,7 +181,12 @@ class Once(Gemini):
 
     def once(self, prompt):
         known = sys.argv[sys.argv.index("--resume") + 1] if "--resume" in sys.argv else None
+        if known == NOBODY:
+            sys.stderr.write("Error resuming session: Invalid session identifier\n")
+            sys.exit(42)
         self.session = "another" if "[[moved]]" in prompt else known or str(uuid.uuid4())
+        named = re.findall(r"^@(\S+)$", prompt, re.MULTILINE)
+        self.pictures = [Path(place).read_bytes() for place in named]
         self.send({"type": "init", "session_id": self.session})
         self.take(prompt)
         while self.quiet in ("silence", "deaf", "tool"):

@@ -15,7 +15,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from fake_script import MEBIBYTE, Turns, encode, main
+from fake_script import MEBIBYTE, Turns, encode, main, of_option, of_url
 
 TOKENS = {"input": 10, "output": 5, "reasoning": 0, "cache": {"read": 0, "write": 0}}
 BUSY = "The provider is overloaded"
@@ -173,7 +173,9 @@ class Door(BaseHTTPRequestHandler):
         elif self.path.endswith("/abort"):
             self.abort()
         else:
-            self.prompt(json.loads(told)["parts"][0]["text"])
+            words, *shown = json.loads(told)["parts"]
+            self.turns.pictures = [of_url(each["url"]) for each in shown]
+            self.prompt(words["text"])
 
     def known(self):
         key = "opencode:" + os.environ["OPENCODE_SERVER_PASSWORD"]
@@ -226,6 +228,7 @@ class Run(Turns):
             sys.exit("Error: Session not found")
         moved = "[[moved]]" in prompt
         self.session = ELSEWHERE if moved else known or keep(f"ses_{time.time_ns()}")
+        self.pictures = of_option("-f")
         self.send(self.line("step_start"))
         self.play(prompt)
         while self.quiet in ("silence", "deaf", "tool"):

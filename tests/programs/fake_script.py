@@ -10,24 +10,30 @@ markers it answers at once. It needs nothing but Python's standard library, so i
     [[exit:n]]                                how it dies
     [[write:name]] [[child]] [[tool]]         what it does; children ignore signals, a tool goes on
     [[gone]]                                  it works until its folder is no longer there
+    [[pictures]]                              says which pictures it was shown, by their digests
     [[moved]] [[unsaid]]                      an end in another session, an end without its word
 
 Options, before an agent's own: `--banner` (a line before the protocol), `--dead` (does not start),
 `--old` (knows of no transport but one process per turn).
 """
 
+import base64
+import hashlib
 import json
 import os
 import re
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 OUT = sys.stdout.buffer
 MARKER = re.compile(r"\[\[(\w+)(?::(.*?))?\]\]", re.DOTALL)
 STUBBORN = "trap '' TERM INT HUP; while :; do sleep 1; done"
 MEBIBYTE = 1 << 20
+NOBODY = "00000000-0000-4000-8000-000000000000"
+"""A thread that no agent knows."""
 GARBAGE = (b"warning: this is no JSON", b"[1, 2]", b"{broken")
 
 
@@ -42,6 +48,8 @@ class Turns:
     """Whether it says a text in one piece."""
     quiet = ""
     """The marker at which it fell silent."""
+    pictures = ()
+    """The bytes of those it was shown with the prompt."""
 
     def play(self, prompt):
         self.quiet = ""
@@ -127,6 +135,10 @@ class Turns:
         stubborn()
         return "tool"
 
+    def do_pictures(self, _):
+        digests = (hashlib.sha256(data).hexdigest()[:8] for data in self.pictures)
+        self.say(" ".join(digests) or "none")
+
     def do_gone(self, _):
         while Path().stat().st_nlink:
             time.sleep(0.01)
@@ -142,16 +154,31 @@ def stubborn():
     subprocess.Popen(["/bin/sh", "-c", STUBBORN, str(Path.cwd())], start_new_session=True)
 
 
-def main(name, stay, once, stays):
-    """Runs an agent: `stay` for all its turns if its arguments have the word `stays`, or `once`."""
+def of_url(url):
+    """The bytes of a data URL."""
+    return base64.b64decode(url.partition(",")[2])
+
+
+def of_option(option):
+    """The bytes of the files that the arguments name by an option."""
+    return [Path(place).read_bytes() for name, place in pairwise(sys.argv) if name == option]
+
+
+def begin(name, old):
+    """What comes before an agent's first word; `old`: that word is of another transport."""
     if "--version" in sys.argv:
         print(f"fake-{name} 0.0.0")
-        return
-    if "--dead" in sys.argv or ("--old" in sys.argv and stays in sys.argv):
+        sys.exit()
+    if "--dead" in sys.argv or ("--old" in sys.argv and old):
         sys.exit("the fake agent does not start")
     if "--banner" in sys.argv:
         OUT.write(b"Welcome to the fake agent!\n")
         OUT.flush()
+
+
+def main(name, stay, once, stays):
+    """Runs an agent: `stay` for all its turns if its arguments have the word `stays`, or `once`."""
+    begin(name, stays in sys.argv)
     if stays in sys.argv:
         stay()
     else:

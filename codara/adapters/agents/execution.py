@@ -2,7 +2,8 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from typing import Generic, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, TypeVar
 
 import attrs
 
@@ -19,14 +20,24 @@ from codara.clock import Clock
 L = TypeVar("L", bound=Listening)
 
 
+@attrs.frozen(kw_only=True)
+class Around:
+    """What every execution needs; `sweep` takes the turn's pictures out of its home."""
+
+    lender: Lender
+    clock: Clock
+    sweep: Callable[[], Coroutine[Any, Any, None]]
+
+
 class Execution(ABC, Generic[L]):
     """A session that holds no process between its turns."""
 
     keeps = False
 
-    def __init__(self, *, lender: Lender, clock: Clock) -> None:
-        self._lender = lender
-        self._clock = clock
+    def __init__(self, around: Around) -> None:
+        self._lender = around.lender
+        self._clock = around.clock
+        self._sweep = around.sweep
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def serves(self, turn: AgentTurn) -> bool:
@@ -37,8 +48,7 @@ class Execution(ABC, Generic[L]):
         outcome = await self._once(turn, sink, turn.backend_id)
         if outcome.cause == "unknown_session" and outcome.backend_id is None:
             sink.frame(Warned(FRESH_THREAD))
-            again = attrs.evolve(turn, prompt=turn.fresh_prompt)
-            outcome = await self._once(again, sink, None)
+            outcome = await self._once(turn.afresh(), sink, None)
         return outcome
 
     async def close(self) -> None:
@@ -56,9 +66,9 @@ class Execution(ABC, Generic[L]):
     async def _listening(self, turn: AgentTurn, sink: FrameSink, known: str | None) -> L:
         """Listens to the process of a turn."""
 
-    def _prompt(self, text: str) -> str:
-        """The prompt as it has to stand on the standard input."""
-        return text
+    def _input(self, turn: AgentTurn) -> str:
+        """What the process has to find on its standard input."""
+        return turn.prompt
 
     async def _exit(self, output: Output, current: L, jail: Jail) -> Exit:
         """Waits until the process has ended."""
@@ -69,11 +79,15 @@ class Execution(ABC, Generic[L]):
 
     async def _once(self, turn: AgentTurn, sink: FrameSink, known: str | None) -> Outcome:
         current = await self._listening(turn, sink, known)
-        jail, expected = await self._launch(turn, known)
         try:
-            ending = await self._ending(turn, current, jail)
+            jail, expected = await self._launch(turn, known)
+            try:
+                ending = await self._ending(turn, current, jail)
+            finally:
+                await to_the_end(jail.close(grace=0))
         finally:
-            await to_the_end(jail.close(grace=0))
+            if turn.images:
+                await to_the_end(self._sweep())
         current.complain()
         await self._over(turn, current)
         return current.outcome(attrs.evolve(ending, expected=expected))
@@ -86,7 +100,7 @@ class Execution(ABC, Generic[L]):
         try:
             async with watch:
                 current.watched_by(watch)
-                jail.stdin.write(self._prompt(turn.prompt).encode("utf-8", "replace"))
+                jail.stdin.write(self._input(turn).encode("utf-8", "replace"))
                 jail.stdin.close()
                 return ending.exited(await self._exit(output, current, jail))
         except TimeoutError:

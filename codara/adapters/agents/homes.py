@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +49,21 @@ class Homes:
         with self._folder(home, folders) as folder:
             temporary = f".{name}.{secrets.token_hex(8)}"
             file = os.open(temporary, _NEW_FILE, 0o600, dir_fd=folder)
-            try:
-                os.write(file, data)
+            with os.fdopen(file, "wb") as opened:
+                opened.write(data)
                 if self._uid is not None:
                     os.fchown(file, self._uid, self._uid)
-            finally:
-                os.close(file)
             os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+
+    def sweep(self, home: Path, relative: str) -> None:
+        """Removes the files in one folder of a home; harmless where there is no such folder.
+
+        What else the agent put there or in the folder's place stays: it is the agent's.
+        """
+        with suppress(OSError), self._folder(home, relative.split("/"), make=False) as folder:
+            for each in list(os.scandir(folder)):
+                with suppress(OSError):
+                    os.unlink(each.name, dir_fd=folder)
 
     def remember(self, workspace_id: str, runtime: str, notes: Mapping[str, Any]) -> None:
         """Keeps the gateway's own notes on a home, beside it and out of the agent's reach."""
@@ -80,21 +88,23 @@ class Homes:
         return self._root / workspace_id / f"{runtime}.json"
 
     @contextmanager
-    def _folder(self, home: Path, folders: list[str]) -> Iterator[int]:
+    def _folder(self, home: Path, folders: list[str], *, make: bool = True) -> Iterator[int]:
         here = os.open(home, _DIRECTORY)
         try:
             for name in folders:
-                below = self._step(here, name)
+                below = self._step(here, name, make=make)
                 os.close(here)
                 here = below
             yield here
         finally:
             os.close(here)
 
-    def _step(self, here: int, name: str) -> int:
+    def _step(self, here: int, name: str, *, make: bool) -> int:
         try:
             return os.open(name, _DIRECTORY, dir_fd=here)
         except FileNotFoundError:
+            if not make:
+                raise
             os.mkdir(name, 0o700, dir_fd=here)
             below = os.open(name, _DIRECTORY, dir_fd=here)
             if self._uid is not None:

@@ -59,13 +59,13 @@ class AgentPool:
         runtime = self._runtimes.get(turn.provider)
         if runtime is None:
             raise AgentFailed(f"there is no agent runtime named {turn.provider!r}")
+        if turn.images and not runtime.takes_images:
+            raise AgentFailed(f"{runtime.name} takes no pictures")
         self._lately[turn.provider] = turn.account_id, turn.on_login
         left = (turn.until - self._clock()).total_seconds()
         try:
             async with asyncio.timeout(left) as waiting, self._session(runtime, turn) as session:
                 waiting.reschedule(None)
-                if turn.images and not runtime.takes_images:
-                    raise AgentFailed(f"{runtime.name} takes no pictures by this transport")
                 return await session.run(turn, sink)
         except TimeoutError:
             if not waiting.expired():

@@ -4,13 +4,16 @@ import asyncio
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
 import attrs
 
+from codara.adapters.agents import pictures
 from codara.adapters.agents.answers import Gone, Refused
 from codara.adapters.agents.contract import Runtime, Session
+from codara.adapters.agents.execution import Around
 from codara.adapters.agents.house import House
 from codara.adapters.agents.lender import Lender
 from codara.adapters.agents.programs import (
@@ -30,7 +33,7 @@ from codara.config.providers import Provider
 from codara.errors import AgentFailed
 
 R = TypeVar("R")
-_NO_FILES: Mapping[str, str] = {}
+_NO_FILES: Mapping[str, str | bytes] = {}
 
 
 @attrs.frozen(kw_only=True)
@@ -39,8 +42,8 @@ class Launch:
 
     arguments: tuple[str, ...]
     env: Mapping[str, str]
-    files: Mapping[str, str] = _NO_FILES
-    """Texts by their paths in the home."""
+    files: Mapping[str, str | bytes] = _NO_FILES
+    """Texts and pictures by their paths in the home."""
 
 
 Plan = Callable[[Path, Doors], Launch]
@@ -69,6 +72,8 @@ class CliRuntime(ABC):
     tested: ClassVar[str]
     default_base_url: ClassVar[str]
     default_login_base_url: ClassVar[str] = ""
+    takes_images = True
+    """By either transport: which one a turn gets may show only once it has started."""
 
     def __init__(self, settings: Provider, house: House) -> None:
         self.max_processes = settings.max_processes
@@ -84,11 +89,6 @@ class CliRuntime(ABC):
         self._transport = Transport(settings.transport)
         self._models: tuple[str, ...] = ()
         self._learning: set[asyncio.Task[None]] = set()
-
-    @property
-    def takes_images(self) -> bool:
-        """A process that stays takes them; one per turn does not."""
-        return self._transport.persistent
 
     def opens_early(self, turn: AgentTurn) -> bool:
         """A process that stays needs no account before its first turn."""
@@ -134,11 +134,12 @@ class CliRuntime(ABC):
         jails = self._house.jails
         program = await asyncio.to_thread(self.program)
         home = await self._home(turn.workspace_id)
+        await self._sweep(turn.workspace_id)
         doors = jails.open_doors()
         try:
             launch = plan(jails.inner_home(home), doors)
-            for path, text in launch.files.items():
-                await self._write(home, path, text)
+            for path, content in launch.files.items():
+                await self._write(home, path, content)
         except BaseException:
             doors.close()
             raise
@@ -183,10 +184,24 @@ class CliRuntime(ABC):
         except OSError as error:
             raise _unprepared(homes.place(workspace_id, self.name), error) from error
 
-    async def _write(self, home: Path, path: str, text: str) -> None:
-        data = text.encode("utf-8", "replace")
+    def _around(self, turn: AgentTurn) -> Around:
+        """What the execution of a turn needs."""
+        return Around(
+            lender=self._lender,
+            clock=self._house.clock,
+            sweep=partial(self._sweep, turn.workspace_id),
+        )
+
+    async def _sweep(self, workspace_id: str) -> None:
+        """Takes pictures out of a home: a turn's at its end, or what a killed gateway left."""
+        homes = self._house.homes
+        home = homes.place(workspace_id, self.name)
+        await asyncio.to_thread(homes.sweep, home, pictures.FOLDER)
+
+    async def _write(self, home: Path, path: str, content: str | bytes) -> None:
+        data = content.encode("utf-8", "replace") if isinstance(content, str) else content
         try:
-            await asyncio.to_thread(self._house.homes.write, home, path, data)
+            await to_the_end(asyncio.to_thread(self._house.homes.write, home, path, data))
         except OSError as error:
             raise _unprepared(home, error) from error
 

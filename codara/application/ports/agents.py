@@ -48,10 +48,10 @@ class AgentTurn:
 
     `instructions` are the system messages; `prompt` is the text the agent has not heard yet, with
     `images` after it; `backend_id` is the thread to go on with, None for a fresh one. Should the
-    agent have lost that thread, a fresh one hears `fresh_prompt` instead. `until` bounds the whole
-    turn, `stall_timeout` (seconds, 0: off) the time without progress. `on_login` says
-    that the account is a CLI's login, not a key; it and `account_id` mean nothing while a turn is
-    only prepared.
+    agent have lost that thread, a fresh one hears `fresh_prompt` and `fresh_images` instead.
+    `until` bounds the whole turn, `stall_timeout` (seconds, 0: off) the time without progress.
+    `on_login` says that the account is a CLI's login, not a key; it and `account_id` mean nothing
+    while a turn is only prepared.
     """
 
     turn_id: str
@@ -66,10 +66,15 @@ class AgentTurn:
     prompt: str
     fresh_prompt: str
     images: tuple[Image, ...] = ()
+    fresh_images: tuple[Image, ...] = ()
     backend_id: str | None
     read_only: bool
     until: datetime
     stall_timeout: float
+
+    def afresh(self) -> "AgentTurn":
+        """The turn as a thread has to hear it that has heard nothing."""
+        return attrs.evolve(self, prompt=self.fresh_prompt, images=self.fresh_images)
 
 
 class FrameSink(Protocol):

@@ -189,6 +189,7 @@ class Admission:
             prompt=heard.prompt,
             fresh_prompt=heard.fresh_prompt,
             images=heard.images,
+            fresh_images=heard.fresh_images,
             instructions=heard.instructions,
         )
         grace = limits.keyed_disconnect_grace if keyed else limits.disconnect_grace

@@ -12,6 +12,7 @@ from codara.application.ports.workspaces import Upload
 from codara.application.turns.commands import Message, RunTurn
 from codara.application.turns.means import Means
 from codara.domain import history, images, session, uploads
+from codara.errors import InvalidRequest
 from codara.events.session import Thread
 
 _PICTURE = "[image]"
@@ -27,6 +28,8 @@ class Heard:
     fresh_prompt: str
     """The same, should the thread be lost: all that the client has told of the conversation."""
     images: tuple[Image, ...]
+    fresh_images: tuple[Image, ...]
+    """Those of the whole conversation, which belong to `fresh_prompt`."""
     instructions: str
     before: Thread
     after: Thread
@@ -36,7 +39,10 @@ class Heard:
 
 
 async def hear(means: Means, command: RunTurn, base: session.Session, turn_id: str) -> Heard:
-    """Compares the client's history with what the agent's thread has heard."""
+    """Compares the client's history with what the agent's thread has heard.
+
+    InvalidRequest where that makes more pictures than a turn may show.
+    """
     thread = session.standing_thread(base, provider=command.provider, now=means.clock())
     messages = command.messages
     compared_by = await _compared_by(messages)
@@ -46,13 +52,17 @@ async def hear(means: Means, command: RunTurn, base: session.Session, turn_id: s
     whole = history.render_history([(each.role, _shown(each)) for each in messages])
     prompt = whole if compared.whole else _joined(new)
     resumes = thread.backend_id is not None and not compared.diverged
+    uploaded = _uploaded(command.uploads) if means.agents.takes_images(command.provider) else ()
+    pictures, fresh_pictures = _pictures(new) + uploaded, _pictures(messages) + uploaded
+    _refuse_too_many(fresh_pictures)
     return Heard(
         kind="resumed" if resumes else "fresh" if base.exists else "new",
         prompt=_with_uploads(prompt, command.uploads, turn_id),
         fresh_prompt=_with_uploads(
             whole if len(messages) > 1 else prompt, command.uploads, turn_id
         ),
-        images=_pictures(new, command.uploads, seen=means.agents.takes_images(command.provider)),
+        images=pictures,
+        fresh_images=fresh_pictures,
         instructions=history.instructions((each.role, each.text) for each in messages),
         before=Thread() if compared.diverged else thread,
         after=compared.thread,
@@ -90,11 +100,21 @@ def _with_uploads(prompt: str, files: Sequence[Upload], turn_id: str) -> str:
     return f"{prompt}\n\n{uploads.told(turn_id, [each.name for each in files])}"
 
 
-def _pictures(new: Iterable[Message], files: Iterable[Upload], *, seen: bool) -> tuple[Image, ...]:
-    """The new messages' pictures, and the uploaded ones where the agent sees any."""
-    shown = [image for message in new for image in message.images]
-    for each in files:
-        kind = images.media_type_of(each.data)
-        if seen and kind is not None and len(each.data) <= images.MOST_BYTES:
-            shown.append(Image(kind, each.data))
-    return tuple(shown)
+def _pictures(messages: Iterable[Message]) -> tuple[Image, ...]:
+    return tuple(image for message in messages for image in message.images)
+
+
+def _uploaded(files: Iterable[Upload]) -> tuple[Image, ...]:
+    """The pictures among the files."""
+    small = (each.data for each in files if len(each.data) <= images.MOST_BYTES)
+    found = ((images.media_type_of(data), data) for data in small)
+    return tuple(Image(kind, data) for kind, data in found if kind is not None)
+
+
+def _refuse_too_many(pictures: Sequence[Image]) -> None:
+    if len(pictures) > images.MOST:
+        raise InvalidRequest(
+            f"A request may show {images.MOST} pictures at most, uploaded ones included; "
+            f"this one has {len(pictures)}.",
+            param="messages",
+        )

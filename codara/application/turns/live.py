@@ -43,6 +43,7 @@ class Asked:
     prompt: str
     fresh_prompt: str
     images: tuple[Image, ...]
+    fresh_images: tuple[Image, ...]
     instructions: str
 
 

@@ -190,6 +190,7 @@ def _agent_turn(means: Means, run: Run, until: datetime) -> AgentTurn:
         prompt=asked.prompt,
         fresh_prompt=asked.fresh_prompt,
         images=asked.images,
+        fresh_images=asked.fresh_images,
         backend_id=asked.thread.backend_id,
         read_only=command.manual,
         until=until,

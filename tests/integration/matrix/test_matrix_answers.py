@@ -4,6 +4,8 @@ import asyncio
 import re
 import struct
 import zlib
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -16,8 +18,7 @@ from codara.application.ports.frames import (
     ToolFinished,
     ToolStarted,
 )
-from codara.errors import AgentFailed
-from tests.runtimes import Scene, alone, both, everywhere, hearing, sharing, staying
+from tests.runtimes import Scene, both, everywhere, hearing, sharing, staying
 
 pytestmark = [pytest.mark.cli, pytest.mark.asyncio(loop_scope="session")]
 
@@ -155,21 +156,26 @@ async def test_a_prompt_is_never_a_command(scene: Scene, prompt: str) -> None:
     assert prompt in scene.server.requests[0].conversation.prompts[-1]
 
 
-@staying
-async def test_the_model_gets_exactly_the_picture_that_was_given(scene: Scene) -> None:
-    given = a_png()
-    assert scene.den.pool.takes_images(scene.cli.name)
-    outcome, heard = await scene.run("[[text:seen]]", images=(Image("image/png", given),))
+@both
+async def test_the_model_gets_exactly_the_pictures_that_were_given(scene: Scene) -> None:
+    given = [Image("image/png", a_png(side)) for side in (16, 24)]
+    outcome, heard = await scene.run("[[text:seen]]", images=tuple(given))
     assert (outcome.status, heard.text) == ("completed", "seen")
-    assert scene.post.pictures() == {given}
+    assert scene.post.pictures() == [image.data for image in given]
+    assert list(scene.den.workspace().iterdir()) == []
+    assert left_in_homes(scene, given) == []
 
 
-@alone
-async def test_a_process_of_its_own_says_that_it_takes_no_pictures(scene: Scene) -> None:
-    assert not scene.den.pool.takes_images(scene.cli.name)
-    with pytest.raises(AgentFailed, match="takes no pictures"):
-        await scene.run("look", images=(Image("image/png", a_png()),))
-    assert scene.post.bodies == []
+@everywhere
+async def test_a_fresh_thread_is_shown_the_pictures_of_the_whole_conversation(
+    scene: Scene,
+) -> None:
+    one, two = (Image("image/png", a_png(side)) for side in (16, 24))
+    told = {"fresh_prompt": "all of it [[text:seen]]", "fresh_images": (one, two)}
+    lost = scene.cli.nobody
+    outcome, heard = await scene.run("no", images=(two,), backend_id=lost, **told)
+    assert (outcome.status, heard.text, heard.warnings) == ("completed", "seen", ["fresh_thread"])
+    assert scene.post.pictures() == [one.data, two.data]
 
 
 @everywhere
@@ -195,3 +201,11 @@ def told(scene: Scene) -> list[str]:
     """How the last request was instructed to speak, in the order in which it was told."""
     instructions = "\n".join(scene.server.requests[-1].conversation.instructions)
     return re.findall(r"Speak like a (pirate|judge)", instructions)
+
+
+def left_in_homes(scene: Scene, images: Sequence[Image]) -> list[Path]:
+    """The files in homes that are one of these pictures."""
+    sizes = {len(image.data) for image in images}
+    files = [path for path in (scene.den.root / "homes").rglob("*") if path.is_file()]
+    alike = [path for path in files if path.stat().st_size in sizes]
+    return [path for path in alike if path.read_bytes() in [image.data for image in images]]

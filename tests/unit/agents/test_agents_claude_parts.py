@@ -8,9 +8,10 @@ import pytest
 
 from codara.adapters.agents.claude import quota
 from codara.adapters.agents.claude.causes import cause_of
-from codara.adapters.agents.claude.config import arguments, environment, native_program, spoken
+from codara.adapters.agents.claude.config import arguments, environment, native_program
 from codara.adapters.agents.claude.outcome import outcome_of
 from codara.adapters.agents.claude.parse import is_progress, line
+from codara.adapters.agents.claude.prompt import spoken
 from codara.adapters.agents.claude.reading import Reading
 from codara.adapters.agents.ending import Ending
 from codara.application.ports.agents import Outcome
@@ -225,7 +226,7 @@ def test_a_slash_begins_no_command() -> None:
 
 def test_neither_key_nor_instructions_stand_on_the_command_line() -> None:
     file = Path("/home/codara/.claude/instructions.md")
-    told = arguments(model="opus", thread_id=THREAD, resume=True, instructions=file, stays=True)
+    told = arguments(model="opus", thread_id=THREAD, resume=True, instructions=file)
     assert told[-2:] == ("--append-system-prompt-file", str(file))
     assert told[-4:-2] == ("--resume", THREAD)
     variables = environment(Path("/home/codara"), "http://127.0.0.1:1", "token")

@@ -2,6 +2,7 @@
 
 import tomllib
 from datetime import UTC, datetime
+from pathlib import Path
 
 import attrs
 import pytest
@@ -14,6 +15,7 @@ from codara.adapters.agents.codex.outcome import outcome_of
 from codara.adapters.agents.codex.parse import appserver_line, is_progress
 from codara.adapters.agents.codex.quota import retry_at, windows_of
 from codara.adapters.agents.codex.reading import Ended, Reading, Tokens, count, speak
+from codara.adapters.agents.codex.told import MOST, Told
 from codara.adapters.agents.ending import Ending
 from codara.application.ports.frames import TextDelta, WindowSeen
 
@@ -36,6 +38,29 @@ def test_streams_are_never_begun_again() -> None:
 def test_a_resumed_thread_is_named_before_the_prompt() -> None:
     assert exec_arguments("m", "thread")[-2:] == ("thread", "-")
     assert "resume" not in exec_arguments("m", None)
+
+
+def test_pictures_are_named_before_all_that_stands_alone() -> None:
+    told = exec_arguments("m", "thread", [Path("/h/1.png"), Path("/h/2.png")])
+    assert told[:6] == ("exec", "resume", "-i", "/h/1.png", "-i", "/h/2.png")
+    assert told[-2:] == ("thread", "-")
+
+
+async def test_what_a_thread_was_told_is_known_of_the_newest_threads() -> None:
+    kept: dict[str, str] = {}
+
+    async def recall() -> dict[str, str]:
+        return dict(kept)
+
+    async def remember(notes: dict[str, str]) -> None:
+        kept.clear()
+        kept.update(notes)
+
+    for at in range(MOST + 2):
+        await Told(recall, remember).note(f"thread-{at}", "be brief")
+    await Told(recall, remember).note("thread-plain", "")
+    assert list(kept)[:: MOST - 1] == ["thread-2", f"thread-{MOST + 1}"]
+    assert await Told(recall, remember).change(f"thread-{MOST + 1}", "be brief") == ""
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,31 @@ def test_a_planted_link_in_the_files_place_is_replaced(homes: Homes, tmp_path: P
     assert (home / "config.toml").read_bytes() == b"x"
 
 
+def test_a_sweep_takes_files_and_links_and_leaves_the_rest(homes: Homes, tmp_path: Path) -> None:
+    home = homes.ensure("wsp_1", "codex")
+    homes.sweep(home, ".codara/pictures")
+    assert list(home.iterdir()) == []
+    victim = tmp_path / "victim"
+    victim.write_text("untouched")
+    homes.write(home, ".codara/pictures/image-1.png", b"x")
+    homes.write(home, ".codara/pictures/agents/own.txt", b"x")
+    homes.write(home, ".codara/other.txt", b"x")
+    (home / ".codara" / "pictures" / "link").symlink_to(victim)
+    homes.sweep(home, ".codara/pictures")
+    left = sorted(str(path.relative_to(home)) for path in home.rglob("*") if path.is_file())
+    assert left == [".codara/other.txt", ".codara/pictures/agents/own.txt"]
+    assert victim.read_text() == "untouched"
+
+
+def test_a_sweep_follows_no_planted_link(homes: Homes, tmp_path: Path) -> None:
+    home = homes.ensure("wsp_1", "codex")
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "mine.png").touch()
+    (home / ".codara").symlink_to(tmp_path)
+    homes.sweep(home, ".codara/pictures")
+    assert (tmp_path / "pictures" / "mine.png").exists()
+
+
 def test_notes_lie_beside_the_home(homes: Homes) -> None:
     home = homes.ensure("wsp_1", "codex")
     assert homes.recall("wsp_1", "codex") == {}

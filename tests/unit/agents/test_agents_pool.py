@@ -14,7 +14,7 @@ from codara.adapters.agents.bounds import Bounds
 from codara.adapters.agents.contract import Session
 from codara.adapters.agents.pool import AgentPool
 from codara.adapters.agents.slots import HomeKey
-from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
+from codara.application.ports.agents import AgentTurn, FrameSink, Image, Outcome
 from codara.clock import utc_now
 from codara.errors import AgentFailed, Overloaded, ShuttingDown
 from tests.agenting import Listener
@@ -148,6 +148,14 @@ async def at_work(runtime: FakeRuntime, pool: AgentPool, workspace_id: str) -> a
         await asyncio.sleep(0)
     await runtime.sessions[-1].at_work.wait()
     return task
+
+
+async def test_an_agent_without_eyes_is_not_started_for_a_picture(
+    pool: AgentPool, runtime: FakeRuntime
+) -> None:
+    with pytest.raises(AgentFailed, match="codex takes no pictures"):
+        await run(pool, images=(Image("image/png", b"x"),))
+    assert runtime.opened == []
 
 
 async def test_a_home_keeps_its_process(runtime: FakeRuntime, pool: AgentPool) -> None:

@@ -9,7 +9,7 @@ from codara.application.ports.agents import AgentTurn, FrameSink, Image, Outcome
 from codara.application.ports.frames import UsageSeen
 from codara.application.ports.workspaces import Upload
 from codara.application.turns.commands import Message
-from codara.errors import AgentFailed, WorkspaceAccessDenied
+from codara.errors import AgentFailed, InvalidRequest, WorkspaceAccessDenied
 from codara.events.session import TurnCompleted, TurnRequested
 from tests.turning import House, close_house, command, open_house, says_hello
 
@@ -49,6 +49,30 @@ async def test_only_pictures_that_are_new_to_the_thread_are_shown(house: House) 
     assert result.thread == "resumed"
     assert house.agents.turns[-1].images == (DOG,)
     assert house.agents.turns[-1].prompt == "and this?"
+
+
+async def test_a_fresh_thread_would_be_shown_the_pictures_of_the_whole_history(
+    house: House,
+) -> None:
+    first = Message("user", "look", (CAT,))
+    await house.ask(messages=(first,))
+    [turn] = house.agents.turns
+    assert turn.fresh_images == (CAT,)
+    again = (first, Message("assistant", "hello"), Message("user", "and this?", (DOG,)))
+    await house.ask(messages=again)
+    turn = house.agents.turns[-1].afresh()
+    assert turn.images == (CAT, DOG)
+    assert "look\n[image]" in turn.prompt
+
+
+async def test_uploaded_pictures_count_among_those_of_a_request(house: House) -> None:
+    looks = Message("user", "look", (CAT,) * 15)
+    files = (Upload("cat.png", CAT.data), NOTES)
+    await house.ask(messages=(looks,), uploads=files)
+    with pytest.raises(InvalidRequest, match=r"16 pictures at most.*one has 17") as refused:
+        await house.ask(messages=(looks,), uploads=(*files, Upload("dog.jpg", DOG.data)))
+    assert refused.value.param == "messages"
+    assert len(house.agents.turns) == 1
 
 
 async def test_another_picture_under_the_same_words_is_another_history(house: House) -> None:

@@ -46,6 +46,8 @@ def test_what_the_cli_adds_is_no_prompt_and_results_are_counted() -> None:
         said("<session_context>\nDate\n</session_context>"),
         said("one"),
         said("two"),
+        said("\n--- Content from referenced files ---"),
+        said("\n--- End of content ---"),
         answered("write_file"),
         answered("replace"),
     ]

@@ -56,9 +56,9 @@ def environment(
 
 
 def arguments(
-    *, model: str, thread_id: str, resume: bool, instructions: Path | None, stays: bool
+    *, model: str, thread_id: str, resume: bool, instructions: Path | None
 ) -> tuple[str, ...]:
-    """A process for one thread: one that `stays`, or one for a prompt on standard input.
+    """A process for one thread, for as many prompts as come on standard input.
 
     `instructions` is the file, as the agent sees it, that is added to the system prompt.
     """
@@ -69,16 +69,11 @@ def arguments(
         "--verbose",
         "--include-partial-messages",
         "--dangerously-skip-permissions",
-        *(("--input-format", "stream-json") if stays else ()),
+        *("--input-format", "stream-json"),
         *("--model", model),
         *("--resume" if resume else "--session-id", thread_id),
         *(("--append-system-prompt-file", str(instructions)) if instructions else ()),
     )
-
-
-def spoken(prompt: str) -> str:
-    """The prompt as claude has to hear it: behind a line end a slash is no command of its own."""
-    return f"\n{prompt}" if prompt.startswith("/") else prompt
 
 
 def native_program(launcher: Path) -> Path | None:

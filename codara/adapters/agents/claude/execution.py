@@ -2,13 +2,13 @@
 
 from collections.abc import Awaitable, Callable
 
-from codara.adapters.agents.claude.config import spoken
+import orjson
+
+from codara.adapters.agents.claude.prompt import message_of
 from codara.adapters.agents.claude.turn import ClaudeTurn
-from codara.adapters.agents.execution import Execution
-from codara.adapters.agents.lender import Lender
+from codara.adapters.agents.execution import Around, Execution
 from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn, FrameSink
-from codara.clock import Clock
 
 Run = Callable[[AgentTurn, str | None], Awaitable[tuple[Jail, str]]]
 """Starts the process of a turn, for a thread to resume or, with None, a fresh one; names it."""
@@ -17,8 +17,8 @@ Run = Callable[[AgentTurn, str | None], Awaitable[tuple[Jail, str]]]
 class ClaudeExecution(Execution[ClaudeTurn]):
     """Claude by one process per turn."""
 
-    def __init__(self, run: Run, *, lender: Lender, clock: Clock) -> None:
-        super().__init__(lender=lender, clock=clock)
+    def __init__(self, run: Run, around: Around) -> None:
+        super().__init__(around)
         self._run = run
 
     async def _launch(self, turn: AgentTurn, known: str | None) -> tuple[Jail, str | None]:
@@ -27,5 +27,5 @@ class ClaudeExecution(Execution[ClaudeTurn]):
     async def _listening(self, turn: AgentTurn, sink: FrameSink, known: str | None) -> ClaudeTurn:
         return ClaudeTurn(sink, self._clock)
 
-    def _prompt(self, text: str) -> str:
-        return spoken(text)
+    def _input(self, turn: AgentTurn) -> str:
+        return orjson.dumps(message_of(turn)).decode() + "\n"

@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -34,9 +34,9 @@ class Process:
     def when_ended(self, call: Callable[[], None]) -> None:
         self._output.when_ended(call)
 
-    async def say(self, content: Sequence[Mapping[str, Any]]) -> None:
-        """Gives claude a prompt; Gone if it is."""
-        await self._send({"type": "user", "message": {"role": "user", "content": content}})
+    async def say(self, message: Mapping[str, Any]) -> None:
+        """Gives claude the line that begins a turn; Gone if it is."""
+        await self._send(message)
 
     async def ask(self, subtype: str, **fields: Any) -> Mapping[str, Any]:
         """Asks for something besides a turn and waits; Refused, or Gone at the end."""

@@ -50,11 +50,11 @@ class ClaudeRuntime(CliRuntime):
         return await self._conversation(turn, None)
 
     def _passing(self, turn: AgentTurn) -> Session:
-        return ClaudeExecution(self._run, lender=self._lender, clock=self._house.clock)
+        return ClaudeExecution(self._run, self._around(turn))
 
     async def _conversation(self, turn: AgentTurn, known: str | None) -> Conversation:
         thread_id = known or str(uuid4())
-        jail, program = await self._start(turn, thread_id, resume=known is not None, stays=True)
+        jail, program = await self._start(turn, thread_id, resume=known is not None)
         session = Conversation(
             jail,
             turn,
@@ -74,11 +74,11 @@ class ClaudeRuntime(CliRuntime):
 
     async def _run(self, turn: AgentTurn, known: str | None) -> tuple[Jail, str]:
         thread_id = known or str(uuid4())
-        jail, _ = await self._start(turn, thread_id, resume=known is not None, stays=False)
+        jail, _ = await self._start(turn, thread_id, resume=known is not None)
         return jail, thread_id
 
     async def _start(
-        self, turn: AgentTurn, thread_id: str, *, resume: bool, stays: bool
+        self, turn: AgentTurn, thread_id: str, *, resume: bool
     ) -> tuple[Jail, Program]:
         """Instructions reach claude in a file: a command line is seen by the whole host."""
         files = {INSTRUCTIONS_FILE: turn.instructions} if turn.instructions else {}
@@ -89,7 +89,6 @@ class ClaudeRuntime(CliRuntime):
                 thread_id=thread_id,
                 resume=resume,
                 instructions=inside / INSTRUCTIONS_FILE if files else None,
-                stays=stays,
             )
             env = environment(inside, doors.endpoint(), doors.token, on_login=turn.on_login)
             return Launch(arguments=told, env=env, files=files)

@@ -1,14 +1,12 @@
 """A claude that stays: one process, one thread, one turn at a time."""
 
 import asyncio
-from base64 import b64encode
 from collections.abc import Sequence
-from typing import Any
 
 from codara.adapters.agents.answers import Gone, Refused
 from codara.adapters.agents.claude.causes import cause_of
-from codara.adapters.agents.claude.config import spoken
 from codara.adapters.agents.claude.process import Process
+from codara.adapters.agents.claude.prompt import message_of
 from codara.adapters.agents.claude.turn import ClaudeTurn
 from codara.adapters.agents.lender import Lender
 from codara.adapters.agents.listening import FRESH_THREAD
@@ -87,7 +85,7 @@ class Conversation(Staying[ClaudeTurn]):
         lost = turn.backend_id not in (None, self._thread_id)
         if lost:
             current.say(Warned(FRESH_THREAD))
-        await self._process.say(_content(turn, turn.fresh_prompt if lost else turn.prompt))
+        await self._process.say(message_of(turn.afresh() if lost else turn))
         await current.decided.wait()
         return self._thread_id
 
@@ -111,18 +109,3 @@ class Conversation(Staying[ClaudeTurn]):
 
 def _told(turn: AgentTurn) -> tuple[object, ...]:
     return turn.model, turn.instructions, turn.on_login
-
-
-def _content(turn: AgentTurn, text: str) -> list[dict[str, Any]]:
-    pictures = [
-        {
-            "type": "image",
-            "source": {
-                "type": "base64",
-                "media_type": each.media_type,
-                "data": b64encode(each.data).decode(),
-            },
-        }
-        for each in turn.images
-    ]
-    return [{"type": "text", "text": spoken(text)}, *pictures]

@@ -12,6 +12,7 @@ from codara.adapters.agents.answers import Gone, Refused
 from codara.adapters.agents.codex.causes import cause_of
 from codara.adapters.agents.codex.parse import appserver_line
 from codara.adapters.agents.codex.reading import Reading, Tokens
+from codara.adapters.agents.codex.told import Told
 from codara.adapters.agents.codex.turn import CodexTurn
 from codara.adapters.agents.ending import Ending
 from codara.adapters.agents.lender import Lender
@@ -28,22 +29,16 @@ START_SECONDS = 30.0
 _CLIENT = {"name": "codara", "title": "Codara", "version": "1"}
 
 
-@attrs.frozen
-class Thread:
-    """A thread this process has loaded: the instructions it was told last, and its token count."""
-
-    instructions: str
-    total: Tokens | None
-
-
 class AppServer(Staying[CodexTurn]):
     """Codex by its app-server."""
 
     def __init__(
-        self, jail: Jail, turn: AgentTurn, *, program: str, lender: Lender, clock: Clock
+        self, jail: Jail, turn: AgentTurn, *, program: str, told: Told, lender: Lender, clock: Clock
     ) -> None:
         super().__init__(jail, turn, own=("codex", program), lender=lender, clock=clock)
-        self._threads: dict[str, Thread] = {}
+        self._told = told
+        self._totals: dict[str, Tokens | None] = {}
+        """The token counts of the threads this process has loaded."""
         self._rpc = Rpc(jail, self._heard)
         self._hear(self._rpc)
 
@@ -74,29 +69,28 @@ class AppServer(Staying[CodexTurn]):
     async def _converse(self, turn: AgentTurn, current: CodexTurn) -> str:
         expected = await self._thread(turn, current)
         current.say(BackendSeen(expected))
-        self._threads[expected] = Thread(turn.instructions, current.reading.total)
+        self._totals[expected] = current.reading.total
         lost = turn.backend_id is not None and expected != turn.backend_id
-        said = _input(turn, turn.fresh_prompt if lost else turn.prompt)
+        said = _input(turn.afresh() if lost else turn)
         await self._rpc.call("turn/start", threadId=expected, input=said, model=turn.model)
         await current.decided.wait()
         return expected
 
     async def _thread(self, turn: AgentTurn, current: CodexTurn) -> str:
-        known = self._threads.get(turn.backend_id or "")
         if turn.backend_id is None:
-            thread_id = await self._fresh(turn, current)
-        elif known is not None:
-            thread_id = turn.backend_id
-            current.reading = Reading(thread_id=thread_id, total=known.total)
-            await self._instruct(thread_id, turn.instructions, known.instructions)
-        else:
-            thread_id = await self._resumed(turn, current)
-        return thread_id
+            return await self._fresh(turn, current)
+        if turn.backend_id not in self._totals:
+            return await self._resumed(turn, current)
+        total = self._totals[turn.backend_id]
+        current.reading = Reading(thread_id=turn.backend_id, total=total)
+        await self._instruct(turn.backend_id, turn.instructions)
+        return turn.backend_id
 
     async def _fresh(self, turn: AgentTurn, current: CodexTurn) -> str:
         result = await self._rpc.call("thread/start", **_thread_settings(turn))
         thread_id = str(result["thread"]["id"])
         current.reading = Reading(thread_id=thread_id, total=Tokens())
+        await self._told.note(thread_id, turn.instructions)
         return thread_id
 
     async def _resumed(self, turn: AgentTurn, current: CodexTurn) -> str:
@@ -112,16 +106,18 @@ class AppServer(Staying[CodexTurn]):
             return await self._fresh(turn, current)
         thread_id = str(result["thread"]["id"])
         current.reading = Reading(thread_id=thread_id)
-        await self._instruct(thread_id, turn.instructions, "")
+        await self._instruct(thread_id, turn.instructions)
         return thread_id
 
-    async def _instruct(self, thread_id: str, instructions: str, told: str) -> None:
-        """codex takes developer instructions at a thread's start only: later ones are injected."""
-        if not instructions or instructions == told:
+    async def _instruct(self, thread_id: str, instructions: str) -> None:
+        """codex takes developer instructions at a thread's start only: changes are injected."""
+        change = await self._told.change(thread_id, instructions)
+        if not change:
             return
-        content = [{"type": "input_text", "text": instructions}]
+        content = [{"type": "input_text", "text": change}]
         item = {"type": "message", "role": "developer", "content": content}
         await self._rpc.call("thread/inject_items", threadId=thread_id, items=[item])
+        await self._told.note(thread_id, instructions)
 
     def _heeds(self, current: CodexTurn, reason: str) -> bool:
         """A silent codex does not, nor one with a tool at work: that would go on."""
@@ -145,17 +141,16 @@ class AppServer(Staying[CodexTurn]):
     async def _after(self, current: CodexTurn) -> None:
         """Notes the thread's token count."""
         reading = current.reading
-        known = self._threads.get(reading.thread_id or "")
-        if known is not None and reading.thread_id is not None:
-            self._threads[reading.thread_id] = attrs.evolve(known, total=reading.total)
+        if reading.thread_id in self._totals:
+            self._totals[reading.thread_id] = reading.total
 
 
-def _input(turn: AgentTurn, text: str) -> list[dict[str, str]]:
+def _input(turn: AgentTurn) -> list[dict[str, str]]:
     pictures = [
         {"type": "image", "url": f"data:{each.media_type};base64,{b64encode(each.data).decode()}"}
         for each in turn.images
     ]
-    return [{"type": "text", "text": text}, *pictures]
+    return [{"type": "text", "text": turn.prompt}, *pictures]
 
 
 def _thread_settings(turn: AgentTurn) -> dict[str, Any]:

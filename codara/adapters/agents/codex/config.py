@@ -3,6 +3,7 @@
 import json
 import platform
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from codara.adapters.agents.programs import package_folder
@@ -57,12 +58,15 @@ def appserver_arguments() -> tuple[str, ...]:
     return ("app-server", "--disable", "plugins")
 
 
-def exec_arguments(model: str, thread_id: str | None) -> tuple[str, ...]:
-    """One turn per process; the prompt comes on standard input."""
+def exec_arguments(
+    model: str, thread_id: str | None, pictures: Sequence[Path] = ()
+) -> tuple[str, ...]:
+    """One turn per process; the prompt comes on standard input, pictures lie in files."""
     resume = ("resume",) if thread_id else ()
     return (
         "exec",
         *resume,
+        *(word for place in pictures for word in ("-i", str(place))),
         "--disable",
         "plugins",
         "--json",

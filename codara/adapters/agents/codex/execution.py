@@ -1,23 +1,19 @@
 """The fall-back: one `codex exec --json` process per turn."""
 
-import hashlib
 from collections.abc import Awaitable, Callable
 
 import attrs
 
 from codara.adapters.agents.codex.parse import exec_line
 from codara.adapters.agents.codex.reading import Reading, Tokens
+from codara.adapters.agents.codex.told import Told
 from codara.adapters.agents.codex.turn import CodexTurn
-from codara.adapters.agents.execution import Execution
-from codara.adapters.agents.lender import Lender
+from codara.adapters.agents.execution import Around, Execution
 from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
-from codara.clock import Clock
 
 Run = Callable[[AgentTurn, str | None], Awaitable[Jail]]
 """Starts the process of a turn, for a thread to resume or, with None, a fresh one."""
-
-_FROM_NOW_ON = "Instructions from now on:\n"
 
 
 @attrs.frozen
@@ -28,30 +24,20 @@ class Counts:
     remember: Callable[[dict[str, list[int]]], Awaitable[None]]
 
 
-@attrs.frozen
-class Told:
-    """Digests of the instructions a home's threads were told last."""
-
-    recall: Callable[[], Awaitable[dict[str, str]]]
-    remember: Callable[[dict[str, str]], Awaitable[None]]
-
-
 class CodexExecution(Execution[CodexTurn]):
     """Codex by `exec`."""
 
-    def __init__(
-        self, run: Run, counts: Counts, told: Told, *, lender: Lender, clock: Clock
-    ) -> None:
-        super().__init__(lender=lender, clock=clock)
+    def __init__(self, run: Run, counts: Counts, told: Told, around: Around) -> None:
+        super().__init__(around)
         self._run = run
         self._counts = counts
         self._told = told
 
     async def _once(self, turn: AgentTurn, sink: FrameSink, known: str | None) -> Outcome:
-        """A thread keeps the instructions it began with: later ones go in front of the prompt."""
-        told = (await self._told.recall()).get(known or "")
-        if known is not None and turn.instructions and told != _digest(turn.instructions):
-            turn = attrs.evolve(turn, prompt=f"{_FROM_NOW_ON}{turn.instructions}\n\n{turn.prompt}")
+        """A thread keeps the instructions it began with: changes go in front of the prompt."""
+        change = await self._told.change(known, turn.instructions) if known is not None else ""
+        if change:
+            turn = attrs.evolve(turn, prompt=f"{change}\n\n{turn.prompt}")
         return await super()._once(turn, sink, known)
 
     async def _launch(self, turn: AgentTurn, known: str | None) -> tuple[Jail, str | None]:
@@ -68,13 +54,8 @@ class CodexExecution(Execution[CodexTurn]):
         reading = current.reading
         if reading.thread_id is None:
             return
-        told = await self._told.recall()
-        await self._told.remember(told | {reading.thread_id: _digest(turn.instructions)})
+        await self._told.note(reading.thread_id, turn.instructions)
         if reading.total is not None:
             counts = await self._counts.recall()
             counts[reading.thread_id] = list(attrs.astuple(reading.total))
             await self._counts.remember(counts)
-
-
-def _digest(instructions: str) -> str:
-    return hashlib.sha256(instructions.encode("utf-8", "replace")).hexdigest()

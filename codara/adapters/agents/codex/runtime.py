@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 from codara.adapters.agents.codex.appserver import AppServer
 from codara.adapters.agents.codex.config import (
     CONFIG_FILE,
@@ -17,9 +19,10 @@ from codara.adapters.agents.codex.config import (
     exec_arguments,
     native_program,
 )
-from codara.adapters.agents.codex.execution import CodexExecution, Counts, Told
+from codara.adapters.agents.codex.execution import CodexExecution, Counts
+from codara.adapters.agents.codex.told import Told
 from codara.adapters.agents.contract import Session
-from codara.adapters.agents.programs import Program
+from codara.adapters.agents.pictures import files_of, places_of
 from codara.adapters.agents.runtime import CliRuntime, Launch, Make
 from codara.adapters.jail.doors import Doors
 from codara.adapters.jail.jail import Jail
@@ -42,11 +45,15 @@ class CodexRuntime(CliRuntime):
     native = staticmethod(native_program)
 
     async def _staying(self, turn: AgentTurn) -> Session:
-        jail, program = await self._start(turn, appserver_arguments(), instructions="")
+        def plan(inside: Path, doors: Doors) -> Launch:
+            return _launch(inside, doors, appserver_arguments())
+
+        jail, program = await self._launch(turn, plan)
         session = AppServer(
             jail,
             turn,
             program=program.path.name,
+            told=self._told(turn),
             lender=self._lender,
             clock=self._house.clock,
         )
@@ -57,8 +64,10 @@ class CodexRuntime(CliRuntime):
 
     def _passing(self, turn: AgentTurn) -> Session:
         counts = Counts(*self._notes(turn.workspace_id, self.name))
-        told = Told(*self._notes(turn.workspace_id, f"{self.name}-told"))
-        return CodexExecution(self._run, counts, told, lender=self._lender, clock=self._house.clock)
+        return CodexExecution(self._run, counts, self._told(turn), self._around(turn))
+
+    def _told(self, turn: AgentTurn) -> Told:
+        return Told(*self._notes(turn.workspace_id, f"{self.name}-told"))
 
     def _notes(self, workspace_id: str, name: str) -> tuple[Recall, Remember]:
         """What is kept beside the home under a name, and how it is kept."""
@@ -73,21 +82,23 @@ class CodexRuntime(CliRuntime):
         return recall, remember
 
     async def _run(self, turn: AgentTurn, thread_id: str | None) -> Jail:
-        arguments = exec_arguments(turn.model, thread_id)
-        jail, _ = await self._start(turn, arguments, instructions=turn.instructions)
+        def plan(inside: Path, doors: Doors) -> Launch:
+            arguments = exec_arguments(turn.model, thread_id, places_of(turn.images, inside))
+            launch = _launch(inside, doors, arguments, turn.instructions)
+            return attrs.evolve(launch, files={**launch.files, **files_of(turn.images, inside)})
+
+        jail, _ = await self._launch(turn, plan)
         return jail
 
-    async def _start(
-        self, turn: AgentTurn, arguments: tuple[str, ...], *, instructions: str
-    ) -> tuple[Jail, Program]:
-        def plan(inside: Path, doors: Doors) -> Launch:
-            return Launch(
-                arguments=arguments,
-                env=environment(inside, doors.token),
-                files={CONFIG_FILE: config_toml(doors.endpoint(), instructions)},
-            )
 
-        return await self._launch(turn, plan)
+def _launch(
+    inside: Path, doors: Doors, arguments: tuple[str, ...], instructions: str = ""
+) -> Launch:
+    return Launch(
+        arguments=arguments,
+        env=environment(inside, doors.token),
+        files={CONFIG_FILE: config_toml(doors.endpoint(), instructions)},
+    )
 
 
 make: Make = CodexRuntime

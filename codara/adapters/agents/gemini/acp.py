@@ -104,7 +104,7 @@ class Acp(Staying[GeminiTurn]):
         current.say(BackendSeen(expected))
         await self._prepare(expected, turn)
         lost = turn.backend_id is not None and expected != turn.backend_id
-        said = _prompt(turn, turn.fresh_prompt if lost else turn.prompt)
+        said = _prompt(turn.afresh() if lost else turn)
         await self._rpc.call("session/prompt", sessionId=expected, prompt=said)
         if current.reading.ended is None:
             current.reading = attrs.evolve(current.reading, ended=UNSAID)
@@ -199,12 +199,12 @@ async def _told(current: GeminiTurn) -> None:
         await asyncio.sleep(QUIET_SECONDS)
 
 
-def _prompt(turn: AgentTurn, text: str) -> list[dict[str, str]]:
+def _prompt(turn: AgentTurn) -> list[dict[str, str]]:
     pictures = [
         {"type": "image", "mimeType": each.media_type, "data": b64encode(each.data).decode()}
         for each in turn.images
     ]
-    return [{"type": "text", "text": spoken(text, _COMMANDS)}, *pictures]
+    return [{"type": "text", "text": spoken(turn.prompt, _COMMANDS)}, *pictures]
 
 
 def _place(turn: AgentTurn) -> dict[str, Any]:

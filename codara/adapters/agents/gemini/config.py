@@ -1,6 +1,7 @@
 """How gemini is told to be quiet and to speak to the jail's own endpoint only."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 SETTINGS_FILE = ".gemini/settings.json"
@@ -16,12 +17,13 @@ _AS_TEXT = "The message:\n"
 _QUIET = ("--skip-trust", "--approval-mode", "yolo", "-m")
 
 
-def settings_json(*, on_login: bool = False) -> str:
+def settings_json(*, on_login: bool = False, readable: Sequence[Path] = ()) -> str:
     """The whole of `settings.json`; as the system's settings too, no workspace overrules it.
 
     A failed request is tried once more. Old sessions are never tidied up: gemini would remove
     those it has loaded. What the gateway's clients instruct is a context file of its own, so that
-    the agent keeps its own prompt and its own memory.
+    the agent keeps its own prompt and its own memory. `readable` are folders outside the workspace
+    of which a prompt may name files.
     """
     return json.dumps(
         {
@@ -38,6 +40,7 @@ def settings_json(*, on_login: bool = False) -> str:
             "context": {
                 "fileName": ["GEMINI.md", INSTRUCTIONS_FILE.rpartition("/")[2]],
                 "importFormat": "flat",
+                "includeDirectories": [str(folder) for folder in readable],
             },
             "model": {"skipNextSpeakerCheck": True},
         },
@@ -79,6 +82,11 @@ def turn_arguments(model: str, session_id: str | None) -> tuple[str, ...]:
     """One turn per process; the prompt comes on standard input."""
     resume = ("--resume", session_id) if session_id else ()
     return (*_QUIET, model, "-o", "stream-json", *resume)
+
+
+def named(place: Path) -> str:
+    """A file as a prompt names it to have it read."""
+    return "@" + str(place).replace(" ", r"\ ")
 
 
 def spoken(prompt: str, commands: tuple[str, ...]) -> str:

@@ -1,15 +1,15 @@
 """The fall-back: one ``gemini -o stream-json`` per turn."""
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
-from codara.adapters.agents.execution import Execution
-from codara.adapters.agents.gemini.config import spoken
+from codara.adapters.agents.execution import Around, Execution
+from codara.adapters.agents.gemini.config import named, spoken
 from codara.adapters.agents.gemini.parse import stream_line
 from codara.adapters.agents.gemini.turn import GeminiTurn
-from codara.adapters.agents.lender import Lender
+from codara.adapters.agents.pictures import places_of
 from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn, FrameSink
-from codara.clock import Clock
 
 Run = Callable[[AgentTurn, str | None], Awaitable[Jail]]
 """Starts the process of a turn, for a session to resume or, with None, a fresh one."""
@@ -18,11 +18,12 @@ _COMMANDS = ("/", "?")
 
 
 class GeminiExecution(Execution[GeminiTurn]):
-    """Gemini by one process per turn."""
+    """Gemini by one process per turn; `home` is the home as gemini sees it."""
 
-    def __init__(self, run: Run, *, lender: Lender, clock: Clock) -> None:
-        super().__init__(lender=lender, clock=clock)
+    def __init__(self, run: Run, home: Path, around: Around) -> None:
+        super().__init__(around)
         self._run = run
+        self._home = home
 
     async def _launch(self, turn: AgentTurn, known: str | None) -> tuple[Jail, str | None]:
         return await self._run(turn, known), known
@@ -30,5 +31,7 @@ class GeminiExecution(Execution[GeminiTurn]):
     async def _listening(self, turn: AgentTurn, sink: FrameSink, known: str | None) -> GeminiTurn:
         return GeminiTurn(sink, stream_line, self._clock)
 
-    def _prompt(self, text: str) -> str:
-        return spoken(text, _COMMANDS)
+    def _input(self, turn: AgentTurn) -> str:
+        """Behind the prompt the names of its pictures, which gemini puts in their place."""
+        shown = (named(place) for place in places_of(turn.images, self._home))
+        return "\n\n".join((spoken(turn.prompt, _COMMANDS), *shown))

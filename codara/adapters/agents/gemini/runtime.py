@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+import attrs
+
 from codara.adapters.agents.contract import Session
 from codara.adapters.agents.gemini import program
 from codara.adapters.agents.gemini.acp import Acp, Home
@@ -20,6 +22,7 @@ from codara.adapters.agents.gemini.config import (
     turn_arguments,
 )
 from codara.adapters.agents.gemini.execution import GeminiExecution
+from codara.adapters.agents.pictures import FOLDER, files_of
 from codara.adapters.agents.programs import Program
 from codara.adapters.agents.runtime import CliRuntime, Launch, Make
 from codara.adapters.jail.doors import Doors
@@ -49,7 +52,10 @@ class GeminiRuntime(CliRuntime):
         return await program.version(await asyncio.to_thread(self.program))
 
     async def _staying(self, turn: AgentTurn) -> Session:
-        jail = await self._start(turn, acp_arguments(turn.model))
+        def plan(inside: Path, doors: Doors) -> Launch:
+            return _launch(turn, inside, doors, acp_arguments(turn.model))
+
+        jail, _ = await self._launch(turn, plan)
         session = Acp(
             jail, turn, home=self._deeds(turn), lender=self._lender, clock=self._house.clock
         )
@@ -57,10 +63,19 @@ class GeminiRuntime(CliRuntime):
         return session
 
     def _passing(self, turn: AgentTurn) -> Session:
-        return GeminiExecution(self._run, lender=self._lender, clock=self._house.clock)
+        home = self._house.homes.place(turn.workspace_id, self.name)
+        inside = self._house.jails.inner_home(home)
+        return GeminiExecution(self._run, inside, self._around(turn))
 
     async def _run(self, turn: AgentTurn, session_id: str | None) -> Jail:
-        return await self._start(turn, turn_arguments(turn.model, session_id))
+        def plan(inside: Path, doors: Doors) -> Launch:
+            arguments = turn_arguments(turn.model, session_id)
+            readable = (inside / FOLDER,) if turn.images else ()
+            launch = _launch(turn, inside, doors, arguments, readable)
+            return attrs.evolve(launch, files={**launch.files, **files_of(turn.images, inside)})
+
+        jail, _ = await self._launch(turn, plan)
+        return jail
 
     def _deeds(self, turn: AgentTurn) -> Home:
         workspace = turn.workspace_id
@@ -78,17 +93,20 @@ class GeminiRuntime(CliRuntime):
     def _listed(self, models: Sequence[str]) -> None:
         self._models = tuple(models)
 
-    async def _start(self, turn: AgentTurn, arguments: tuple[str, ...]) -> Jail:
-        def plan(inside: Path, doors: Doors) -> Launch:
-            settings = settings_json(on_login=turn.on_login)
-            return Launch(
-                arguments=arguments,
-                env=environment(inside, doors.endpoint(), doors.token, on_login=turn.on_login),
-                files={SETTINGS_FILE: settings, INSTRUCTIONS_FILE: turn.instructions},
-            )
 
-        jail, _ = await self._launch(turn, plan)
-        return jail
+def _launch(
+    turn: AgentTurn,
+    inside: Path,
+    doors: Doors,
+    arguments: tuple[str, ...],
+    readable: Sequence[Path] = (),
+) -> Launch:
+    settings = settings_json(on_login=turn.on_login, readable=readable)
+    return Launch(
+        arguments=arguments,
+        env=environment(inside, doors.endpoint(), doors.token, on_login=turn.on_login),
+        files={SETTINGS_FILE: settings, INSTRUCTIONS_FILE: turn.instructions},
+    )
 
 
 make: Make = GeminiRuntime

@@ -19,6 +19,8 @@ _ASKS_NOBODY = [
 """Tools that wait for a person, whom a turn does not have."""
 SESSION = {"title": TITLE, "permission": _ASKS_NOBODY}
 """The body that asks for a new session."""
+UNREADABLE = "; perhaps a picture of the prompt cannot be read"
+"""What opencode itself does not say when it refuses a prompt with pictures."""
 
 
 async def before(posted: "asyncio.Task[Any]", decided: asyncio.Event) -> bool:
@@ -47,7 +49,7 @@ def answered(found: Any) -> Message:
             raise Refused("opencode gave no answer to the prompt")
 
 
-def message(turn: AgentTurn, text: str) -> Mapping[str, Any]:
+def message(turn: AgentTurn) -> Mapping[str, Any]:
     """A prompt, its pictures and the system's words."""
     model = Model.of(turn.model)
     pictures = [
@@ -61,6 +63,6 @@ def message(turn: AgentTurn, text: str) -> Mapping[str, Any]:
     ]
     return {
         "model": {"providerID": model.provider, "modelID": model.name},
-        "parts": [{"type": "text", "text": text}, *pictures],
+        "parts": [{"type": "text", "text": turn.prompt}, *pictures],
         **({"system": turn.instructions} if turn.instructions else {}),
     }

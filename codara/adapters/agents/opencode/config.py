@@ -3,7 +3,7 @@
 import json
 import platform
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,11 +99,14 @@ def serve_arguments() -> tuple[str, ...]:
     return ("serve", "--hostname", "127.0.0.1", "--port", "0")
 
 
-def run_arguments(model: str, session_id: str | None) -> tuple[str, ...]:
+def run_arguments(
+    model: str, session_id: str | None, pictures: Sequence[Path] = ()
+) -> tuple[str, ...]:
     """One turn per process; the prompt comes on standard input, refusals go to stderr."""
+    shown = (word for place in pictures for word in ("-f", str(place)))
     resume = ("--session", session_id) if session_id else ("--title", TITLE)
     logs = ("--print-logs", "--log-level", "ERROR")
-    return ("run", *logs, "--format", "json", "--thinking", "--auto", "-m", model, *resume)
+    return ("run", *logs, "--format", "json", "--thinking", "--auto", "-m", model, *shown, *resume)
 
 
 def native_program(launcher: Path) -> Path | None:

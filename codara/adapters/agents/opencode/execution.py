@@ -5,10 +5,9 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import attrs
 
-from codara.adapters.agents.execution import Execution
-from codara.adapters.agents.lender import Lender
+from codara.adapters.agents.execution import Around, Execution
 from codara.adapters.agents.lines import Lines, LineTooLong
-from codara.adapters.agents.opencode.asking import SESSION_PREFIX
+from codara.adapters.agents.opencode.asking import SESSION_PREFIX, UNREADABLE
 from codara.adapters.agents.opencode.causes import Retry
 from codara.adapters.agents.opencode.parse import run_line
 from codara.adapters.agents.opencode.turn import OpencodeTurn
@@ -62,15 +61,18 @@ class RunTurn(OpencodeTurn):
 class OpencodeExecution(Execution[RunTurn]):
     """OpenCode by `run`."""
 
-    def __init__(self, run: Run, *, lender: Lender, clock: Clock) -> None:
-        super().__init__(lender=lender, clock=clock)
+    def __init__(self, run: Run, around: Around) -> None:
+        super().__init__(around)
         self._run = run
 
     async def _once(self, turn: AgentTurn, sink: FrameSink, known: str | None) -> Outcome:
         """What is no session of opencode's makes it break; it is not asked for it."""
         if known is not None and not known.startswith(SESSION_PREFIX):
             return Outcome(status="failed", cause="unknown_session")
-        return await super()._once(turn, sink, known)
+        outcome = await super()._once(turn, sink, known)
+        if turn.images and outcome.cause == "protocol":
+            return attrs.evolve(outcome, message=outcome.message + UNREADABLE)
+        return outcome
 
     async def _launch(self, turn: AgentTurn, known: str | None) -> tuple[Jail, str | None]:
         return await self._run(turn, known), known

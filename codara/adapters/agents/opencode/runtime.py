@@ -19,6 +19,7 @@ from codara.adapters.agents.opencode.config import (
 )
 from codara.adapters.agents.opencode.execution import OpencodeExecution
 from codara.adapters.agents.opencode.server import Server
+from codara.adapters.agents.pictures import files_of, places_of
 from codara.adapters.agents.runtime import CliRuntime, Launch, Make
 from codara.adapters.jail.doors import Doors
 from codara.adapters.jail.jail import Jail
@@ -71,7 +72,7 @@ class OpencodeRuntime(CliRuntime):
         return session
 
     def _passing(self, turn: AgentTurn) -> Session:
-        return OpencodeExecution(self._run, lender=self._lender, clock=self._house.clock)
+        return OpencodeExecution(self._run, self._around(turn))
 
     async def _run(self, turn: AgentTurn, session_id: str | None) -> Jail:
         def plan(inside: Path, doors: Doors) -> Launch:
@@ -82,10 +83,11 @@ class OpencodeRuntime(CliRuntime):
                 instructions=(str(turn.folder / AGENTS_FILE), str(inside / INSTRUCTIONS_FILE)),
                 compacts=False,
             )
+            shown = places_of(turn.images, inside)
             return Launch(
-                arguments=run_arguments(str(Model.of(turn.model)), session_id),
+                arguments=run_arguments(str(Model.of(turn.model)), session_id, shown),
                 env=environment(config_of(way)),
-                files={INSTRUCTIONS_FILE: turn.instructions},
+                files={INSTRUCTIONS_FILE: turn.instructions, **files_of(turn.images, inside)},
             )
 
         jail, _ = await self._launch(turn, plan)

@@ -32,7 +32,6 @@ START_SECONDS = 30.0
 SETTLE_SECONDS = 1.0
 
 _LISTENS = re.compile(rb"listening on http://[^:]+:(\d+)")
-_UNREADABLE = "; perhaps a picture of the prompt cannot be read"
 _UNKNOWN = (400, 404)
 _PARSED_IN_THREAD = 256 * 1024
 _NOISE = frozenset({"server.heartbeat", "plugin.added", "session.diff", "file.watcher.updated"})
@@ -114,7 +113,7 @@ class Server(Staying[OpencodeTurn]):
             current.reading, session_id=session_id, since=current.milliseconds()
         )
         current.say(BackendSeen(session_id))
-        body = asking.message(turn, turn.fresh_prompt if lost else turn.prompt)
+        body = asking.message(turn.afresh() if lost else turn)
         self._asking = asyncio.create_task(wire.post(f"/session/{session_id}/message", body))
         if await asking.before(self._asking, current.decided):
             answer = asking.answered(self._asking.result())
@@ -161,7 +160,7 @@ class Server(Staying[OpencodeTurn]):
     def _refused(
         self, turn: AgentTurn, current: OpencodeTurn, refused: Refused, ending: Ending
     ) -> Ending:
-        text = str(refused) + (_UNREADABLE if turn.images else "")
+        text = str(refused) + (asking.UNREADABLE if turn.images else "")
         return attrs.evolve(ending, stopped=cause_of(text), message=text)
 
     def _vain(self, current: OpencodeTurn) -> str:
