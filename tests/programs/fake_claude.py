@@ -12,6 +12,7 @@ import time
 from fake_script import Turns, main
 
 USAGE = {"input_tokens": 10, "output_tokens": 5}
+LISTED = [{"value": "default"}, {"value": "fake-model"}]
 
 
 class Claude(Turns):
@@ -43,7 +44,7 @@ class Claude(Turns):
         self.play(prompt)
 
     def control(self, request_id, subtype):
-        answer = {"subtype": "success", "request_id": request_id, "response": {"models": []}}
+        answer = {"subtype": "success", "request_id": request_id, "response": {"models": LISTED}}
         self.tell(type="control_response", response=answer)
         if subtype == "interrupt":
             reason = {"is_error": True, "terminal_reason": "aborted_streaming"}

@@ -13,7 +13,7 @@ markers it answers at once. It needs nothing but Python's standard library, so i
     [[moved]] [[unsaid]]                      an end in another session, an end without its word
 
 Options, before an agent's own: `--banner` (a line before the protocol), `--dead` (does not start),
-`--old` (knows of no transport but one process per turn).
+`--old` (knows of no transport but one process per turn), `--dumb` (lists no models).
 """
 
 import json
@@ -142,10 +142,16 @@ def stubborn():
     subprocess.Popen(["/bin/sh", "-c", STUBBORN, str(Path.cwd())], start_new_session=True)
 
 
-def main(name, stay, once, stays):
-    """Runs an agent: `stay` for all its turns if its arguments have the word `stays`, or `once`."""
+def main(name, stay, once, stays, models=None):
+    """Runs an agent: `stay` for all its turns if its arguments have the word `stays`, or `once`.
+
+    `models` is what it prints where it is asked for its models by a command.
+    """
     if "--version" in sys.argv:
         print(f"fake-{name} 0.0.0")
+        return
+    if "models" in sys.argv and "--dumb" not in sys.argv:
+        print(models)
         return
     if "--dead" in sys.argv or ("--old" in sys.argv and stays in sys.argv):
         sys.exit("the fake agent does not start")

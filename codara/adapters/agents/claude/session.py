@@ -2,7 +2,6 @@
 
 import asyncio
 from base64 import b64encode
-from collections.abc import Sequence
 from typing import Any
 
 from codara.adapters.agents.answers import Gone, Refused
@@ -46,12 +45,13 @@ class Conversation(Staying[ClaudeTurn]):
         self._thread_id = thread_id
         self._told = _told(turn)
         self._used = False
+        self.listed: tuple[str, ...] = ()
         self._cost = 0.0
         self._process = Process(jail, self._heard)
         self._hear(self._process)
 
-    async def start(self) -> Sequence[str]:
-        """Speaks the first words and gives the models claude lists.
+    async def start(self) -> None:
+        """Speaks the first words, which tell what claude lists.
 
         Raises LostThread, or AgentFailed if the program does not answer within 30 s.
         """
@@ -62,7 +62,8 @@ class Conversation(Staying[ClaudeTurn]):
             if cause_of(self._last_words()) == "unknown_session":
                 raise LostThread from error
             raise self._not_started("claude", error) from error
-        return [str(model["value"]) for model in found.get("models") or () if "value" in model]
+        models = found.get("models") or ()
+        self.listed = tuple(str(model["value"]) for model in models if "value" in model)
 
     def serves(self, turn: AgentTurn) -> bool:
         unused = turn.backend_id is None and not self._used
