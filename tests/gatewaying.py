@@ -54,6 +54,7 @@ class Gateway:
     provider: str = ""
     binary: Path = CODEX
     flags: tuple[str, ...] = ()
+    module: str = "codara"
     process: asyncio.subprocess.Process | None = None
     address: str = ""
     key: str = ""
@@ -73,7 +74,7 @@ class Gateway:
         )
         log = (self.folder / "gateway.log").open("ab")
         self.process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "codara", "serve", "--config", str(config), *self.flags),
+            *(sys.executable, "-m", self.module, "serve", "--config", str(config), *self.flags),
             cwd=ROOT,
             stdout=log,
             stderr=log,
@@ -156,6 +157,12 @@ class Gateway:
             "credential_text": SECRET,
         }
         assert (await self.operator("POST", "/accounts/upload", account)).status == 201
+
+    async def learnt(self) -> None:
+        """Waits until the agent that has an account is known by its models, and gone again."""
+        async with asyncio.timeout(START_SECONDS):
+            while not (self.data_dir / "models.json").exists():
+                await asyncio.sleep(0.02)
 
     def openai(self, **options: Any) -> AsyncOpenAI:
         """The official client."""

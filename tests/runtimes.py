@@ -10,7 +10,7 @@ import re
 import shutil
 import tempfile
 from base64 import b64decode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -145,6 +145,14 @@ class Scene:
         async with self.under_way(prompt, sign, **changes) as task:
             task.cancel()
 
+    async def learnt(self, name: str) -> Sequence[str]:
+        """What the CLI lists, learnt without a turn, once `name` is among it."""
+        self.den.pool.learn(self.cli.name)
+        async with asyncio.timeout(120):
+            while name not in (listed := await self.den.pool.models(self.cli.name)):
+                await asyncio.sleep(0.01)
+        return listed
+
     async def tidy(self) -> None:
         """Nothing of an earlier test is remembered; the process of `wsp_1` may be warm."""
         for folder in (self.den.root / "workspaces").glob("*"):
@@ -153,6 +161,7 @@ class Scene:
                 shutil.rmtree(folder)
         _empty(self.den.turn("").folder)
         self.server.requests.clear()
+        self.server.paths.clear()
         self.post.bodies.clear()
         self.den.journal.killings.clear()
 

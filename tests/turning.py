@@ -50,6 +50,8 @@ class FakeAgents:
     script: Script = says_hello
     turns: list[AgentTurn] = attrs.field(factory=list)
     prepared: list[AgentTurn] = attrs.field(factory=list)
+    asked: list[str] = attrs.field(factory=list)
+    """Whose models it was to learn."""
     cancelled: int = 0
     sighted: bool = True
 
@@ -69,6 +71,9 @@ class FakeAgents:
 
     async def models(self, provider: str) -> Sequence[str]:
         return ("gpt-5-codex",)
+
+    def learn(self, provider: str) -> None:
+        self.asked.append(provider)
 
 
 @attrs.define

@@ -1,7 +1,5 @@
 """What ended by itself, written down soon after; truth never waits for it."""
 
-import asyncio
-import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -11,17 +9,15 @@ import attrs
 
 from codara.application.deciding import Deciding
 from codara.application.ports.views import Expiring
+from codara.application.regularly import regularly
 from codara.clock import Clock
 from codara.domain import session
-from codara.errors import CodaraError
 from codara.events import streams
 from codara.events.base import Cause, Event
 from codara.ids import NewId
 
 _AT_ONCE = 100
 _PAUSE_SECONDS = 30.0
-
-logger = logging.getLogger(__name__)
 
 
 @attrs.frozen(kw_only=True)
@@ -35,14 +31,7 @@ class Deadlines:
 
     async def keep(self, pause: float = _PAUSE_SECONDS) -> None:
         """Looks again and again, until it is cancelled, whatever is wrong in between."""
-        while True:
-            try:
-                await self.pass_over()
-            except CodaraError as trouble:
-                logger.warning("deadlines are not written at present: %s", trouble.message)
-            except Exception:
-                logger.exception("deadlines are not written at present")
-            await asyncio.sleep(pause)
+        await regularly(self.pass_over, pause, "deadlines are not written at present")
 
     async def pass_over(self) -> int:
         """Writes down what is due now; how many sessions that were."""

@@ -40,7 +40,7 @@ class Models:
 
     async def resolve(self, model: str, provider: str | None) -> tuple[str, str]:
         """The provider and its own name of the model that a request means; or InvalidRequest."""
-        catalogue = {each: await self._listed(each) for each in self._defaults}
+        catalogue = {each: await self._listed(each) or () for each in self._defaults}
         return models.resolve(model, provider, self._defaults, catalogue, self.providers)
 
     def takes_images(self, provider: str) -> bool:
@@ -48,12 +48,15 @@ class Models:
         return self._agents.takes_images(provider)
 
     async def listing(self, provider: str | None = None) -> list[Model]:
-        """All models, of one provider or of every one, and the aliases of their defaults."""
+        """What the agents that can run here list, each with its default and the alias of that."""
         served = [each for each in self._defaults if provider in (None, each)]
         return [model for each in served for model in await self._of(each)]
 
     async def _of(self, provider: str) -> list[Model]:
-        names = dict.fromkeys(await self._listed(provider))
+        listed = await self._listed(provider)
+        if listed is None:
+            return []
+        names = dict.fromkeys(listed)
         default = self._defaults[provider]
         if default is not None:
             names.setdefault(default)
@@ -61,10 +64,13 @@ class Models:
         alias = default or next(iter(names), None)
         return known if alias is None else [*known, Model(f"uag-{provider}", provider, alias)]
 
-    async def _listed(self, provider: str) -> Sequence[str]:
-        """A provider whose CLI is missing lists nothing: the turn will say what is wrong."""
+    async def _listed(self, provider: str) -> Sequence[str] | None:
+        """None where its CLI is missing: such a provider lists nothing, not even its default.
+
+        A turn that names it all the same will say what is wrong.
+        """
         try:
             return await self._agents.models(provider)
         except CodaraError as missing:
             _log.debug("no models of %s: %s", provider, missing)
-            return ()
+            return None

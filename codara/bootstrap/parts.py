@@ -2,10 +2,12 @@
 
 import os
 from datetime import timedelta
+from pathlib import Path
 
 from codara.adapters.agents.bounds import Bounds
 from codara.adapters.agents.homes import Homes
 from codara.adapters.agents.house import House as AgentHouse
+from codara.adapters.agents.listings import Listings
 from codara.adapters.jail.bubblewrap import Bubblewrap
 from codara.adapters.jail.jails import Jails as JailMaker
 from codara.adapters.jail.spec import JailLimits
@@ -13,7 +15,7 @@ from codara.adapters.jail.unsafe import Unsafe
 from codara.adapters.vault import FileVault
 from codara.adapters.workspaces import walker
 from codara.adapters.workspaces.folders import Folders
-from codara.application.jails import Jails
+from codara.application.ports.jails import JailJournal
 from codara.application.refreshing import KeptLogins
 from codara.application.turns.means import Limits, Patience
 from codara.config.settings import Settings
@@ -25,14 +27,23 @@ KEYED_DISCONNECT_GRACE = 30.0
 def agent_house(
     settings: Settings, jails: JailMaker, vault: FileVault, kept: KeptLogins
 ) -> AgentHouse:
-    bounds = JailLimits(
-        memory=settings.jail.memory,
-        processes=settings.jail.processes,
-        file_size=settings.jail.file_size,
+    return AgentHouse(
+        jails=jails,
+        homes=homes(settings, settings.server.data_dir / "homes"),
+        vault=vault,
+        logins=kept,
+        listings=Listings(settings.server.data_dir),
+        limits=jail_limits(settings),
     )
-    uid = settings.jail.uid if os.geteuid() == 0 else None
-    homes = Homes(settings.server.data_dir / "homes", uid)
-    return AgentHouse(jails=jails, homes=homes, vault=vault, logins=kept, limits=bounds)
+
+
+def homes(settings: Settings, folder: Path) -> Homes:
+    return Homes(folder, settings.jail.uid if os.geteuid() == 0 else None)
+
+
+def jail_limits(settings: Settings) -> JailLimits:
+    jail = settings.jail
+    return JailLimits(memory=jail.memory, processes=jail.processes, file_size=jail.file_size)
 
 
 def agent_bounds(settings: Settings) -> Bounds:
@@ -42,7 +53,7 @@ def agent_bounds(settings: Settings) -> Bounds:
     )
 
 
-def jail_maker(settings: Settings, journal: Jails) -> JailMaker:
+def jail_maker(settings: Settings, journal: JailJournal) -> JailMaker:
     jail = settings.jail
     if jail.mode == "unsafe":
         return Unsafe(journal)

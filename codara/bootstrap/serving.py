@@ -17,6 +17,7 @@ from codara.adapters import gatewayfile
 from codara.adapters.jail.probe import probe
 from codara.adapters.jail.sweeper import Sweeper
 from codara.application.deadlines import Deadlines
+from codara.application.learning import Learning
 from codara.application.recovery import Recovery
 from codara.bootstrap.house import House, open_house
 from codara.config.load import Loaded
@@ -71,6 +72,7 @@ async def serve(
         stack.push_async_callback(house.turns.close, DRAIN_SECONDS)
         stack.push_async_callback(doors.stop)
         address = _announce(house, listener)
+        stack.push_async_callback(_stopped, asyncio.create_task(_learning(house).keep()))
         _spare_collector()
         with _stop_signals() as stop:
             on_ready(
@@ -159,6 +161,14 @@ def _deadlines(house: House) -> Deadlines:
         expiring=house.views.sessions,
         clock=house.means.clock,
         new_id=new_id,
+    )
+
+
+def _learning(house: House) -> Learning:
+    return Learning(
+        agents=house.means.agents,
+        standings=house.views.accounts,
+        providers=house.services.models.providers,
     )
 
 

@@ -3,23 +3,19 @@
 import asyncio
 import shutil
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
 
 from codara.adapters.agents import registry
-from codara.adapters.agents.contract import Installed, Runtime
-from codara.adapters.agents.hello import hello
-from codara.adapters.agents.homes import Homes
+from codara.adapters.agents.contract import Greeting, Installed, Runtime
 from codara.adapters.agents.house import House
 from codara.adapters.agents.versions import is_tested, untested
 from codara.adapters.jail import limits
-from codara.adapters.jail.bubblewrap import Bubblewrap
-from codara.adapters.jail.jails import Jails
 from codara.adapters.jail.probe import NoJournal, probe
-from codara.adapters.jail.spec import JailLimits
-from codara.adapters.jail.unsafe import Unsafe
+from codara.bootstrap import parts
 from codara.cli.checks import FAIL, OK, WARN, Check
 from codara.config.settings import JailSettings, Settings
 from codara.errors import AgentFailed, JailUnavailable, NotFound
@@ -65,19 +61,22 @@ def node() -> Check:
 
 
 async def runtimes(settings: Settings) -> list[Check]:
-    """Each agent's program: found, started in a jail, and of a version that is known.
+    """Each agent: its program found, of a version that is known, and answering in a jail.
 
     One that is missing is a failure only where all are.
     """
-    unsafe = settings.jail.mode == "unsafe"
-    jails: Jails = Unsafe(NoJournal()) if unsafe else Bubblewrap(NoJournal(), uid=settings.jail.uid)
+    jails = parts.jail_maker(settings, NoJournal())
     with tempfile.TemporaryDirectory(prefix="codara-doctor-") as folder:
-        scratch = Path(folder)
-        house = House(jails=jails, homes=Homes(scratch / "homes"), vault=NoVault())
+        house = House(
+            jails=jails,
+            homes=parts.homes(settings, Path(folder)),
+            vault=NoVault(),
+            limits=parts.jail_limits(settings),
+        )
         known = registry.runtimes(settings.providers, house)
         try:
             await jails.start_up()
-            found = [await runtime(known[name], settings, jails, scratch) for name in known]
+            found = [await runtime(each) for each in known.values()]
         except JailUnavailable as refused:
             return [Check("agents", FAIL, refused.message, "see `jail` above")]
         finally:
@@ -85,25 +84,35 @@ async def runtimes(settings: Settings) -> list[Check]:
     return _lenient(found)
 
 
-async def runtime(known: Runtime, settings: Settings, jails: Jails, scratch: Path) -> Check:
-    """One agent: binary, version, transport, and a real hello in the jail."""
-    if not isinstance(known, Installed):
+async def runtime(known: Runtime) -> Check:
+    """One agent: binary, version, and a real hello in the jail by the transport that is set."""
+    if not isinstance(known, Installed) or not isinstance(known, Greeting):
         return Check(known.name, OK, "has no program of its own")
     try:
         program = await asyncio.to_thread(known.program)
     except AgentFailed as missing:
         return Check(known.name, MISSING, missing.message, INSTALL)
     try:
-        said = await hello(
-            program, runtime=known.name, jails=jails, scratch=scratch, limits=JailLimits()
-        )
+        said = await known.version()
+        began = time.monotonic()
+        hello = await known.hello()
+        took = time.monotonic() - began
     except AgentFailed as silent:
-        return Check(known.name, FAIL, silent.message, INSTALL)
-    transport = settings.providers.named(known.name).transport
-    detail = f"{said} ({program.path}), transport {transport}, answers in the jail"
+        remedy = _other(known.name) if silent.cause == "crashed" else INSTALL
+        return Check(known.name, FAIL, silent.message, remedy)
+    detail = (
+        f"{said} ({program.path}), transport {hello.transport} answers in the jail"
+        f" ({hello.answered}, {took:.1f} s)"
+    )
+    if hello.trouble:
+        return Check(known.name, WARN, f"{detail}; {hello.trouble}", _other(known.name))
     if not is_tested(said, known.tested):
         return Check(known.name, WARN, f"{detail}; {untested(said, known.tested)}", INSTALL)
     return Check(known.name, OK, detail)
+
+
+def _other(name: str) -> str:
+    return f"see what it says there, or set providers.{name}.transport to process"
 
 
 def _lenient(found: Sequence[Check]) -> list[Check]:
@@ -114,11 +123,11 @@ def _lenient(found: Sequence[Check]) -> list[Check]:
     ]
 
 
-_NOTHING_LENT = "No account is lent to a program that only says its version."
+_NOTHING_LENT = "No account is lent to an agent that only says hello."
 
 
 class NoVault:
-    """Knows no account: nothing is lent to a program that only says its version."""
+    """Knows no account: nothing is lent to an agent that only says hello."""
 
     async def store(self, account_id: str, credential: bytes) -> str:
         raise NotFound(_NOTHING_LENT)

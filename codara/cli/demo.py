@@ -3,14 +3,15 @@
 import argparse
 
 from codara.cli.arguments import Commands, command, port
-from codara.runtimes import PROVIDERS
+from codara.demo.agents import AGENTS
 
 
 def add(commands: Commands) -> None:
+    """Offers the agents that the scripted model can speak to, which need not be all there are."""
     parser = command(commands, "demo", "two turns of a real agent with a scripted model", run)
     parser.add_argument("--port", type=port, default=0, help="port (default: a free one)")
     parser.add_argument("--once", action="store_true", help="end after the two turns")
-    parser.add_argument("--provider", choices=PROVIDERS, default="codex", help="which agent")
+    parser.add_argument("--provider", choices=tuple(AGENTS), default="codex", help="which agent")
 
 
 async def run(arguments: argparse.Namespace) -> int:

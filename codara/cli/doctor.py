@@ -34,8 +34,7 @@ async def run(arguments: argparse.Namespace) -> int:
 async def examine(arguments: argparse.Namespace) -> list[Check]:
     """Every check there is; without a readable configuration only those that need none.
 
-    None changes anything or starts an agent's turn; the agents' programs say their version in a
-    jail.
+    None changes anything or starts an agent's turn; each agent answers once in a jail.
     """
     try:
         found = loaded(arguments)

@@ -15,6 +15,7 @@ from typing import Any
 
 import attrs
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from codara.demo import anthropicwire, chatwire, codeassist, geminiwire, logins, responses
 from codara.demo.script import Answer, Call, Conversation, Move, Refuse, Silence, next_move
@@ -37,12 +38,14 @@ class Seen:
 class ModelServer:
     """An aiohttp application with a memory.
 
-    `requests` holds the last 500, oldest first. `refuse_key` makes one API key fail from then on
-    (401, 429, 429quota, 500 ...), whatever the prompt says. `logins` refreshes access tokens.
+    `requests` holds the last 500 that a model was to answer, oldest first, `paths` where the last
+    500 of any kind went. `refuse_key` makes one API key fail from then on (401, 429, 429quota,
+    500 ...), whatever the prompt says. `logins` refreshes access tokens.
     """
 
     def __init__(self) -> None:
         self.requests: deque[Seen] = deque(maxlen=REMEMBERED)
+        self.paths: deque[str] = deque(maxlen=REMEMBERED)
         self._failures: Counter[tuple[str, int, str]] = Counter()
         self._refused_keys: dict[str, str] = {}
         self.logins = logins.Logins()
@@ -54,7 +57,7 @@ class ModelServer:
 
     def application(self) -> web.Application:
         """The routes: those of API keys, and those of logins."""
-        app = web.Application(client_max_size=_BODY_LIMIT)
+        app = web.Application(client_max_size=_BODY_LIMIT, middlewares=[self._note])
         for prefix in ("/v1", "/openai/v1", "/backend-api/codex"):
             app.router.add_post(f"{prefix}/responses", self._responses)
             app.router.add_get(f"{prefix}/models", self._models)
@@ -94,6 +97,12 @@ class ModelServer:
                 return await self._call(request, asked, move)
             case Answer():
                 return await self._answer(request, move)
+
+    @web.middleware
+    async def _note(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Whatever is asked for, be it there or not."""
+        self.paths.append(request.path)
+        return await handler(request)
 
     async def _models(self, _: web.Request) -> web.Response:
         models = [{"id": "scripted-model", "object": "model", "owned_by": "codara"}]

@@ -1,11 +1,28 @@
 """Which agent and which of its models a request means."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 
 from codara.errors import InvalidRequest
 from codara.runtimes import PROVIDERS
 
+MAX_CHARACTERS = 200
 _ALIAS = "uag-"
+
+
+def checked_name(model: str) -> str:
+    """The name a request gives a model; InvalidRequest if no model can have it."""
+    if not model:
+        raise InvalidRequest("model must name a model; see GET /v1/models.", param="model")
+    if len(model) > MAX_CHARACTERS:
+        raise InvalidRequest(
+            f"model has {len(model)} characters; a name has at most {MAX_CHARACTERS}.",
+            param="model",
+        )
+    for character in model:
+        if unicodedata.category(character) in ("Cc", "Cs"):
+            raise InvalidRequest(f"model holds the character {character!a}.", param="model")
+    return model
 
 
 def resolve(

@@ -9,7 +9,10 @@ from codara.events.base import Event
 
 @attrs.frozen(kw_only=True)
 class JailStarted(Event):
-    """`inner_pid` and `start_time` (clock ticks since boot) together find the process again."""
+    """`inner_pid` and `start_time` (clock ticks since boot) together find the process again.
+
+    `workspace_id` is `visit_<runtime>`, which is nobody's, where an agent was asked for its models.
+    """
 
     name: ClassVar[str] = "jail.started"
     jail_id: str

@@ -50,6 +50,7 @@ async def everything_is_in_order(house: Gateway, acknowledged: int) -> None:
     assert {each["status"] for each in sessions.data} <= {"idle", "dirty"}
     positions = await house.operator("GET", "/audit?limit=1")
     assert positions.data[0]["position"] >= acknowledged
+    await house.learnt()
     assert processes_of(house) == []
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from codara.demo import run
-from codara.runtimes import PROVIDERS
+from codara.demo.agents import AGENTS
 
 pytestmark = [pytest.mark.cli, pytest.mark.timeout(240)]
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", AGENTS)
 async def test_the_demo_writes_a_file_and_then_changes_it(
     provider: str,
     tmp_path: Path,

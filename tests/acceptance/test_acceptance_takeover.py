@@ -51,10 +51,19 @@ def keys_seen(house: Gateway) -> list[str]:
 
 
 async def agents_of(house: Gateway) -> list[int]:
-    """The agent processes below the gateway."""
+    """The processes below the gateway that are agents of its users."""
     assert house.process is not None
     below = await asyncio.to_thread(processes.descendants, house.process.pid)
-    return [pid for pid in below if Path(f"/proc/{pid}/comm").read_text().strip() == "codex"]
+    return [pid for pid in below if _is_agent(pid, house.data_dir / "workspaces")]
+
+
+def _is_agent(pid: int, workspaces: Path) -> bool:
+    """Not one that is only asked for its models, in a folder of its own."""
+    try:
+        name = Path(f"/proc/{pid}/comm").read_text().strip()
+        return name == "codex" and Path(f"/proc/{pid}/cwd").readlink().is_relative_to(workspaces)
+    except OSError:
+        return False
 
 
 @pytest.mark.parametrize(

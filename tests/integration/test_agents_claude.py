@@ -118,14 +118,13 @@ async def test_a_claude_started_early_takes_the_turn_and_answers_when_asked(scen
     assert not await session.answers()
 
 
-@claude
-async def test_claude_lists_its_models_once_it_has_started(scene: Scene) -> None:
-    await scene.den.pool.close_home("wsp_1")
-    await scene.run("hello")
-    listed = await scene.den.pool.models("claude")
+@both
+async def test_the_cli_lists_its_models_and_asks_nobody_for_them(scene: Scene) -> None:
+    listed = await scene.learnt("sonnet[1m]")
     assert listed[0] == "sonnet"
     assert "haiku" in listed
     assert "default" not in listed
+    assert not scene.server.paths
 
 
 @asynccontextmanager

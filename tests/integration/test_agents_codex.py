@@ -1,7 +1,5 @@
 """What is particular to the real codex CLI; what it shares with the others is in `matrix`."""
 
-import asyncio
-
 import pytest
 
 from codara.application.ports.frames import FileHint, QuotaSeen
@@ -88,10 +86,9 @@ async def test_a_quota_that_is_used_up_is_seen(scene: Scene) -> None:
     assert heard.of(QuotaSeen)[-1].windows[0].used_percent == 100
 
 
-@codex
-async def test_the_cli_lists_its_models_in_the_background(scene: Scene) -> None:
-    await scene.run("hello")
-    async with asyncio.timeout(10):
-        while len(await scene.den.pool.models("codex")) < 2:
-            await asyncio.sleep(0)
-    assert (await scene.den.pool.models("codex"))[0] == CODEX.model
+@both
+async def test_the_cli_lists_its_models_and_asks_nobody_for_them(scene: Scene) -> None:
+    listed = await scene.learnt("gpt-5.5")
+    assert listed[0] == CODEX.model
+    assert "codex-auto-review" not in listed
+    assert not scene.server.paths

@@ -178,7 +178,7 @@ async def test_a_process_that_died_in_its_sleep_is_noticed(den: Den) -> None:
 
 async def test_the_models_are_the_default_until_the_cli_has_listed_its_own(den: Den) -> None:
     assert await den.pool.models("codex") == ("fake-default",)
-    await den.run("hello")
+    den.pool.learn("codex")
     async with asyncio.timeout(10):
         while await den.pool.models("codex") != ("fake-default", "fake-model"):
             await asyncio.sleep(0)

@@ -9,6 +9,7 @@ from tests.runtimes import Scene, scenes
 pytestmark = [pytest.mark.cli, pytest.mark.asyncio(loop_scope="session")]
 
 gemini = scenes(GEMINI)
+both = scenes(GEMINI, transports="persistent process")
 also_alone = scenes(GEMINI, soak="process")
 
 
@@ -110,9 +111,8 @@ async def test_settings_in_the_workspace_change_nothing_of_ours(scene: Scene) ->
     assert outcome.status == "completed"
 
 
-@gemini
-async def test_the_cli_lists_its_models_with_its_first_session(scene: Scene) -> None:
-    await scene.run("hello")
-    listed = await scene.den.pool.models("gemini")
+@both
+async def test_the_cli_lists_its_models_and_asks_nobody_for_them(scene: Scene) -> None:
+    listed = await scene.learnt("gemini-3-flash-preview")
     assert listed[0] == GEMINI.model
-    assert "gemini-3-flash-preview" in listed
+    assert not scene.server.paths

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import attrs
 import pytest
 
 from codara.application.ports.agents import Image
@@ -68,9 +69,22 @@ async def test_another_model_is_served_and_models_are_listed(scene: Scene) -> No
         "scripted-model",
     ]
     assert scene.starts == started + 1
-    async with asyncio.timeout(10):
-        while "other/big/one" not in await scene.den.pool.models("opencode"):
-            await asyncio.sleep(0)
+    assert "other/big/one" in await scene.den.pool.models("opencode")
+
+
+@opencode
+async def test_what_was_asked_for_in_vain_is_not_listed(scene: Scene) -> None:
+    outcome, _ = await scene.run("[[fail:nomodel]]", model="typed/by-somebody")
+    assert outcome.status == "failed"
+    assert "typed/by-somebody" not in await scene.den.pool.models("opencode")
+
+
+async def test_the_cli_lists_its_models_and_asks_nobody_for_them() -> None:
+    need(OPENCODE)
+    own = attrs.evolve(OPENCODE, model="opencode/big-pickle")
+    async with a_scene(own, "process") as scene:
+        assert (await scene.learnt("opencode/gpt-5"))[0] == "opencode/big-pickle"
+        assert not scene.server.paths
 
 
 @also_alone

@@ -13,6 +13,7 @@ import time
 from fake_script import NOBODY, Turns, begin
 
 USAGE = {"input_tokens": 10, "output_tokens": 5}
+LISTED = [{"value": "default"}, {"value": "fake-model"}]
 
 
 class Claude(Turns):
@@ -46,7 +47,7 @@ class Claude(Turns):
         """One that is old knows only prompts."""
         if "--old" in sys.argv:
             sys.exit("the fake agent does not start")
-        answer = {"subtype": "success", "request_id": request_id, "response": {"models": []}}
+        answer = {"subtype": "success", "request_id": request_id, "response": {"models": LISTED}}
         self.tell(type="control_response", response=answer)
         if subtype == "interrupt":
             self.quiet = ""

@@ -33,9 +33,6 @@ class AppServer(Turns):
     def on_initialize(self, number, params):
         self.answer(number, {"userAgent": "fake"})
 
-    def on_model_list(self, number, params):
-        self.answer(number, {"data": [{"model": "fake-model"}]})
-
     def on_thread_start(self, number, params):
         thread_id = f"thread-{os.getpid()}-{time.time_ns()}"
         self.threads[thread_id] = [0, [params.get("developerInstructions", "")]]
@@ -201,4 +198,7 @@ def kept(thread_id):
 
 
 if __name__ == "__main__":
-    main("codex", lambda: AppServer().serve(), lambda prompt: Exec().take(prompt), "app-server")
+    listed = {"slug": "fake-model", "visibility": "list", "priority": 1}
+    models = json.dumps({"models": [listed]})
+    serve, take = (lambda: AppServer().serve()), (lambda prompt: Exec().take(prompt))
+    main("codex", serve, take, "app-server", models)

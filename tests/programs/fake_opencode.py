@@ -158,8 +158,6 @@ class Door(BaseHTTPRequestHandler):
             self.reply(401, {})
         elif self.path == "/event":
             self.listen()
-        elif self.path == "/config/providers":
-            self.reply(200, {"providers": [{"id": "codara", "models": {"fake-model": {}}}]})
         else:
             found = self.path.removeprefix("/session/") in kept()
             self.reply(200 if found else 404, {})
@@ -299,4 +297,4 @@ def serve():
 
 
 if __name__ == "__main__":
-    main("opencode", serve, lambda prompt: Run().once(prompt), "serve")
+    main("opencode", serve, lambda prompt: Run().once(prompt), "serve", "codara/fake-model")

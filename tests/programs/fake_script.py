@@ -14,7 +14,7 @@ markers it answers at once. It needs nothing but Python's standard library, so i
     [[moved]] [[unsaid]]                      an end in another session, an end without its word
 
 Options, before an agent's own: `--banner` (a line before the protocol), `--dead` (does not start),
-`--old` (knows of no transport but one process per turn).
+`--old` (knows of no transport but one process per turn), `--dumb` (lists no models).
 """
 
 import base64
@@ -164,10 +164,16 @@ def of_option(option):
     return [Path(place).read_bytes() for name, place in pairwise(sys.argv) if name == option]
 
 
-def begin(name, old):
-    """What comes before an agent's first word; `old`: that word is of another transport."""
+def begin(name, old, models=None):
+    """What comes before an agent's first word; `old`: that word is of another transport.
+
+    `models` is what it prints where it is asked for its models by a command.
+    """
     if "--version" in sys.argv:
         print(f"fake-{name} 0.0.0")
+        sys.exit()
+    if "models" in sys.argv and "--dumb" not in sys.argv:
+        print(models)
         sys.exit()
     if "--dead" in sys.argv or ("--old" in sys.argv and old):
         sys.exit("the fake agent does not start")
@@ -176,9 +182,9 @@ def begin(name, old):
         OUT.flush()
 
 
-def main(name, stay, once, stays):
+def main(name, stay, once, stays, models=None):
     """Runs an agent: `stay` for all its turns if its arguments have the word `stays`, or `once`."""
-    begin(name, stays in sys.argv)
+    begin(name, stays in sys.argv, models)
     if stays in sys.argv:
         stay()
     else:

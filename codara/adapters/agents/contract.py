@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
+import attrs
+
 from codara.adapters.agents.programs import Program
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 
@@ -63,6 +65,40 @@ class Installed(Protocol):
         """What it says of itself; AgentFailed if it cannot be asked."""
 
 
+@runtime_checkable
+class Listing(Protocol):
+    """A runtime whose CLI can be asked which models it has."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def learn(self) -> None:
+        """Asks, in a jail of its own and on no account, unless this version's list is known.
+
+        AgentFailed if the CLI does not say, JailUnavailable where no jail can be made.
+        """
+
+
+@attrs.frozen(kw_only=True)
+class Hello:
+    """How an agent answered: by which transport, to what, and what was wrong with the first one."""
+
+    transport: str
+    answered: str
+    trouble: str = ""
+
+
+@runtime_checkable
+class Greeting(Protocol):
+    """A runtime whose agent can be said hello to."""
+
+    async def hello(self) -> Hello:
+        """Has the agent answer in a jail of its own, on no account, and ends it.
+
+        AgentFailed if it does not, JailUnavailable where no jail can be made.
+        """
+
+
 class Runtime(Protocol):
     """A kind of agent.
 
@@ -90,4 +126,4 @@ class Runtime(Protocol):
         """
 
     def models(self) -> Sequence[str]:
-        """What the CLI lists, as far as it is known by now."""
+        """What the CLI lists, as far as it is known by now; whether it is there does not matter."""

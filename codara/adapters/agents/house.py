@@ -4,6 +4,7 @@ import attrs
 
 from codara.adapters.agents.homes import Homes
 from codara.adapters.agents.lender import NoLogins
+from codara.adapters.agents.listings import Listings
 from codara.adapters.jail.jails import Jails
 from codara.adapters.jail.spec import JailLimits
 from codara.application.ports.logins import Logins
@@ -14,12 +15,13 @@ from codara.ids import NewId, new_id
 
 @attrs.frozen(kw_only=True)
 class House:
-    """Jails to start agents in, homes to keep them, a vault with the keys, and the logins."""
+    """Jails to start agents in, homes to keep them, keys and logins, and what the CLIs listed."""
 
     jails: Jails
     homes: Homes
     vault: Vault
     logins: Logins = attrs.field(factory=NoLogins)
+    listings: Listings = attrs.field(factory=Listings)
     limits: JailLimits = attrs.field(factory=JailLimits)
     clock: Clock = utc_now
     new_id: NewId = new_id

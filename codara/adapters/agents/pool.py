@@ -11,6 +11,8 @@ import attrs
 
 from codara.adapters.agents.bounds import USUAL, Bounds, Weigh, weightless
 from codara.adapters.agents.contract import Answering, Early, Runtime, Session
+from codara.adapters.agents.learner import Learner
+from codara.adapters.agents.presence import Presence
 from codara.adapters.agents.slots import HomeKey, Slot
 from codara.adapters.agents.versions import Versions
 from codara.adapters.agents.watch import to_the_end
@@ -53,6 +55,8 @@ class AgentPool:
         self._lately: dict[str, tuple[str, bool]] = {}
         self._closed = False
         self._versions = Versions()
+        self._presence = Presence()
+        self._learner = Learner()
 
     async def run(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
         """See `ports.Agents.run`; waiting for a free process counts against the turn's time."""
@@ -104,8 +108,12 @@ class AgentPool:
         return runtime is not None and runtime.takes_images
 
     async def models(self, provider: str) -> Sequence[str]:
-        runtime = self._runtimes.get(provider)
-        return () if runtime is None else tuple(runtime.models())
+        """See `ports.Agents.models`."""
+        return await self._presence.models(self._runtimes.get(provider))
+
+    def learn(self, provider: str) -> None:
+        """See `ports.Agents.learn`."""
+        self._learner.want(self._runtimes.get(provider))
 
     def processes(self) -> Mapping[str, int]:
         """How many sessions are open, by runtime."""
@@ -123,6 +131,7 @@ class AgentPool:
             timer.cancel()
         for task in self._preparing:
             task.cancel()
+        await self._learner.close()
         await asyncio.gather(*(slot.empty() for slot in list(self._slots.values())))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(OPENING_SECONDS), self._room:
@@ -168,6 +177,7 @@ class AgentPool:
             await to_the_end(opened.close())
             raise ShuttingDown("the gateway is stopping; no agent is started any more")
         self._versions.look(runtime)
+        self._learner.retry(runtime)
         return opened
 
     async def _is_fit(self, slot: Slot, session: Session) -> bool:

@@ -1,6 +1,7 @@
 """Finding an agent's program, and what of the disk a jail needs to run it."""
 
 import asyncio
+import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -64,10 +65,15 @@ def find_program(
 
 
 async def version_of(program: Program) -> str:
-    """The first line of ``--version``; AgentFailed if it gives none within 10 s."""
+    """What its npm package says, else the first line of ``--version``.
+
+    AgentFailed if it gives none within 10 s.
+    """
+    if packaged := await asyncio.to_thread(_packaged, program.path):
+        return packaged
     try:
         child = await asyncio.create_subprocess_exec(
-            str(program.path),
+            *program.words,
             "--version",
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
@@ -93,6 +99,18 @@ async def version_of(program: Program) -> str:
 def package_folder(path: Path) -> Path | None:
     """The innermost folder around `path` that is an npm package."""
     return next((folder for folder in path.parents if (folder / "package.json").is_file()), None)
+
+
+def _packaged(native: Path) -> str:
+    """The version of the npm package around a program; empty where there is none."""
+    package = package_folder(native) if "node_modules" in native.parts else None
+    if package is None:
+        return ""
+    try:
+        found = json.loads((package / "package.json").read_text(encoding="utf-8"))
+        return str(found.get("version", ""))
+    except (OSError, ValueError, AttributeError):
+        return ""
 
 
 def _named(binary: str, places: Sequence[Path]) -> Path | None:

@@ -1,7 +1,6 @@
 """What all runtimes with a real CLI have in common: a program, started in a home in a jail."""
 
 import asyncio
-import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
@@ -12,10 +11,12 @@ import attrs
 
 from codara.adapters.agents import pictures
 from codara.adapters.agents.answers import Gone, Refused
-from codara.adapters.agents.contract import Runtime, Session
+from codara.adapters.agents.contract import Hello, Runtime, Session
 from codara.adapters.agents.execution import Around
 from codara.adapters.agents.house import House
 from codara.adapters.agents.lender import Lender
+from codara.adapters.agents.lines import CHUNK
+from codara.adapters.agents.listings import Listing
 from codara.adapters.agents.programs import (
     REMEDY,
     Program,
@@ -24,6 +25,7 @@ from codara.adapters.agents.programs import (
     version_of,
 )
 from codara.adapters.agents.transport import Transport
+from codara.adapters.agents.visits import MODEL, visiting
 from codara.adapters.agents.watch import to_the_end
 from codara.adapters.jail.doors import Doors
 from codara.adapters.jail.jail import Jail
@@ -31,6 +33,10 @@ from codara.adapters.jail.spec import JailSpec
 from codara.application.ports.agents import AgentTurn
 from codara.config.providers import Provider
 from codara.errors import AgentFailed
+
+ANSWER_SECONDS = 30.0
+_SHOWN = 300
+_MOST_BYTES = 16 * 1024 * 1024
 
 R = TypeVar("R")
 _NO_FILES: Mapping[str, str | bytes] = {}
@@ -65,7 +71,8 @@ class CliRuntime(ABC):
 
     With `transport` auto a process that stays is tried; once it does not start three times in a
     row, every later turn gets a process of its own. `tested` is how the versions begin that the
-    tests run. Without a `default_login_base_url` its CLI has no logins that could be lent.
+    tests run, `first_words` what a process that stays has answered once it has started. Without a
+    `default_login_base_url` its CLI has no logins that could be lent.
     """
 
     name: ClassVar[str]
@@ -74,6 +81,7 @@ class CliRuntime(ABC):
     default_login_base_url: ClassVar[str] = ""
     takes_images = True
     """By either transport: which one a turn gets may show only once it has started."""
+    first_words: ClassVar[str]
 
     def __init__(self, settings: Provider, house: House) -> None:
         self.max_processes = settings.max_processes
@@ -87,8 +95,6 @@ class CliRuntime(ABC):
             settings.login_base_url or self.default_login_base_url,
         )
         self._transport = Transport(settings.transport)
-        self._models: tuple[str, ...] = ()
-        self._learning: set[asyncio.Task[None]] = set()
 
     def opens_early(self, turn: AgentTurn) -> bool:
         """A process that stays needs no account before its first turn."""
@@ -110,8 +116,32 @@ class CliRuntime(ABC):
 
     def models(self) -> Sequence[str]:
         """The CLI's list, as far as it is known, with the default in front."""
-        default = (self._settings.default_model,) if self._settings.default_model else ()
-        return tuple(dict.fromkeys((*default, *self._models)))
+        known = self._house.listings.of(self.name)
+        return tuple(dict.fromkeys((*self._default, *(known.models if known else ()))))
+
+    async def learn(self) -> None:
+        """See `contract.Listing`; the list is kept with the version that gave it."""
+        version, known = await self.version(), self._house.listings.of(self.name)
+        if known is not None and known.version == version:
+            return
+        async with visiting(self._house, self.name, self._settings.default_model) as turn:
+            models = await self._asked(turn)
+        await self._house.listings.keep(self.name, Listing(version, tuple(dict.fromkeys(models))))
+
+    async def hello(self) -> Hello:
+        """See `contract.Greeting`: a process that stays is opened, any other says its version."""
+        trouble = ""
+        async with visiting(self._house, self.name, self._settings.default_model) as turn:
+            if self._transport.persistent:
+                try:
+                    await to_the_end((await self._staying(turn)).close())
+                    return Hello(transport="persistent", answered=self.first_words)
+                except AgentFailed as failure:
+                    if self._settings.transport != "auto" or failure.cause != "crashed":
+                        raise
+                    trouble = failure.message
+            await self._said(turn, lambda _, __: Launch(arguments=("--version",), env={}))
+        return Hello(transport="process", answered="--version", trouble=trouble)
 
     async def open(self, turn: AgentTurn) -> Session:
         return await self._transport.open(lambda: self._staying(turn), lambda: self._passing(turn))
@@ -128,6 +158,43 @@ class CliRuntime(ABC):
     @abstractmethod
     def _passing(self, turn: AgentTurn) -> Session:
         """A session with a process for each turn."""
+
+    @abstractmethod
+    async def _listed(self, visit: AgentTurn) -> Sequence[str]:
+        """What the CLI lists; Refused, Gone or AgentFailed if it does not."""
+
+    @property
+    def _default(self) -> tuple[str, ...]:
+        return (self._settings.default_model,) if self._settings.default_model else ()
+
+    async def _asked(self, visit: AgentTurn) -> Sequence[str]:
+        """Its list, without what a visit has to name where there is no default."""
+        try:
+            models = await self._listed(visit)
+        except (Refused, Gone, KeyError, TypeError, ValueError) as error:
+            raise AgentFailed(f"{self.name} lists no models: {error!r}") from error
+        own = [name for name in models if name.rpartition("/")[2] != MODEL]
+        if not own:
+            raise AgentFailed(f"{self.name} lists no models")
+        return own
+
+    async def _said(self, visit: AgentTurn, plan: Plan) -> str:
+        """What the program says until it ends; AgentFailed if that is nothing, or takes 30 s."""
+        jail, program = await self._launch(visit, plan)
+        try:
+            jail.stdin.close()
+            async with asyncio.timeout(ANSWER_SECONDS):
+                said = await _all_of(jail.stdout)
+            words = await jail.last_words()
+        except TimeoutError:
+            raise AgentFailed(f"{program.path} says nothing in the jail") from None
+        finally:
+            await to_the_end(jail.close(grace=0))
+        text = said.decode("utf-8", "replace").strip()
+        if not text:
+            why = words[-_SHOWN:].decode("utf-8", "replace").strip() or "it said nothing"
+            raise AgentFailed(f"{program.path} does not run in the jail: {why}")
+        return text
 
     async def _launch(self, turn: AgentTurn, plan: Plan) -> tuple[Jail, Program]:
         """Starts the program in a jail around the turn's workspace and home."""
@@ -166,16 +233,6 @@ class CliRuntime(ABC):
             await to_the_end(session.close())
             raise
 
-    def _learn(self, listing: Coroutine[Any, Any, Sequence[str]]) -> None:
-        """Remembers the models a session lists, beside its first turn."""
-        task = asyncio.create_task(self._learnt(listing), name=f"models of {self.name}")
-        self._learning.add(task)
-        task.add_done_callback(self._learning.discard)
-
-    async def _learnt(self, listing: Coroutine[Any, Any, Sequence[str]]) -> None:
-        with contextlib.suppress(Refused, Gone, KeyError, TypeError):
-            self._models = tuple(dict.fromkeys((*self._models, *await listing)))
-
     async def _home(self, workspace_id: str) -> Path:
         """The home of a workspace; AgentFailed where none can be made."""
         homes = self._house.homes
@@ -204,6 +261,14 @@ class CliRuntime(ABC):
             await to_the_end(asyncio.to_thread(self._house.homes.write, home, path, data))
         except OSError as error:
             raise _unprepared(home, error) from error
+
+
+async def _all_of(stream: asyncio.StreamReader) -> bytes:
+    """All that comes, or as much of it as is worth reading."""
+    said = bytearray()
+    while len(said) < _MOST_BYTES and (piece := await stream.read(CHUNK)):
+        said += piece
+    return bytes(said)
 
 
 def _unprepared(home: Path, error: OSError) -> AgentFailed:

@@ -110,4 +110,13 @@ class Agents(Protocol):
         """Whether the provider's CLI can be given pictures."""
 
     async def models(self, provider: str) -> Sequence[str]:
-        """The models the provider's CLI lists; from a cache, never waiting for a vendor."""
+        """The models the provider's CLI lists; from a cache, never waiting for it or a vendor.
+
+        AgentFailed where the CLI is missing.
+        """
+
+    def learn(self, provider: str) -> None:
+        """Has the provider's CLI asked what it lists, unless that is known; never waits.
+
+        At most once, and once more at the provider's next turn if that was in vain.
+        """

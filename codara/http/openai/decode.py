@@ -11,7 +11,7 @@ from codara.application.callers import Caller
 from codara.application.ports.workspaces import Upload
 from codara.application.turns.commands import Message
 from codara.domain.labels import checked_label
-from codara.domain.text import one_line
+from codara.domain.models import checked_name
 from codara.errors import InvalidRequest, UnsupportedParameter, WorkspaceAccessDenied
 from codara.http.openai.fields import Fields, flag
 from codara.http.openai.messages import decode_messages, first_image
@@ -97,9 +97,7 @@ def _refuse_unsupported(body: Mapping[str, Any]) -> None:
 
 
 def _model(value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise InvalidRequest("model must name a model; see GET /v1/models.", param="model")
-    return one_line(value, param="model")
+    return checked_name(value.strip() if isinstance(value, str) else "")
 
 
 def _workspace(fields: Fields) -> str:

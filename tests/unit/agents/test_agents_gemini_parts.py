@@ -14,9 +14,10 @@ from codara.adapters.agents.gemini.chats import OLD, make_loadable
 from codara.adapters.agents.gemini.config import environment, settings_json
 from codara.adapters.agents.gemini.outcome import Overheard, outcome_of
 from codara.adapters.agents.gemini.parse import acp_line, is_progress
-from codara.adapters.agents.gemini.program import find_gemini, version
+from codara.adapters.agents.gemini.program import find_gemini
 from codara.adapters.agents.gemini.reading import Ended, Reading, begin_again, speak, use_tool
 from codara.adapters.agents.gemini.wire import Answer, Refused, Wire
+from codara.adapters.agents.programs import version_of
 from codara.application.ports.frames import TextDelta, Warned, WindowSeen
 from codara.errors import AgentFailed
 
@@ -288,7 +289,7 @@ async def test_a_script_is_started_by_node_and_its_package_tells_the_version(
     command = find_gemini(str(link))
     assert command.words == (str(node), str(script))
     assert command.folders == (package, tmp_path / "node")
-    assert await version(command) == "9.8.7"
+    assert await version_of(command) == "9.8.7"
 
 
 def test_without_node_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

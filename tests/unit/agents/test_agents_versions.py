@@ -17,7 +17,6 @@ from codara.adapters.jail.unsafe import Unsafe
 from codara.config.providers import Providers
 from codara.demo.tools import checkout
 from codara.errors import AgentFailed
-from codara.runtimes import PROVIDERS
 from tests.agenting import Journal, OneKey
 
 PACKAGES = {
@@ -61,7 +60,7 @@ def test_a_version_is_known_by_its_first_numbers(said: str, tested: str, known: 
     assert is_tested(said, tested) is known
 
 
-@pytest.mark.parametrize("name", sorted(PROVIDERS))
+@pytest.mark.parametrize("name", sorted(PACKAGES))
 def test_the_pinned_versions_are_the_tested_ones(name: str) -> None:
     project = checkout()
     assert project is not None

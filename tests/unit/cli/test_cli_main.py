@@ -7,8 +7,8 @@ import pytest
 
 from codara.cli import main as cli
 from codara.cli import version
+from codara.demo.agents import AGENTS
 from codara.errors import CodaraError
-from codara.runtimes import PROVIDERS
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +76,7 @@ def test_wrong_usage_ends_with_2(arguments, capsys):
     assert "Traceback" not in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", AGENTS)
 def test_the_demo_shows_the_agent_that_is_named(monkeypatch, provider):
     asked = {}
 

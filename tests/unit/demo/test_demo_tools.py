@@ -8,7 +8,6 @@ import pytest
 from codara.demo import tools
 from codara.demo.agents import AGENTS
 from codara.errors import CodaraError
-from codara.runtimes import PROVIDERS
 
 CODEX = AGENTS["codex"]
 NODE = "#!/bin/sh\necho v20.1.0\n"
@@ -73,7 +72,7 @@ async def test_without_project_and_cli_the_remedy_is_named(monkeypatch):
         await tools.program(None, CODEX)
 
 
-@pytest.mark.parametrize("name", PROVIDERS)
+@pytest.mark.parametrize("name", AGENTS)
 def test_this_project_has_pinned_agents(name):
     project = tools.checkout()
     assert project is not None

@@ -2,7 +2,7 @@
 
 import pytest
 
-from codara.domain.models import public_name, resolve
+from codara.domain.models import MAX_CHARACTERS, checked_name, public_name, resolve
 from codara.errors import InvalidRequest
 
 DEFAULTS = {"codex": "gpt-5-codex", "gemini": "gemini-2.5-pro", "opencode": None}
@@ -104,3 +104,17 @@ def test_public_names_carry_their_agent_once() -> None:
 def test_every_listed_model_is_found_by_its_public_name(provider: str) -> None:
     for name in CATALOGUE[provider]:
         assert meant(public_name(provider, name)) == (provider, name)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a" * (MAX_CHARACTERS + 1), "a\x00b", "a\nb", "a\x7f", "a\ud800"]
+)
+def test_what_can_be_no_models_name_is_refused(name: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        checked_name(name)
+    assert refused.value.param == "model"
+
+
+@pytest.mark.parametrize("name", ["gpt-5", "a" * MAX_CHARACTERS, "opencode/gw/größtes model:v1"])
+def test_any_other_name_is_taken_as_it_is(name: str) -> None:
+    assert checked_name(name) == name

@@ -73,6 +73,7 @@ def test_a_body_that_is_no_object_is_refused(body: Any) -> None:
         ("model", 7),
         ("model", "x" * 201),
         ("model", "codex/a\x00b"),
+        ("model", "codex/a\nb"),
         ("messages", None),
         ("messages", []),
         ("messages", "Hi"),

@@ -36,10 +36,10 @@ async def test_the_listing_has_every_model_and_the_aliases() -> None:
     }
 
 
-async def test_a_missing_cli_leaves_the_default_of_its_agent() -> None:
+async def test_an_agent_whose_cli_is_missing_lists_nothing_and_can_be_named_all_the_same() -> None:
     models = Models(NoAgents(), {"codex": "gpt-5-codex"}, created=1)
-    listed = [model.public for model in await models.listing()]
-    assert listed == ["codex/gpt-5-codex", "uag-codex"]
+    assert await models.listing() == []
+    assert await models.resolve("uag-codex", None) == ("codex", "gpt-5-codex")
 
 
 async def test_a_listing_of_one_agent_holds_no_other() -> None:

@@ -16,13 +16,12 @@ from codara.adapters.agents.claude.config import (
 from codara.adapters.agents.claude.execution import ClaudeExecution
 from codara.adapters.agents.claude.session import Conversation, LostThread
 from codara.adapters.agents.contract import Session
-from codara.adapters.agents.house import House
 from codara.adapters.agents.programs import Program
 from codara.adapters.agents.runtime import CliRuntime, Launch, Make
+from codara.adapters.agents.watch import to_the_end
 from codara.adapters.jail.doors import Doors
 from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn
-from codara.config.providers import Provider
 
 _NO_MODEL = "default"
 """What claude lists for its own choice; a client says it by naming no model."""
@@ -35,11 +34,12 @@ class ClaudeRuntime(CliRuntime):
     tested = TESTED
     default_base_url = DEFAULT_BASE_URL
     default_login_base_url = DEFAULT_BASE_URL
+    first_words = "initialize of stream-json"
     native = staticmethod(native_program)
 
-    def __init__(self, settings: Provider, house: House) -> None:
-        super().__init__(settings, house)
-        self._models = ALIASES
+    def models(self) -> Sequence[str]:
+        """Its aliases are good whatever it lists, and known before it was ever asked."""
+        return tuple(dict.fromkeys((*super().models(), *ALIASES)))
 
     async def _staying(self, turn: AgentTurn) -> Session:
         if turn.backend_id is not None:
@@ -63,14 +63,13 @@ class ClaudeRuntime(CliRuntime):
             lender=self._lender,
             clock=self._house.clock,
         )
-        self._list(await self._started(session, session.start()), turn.model)
+        await self._started(session, session.start())
         return session
 
-    def _list(self, listed: Sequence[str], asked: str) -> None:
-        """claude lists what it was started with, too, whether or not there is such a model."""
-        known = (*ALIASES, *self._models)
-        names = (name for name in listed if name != _NO_MODEL)
-        self._models = tuple(name for name in names if name != asked or name in known) or ALIASES
+    async def _listed(self, visit: AgentTurn) -> Sequence[str]:
+        session = await self._conversation(visit, None)
+        await to_the_end(session.close())
+        return [name for name in session.listed if name != _NO_MODEL]
 
     async def _run(self, turn: AgentTurn, known: str | None) -> tuple[Jail, str]:
         thread_id = known or str(uuid4())

@@ -1,7 +1,6 @@
 """A claude that stays: one process, one thread, one turn at a time."""
 
 import asyncio
-from collections.abc import Sequence
 
 from codara.adapters.agents.answers import Gone, Refused
 from codara.adapters.agents.claude.causes import cause_of
@@ -44,12 +43,13 @@ class Conversation(Staying[ClaudeTurn]):
         self._thread_id = thread_id
         self._told = _told(turn)
         self._used = False
+        self.listed: tuple[str, ...] = ()
         self._cost = 0.0
         self._process = Process(jail, self._heard)
         self._hear(self._process)
 
-    async def start(self) -> Sequence[str]:
-        """Speaks the first words and gives the models claude lists.
+    async def start(self) -> None:
+        """Speaks the first words, which tell what claude lists.
 
         Raises LostThread, or AgentFailed if the program does not answer within 30 s.
         """
@@ -60,7 +60,8 @@ class Conversation(Staying[ClaudeTurn]):
             if cause_of(self._last_words()) == "unknown_session":
                 raise LostThread from error
             raise self._not_started("claude", error) from error
-        return [str(model["value"]) for model in found.get("models") or () if "value" in model]
+        models = found.get("models") or ()
+        self.listed = tuple(str(model["value"]) for model in models if "value" in model)
 
     def serves(self, turn: AgentTurn) -> bool:
         unused = turn.backend_id is None and not self._used

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from base64 import b64encode
-from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -50,11 +49,6 @@ class AppServer(Staying[CodexTurn]):
                 await self._rpc.notify("initialized")
         except (TimeoutError, Gone, Refused) as error:
             raise self._not_started("codex app-server", error) from error
-
-    async def models(self) -> Sequence[str]:
-        """What the CLI lists; Refused or Gone when it does not."""
-        result = await self._rpc.call("model/list", quiet=True)
-        return [str(model["model"]) for model in result.get("data", [])]
 
     async def answers(self) -> bool:
         """Asks for something that costs the program nothing."""

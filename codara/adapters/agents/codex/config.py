@@ -15,6 +15,8 @@ DEFAULT_BASE_URL = "https://api.openai.com/v1"
 LOGIN_BASE_URL = "https://chatgpt.com/backend-api/codex"
 TESTED = "0.169"
 """The versions that the tests run: those which begin so."""
+MODELS_ARGUMENTS = ("debug", "models")
+"""Prints the models codex knows, without asking anybody."""
 
 _REQUEST_RETRIES = 2
 _IDLE_MS = 24 * 3600 * 1000
@@ -77,6 +79,15 @@ def exec_arguments(
         *((thread_id,) if thread_id else ()),
         "-",
     )
+
+
+def offered(said: str) -> list[str]:
+    """The models that codex shows to people, in its order; KeyError or ValueError if it said none.
+
+    What it hides are models for its own use.
+    """
+    models = [each for each in json.loads(said)["models"] if each["visibility"] == "list"]
+    return [str(each["slug"]) for each in sorted(models, key=lambda each: each["priority"])]
 
 
 def native_program(launcher: Path) -> Path | None:

@@ -1,7 +1,7 @@
 """Starts codex in a home."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,14 @@ from codara.adapters.agents.codex.config import (
     CONFIG_FILE,
     DEFAULT_BASE_URL,
     LOGIN_BASE_URL,
+    MODELS_ARGUMENTS,
     TESTED,
     appserver_arguments,
     config_toml,
     environment,
     exec_arguments,
     native_program,
+    offered,
 )
 from codara.adapters.agents.codex.execution import CodexExecution, Counts
 from codara.adapters.agents.codex.told import Told
@@ -42,6 +44,7 @@ class CodexRuntime(CliRuntime):
     tested = TESTED
     default_base_url = DEFAULT_BASE_URL
     default_login_base_url = LOGIN_BASE_URL
+    first_words = "initialize of app-server"
     native = staticmethod(native_program)
 
     async def _staying(self, turn: AgentTurn) -> Session:
@@ -58,8 +61,6 @@ class CodexRuntime(CliRuntime):
             clock=self._house.clock,
         )
         await self._started(session, session.start())
-        if not self._models:
-            self._learn(session.models())
         return session
 
     def _passing(self, turn: AgentTurn) -> Session:
@@ -68,6 +69,14 @@ class CodexRuntime(CliRuntime):
 
     def _told(self, turn: AgentTurn) -> Told:
         return Told(*self._notes(turn.workspace_id, f"{self.name}-told"))
+
+    async def _listed(self, visit: AgentTurn) -> Sequence[str]:
+        def plan(inside: Path, doors: Doors) -> Launch:
+            env = environment(inside, doors.token)
+            files = {CONFIG_FILE: config_toml(doors.endpoint())}
+            return Launch(arguments=MODELS_ARGUMENTS, env=env, files=files)
+
+        return offered(await self._said(visit, plan))
 
     def _notes(self, workspace_id: str, name: str) -> tuple[Recall, Remember]:
         """What is kept beside the home under a name, and how it is kept."""

@@ -43,8 +43,6 @@ class Home:
     """Writes the instructions that sessions made or refreshed from now on have."""
     make_loadable: Callable[[str], Awaitable[bool]]
     """See `chats.make_loadable`."""
-    listed: Callable[[Sequence[str]], None]
-    """Gets to know the models that gemini lists."""
 
 
 @attrs.frozen
@@ -85,6 +83,11 @@ class Acp(Staying[GeminiTurn]):
 
     def serves(self, turn: AgentTurn) -> bool:
         return super().serves(turn) and _login_of(turn) == self._login
+
+    async def models(self, turn: AgentTurn) -> Sequence[str]:
+        """What it lists for a session in the turn's folder; Refused or Gone when it does not."""
+        result = await self._rpc.call("session/new", quiet=True, **_place(turn))
+        return [str(each["modelId"]) for each in result["models"]["availableModels"]]
 
     async def answers(self) -> bool:
         """Asks for something that gemini does not have, which costs it nothing."""
@@ -151,7 +154,6 @@ class Acp(Staying[GeminiTurn]):
 
     def _note(self, session_id: str, result: Mapping[str, Any]) -> None:
         models = result.get("models") or {}
-        self._home.listed([str(each["modelId"]) for each in models.get("availableModels") or ()])
         known = Known(self._instructed, str(models.get("currentModelId")))
         self._sessions[session_id] = known
 

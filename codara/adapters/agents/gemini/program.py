@@ -1,6 +1,5 @@
 """Finding gemini, which is a script, and the node that runs it."""
 
-import json
 import os
 import shutil
 from pathlib import Path
@@ -11,9 +10,7 @@ from codara.adapters.agents.programs import (
     REMEDY,
     Program,
     find_program,
-    package_folder,
     project_folders,
-    version_of,
 )
 from codara.errors import AgentFailed
 
@@ -35,17 +32,6 @@ def find_gemini(binary: str) -> Program:
     node = _node()
     needed = program.folders if node.is_relative_to(_USR) else (*program.folders, _prefix(node))
     return attrs.evolve(program, before=(str(node),), folders=needed)
-
-
-async def version(program: Program) -> str:
-    """What its package says, else what the program says; AgentFailed if neither can be had."""
-    package = package_folder(program.path)
-    if package is None or not program.before:
-        return await version_of(program)
-    try:
-        return str(json.loads((package / "package.json").read_text("utf-8"))["version"])
-    except (OSError, ValueError, KeyError) as error:
-        raise AgentFailed(f"{package} is not the gemini package: {error}") from error
 
 
 def itself(launcher: Path) -> Path:

@@ -25,6 +25,7 @@ from codara.adapters.agents.gemini.execution import GeminiExecution
 from codara.adapters.agents.pictures import FOLDER, files_of
 from codara.adapters.agents.programs import Program
 from codara.adapters.agents.runtime import CliRuntime, Launch, Make
+from codara.adapters.agents.watch import to_the_end
 from codara.adapters.jail.doors import Doors
 from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn
@@ -37,6 +38,7 @@ class GeminiRuntime(CliRuntime):
     tested = TESTED
     default_base_url = DEFAULT_BASE_URL
     default_login_base_url = LOGIN_BASE_URL
+    first_words = "initialize of --acp"
     native = staticmethod(program.itself)
 
     def program(self) -> Program:
@@ -47,11 +49,7 @@ class GeminiRuntime(CliRuntime):
         """Not for a login: its process keeps to one account, and which one is not known yet."""
         return super().opens_early(turn) and not turn.on_login
 
-    async def version(self) -> str:
-        """What its package or the program says; AgentFailed if neither can be had."""
-        return await program.version(await asyncio.to_thread(self.program))
-
-    async def _staying(self, turn: AgentTurn) -> Session:
+    async def _staying(self, turn: AgentTurn) -> Acp:
         def plan(inside: Path, doors: Doors) -> Launch:
             return _launch(turn, inside, doors, acp_arguments(turn.model))
 
@@ -61,6 +59,14 @@ class GeminiRuntime(CliRuntime):
         )
         await self._started(session, session.start())
         return session
+
+    async def _listed(self, visit: AgentTurn) -> Sequence[str]:
+        """Only its agent protocol tells them, with a session; no model is asked for that."""
+        session = await self._staying(visit)
+        try:
+            return await session.models(visit)
+        finally:
+            await to_the_end(session.close())
 
     def _passing(self, turn: AgentTurn) -> Session:
         home = self._house.homes.place(turn.workspace_id, self.name)
@@ -88,10 +94,7 @@ class GeminiRuntime(CliRuntime):
             home = await self._home(workspace)
             return await asyncio.to_thread(make_loadable, home, session_id)
 
-        return Home(instruct=instruct, make_loadable=loadable, listed=self._listed)
-
-    def _listed(self, models: Sequence[str]) -> None:
-        self._models = tuple(models)
+        return Home(instruct=instruct, make_loadable=loadable)
 
 
 def _launch(

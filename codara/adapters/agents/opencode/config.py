@@ -14,6 +14,7 @@ from codara.adapters.agents.programs import package_folder
 DEFAULT_BASE_URL = "https://opencode.ai/zen/v1"
 TESTED = "1.18"
 """The versions that the tests run: those which begin so."""
+MODELS_ARGUMENTS = ("models",)
 INSTRUCTIONS_FILE = ".codara/instructions.md"
 TITLE = "Codara"
 """A session without a title is given one by a second request to the model."""

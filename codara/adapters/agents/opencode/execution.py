@@ -59,11 +59,18 @@ class RunTurn(OpencodeTurn):
 
 
 class OpencodeExecution(Execution[RunTurn]):
-    """OpenCode by `run`."""
+    """OpenCode by `run`; `completed` hears of each model with which a turn completed."""
 
-    def __init__(self, run: Run, around: Around) -> None:
+    def __init__(self, run: Run, around: Around, completed: Callable[[str], None]) -> None:
         super().__init__(around)
         self._run = run
+        self._completed = completed
+
+    async def run(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
+        outcome = await super().run(turn, sink)
+        if outcome.status == "completed":
+            self._completed(turn.model)
+        return outcome
 
     async def _once(self, turn: AgentTurn, sink: FrameSink, known: str | None) -> Outcome:
         """What is no session of opencode's makes it break; it is not asked for it."""

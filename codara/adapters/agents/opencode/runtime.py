@@ -1,6 +1,7 @@
 """Starts opencode in a home."""
 
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
 from codara.adapters.agents.contract import Session
@@ -8,6 +9,7 @@ from codara.adapters.agents.house import House
 from codara.adapters.agents.opencode.config import (
     DEFAULT_BASE_URL,
     INSTRUCTIONS_FILE,
+    MODELS_ARGUMENTS,
     TESTED,
     Model,
     Way,
@@ -18,6 +20,7 @@ from codara.adapters.agents.opencode.config import (
     serve_arguments,
 )
 from codara.adapters.agents.opencode.execution import OpencodeExecution
+from codara.adapters.agents.opencode.names import Names
 from codara.adapters.agents.opencode.server import Server
 from codara.adapters.agents.pictures import files_of, places_of
 from codara.adapters.agents.runtime import CliRuntime, Launch, Make
@@ -35,15 +38,17 @@ class OpencodeRuntime(CliRuntime):
     name = "opencode"
     tested = TESTED
     default_base_url = DEFAULT_BASE_URL
+    first_words = "events of serve"
     native = staticmethod(native_program)
 
     def __init__(self, settings: Provider, house: House) -> None:
         super().__init__(settings, house)
-        self._asked: dict[str, None] = {}
+        self._used = Names()
+        self._completed = Names()
 
-    async def open(self, turn: AgentTurn) -> Session:
-        self._asked[turn.model] = None
-        return await super().open(turn)
+    def models(self) -> Sequence[str]:
+        """Besides its own, those with which a turn completed: what was merely asked for is none."""
+        return tuple(dict.fromkeys((*super().models(), *self._completed)))
 
     async def _staying(self, turn: AgentTurn) -> Session:
         password, models = secrets.token_urlsafe(32), self._told(turn)
@@ -62,24 +67,34 @@ class OpencodeRuntime(CliRuntime):
             jail,
             turn,
             models=frozenset(str(Model.of(model)) for model in models),
+            completed=self._completed.use,
             password=password,
             program=program.path.name,
             lender=self._lender,
             clock=self._house.clock,
         )
         await self._started(session, session.start())
-        self._learn(session.models())
+        self._used.use(turn.model)
         return session
 
+    async def _listed(self, visit: AgentTurn) -> Sequence[str]:
+        def plan(_: Path, doors: Doors) -> Launch:
+            models = self._default or (visit.model,)
+            way = Way(endpoint=doors.endpoint(), token=doors.token, models=models)
+            return Launch(arguments=MODELS_ARGUMENTS, env=environment(config_of(way)))
+
+        lines = (await self._said(visit, plan)).splitlines()
+        return [line for line in lines if "/" in line and " " not in line]
+
     def _passing(self, turn: AgentTurn) -> Session:
-        return OpencodeExecution(self._run, self._around(turn))
+        return OpencodeExecution(self._run, self._around(turn), self._completed.use)
 
     async def _run(self, turn: AgentTurn, session_id: str | None) -> Jail:
         def plan(inside: Path, doors: Doors) -> Launch:
             way = Way(
                 endpoint=doors.endpoint(),
                 token=doors.token,
-                models=self._told(turn),
+                models=(turn.model,),
                 instructions=(str(turn.folder / AGENTS_FILE), str(inside / INSTRUCTIONS_FILE)),
                 compacts=False,
             )
@@ -94,9 +109,8 @@ class OpencodeRuntime(CliRuntime):
         return jail
 
     def _told(self, turn: AgentTurn) -> tuple[str, ...]:
-        """The turn's model first, then all that were asked for before: none needs a new process."""
-        default = (self._settings.default_model,) if self._settings.default_model else ()
-        return tuple(dict.fromkeys((turn.model, *default, *self._asked)))
+        """The turn's model first, then those used lately: none of them needs a new process."""
+        return tuple(dict.fromkeys((turn.model, *self._default, *self._used)))
 
 
 make: Make = OpencodeRuntime

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -24,7 +24,7 @@ from codara.adapters.agents.opencode.wire import Wire
 from codara.adapters.agents.output import Output
 from codara.adapters.agents.staying import CLOSE_SECONDS, Staying
 from codara.adapters.jail.jail import Jail
-from codara.application.ports.agents import AgentTurn, FrameSink
+from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.application.ports.frames import BackendSeen, Warned
 from codara.clock import Clock
 
@@ -38,7 +38,7 @@ _NOISE = frozenset({"server.heartbeat", "plugin.added", "session.diff", "file.wa
 
 
 class Server(Staying[OpencodeTurn]):
-    """OpenCode by its server."""
+    """OpenCode by its server; `completed` hears of each model with which a turn completed."""
 
     def __init__(
         self,
@@ -46,6 +46,7 @@ class Server(Staying[OpencodeTurn]):
         turn: AgentTurn,
         *,
         models: frozenset[str],
+        completed: Callable[[str], None],
         password: str,
         program: str,
         lender: Lender,
@@ -53,6 +54,7 @@ class Server(Staying[OpencodeTurn]):
     ) -> None:
         super().__init__(jail, turn, own=("opencode", program), lender=lender, clock=clock)
         self._models = models
+        self._completed = completed
         self._password = password
         self._known: set[str] = set()
         self._asking: asyncio.Task[Any] | None = None
@@ -77,14 +79,11 @@ class Server(Staying[OpencodeTurn]):
     def serves(self, turn: AgentTurn) -> bool:
         return super().serves(turn) and str(Model.of(turn.model)) in self._models
 
-    async def models(self) -> Sequence[str]:
-        """What the CLI lists; Refused or Gone when it does not."""
-        found = await self._open_wire().get("/config/providers")
-        return [
-            f"{provider['id']}/{name}"
-            for provider in found.get("providers", [])
-            for name in provider.get("models", {})
-        ]
+    async def run(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
+        outcome = await super().run(turn, sink)
+        if outcome.status == "completed":
+            self._completed(turn.model)
+        return outcome
 
     async def close(self) -> None:
         if self._listener is not None:

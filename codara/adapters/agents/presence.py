@@ -1,0 +1,43 @@
+"""Whether the agents' programs are there: looked up so rarely that anybody may ask."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+from codara.adapters.agents.contract import Installed, Runtime
+from codara.errors import AgentFailed
+
+LOOK_SECONDS = 5.0
+
+
+class Presence:
+    """Remembers for five seconds what it saw, so that a program may come and go."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, tuple[float, str]] = {}
+
+    async def models(self, runtime: Runtime | None) -> Sequence[str]:
+        """What the runtime lists; AgentFailed with the remedy if its program is missing."""
+        if runtime is None:
+            return ()
+        await self._look(runtime)
+        return tuple(runtime.models())
+
+    async def _look(self, runtime: Runtime) -> None:
+        if not isinstance(runtime, Installed):
+            return
+        now = time.monotonic()
+        looked, missing = self._seen.get(runtime.name, (now - LOOK_SECONDS, ""))
+        if now - looked >= LOOK_SECONDS:
+            missing = await asyncio.to_thread(_missing, runtime)
+            self._seen[runtime.name] = now, missing
+        if missing:
+            raise AgentFailed(missing)
+
+
+def _missing(runtime: Installed) -> str:
+    try:
+        runtime.program()
+    except AgentFailed as missing:
+        return missing.message
+    return ""

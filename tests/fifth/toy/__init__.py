@@ -1,0 +1,1 @@
+"""An agent that says what it was told."""
