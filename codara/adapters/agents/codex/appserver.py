@@ -12,6 +12,7 @@ from codara.adapters.agents.answers import Gone, Refused
 from codara.adapters.agents.codex.causes import cause_of
 from codara.adapters.agents.codex.parse import appserver_line
 from codara.adapters.agents.codex.reading import Reading, Tokens
+from codara.adapters.agents.codex.rollouts import Look
 from codara.adapters.agents.codex.turn import CodexTurn
 from codara.adapters.agents.ending import Ending
 from codara.adapters.agents.lender import Lender
@@ -40,9 +41,17 @@ class AppServer(Staying[CodexTurn]):
     """Codex by its app-server."""
 
     def __init__(
-        self, jail: Jail, turn: AgentTurn, *, program: str, lender: Lender, clock: Clock
+        self,
+        jail: Jail,
+        turn: AgentTurn,
+        *,
+        program: str,
+        look: Look,
+        lender: Lender,
+        clock: Clock,
     ) -> None:
         super().__init__(jail, turn, own=("codex", program), lender=lender, clock=clock)
+        self._look = look
         self._threads: dict[str, Thread] = {}
         self._rpc = Rpc(jail, self._heard)
         self._hear(self._rpc)
@@ -90,7 +99,7 @@ class AppServer(Staying[CodexTurn]):
             current.reading = Reading(thread_id=thread_id, total=known.total)
             await self._instruct(thread_id, turn.instructions, known.instructions)
         else:
-            thread_id = await self._resumed(turn, current)
+            thread_id = await self._resumed(turn, turn.backend_id, current)
         return thread_id
 
     async def _fresh(self, turn: AgentTurn, current: CodexTurn) -> str:
@@ -99,11 +108,12 @@ class AppServer(Staying[CodexTurn]):
         current.reading = Reading(thread_id=thread_id, total=Tokens())
         return thread_id
 
-    async def _resumed(self, turn: AgentTurn, current: CodexTurn) -> str:
+    async def _resumed(self, turn: AgentTurn, known: str, current: CodexTurn) -> str:
         settings = _thread_settings(turn)
+        noted = await self._look(known)
         try:
             result = await self._rpc.call(
-                "thread/resume", threadId=turn.backend_id, excludeTurns=True, **settings
+                "thread/resume", threadId=known, excludeTurns=True, **settings
             )
         except Refused as error:
             if cause_of(str(error)) != "unknown_session":
@@ -111,7 +121,7 @@ class AppServer(Staying[CodexTurn]):
             current.say(Warned(FRESH_THREAD))
             return await self._fresh(turn, current)
         thread_id = str(result["thread"]["id"])
-        current.reading = Reading(thread_id=thread_id)
+        current.reading = Reading(thread_id=thread_id, total=noted.total if noted else None)
         await self._instruct(thread_id, turn.instructions, "")
         return thread_id
 
@@ -143,11 +153,16 @@ class AppServer(Staying[CodexTurn]):
         return bool(current.reading.running) or super()._left(current)
 
     async def _after(self, current: CodexTurn) -> None:
-        """Notes the thread's token count."""
+        """Notes the thread's token count, and what a turn took that was stopped untold."""
         reading = current.reading
-        known = self._threads.get(reading.thread_id or "")
-        if known is not None and reading.thread_id is not None:
-            self._threads[reading.thread_id] = attrs.evolve(known, total=reading.total)
+        if reading.thread_id is None or reading.thread_id not in self._threads:
+            return
+        known = self._threads[reading.thread_id]
+        self._threads[reading.thread_id] = attrs.evolve(known, total=reading.total)
+        if not current.is_counted and reading.turn_id is not None:
+            noted = await self._look(reading.thread_id)
+            if noted is not None and noted.turn_id == reading.turn_id:
+                current.settle(noted)
 
 
 def _input(turn: AgentTurn, text: str) -> list[dict[str, str]]:

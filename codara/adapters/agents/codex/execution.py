@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 import attrs
 
 from codara.adapters.agents.codex.parse import exec_line
-from codara.adapters.agents.codex.reading import Reading, Tokens
+from codara.adapters.agents.codex.reading import Reading
+from codara.adapters.agents.codex.rollouts import Look, Noted
 from codara.adapters.agents.codex.turn import CodexTurn
 from codara.adapters.agents.execution import Execution
 from codara.adapters.agents.lender import Lender
@@ -21,14 +22,6 @@ _FROM_NOW_ON = "Instructions from now on:\n"
 
 
 @attrs.frozen
-class Counts:
-    """The token counts of a home's threads, which `exec` reports over a thread's whole life."""
-
-    recall: Callable[[], Awaitable[dict[str, list[int]]]]
-    remember: Callable[[dict[str, list[int]]], Awaitable[None]]
-
-
-@attrs.frozen
 class Told:
     """Digests of the instructions a home's threads were told last."""
 
@@ -37,14 +30,13 @@ class Told:
 
 
 class CodexExecution(Execution[CodexTurn]):
-    """Codex by `exec`."""
+    """Codex by `exec`, which counts tokens over a thread's whole life: `before` is where it was."""
 
-    def __init__(
-        self, run: Run, counts: Counts, told: Told, *, lender: Lender, clock: Clock
-    ) -> None:
+    def __init__(self, run: Run, look: Look, told: Told, *, lender: Lender, clock: Clock) -> None:
         super().__init__(lender=lender, clock=clock)
         self._run = run
-        self._counts = counts
+        self._look = look
+        self._before: Noted | None = None
         self._told = told
 
     async def _once(self, turn: AgentTurn, sink: FrameSink, known: str | None) -> Outcome:
@@ -59,21 +51,21 @@ class CodexExecution(Execution[CodexTurn]):
 
     async def _listening(self, turn: AgentTurn, sink: FrameSink, known: str | None) -> CodexTurn:
         current = CodexTurn(sink, exec_line, self._clock)
-        counted = (await self._counts.recall()).get(known or "")
-        total = Tokens(*counted) if counted else None
-        current.reading = Reading(total=Tokens() if known is None else total)
+        self._before = Noted() if known is None else await self._look(known)
+        current.reading = Reading(total=self._before.total if self._before else None)
         return current
 
     async def _over(self, turn: AgentTurn, current: CodexTurn) -> None:
         reading = current.reading
         if reading.thread_id is None:
             return
-        told = await self._told.recall()
-        await self._told.remember(told | {reading.thread_id: _digest(turn.instructions)})
-        if reading.total is not None:
-            counts = await self._counts.recall()
-            counts[reading.thread_id] = list(attrs.astuple(reading.total))
-            await self._counts.remember(counts)
+        if reading.heard or current.has_ended:
+            told = await self._told.recall()
+            await self._told.remember(told | {reading.thread_id: _digest(turn.instructions)})
+        if not current.is_counted and self._before is not None:
+            noted = await self._look(reading.thread_id)
+            if noted is not None and noted.turn_id != self._before.turn_id:
+                current.settle(noted)
 
 
 def _digest(instructions: str) -> str:

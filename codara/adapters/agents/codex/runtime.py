@@ -17,7 +17,8 @@ from codara.adapters.agents.codex.config import (
     exec_arguments,
     native_program,
 )
-from codara.adapters.agents.codex.execution import CodexExecution, Counts, Told
+from codara.adapters.agents.codex.execution import CodexExecution, Told
+from codara.adapters.agents.codex.rollouts import Look, Noted, noted
 from codara.adapters.agents.contract import Session
 from codara.adapters.agents.programs import Program
 from codara.adapters.agents.runtime import CliRuntime, Launch, Make
@@ -47,6 +48,7 @@ class CodexRuntime(CliRuntime):
             jail,
             turn,
             program=program.path.name,
+            look=self._look(turn.workspace_id),
             lender=self._lender,
             clock=self._house.clock,
         )
@@ -56,9 +58,18 @@ class CodexRuntime(CliRuntime):
         return session
 
     def _passing(self, turn: AgentTurn) -> Session:
-        counts = Counts(*self._notes(turn.workspace_id, self.name))
+        look = self._look(turn.workspace_id)
         told = Told(*self._notes(turn.workspace_id, f"{self.name}-told"))
-        return CodexExecution(self._run, counts, told, lender=self._lender, clock=self._house.clock)
+        return CodexExecution(self._run, look, told, lender=self._lender, clock=self._house.clock)
+
+    def _look(self, workspace_id: str) -> Look:
+        """Looks up what codex wrote down of a thread in its home."""
+        home = self._house.homes.place(workspace_id, self.name)
+
+        async def look(thread_id: str) -> Noted | None:
+            return await asyncio.to_thread(noted, home, thread_id)
+
+        return look
 
     def _notes(self, workspace_id: str, name: str) -> tuple[Recall, Remember]:
         """What is kept beside the home under a name, and how it is kept."""
