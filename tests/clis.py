@@ -14,7 +14,8 @@ class Cli:
     those of other tests. Of the refusals, `when` are those that say when to come back, `retried`
     those that a process that stays tells of and tries again, `spoiling` those after which the CLI
     takes up the refused prompt again. `tools` are the kinds of what it writes, edits and appends
-    with.
+    with. Of the tokens of a request, `cache_write` were written to the cache and `thinking` went
+    into its thought, as far as the wire format tells.
     """
 
     name: str
@@ -27,6 +28,8 @@ class Cli:
     retried: tuple[str, ...] = ()
     spoiling: tuple[str, ...] = ()
     tools: tuple[str, ...] = ("file_change", "file_change", "command")
+    cache_write: int = 0
+    thinking: int = 5
 
     def key_of(self, seen: Seen) -> str:
         return seen.headers[self.key_header].removeprefix("Bearer ")
@@ -64,6 +67,8 @@ CLAUDE = Cli(
     key_header="x-api-key",
     nap="67.4",
     retried=("401", "429", "500", "503"),
+    cache_write=10,
+    thinking=0,
 )
 
 CLIS = (CODEX, GEMINI, OPENCODE, CLAUDE)

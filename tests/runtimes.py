@@ -117,12 +117,12 @@ class Scene:
 
     @asynccontextmanager
     async def under_way(
-        self, prompt: str, sign: type = TextDelta, **changes: Any
+        self, prompt: str, sign: type = TextDelta, heard: Listener | None = None, **changes: Any
     ) -> AsyncIterator["asyncio.Task[Outcome]"]:
         """A turn from its first frame of the kind `sign` on; cancelled if it has not ended."""
-        seen = asyncio.Event()
+        seen, listener = asyncio.Event(), heard or Listener()
         turn = self.den.turn(prompt, **{"model": self.cli.model, **changes})
-        task = asyncio.create_task(self.den.pool.run(turn, Listener().hope(sign, seen)))
+        task = asyncio.create_task(self.den.pool.run(turn, listener.hope(sign, seen)))
         await seen.wait()
         try:
             yield task
@@ -140,10 +140,12 @@ class Scene:
         finally:
             await _cancelled(task)
 
-    async def cancel(self, prompt: str, sign: type, **changes: Any) -> None:
-        """Cancels a turn once its first frame of that kind has come."""
-        async with self.under_way(prompt, sign, **changes) as task:
+    async def cancel(self, prompt: str, sign: type, **changes: Any) -> Listener:
+        """Cancels a turn once its first frame of that kind has come; gives what it said."""
+        heard = Listener()
+        async with self.under_way(prompt, sign, heard, **changes) as task:
             task.cancel()
+        return heard
 
     async def learnt(self, name: str) -> Sequence[str]:
         """What the CLI lists, learnt without a turn, once `name` is among it."""

@@ -20,7 +20,7 @@ Event = Mapping[str, Any]
 
 _ADDED = re.compile(r"\s*(<(system-reminder|local-command|command-)|\[(Request|The turn) .*\])")
 _FILE_TOOLS = frozenset({"Write", "Edit", "MultiEdit"})
-_USAGE = {"input_tokens": 80, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 40}
+_USAGE = {"input_tokens": 70, "cache_creation_input_tokens": 10, "cache_read_input_tokens": 40}
 _ERRORS = {
     "401": (401, "authentication_error", "invalid x-api-key"),
     "429": (429, "rate_limit_error", "This request would exceed your account's rate limit."),

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 from aiohttp import web
 
-from codara.demo.responses import command
+from codara.demo.responses import command, thinking
 from codara.demo.script import Answer, Call, Conversation, Move, Refuse, Silence
 
 Decide = Callable[[web.Request, Conversation], Move]
@@ -97,7 +97,7 @@ class Chat:
         if isinstance(move, Call):
             for delta in tool_call(move, asked, f"call_{number}"):
                 await stream.write(chunk(named, delta))
-            return await _end(stream, named, "tool_calls")
+            return await _end(stream, named, "tool_calls", move.thought)
         for piece in move.pieces:
             await stream.write(chunk(named, {"content": piece}))
             await asyncio.sleep(move.between)
@@ -107,7 +107,7 @@ class Chat:
             if request.transport is not None:
                 request.transport.abort()
             return stream
-        return await _end(stream, named, "stop")
+        return await _end(stream, named, "stop", move.thought)
 
 
 def read(body: Mapping[str, Any], key: str) -> Request:
@@ -169,12 +169,13 @@ def chunk(named: Mapping[str, str], delta: Delta, reason: str | None = None) -> 
 
 
 async def _end(
-    stream: web.StreamResponse, named: Mapping[str, str], reason: str
+    stream: web.StreamResponse, named: Mapping[str, str], reason: str, thought: str
 ) -> web.StreamResponse:
     usage = {
         "prompt_tokens": 120,
         "prompt_tokens_details": {"cached_tokens": 40},
         "completion_tokens": 12,
+        "completion_tokens_details": {"reasoning_tokens": thinking(thought)},
         "total_tokens": 132,
     }
     last = {**named, "object": "chat.completion.chunk", "created": 0}

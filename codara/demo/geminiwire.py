@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 from aiohttp import web
 
-from codara.demo.responses import command
+from codara.demo.responses import command, thinking
 from codara.demo.script import Answer, Call, Conversation, Move, Refuse, Silence
 
 Decide = Callable[[web.Request, Conversation], Move]
@@ -46,7 +46,7 @@ _ERRORS = {
     "nomodel": (404, "NOT_FOUND", "models/{model} is not found for API version v1beta"),
 }
 _BROKEN = (500, "INTERNAL", "An internal error has occurred.")
-_USAGE = {"promptTokenCount": 120, "cachedContentTokenCount": 40, "candidatesTokenCount": 12}
+_USAGE = {"promptTokenCount": 120, "cachedContentTokenCount": 40}
 
 
 @attrs.frozen
@@ -101,7 +101,8 @@ class Generate:
         if move.thought:
             await self._write(stream, {"text": move.thought, "thought": True})
         if isinstance(move, Call):
-            await self._write(stream, tool_call(move, asked, f"call_{next(self._numbers)}"), "STOP")
+            called = tool_call(move, asked, f"call_{next(self._numbers)}")
+            await self._write(stream, called, "STOP", move.thought)
             return stream
         return await self._say(request, stream, move)
 
@@ -116,13 +117,13 @@ class Generate:
         if move.ending == "drop" and request.transport is not None:
             request.transport.abort()
         elif move.ending == "done":
-            await self._write(stream, {"text": ""}, "STOP")
+            await self._write(stream, {"text": ""}, "STOP", move.thought)
         return stream
 
     async def _write(
-        self, stream: web.StreamResponse, part: Part, finish: str | None = None
+        self, stream: web.StreamResponse, part: Part, finish: str | None = None, thought: str = ""
     ) -> None:
-        await stream.write(encode(self._wrap(chunk((part,), finish))))
+        await stream.write(encode(self._wrap(chunk((part,), finish, thought))))
 
 
 def read(body: Mapping[str, Any], model: str) -> Request:
@@ -163,12 +164,14 @@ def refusal(move: Refuse, model: str) -> web.Response:
     return web.json_response({"error": error}, status=status)
 
 
-def chunk(parts: tuple[Part, ...], finish: str | None = None) -> dict[str, Any]:
+def chunk(parts: tuple[Part, ...], finish: str | None = None, thought: str = "") -> dict[str, Any]:
     """One piece of an answer; the last one says why it ends and what it took."""
     candidate: dict[str, Any] = {"content": {"role": "model", "parts": list(parts)}, "index": 0}
     if finish is None:
         return {"candidates": [candidate]}
-    usage = {**_USAGE, "totalTokenCount": 132}
+    thoughts = thinking(thought)
+    written = {"candidatesTokenCount": 12 - thoughts, "thoughtsTokenCount": thoughts}
+    usage = {**_USAGE, **written, "totalTokenCount": 132}
     return {"candidates": [{**candidate, "finishReason": finish}], "usageMetadata": usage}
 
 

@@ -121,7 +121,7 @@ class ModelServer:
         call_id = f"call_{next(self._numbers)}"
         event = responses.tool_call(move, call_id, by_script=asked.by_script)
         await stream.write(responses.encode(event))
-        await stream.write(responses.encode(responses.completed(response_id)))
+        await stream.write(responses.encode(responses.completed(response_id, move.thought)))
         return stream
 
     async def _answer(self, request: web.Request, move: Answer) -> web.StreamResponse:
@@ -140,7 +140,7 @@ class ModelServer:
             _break(request)
             return stream
         await stream.write(responses.encode(responses.message_done(item_id, move)))
-        await stream.write(responses.encode(responses.completed(response_id)))
+        await stream.write(responses.encode(responses.completed(response_id, move.thought)))
         return stream
 
     async def _refuse(

@@ -92,16 +92,21 @@ def tool_call(call: Call, call_id: str, *, by_script: bool) -> Event:
     return {"type": "response.output_item.done", "output_index": 0, "item": item}
 
 
-def completed(response_id: str) -> Event:
+def completed(response_id: str, thought: str = "") -> Event:
     """The end of a response, with the usage that every answer of this model has."""
     usage = {
         "input_tokens": 120,
         "input_tokens_details": {"cached_tokens": 40},
         "output_tokens": 12,
-        "output_tokens_details": {"reasoning_tokens": 0},
+        "output_tokens_details": {"reasoning_tokens": thinking(thought)},
         "total_tokens": 132,
     }
     return {"type": "response.completed", "response": {"id": response_id, "usage": usage}}
+
+
+def thinking(thought: str) -> int:
+    """How many of an answer's 12 tokens its thought takes."""
+    return 5 if thought else 0
 
 
 def failed(response_id: str, code: str, message: str) -> Event:

@@ -161,7 +161,10 @@ class Usage:
     output: int = 0
     reasoning: int = 0
     raw: dict[str, Any] = attrs.field(factory=dict)
-    """What the agent itself said last, in its own words; not ours to interpret."""
+    """What the agent itself said, in its own words; not ours to interpret.
+
+    `{"reports": [...], "left_out": count}`, the newest reports, oldest first.
+    """
 
 
 @attrs.frozen(kw_only=True)

@@ -35,9 +35,9 @@ async def test_the_cost_of_a_turn_is_its_own(scene: Scene) -> None:
     _, two = await scene.run("hello", backend_id=first.backend_id)
     assert one.usage is not None
     assert two.usage is not None
-    assert two.usage.raw["cost_usd"] == pytest.approx(one.usage.raw["cost_usd"])
-    more = two.usage.raw["total_cost_usd"] > one.usage.raw["total_cost_usd"]
-    assert more == scene.stays
+    before, after = one.usage.raw.newest[-1], two.usage.raw.newest[-1]
+    assert after["cost_usd"] == pytest.approx(before["cost_usd"])
+    assert (after["total_cost_usd"] > before["total_cost_usd"]) == scene.stays
 
 
 @both

@@ -21,7 +21,7 @@ async def test_a_well_behaved_claude_keeps_its_process(den: Den) -> None:
     assert (second.status, second.backend_id) == ("completed", first.backend_id)
     assert heard.text == "You said: again"
     assert heard.usage is not None
-    assert heard.usage.raw["cost_usd"] == pytest.approx(0.1)
+    assert heard.usage.raw.newest[-1]["cost_usd"] == pytest.approx(0.1)
     assert den.journal.started_jails == 1
 
 

@@ -1,10 +1,14 @@
 """What is particular to the real codex CLI; what it shares with the others is in `matrix`."""
 
+from functools import partial
+
 import pytest
 
-from codara.application.ports.frames import FileHint, QuotaSeen
+from codara.adapters.agents.codex import runtime
+from codara.application.ports.frames import BackendSeen, FileHint, QuotaSeen, ToolStarted
+from tests.agenting import a_den_of
 from tests.clis import CODEX
-from tests.runtimes import Scene, scenes
+from tests.runtimes import KeyEach, Scene, runtime_of, scenes
 
 pytestmark = [pytest.mark.cli, pytest.mark.asyncio(loop_scope="session")]
 
@@ -92,3 +96,37 @@ async def test_the_cli_lists_its_models_and_asks_nobody_for_them(scene: Scene) -
     assert listed[0] == CODEX.model
     assert "codex-auto-review" not in listed
     assert not scene.server.paths
+
+
+@codex
+async def test_a_thread_that_changes_its_transport_pays_for_no_turn_twice(scene: Scene) -> None:
+    first, heard = await scene.run("hello")
+    thread = {"model": CODEX.model, "backend_id": first.backend_id}
+    inputs = [heard.usage and heard.usage.input]
+    for transport in ("process", "persistent", "process"):
+        await scene.den.pool.close_home("wsp_1")
+        make = partial(runtime_of, CODEX, base_url=scene.address, transport=transport)
+        async with a_den_of(scene.den.root, make, walls=True, vault=KeyEach()) as den:
+            for prompt in ("[[write:a.txt=one]] [[text:ok]]", "hello"):
+                outcome, heard = await den.run(prompt, **thread)
+                assert outcome.backend_id == first.backend_id
+                inputs.append(heard.usage and heard.usage.input)
+    assert inputs == [120, 240, 120, 240, 120, 240, 120]
+
+
+@both
+async def test_a_thread_whose_first_turn_was_stopped_counts_from_there(scene: Scene) -> None:
+    stopped = await scene.cancel(f"[[shell:sleep {CODEX.nap}]]", ToolStarted)
+    (seen,) = stopped.of(BackendSeen)
+    assert stopped.usage is not None and stopped.usage.input == 120
+    _, heard = await scene.run("[[write:a.txt=one]] [[text:ok]]", backend_id=seen.backend_id)
+    assert heard.usage is not None and heard.usage.input == 240
+
+
+@by_exec
+async def test_without_a_record_of_the_thread_there_is_no_number(scene: Scene) -> None:
+    first, _ = await scene.run("hello")
+    with pytest.MonkeyPatch.context() as lost:
+        lost.setattr(runtime, "noted", lambda *_: None)
+        outcome, heard = await scene.run("hello", backend_id=first.backend_id)
+    assert (outcome.status, heard.usage) == ("completed", None)

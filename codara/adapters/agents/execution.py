@@ -75,7 +75,7 @@ class Execution(ABC, Generic[L]):
         return await output.ended()
 
     async def _over(self, turn: AgentTurn, current: L) -> None:
-        """The process is gone."""
+        """The process is gone, also that of a turn that was cancelled."""
 
     async def _once(self, turn: AgentTurn, sink: FrameSink, known: str | None) -> Outcome:
         current = await self._listening(turn, sink, known)
@@ -85,11 +85,11 @@ class Execution(ABC, Generic[L]):
                 ending = await self._ending(turn, current, jail)
             finally:
                 await to_the_end(jail.close(grace=0))
+                current.complain()
+                await to_the_end(self._over(turn, current))
         finally:
             if turn.images:
                 await to_the_end(self._sweep())
-        current.complain()
-        await self._over(turn, current)
         return current.outcome(attrs.evolve(ending, expected=expected))
 
     async def _ending(self, turn: AgentTurn, current: L, jail: Jail) -> Ending:

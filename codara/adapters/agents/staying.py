@@ -77,8 +77,8 @@ class Staying(ABC, Generic[L]):
         finally:
             self._turn = None
             self._jail.broker.withdraw()
-            await self._after(current)
-        current.complain()
+            current.complain()
+            await to_the_end(self._after(current))
         return current.outcome(ending)
 
     async def close(self) -> None:

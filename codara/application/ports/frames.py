@@ -5,6 +5,8 @@ from datetime import datetime
 
 import attrs
 
+REPORTS_KEPT = 64
+
 
 @attrs.frozen
 class TextDelta:
@@ -43,15 +45,33 @@ class FileHint:
 
 
 @attrs.frozen
+class Reports:
+    """What an agent said of its tokens, in its own words: its newest reports, oldest first."""
+
+    newest: tuple[Mapping[str, object], ...] = ()
+    left_out: int = 0
+    """How many older ones there were."""
+
+    def plus(self, *later: Mapping[str, object]) -> "Reports":
+        """With more reports behind these; never more than `REPORTS_KEPT`."""
+        known = (*self.newest, *later)
+        newest = known[-REPORTS_KEPT:]
+        return Reports(newest, self.left_out + len(known) - len(newest))
+
+
+@attrs.frozen
 class UsageSeen:
-    """Tokens of this turn so far; `raw` is what the agent said."""
+    """Tokens of this turn so far.
+
+    `raw` has a report for each request where the agent tells of each, else one of the turn.
+    """
 
     input: int
     cached: int
     cache_write: int
     output: int
     reasoning: int
-    raw: Mapping[str, object]
+    raw: Reports
 
 
 @attrs.frozen

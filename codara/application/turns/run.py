@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -15,6 +16,7 @@ from codara.application.ports.frames import (
     Frame,
     QuotaSeen,
     ReasoningDelta,
+    Reports,
     RetryNotice,
     TextDelta,
     ToolFinished,
@@ -32,7 +34,7 @@ from codara.events.session import BackendBound, Thread, Usage
 
 logger = logging.getLogger(__name__)
 
-_RAW_BYTES = 4096
+_RAW_BYTES = 16 * 1024
 _MOST_TOKENS = 2**53
 """No agent counts so far, and every JSON number up to here is exact."""
 
@@ -55,6 +57,10 @@ class Heard:
     bindings: list[asyncio.Task[None]] = attrs.field(factory=list)
     spent: Usage = attrs.field(factory=Usage)
     """Tokens of the attempts before this one."""
+    reports: Reports = attrs.field(factory=Reports)
+    """What the agent said of the tokens in all attempts."""
+    reported: Reports = attrs.field(factory=Reports)
+    """The same of the attempts before this one."""
 
     @classmethod
     def of(cls, means: Means, run: Run) -> "Heard":
@@ -81,7 +87,8 @@ class Heard:
             case ToolFinished() | RetryNotice() | Warned():
                 self._note(frame)
             case UsageSeen():
-                self.usage = _usage(frame, self.spent)
+                self.reports = _joined(self.reported, frame.raw)
+                self.usage = _usage(frame, self.spent, self.reports)
             case QuotaSeen():
                 self.quota = frame
             case BackendSeen():
@@ -97,7 +104,7 @@ class Heard:
 
     def again(self) -> None:
         """Another attempt begins; what was said of the last account's quota is not this one's."""
-        self.spent = self.usage or Usage()
+        self.spent, self.reported = self.usage or Usage(), self.reports
         self.quota = None
 
     @property
@@ -129,24 +136,40 @@ class Heard:
                 logger.warning("the thread of task %s: %s", self.run.asked.turn_id, error)
 
 
-def _usage(seen: UsageSeen, spent: Usage) -> Usage:
+def _usage(seen: UsageSeen, spent: Usage, reports: Reports) -> Usage:
     return Usage(
         input=min(spent.input + seen.input, _MOST_TOKENS),
         cached=min(spent.cached + seen.cached, _MOST_TOKENS),
         cache_write=min(spent.cache_write + seen.cache_write, _MOST_TOKENS),
         output=min(spent.output + seen.output, _MOST_TOKENS),
         reasoning=min(spent.reasoning + seen.reasoning, _MOST_TOKENS),
-        raw=_raw(seen),
+        raw=_raw(reports),
     )
 
 
-def _raw(seen: UsageSeen) -> dict[str, object]:
-    """The agent's own words, unless they are too many for an event."""
+def _joined(earlier: Reports, later: Reports) -> Reports:
+    joined = earlier.plus(*later.newest)
+    return attrs.evolve(joined, left_out=joined.left_out + later.left_out)
+
+
+def _raw(reports: Reports) -> dict[str, object]:
+    """The agent's own words, the newest of them where all are too many for an event."""
+    kept: list[dict[str, object]] = []
+    room = _RAW_BYTES
+    for report in reversed(reports.newest):
+        room -= _size(report)
+        if room < 0:
+            break
+        kept.insert(0, dict(report))
+    return {"reports": kept, "left_out": reports.left_out + len(reports.newest) - len(kept)}
+
+
+def _size(report: Mapping[str, object]) -> int:
+    """Bytes it takes in an event; more than there is room for if it cannot be written."""
     try:
-        short = len(orjson.dumps(dict(seen.raw))) <= _RAW_BYTES
+        return len(orjson.dumps(dict(report))) + 1
     except orjson.JSONEncodeError:
-        short = False
-    return dict(seen.raw) if short else {}
+        return _RAW_BYTES + 1
 
 
 async def run_agent(means: Means, run: Run, heard: Heard) -> Outcome:

@@ -69,19 +69,6 @@ async def test_changed_files_and_thoughts_are_told(scene: Scene) -> None:
     assert "".join(seen.text for seen in heard.of(ReasoningDelta)) == "hm"
 
 
-@everywhere
-async def test_usage_counts_every_request_of_the_turn_and_of_no_other(scene: Scene) -> None:
-    first, _ = await scene.run("hello")
-    scene.server.requests.clear()
-    _, heard = await scene.run("[[write:a.txt=one]] [[text:ok]]", backend_id=first.backend_id)
-    requests = len(scene.server.requests)
-    assert requests == 2
-    assert heard.usage is not None
-    counts = heard.usage.input, heard.usage.cached, heard.usage.output
-    assert counts == (120 * requests, 40 * requests, 12 * requests)
-    assert heard.usage.raw
-
-
 @both
 async def test_a_thread_goes_on_in_the_next_turn(scene: Scene) -> None:
     first, _ = await scene.run("hello")

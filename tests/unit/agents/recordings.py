@@ -8,6 +8,7 @@ from typing import Any
 from codara.adapters.agents.claude import recorded as claude
 from codara.adapters.agents.codex import recorded as codex
 from codara.adapters.agents.codex.reading import Tokens
+from codara.adapters.agents.codex.rollouts import Noted, noted
 from codara.adapters.agents.ending import Ending
 from codara.adapters.agents.gemini import recorded as gemini
 from codara.adapters.agents.opencode import recorded as opencode
@@ -32,8 +33,10 @@ def turns_of_claude(folder: Path) -> Iterator[claude.Recorded]:
 def turns_of_codex(folder: Path) -> Iterator[codex.Recorded]:
     if not (folder / BOTH_WAYS).exists():
         words = _words(folder)
-        expected, fresh = (words[-2], None) if "resume" in words else (None, Tokens())
-        yield codex.read_recorded(_lines(folder), _ending(folder, expected=expected), total=fresh)
+        expected = words[-2] if "resume" in words else None
+        before = Noted() if expected is None else noted(folder / "home", expected)
+        total = before.total if before is not None else None
+        yield codex.read_recorded(_lines(folder), _ending(folder, expected=expected), total=total)
         return
     totals: dict[str, Tokens | None] = {}
     for said, answers in _said(folder):

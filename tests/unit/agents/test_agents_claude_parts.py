@@ -131,8 +131,70 @@ def test_input_has_all_cached_tokens_in_it_and_the_cost_is_the_turns_own() -> No
     frames, _ = read(starts(), says("x"), STOPS, result(), cost=0.2)
     (seen,) = [frame for frame in frames if isinstance(frame, UsageSeen)]
     assert (seen.input, seen.cached, seen.cache_write, seen.output) == (127, 40, 7, 12)
-    assert seen.raw["cost_usd"] == pytest.approx(0.3)
-    assert seen.raw["total_cost_usd"] == 0.5
+    (report,) = seen.raw.newest
+    assert report["cost_usd"] == pytest.approx(0.3)
+    assert report["total_cost_usd"] == 0.5
+
+
+def counting(message_id: str, **usage: int) -> dict[str, Any]:
+    return event("message_start", message={"id": message_id, "usage": usage})
+
+
+def growing(**usage: int) -> dict[str, Any]:
+    return event("message_delta", usage=usage)
+
+
+FIRST = {"input_tokens": 70, "cache_read_input_tokens": 40, "cache_creation_input_tokens": 10}
+
+
+def test_a_turn_without_a_last_word_took_what_its_messages_took() -> None:
+    first = counting("msg_1", **FIRST, output_tokens=1), growing(output_tokens=12), STOPS
+    frames, outcome = read(*first, counting("msg_2", input_tokens=100, output_tokens=1))
+    seen = [frame for frame in frames if isinstance(frame, UsageSeen)][-1]
+    assert (seen.input, seen.cached, seen.cache_write, seen.output) == (220, 40, 10, 13)
+    assert seen.raw.newest == (
+        FIRST | {"output_tokens": 12},
+        {"input_tokens": 100, "output_tokens": 1},
+    )
+    assert outcome.status == "failed"
+
+
+def test_a_message_that_is_told_of_twice_took_its_tokens_once() -> None:
+    again = whole("msg_1", TEXT)
+    again["message"]["usage"] = FIRST | {"output_tokens": 1}
+    frames, _ = read(again, again)
+    (seen,) = [frame for frame in frames if isinstance(frame, UsageSeen)]
+    assert (seen.input, seen.output) == (120, 1)
+
+
+def test_later_zeros_take_nothing_back() -> None:
+    zeros = growing(input_tokens=0, cache_read_input_tokens=0, output_tokens=9)
+    frames, _ = read(counting("msg_1", **FIRST), zeros)
+    seen = [frame for frame in frames if isinstance(frame, UsageSeen)][-1]
+    assert (seen.input, seen.cached, seen.output) == (120, 40, 9)
+
+
+def test_a_request_that_was_cut_off_is_missing_in_claudes_sum_but_not_in_ours() -> None:
+    whole_one = counting("msg_1", **FIRST), growing(output_tokens=12), STOPS
+    cut = counting("msg_2", **FIRST, output_tokens=1)
+    interrupted = result(is_error=True, terminal_reason="aborted_streaming")
+    interrupted["usage"] = FIRST | {"output_tokens": 12}
+    frames, outcome = read(*whole_one, cut, interrupted)
+    seen = [frame for frame in frames if isinstance(frame, UsageSeen)][-1]
+    assert (seen.input, seen.cached, seen.output) == (240, 80, 13)
+    assert seen.raw.newest[-1]["total_cost_usd"] == 0.5
+    assert outcome.status == "interrupted"
+
+
+def test_a_sum_that_knows_of_more_than_was_heard_is_believed() -> None:
+    frames, _ = read(counting("msg_1", **FIRST), says("x"), STOPS, result())
+    seen = [frame for frame in frames if isinstance(frame, UsageSeen)][-1]
+    assert (seen.input, seen.cache_write, seen.output) == (127, 7, 12)
+
+
+def test_the_tokens_of_a_sub_agents_messages_are_left_to_the_sum() -> None:
+    inner = counting("msg_9", **FIRST) | {"parent_tool_use_id": "toolu_1"}
+    assert not [frame for frame in read(inner)[0] if isinstance(frame, UsageSeen)]
 
 
 def test_another_thread_than_the_one_asked_for_is_no_success() -> None:

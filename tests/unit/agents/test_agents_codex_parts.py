@@ -14,7 +14,7 @@ from codara.adapters.agents.codex.config import config_toml, exec_arguments
 from codara.adapters.agents.codex.outcome import outcome_of
 from codara.adapters.agents.codex.parse import appserver_line, is_progress
 from codara.adapters.agents.codex.quota import retry_at, windows_of
-from codara.adapters.agents.codex.reading import Ended, Reading, Tokens, count, speak
+from codara.adapters.agents.codex.reading import Ended, Reading, Tokens, count, settle, speak
 from codara.adapters.agents.codex.told import MOST, Told
 from codara.adapters.agents.ending import Ending
 from codara.application.ports.frames import TextDelta, WindowSeen
@@ -101,6 +101,28 @@ def test_a_repeated_report_of_an_unknown_past_counts_nothing() -> None:
     reading, _ = speak(Reading(), "m", "hello")
     _, frames = count(reading, Tokens(input=100), Tokens(input=40), {})
     assert [frame.input for frame in frames] == [40]
+
+
+def report(turn_id: str, total: int, last: int) -> dict[str, object]:
+    usage = {"total": {"inputTokens": total}, "last": {"inputTokens": last}}
+    params = {"threadId": "t", "turnId": turn_id, "tokenUsage": usage}
+    return {"method": "thread/tokenUsage/updated", "params": params}
+
+
+def test_a_report_on_an_earlier_turn_is_where_this_one_begins() -> None:
+    reading = Reading(thread_id="t", turn_id="now", heard=True)
+    reading, frames = appserver_line(reading, report("earlier", 100, 40))
+    assert frames == ()
+    reading, _ = appserver_line(reading, report("now", 130, 30))
+    _, frames = appserver_line(reading, report("now", 150, 20))
+    assert [(frame.input, len(frame.raw.newest)) for frame in frames] == [(50, 2)]
+
+
+def test_what_is_written_down_of_a_turn_counts_where_it_is_more_than_was_heard() -> None:
+    reading = Reading(used=Tokens(input=100, output=5))
+    assert settle(reading, Tokens(input=100, output=5), {})[1] == ()
+    _, frames = settle(reading, Tokens(input=200, output=6), {"input_tokens": 200})
+    assert [(frame.input, frame.output) for frame in frames] == [(200, 6)]
 
 
 def test_two_messages_are_set_apart() -> None:

@@ -87,6 +87,43 @@ def test_tokens_of_several_answers_add_up_and_thoughts_are_output() -> None:
     used = heard.wire.usage()
     assert used is not None
     assert (used.input, used.cached, used.output, used.reasoning) == (203, 80, 17, 7)
+    assert used.raw.newest == (
+        counts,
+        counts | {"thoughtsTokenCount": 7, "toolUsePromptTokenCount": 3},
+    )
+
+
+def asides(heard: Heard, body: dict[str, Any], *, size: int = 7) -> None:
+    hear = heard.wire.listen(STREAM.replace("streamG", "g"), 200)
+    assert hear is not None
+    text = json.dumps(body).encode()
+    for at in range(0, len(text), size):
+        hear(text[at : at + size])
+
+
+@pytest.mark.parametrize("login", [False, True])
+def test_what_gemini_asks_for_itself_is_counted_and_is_no_answer(*, login: bool) -> None:
+    heard = Heard()
+    heard.answer(a_chunk("hi", "STOP", promptTokenCount=10, candidatesTokenCount=2))
+    note = a_chunk("a } note", "MAX_TOKENS", promptTokenCount=30, candidatesTokenCount=3)
+    asides(heard, {"response": note} if login else note)
+    usage = heard.wire.usage()
+    assert usage is not None and (usage.input, usage.output) == (40, 5)
+    assert heard.wire.last is not None and heard.wire.last.finish == "STOP"
+    assert heard.unfinished == [None]
+
+
+def test_an_answer_of_no_bounds_is_not_kept() -> None:
+    heard = Heard()
+    note = a_chunk("x" * 17 * 1024 * 1024, "STOP", promptTokenCount=30)
+    asides(heard, note, size=1024 * 1024)
+    assert heard.wire.usage() is None
+
+
+def test_a_refusal_of_what_gemini_asks_for_itself_is_none_of_the_turn() -> None:
+    heard = Heard()
+    assert heard.wire.listen("/v1beta/models/gemini-2.5-pro:generateContent", 429) is None
+    assert (heard.refusals, heard.wire.usage()) == ([], None)
 
 
 def test_an_unfinished_answer_is_noticed_when_the_next_one_begins() -> None:

@@ -19,14 +19,29 @@ from codara.adapters.agents.opencode.config import (
 )
 from codara.adapters.agents.opencode.outcome import outcome_of
 from codara.adapters.agents.opencode.parse import serve_event
-from codara.adapters.agents.opencode.reading import Failure, Reading
+from codara.adapters.agents.opencode.reading import Failure, Reading, count
 from codara.adapters.agents.opencode.turn import OpencodeTurn
-from codara.application.ports.frames import QuotaSeen, TextDelta
+from codara.application.ports.frames import QuotaSeen, TextDelta, UsageSeen
 from tests import given
 from tests.agenting import Listener
 
 DONE = Reading(session_id="ses_1", finish="stop", answered=True)
 OURS = Reading(session_id="ses_1", since=100)
+
+
+def test_every_steps_own_numbers_are_kept_and_each_is_counted_once() -> None:
+    told = [
+        {"input": 80, "output": 7, "reasoning": 5, "total": 132, "cache": {"read": 40}},
+        {"input": 90, "output": 12, "reasoning": 0, "total": 102, "cache": {"write": 3}},
+    ]
+    parts = [{"id": f"prt_{at}", "reason": "stop", "tokens": each} for at, each in enumerate(told)]
+    reading, _ = count(OURS, parts[0])
+    reading, (seen,) = count(reading, parts[1])
+    assert count(reading, parts[1])[1] == ()
+    assert isinstance(seen, UsageSeen)
+    assert (seen.input, seen.cached, seen.cache_write) == (213, 40, 3)
+    assert (seen.output, seen.reasoning) == (24, 5)
+    assert list(seen.raw.newest) == told
 
 
 def test_a_models_first_segment_names_the_provider() -> None:

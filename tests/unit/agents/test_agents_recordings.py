@@ -32,7 +32,6 @@ def plain(turn: Any) -> dict[str, Any]:
 
 def fields(value: Any) -> dict[str, Any]:
     found = attrs.asdict(value, value_serializer=lambda _, __, each: _json(each))
-    found.pop("raw", None)
     return dict(json.loads(json.dumps(found)))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from codara.application.ports.agents import AgentTurn, FrameSink, Image, Outcome
-from codara.application.ports.frames import UsageSeen
+from codara.application.ports.frames import Reports, UsageSeen
 from codara.application.ports.workspaces import Upload
 from codara.application.turns.commands import Message
 from codara.errors import AgentFailed, InvalidRequest, WorkspaceAccessDenied
@@ -15,6 +15,7 @@ from tests.turning import House, close_house, command, open_house, says_hello
 
 CAT = Image("image/png", b"\x89PNG\r\n\x1a\ncat")
 DOG = Image("image/jpeg", b"\xff\xd8\xffdog")
+TOLD = {"last": {"inputTokens": 10}, "total": 12}
 NOTES = Upload("notes.md", b"# Notes")
 
 
@@ -148,22 +149,35 @@ async def test_uploads_that_find_no_place_refuse_the_turn_before_it_starts(house
 
 async def test_the_agents_own_numbers_are_kept(house: House) -> None:
     async def counts(turn: AgentTurn, sink: FrameSink) -> Outcome:
-        sink.frame(UsageSeen(10, 4, 0, 5, 2, {"last": {"inputTokens": 10}, "total": 12}))
+        sink.frame(UsageSeen(10, 4, 0, 5, 2, Reports((TOLD,))))
         return await says_hello(turn, sink)
 
     house.agents.script = counts
     result = await house.ask()
     assert result.usage is not None
-    assert result.usage.raw == {"last": {"inputTokens": 10}, "total": 12}
+    assert result.usage.raw == {"reports": [TOLD], "left_out": 0}
     assert (await house.the(TurnCompleted)).end.usage.raw == result.usage.raw
 
 
 async def test_numbers_beyond_measure_are_left_to_the_recording(house: House) -> None:
     async def counts(turn: AgentTurn, sink: FrameSink) -> Outcome:
-        sink.frame(UsageSeen(10, 4, 0, 5, 2, {"noise": "x" * 5000}))
+        old, new = ({"noise": noise * 9000} for noise in "xy")
+        sink.frame(UsageSeen(10, 4, 0, 5, 2, Reports((TOLD, old, new), left_out=3)))
         return await says_hello(turn, sink)
 
     house.agents.script = counts
     result = await house.ask()
     assert result.usage is not None
-    assert (result.usage.input, result.usage.raw) == (10, {})
+    assert (result.usage.input, result.usage.output) == (10, 5)
+    assert result.usage.raw == {"reports": [{"noise": "y" * 9000}], "left_out": 5}
+
+
+async def test_numbers_that_cannot_be_written_are_left_to_the_recording(house: House) -> None:
+    async def counts(turn: AgentTurn, sink: FrameSink) -> Outcome:
+        sink.frame(UsageSeen(10, 4, 0, 5, 2, Reports(({"much": 1 << 80},))))
+        return await says_hello(turn, sink)
+
+    house.agents.script = counts
+    result = await house.ask()
+    assert result.usage is not None
+    assert result.usage.raw == {"reports": [], "left_out": 1}

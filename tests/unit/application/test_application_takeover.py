@@ -13,6 +13,7 @@ from codara.application.ports.frames import (
     BackendSeen,
     QuotaSeen,
     ReasoningDelta,
+    Reports,
     TextDelta,
     ToolStarted,
     UsageSeen,
@@ -309,7 +310,9 @@ async def test_a_missing_program_is_not_looked_for_twice(house: House) -> None:
 async def test_tokens_and_quota_of_both_accounts_are_recorded(house: House) -> None:
     async def counts(turn: AgentTurn, sink: FrameSink) -> Outcome:
         failed = turn.account_id == given.ACCOUNT
-        sink.frame(UsageSeen(100 if failed else 10, 0, 0, 1, 0, {}))
+        for tokens in (40, 100) if failed else (10,):
+            reports = Reports(tuple({"so far": each} for each in (40, tokens) if each <= tokens))
+            sink.frame(UsageSeen(tokens, 0, 0, 1, 0, reports))
         window = WindowSeen("5h", 100.0 if failed else 7.0, 300, None)
         sink.frame(QuotaSeen("headers", (window,)))
         return Outcome(status="failed", cause="quota_exhausted") if failed else await hello(sink)
@@ -321,6 +324,8 @@ async def test_tokens_and_quota_of_both_accounts_are_recorded(house: House) -> N
     house.agents.script = counts
     result = await house.ask()
     assert result.usage is not None and (result.usage.input, result.usage.output) == (110, 2)
+    told = [{"so far": tokens} for tokens in (40, 100, 10)]
+    assert result.usage.raw == {"reports": told, "left_out": 0}
     recorded = await house.log.read(0, limit=1000)
     seen = [each.event for each in recorded if isinstance(each.event, QuotaObserved)]
     assert [(each.account_id, each.windows[0].used_percent) for each in seen] == [

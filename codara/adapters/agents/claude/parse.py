@@ -6,7 +6,16 @@ from typing import Any
 import attrs
 
 from codara.adapters.agents.claude.causes import cause_of
-from codara.adapters.agents.claude.reading import Ended, Read, Reading, speak, think, usage_of
+from codara.adapters.agents.claude.reading import (
+    Ended,
+    Read,
+    Reading,
+    conclude,
+    count,
+    speak,
+    think,
+    usage_of,
+)
 from codara.application.ports.frames import (
     BackendSeen,
     FileHint,
@@ -14,7 +23,6 @@ from codara.application.ports.frames import (
     RetryNotice,
     ToolFinished,
     ToolStarted,
-    UsageSeen,
 )
 
 Message = Mapping[str, Any]
@@ -77,11 +85,15 @@ def _system(reading: Reading, message: Message) -> Read:
 def _streamed(reading: Reading, event: Message) -> Read:
     match event.get("type"):
         case "message_start":
-            message_id = str((event.get("message") or {}).get("id"))
+            message = event.get("message") or {}
+            message_id = str(message.get("id"))
             streamed = reading.streamed | {message_id}
             again = reading.open is not None and reading.open == reading.speaking
             broken = reading.broken or again
-            return attrs.evolve(reading, open=message_id, streamed=streamed, broken=broken), ()
+            after = attrs.evolve(reading, open=message_id, streamed=streamed, broken=broken)
+            return count(after, message_id, message.get("usage") or {})
+        case "message_delta" if reading.open is not None:
+            return count(reading, reading.open, event.get("usage") or {})
         case "content_block_delta":
             delta = event.get("delta") or {}
             if delta.get("type") == "text_delta":
@@ -102,9 +114,11 @@ def _said(reading: Reading, line: Message, *, ours: bool) -> Read:
         return attrs.evolve(reading, error=str(line.get("error") or "")), ()
     message_id = str(message.get("id"))
     fresh = ours and message_id not in reading.streamed
+    frames: list[Frame] = []
     if fresh:
         reading = attrs.evolve(reading, answered=True)
-    frames: list[Frame] = []
+        reading, counted = count(reading, message_id, message.get("usage") or {})
+        frames.extend(counted)
     for block in _blocks(message):
         reading, found = _block(reading, message_id, block, fresh=fresh)
         frames.extend(found)
@@ -148,10 +162,11 @@ def _result(reading: Reading, message: Message) -> Read:
 def _counted(reading: Reading, message: Message) -> Read:
     usage = message.get("usage") or {}
     total = float(message.get("total_cost_usd") or 0.0)
-    raw = {**usage, "total_cost_usd": total, "cost_usd": max(0.0, total - reading.cost)}
-    seen = usage_of(usage, raw)
-    reading = attrs.evolve(reading, cost=max(total, reading.cost), used=seen)
-    return reading, (seen,) if _counts(seen) else ()
+    report = {**usage, "total_cost_usd": total, "cost_usd": max(0.0, total - reading.cost)}
+    reading = attrs.evolve(
+        reading, cost=max(total, reading.cost), summed=usage_of([usage]) is not None
+    )
+    return conclude(reading, report)
 
 
 def _ended(reading: Reading, message: Message) -> Ended:
@@ -163,7 +178,7 @@ def _ended(reading: Reading, message: Message) -> Ended:
         return Ended("failed", "the model's answer broke off", "cut_stream")
     if not reading.answered:
         return Ended("failed", text or "no model answered", "protocol")
-    if reading.used is None or not _counts(reading.used):
+    if not reading.summed:
         return Ended("failed", "the model's answer broke off", "cut_stream")
     return Ended("completed")
 
@@ -179,10 +194,6 @@ def _failure(reading: Reading, message: Message, text: str) -> Ended:
         retried=reading.retries > 0,
     )
     return Ended("failed", text or f"the agent ended with {message.get('subtype')!r}", cause)
-
-
-def _counts(usage: UsageSeen) -> bool:
-    return bool(usage.input or usage.output)
 
 
 def _title(name: str, given: Message) -> str:

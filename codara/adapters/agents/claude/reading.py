@@ -1,11 +1,11 @@
 """What is known of a claude turn so far: the state into which the lines are folded."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
 
-from codara.application.ports.frames import Frame, ReasoningDelta, TextDelta, UsageSeen
+from codara.application.ports.frames import Frame, ReasoningDelta, Reports, TextDelta, UsageSeen
 
 _BETWEEN_MESSAGES = "\n\n"
 
@@ -24,7 +24,9 @@ class Reading:
     """One turn as it was read so far.
 
     `open` is the message that is being streamed and has not been said to be whole. `running` holds
-    the tools that began and did not end. `cost` is the process's cumulative one before the turn.
+    the tools that began and did not end. `told` has what was said of each message's tokens;
+    `summed` is whether the last word had any. `cost` is the process's cumulative one before the
+    turn.
     """
 
     thread_id: str | None = None
@@ -36,7 +38,8 @@ class Reading:
     running: frozenset[str] = frozenset()
     retries: int = 0
     error: str = ""
-    used: UsageSeen | None = None
+    told: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
+    summed: bool = False
     cost: float = 0.0
     ended: Ended | None = None
 
@@ -58,17 +61,49 @@ def think(reading: Reading, text: str) -> Read:
     return reading, (ReasoningDelta(text),) if text else ()
 
 
-def usage_of(found: Mapping[str, Any], raw: Mapping[str, Any]) -> UsageSeen:
-    """claude leaves cached tokens out of its input; ours has all of them in."""
-    fresh, cached, written = (
-        int(found.get(name) or 0)
-        for name in ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+def count(reading: Reading, message_id: str, usage: Mapping[str, Any]) -> Read:
+    """What is said of one message's tokens: later words of it hold, unless they are zeros."""
+    before = reading.told.get(message_id, {})
+    now = {**usage, **before, **{name: value for name, value in usage.items() if value}}
+    if now == before:
+        return reading, ()
+    after = attrs.evolve(reading, told={**reading.told, message_id: now})
+    seen = usage_of(list(after.told.values()))
+    return after, (seen,) if seen is not None else ()
+
+
+def conclude(reading: Reading, report: Mapping[str, Any]) -> Read:
+    """claude's own sum at the end of a turn, in which a request that was cut off is missing."""
+    messages = list(reading.told.values())
+    heard, said = usage_of(messages), usage_of([report])
+    most = max((each for each in (said, heard) if each is not None), key=_size, default=None)
+    if most is None:
+        return reading, ()
+    return reading, (attrs.evolve(most, raw=Reports().plus(*messages, report)),)
+
+
+def usage_of(told: Sequence[Mapping[str, Any]]) -> UsageSeen | None:
+    """claude leaves cached tokens out of its input, ours has all of them in; None without any."""
+    fresh, cached, written, output = (
+        sum(int(each.get(name) or 0) for each in told)
+        for name in (
+            "input_tokens",
+            "cache_read_input_tokens",
+            "cache_creation_input_tokens",
+            "output_tokens",
+        )
     )
+    if not (fresh or cached or written or output):
+        return None
     return UsageSeen(
         input=fresh + cached + written,
         cached=cached,
         cache_write=written,
-        output=int(found.get("output_tokens") or 0),
+        output=output,
         reasoning=0,
-        raw=raw,
+        raw=Reports().plus(*told),
     )
+
+
+def _size(usage: UsageSeen) -> int:
+    return usage.input + usage.output

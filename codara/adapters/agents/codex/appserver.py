@@ -11,6 +11,7 @@ from codara.adapters.agents.answers import Gone, Refused
 from codara.adapters.agents.codex.causes import cause_of
 from codara.adapters.agents.codex.parse import appserver_line
 from codara.adapters.agents.codex.reading import Reading, Tokens
+from codara.adapters.agents.codex.rollouts import Look
 from codara.adapters.agents.codex.told import Told
 from codara.adapters.agents.codex.turn import CodexTurn
 from codara.adapters.agents.ending import Ending
@@ -32,10 +33,19 @@ class AppServer(Staying[CodexTurn]):
     """Codex by its app-server."""
 
     def __init__(
-        self, jail: Jail, turn: AgentTurn, *, program: str, told: Told, lender: Lender, clock: Clock
+        self,
+        jail: Jail,
+        turn: AgentTurn,
+        *,
+        program: str,
+        told: Told,
+        look: Look,
+        lender: Lender,
+        clock: Clock,
     ) -> None:
         super().__init__(jail, turn, own=("codex", program), lender=lender, clock=clock)
         self._told = told
+        self._look = look
         self._totals: dict[str, Tokens | None] = {}
         """The token counts of the threads this process has loaded."""
         self._rpc = Rpc(jail, self._heard)
@@ -74,7 +84,7 @@ class AppServer(Staying[CodexTurn]):
         if turn.backend_id is None:
             return await self._fresh(turn, current)
         if turn.backend_id not in self._totals:
-            return await self._resumed(turn, current)
+            return await self._resumed(turn, turn.backend_id, current)
         total = self._totals[turn.backend_id]
         current.reading = Reading(thread_id=turn.backend_id, total=total)
         await self._instruct(turn.backend_id, turn.instructions)
@@ -87,11 +97,12 @@ class AppServer(Staying[CodexTurn]):
         await self._told.note(thread_id, turn.instructions)
         return thread_id
 
-    async def _resumed(self, turn: AgentTurn, current: CodexTurn) -> str:
+    async def _resumed(self, turn: AgentTurn, known: str, current: CodexTurn) -> str:
         settings = _thread_settings(turn)
+        noted = await self._look(known)
         try:
             result = await self._rpc.call(
-                "thread/resume", threadId=turn.backend_id, excludeTurns=True, **settings
+                "thread/resume", threadId=known, excludeTurns=True, **settings
             )
         except Refused as error:
             if cause_of(str(error)) != "unknown_session":
@@ -99,7 +110,7 @@ class AppServer(Staying[CodexTurn]):
             current.say(Warned(FRESH_THREAD))
             return await self._fresh(turn, current)
         thread_id = str(result["thread"]["id"])
-        current.reading = Reading(thread_id=thread_id)
+        current.reading = Reading(thread_id=thread_id, total=noted.total if noted else None)
         await self._instruct(thread_id, turn.instructions)
         return thread_id
 
@@ -133,10 +144,15 @@ class AppServer(Staying[CodexTurn]):
         return bool(current.reading.running) or super()._left(current)
 
     async def _after(self, current: CodexTurn) -> None:
-        """Notes the thread's token count."""
+        """Notes the thread's token count, and what a turn took that was stopped untold."""
         reading = current.reading
-        if reading.thread_id in self._totals:
-            self._totals[reading.thread_id] = reading.total
+        if reading.thread_id is None or reading.thread_id not in self._totals:
+            return
+        self._totals[reading.thread_id] = reading.total
+        if not current.is_counted and reading.turn_id is not None:
+            noted = await self._look(reading.thread_id)
+            if noted is not None and noted.turn_id == reading.turn_id:
+                current.settle(noted)
 
 
 def _input(turn: AgentTurn) -> list[dict[str, str]]:

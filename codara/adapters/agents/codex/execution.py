@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 import attrs
 
 from codara.adapters.agents.codex.parse import exec_line
-from codara.adapters.agents.codex.reading import Reading, Tokens
+from codara.adapters.agents.codex.reading import Reading
+from codara.adapters.agents.codex.rollouts import Look, Noted
 from codara.adapters.agents.codex.told import Told
 from codara.adapters.agents.codex.turn import CodexTurn
 from codara.adapters.agents.execution import Around, Execution
@@ -16,21 +17,14 @@ Run = Callable[[AgentTurn, str | None], Awaitable[Jail]]
 """Starts the process of a turn, for a thread to resume or, with None, a fresh one."""
 
 
-@attrs.frozen
-class Counts:
-    """The token counts of a home's threads, which `exec` reports over a thread's whole life."""
-
-    recall: Callable[[], Awaitable[dict[str, list[int]]]]
-    remember: Callable[[dict[str, list[int]]], Awaitable[None]]
-
-
 class CodexExecution(Execution[CodexTurn]):
-    """Codex by `exec`."""
+    """Codex by `exec`, which counts tokens over a thread's whole life: `before` is where it was."""
 
-    def __init__(self, run: Run, counts: Counts, told: Told, around: Around) -> None:
+    def __init__(self, run: Run, look: Look, told: Told, around: Around) -> None:
         super().__init__(around)
         self._run = run
-        self._counts = counts
+        self._look = look
+        self._before: Noted | None = None
         self._told = told
 
     async def _once(self, turn: AgentTurn, sink: FrameSink, known: str | None) -> Outcome:
@@ -45,17 +39,17 @@ class CodexExecution(Execution[CodexTurn]):
 
     async def _listening(self, turn: AgentTurn, sink: FrameSink, known: str | None) -> CodexTurn:
         current = CodexTurn(sink, exec_line, self._clock)
-        counted = (await self._counts.recall()).get(known or "")
-        total = Tokens(*counted) if counted else None
-        current.reading = Reading(total=Tokens() if known is None else total)
+        self._before = Noted() if known is None else await self._look(known)
+        current.reading = Reading(total=self._before.total if self._before else None)
         return current
 
     async def _over(self, turn: AgentTurn, current: CodexTurn) -> None:
         reading = current.reading
         if reading.thread_id is None:
             return
-        await self._told.note(reading.thread_id, turn.instructions)
-        if reading.total is not None:
-            counts = await self._counts.recall()
-            counts[reading.thread_id] = list(attrs.astuple(reading.total))
-            await self._counts.remember(counts)
+        if reading.heard or current.has_ended:
+            await self._told.note(reading.thread_id, turn.instructions)
+        if not current.is_counted and self._before is not None:
+            noted = await self._look(reading.thread_id)
+            if noted is not None and noted.turn_id != self._before.turn_id:
+                current.settle(noted)

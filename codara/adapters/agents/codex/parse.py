@@ -10,8 +10,9 @@ from codara.adapters.agents.codex.reading import (
     Ended,
     Read,
     Reading,
-    Tokens,
     count,
+    exec_tokens,
+    server_tokens,
     speak,
     think,
     window,
@@ -61,7 +62,7 @@ def appserver_line(reading: Reading, message: Message) -> Read:
         case "item/completed":
             return _completed(reading, params.get("item") or {}, ours=ours)
         case "thread/tokenUsage/updated" if ours:
-            return _counted(reading, params.get("tokenUsage") or {})
+            return _counted(reading, params)
         case "account/rateLimits/updated":
             return _limits(reading, params.get("rateLimits") or {})
         case "error" if ours and params.get("willRetry"):
@@ -94,7 +95,7 @@ def exec_line(reading: Reading, message: Message) -> Read:
             return reading, _exec_retry(str(message.get("message", "")))
         case "turn.completed":
             usage = message.get("usage") or {}
-            after, frames = count(reading, _tokens(usage, _EXEC_NAMES), None, usage)
+            after, frames = count(reading, exec_tokens(usage), None, usage)
             return attrs.evolve(after, ended=Ended("completed")), frames
         case "turn.failed":
             text = str((message.get("error") or {}).get("message", ""))
@@ -156,30 +157,13 @@ def _reasoning(item: Message) -> str:
     return "\n".join(part for part in parts if isinstance(part, str))
 
 
-_SERVER_NAMES = (
-    "inputTokens",
-    "cachedInputTokens",
-    "cacheWriteInputTokens",
-    "outputTokens",
-    "reasoningOutputTokens",
-)
-_EXEC_NAMES = (
-    "input_tokens",
-    "cached_input_tokens",
-    "cache_write_input_tokens",
-    "output_tokens",
-    "reasoning_output_tokens",
-)
-
-
-def _tokens(found: Message, names: Iterable[str]) -> Tokens:
-    return Tokens(*(int(found.get(name) or 0) for name in names))
-
-
-def _counted(reading: Reading, usage: Message) -> Read:
-    total = _tokens(usage.get("total") or {}, _SERVER_NAMES)
-    last = _tokens(usage.get("last") or {}, _SERVER_NAMES)
-    return count(reading, total, last, usage)
+def _counted(reading: Reading, params: Message) -> Read:
+    """A report on an earlier turn, as there is one after a resume, says where this one begins."""
+    usage = params.get("tokenUsage") or {}
+    total = server_tokens(usage.get("total") or {})
+    if params.get("turnId") not in (None, reading.turn_id):
+        return attrs.evolve(reading, total=total), ()
+    return count(reading, total, server_tokens(usage.get("last") or {}), usage)
 
 
 def _limits(reading: Reading, limits: Message) -> Read:

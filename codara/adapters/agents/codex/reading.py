@@ -1,12 +1,19 @@
 """What is known of a codex turn so far: the state into which the lines are folded."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import attrs
 
-from codara.application.ports.frames import Frame, ReasoningDelta, TextDelta, UsageSeen, WindowSeen
+from codara.application.ports.frames import (
+    Frame,
+    ReasoningDelta,
+    Reports,
+    TextDelta,
+    UsageSeen,
+    WindowSeen,
+)
 
 _BETWEEN_MESSAGES = "\n\n"
 
@@ -33,6 +40,36 @@ class Tokens:
         return Tokens(*(combine(one, two) for one, two in zip(mine, theirs, strict=True)))
 
 
+_SERVER_NAMES = (
+    "inputTokens",
+    "cachedInputTokens",
+    "cacheWriteInputTokens",
+    "outputTokens",
+    "reasoningOutputTokens",
+)
+_EXEC_NAMES = (
+    "input_tokens",
+    "cached_input_tokens",
+    "cache_write_input_tokens",
+    "output_tokens",
+    "reasoning_output_tokens",
+)
+
+
+def server_tokens(found: Mapping[str, Any]) -> Tokens:
+    """Counts as the app-server words them."""
+    return _tokens(found, _SERVER_NAMES)
+
+
+def exec_tokens(found: Mapping[str, Any]) -> Tokens:
+    """Counts as `exec` and the rollouts word them."""
+    return _tokens(found, _EXEC_NAMES)
+
+
+def _tokens(found: Mapping[str, Any], names: Iterable[str]) -> Tokens:
+    return Tokens(*(int(found.get(name) or 0) for name in names))
+
+
 @attrs.frozen
 class Ended:
     """The agent's own word on how the turn ended: completed, failed or interrupted."""
@@ -54,6 +91,7 @@ class Reading:
     turn_id: str | None = None
     total: Tokens | None = None
     used: Tokens = Tokens()
+    reports: Reports = attrs.field(factory=Reports)
     spoken: frozenset[str] = frozenset()
     speaking: str | None = None
     running: frozenset[str] = frozenset()
@@ -94,10 +132,21 @@ def count(reading: Reading, total: Tokens, last: Tokens | None, raw: Mapping[str
     else:
         grown = last if last is not None and reading.heard else Tokens()
     used = reading.used.plus(grown)
-    after = attrs.evolve(reading, total=total, used=used)
-    if used == reading.used:
-        return after, ()
-    return after, (UsageSeen(**attrs.asdict(used), raw=raw),)
+    after = attrs.evolve(reading, total=total)
+    return (after, ()) if used == reading.used else _used(after, used, raw)
+
+
+def settle(reading: Reading, written: Tokens, raw: Mapping[str, Any]) -> Read:
+    """What codex wrote down of the turn holds where it said less of it."""
+    if written.input + written.output <= reading.used.input + reading.used.output:
+        return reading, ()
+    return _used(reading, written, raw)
+
+
+def _used(reading: Reading, used: Tokens, raw: Mapping[str, Any]) -> Read:
+    reports = reading.reports.plus(raw)
+    after = attrs.evolve(reading, used=used, reports=reports)
+    return after, (UsageSeen(**attrs.asdict(used), raw=reports),)
 
 
 def window(name: str, found: Mapping[str, Any] | None) -> WindowSeen | None:

@@ -21,7 +21,8 @@ from codara.adapters.agents.codex.config import (
     native_program,
     offered,
 )
-from codara.adapters.agents.codex.execution import CodexExecution, Counts
+from codara.adapters.agents.codex.execution import CodexExecution
+from codara.adapters.agents.codex.rollouts import Look, Noted, noted
 from codara.adapters.agents.codex.told import Told
 from codara.adapters.agents.contract import Session
 from codara.adapters.agents.pictures import files_of, places_of
@@ -57,6 +58,7 @@ class CodexRuntime(CliRuntime):
             turn,
             program=program.path.name,
             told=self._told(turn),
+            look=self._look(turn.workspace_id),
             lender=self._lender,
             clock=self._house.clock,
         )
@@ -64,11 +66,20 @@ class CodexRuntime(CliRuntime):
         return session
 
     def _passing(self, turn: AgentTurn) -> Session:
-        counts = Counts(*self._notes(turn.workspace_id, self.name))
-        return CodexExecution(self._run, counts, self._told(turn), self._around(turn))
+        look = self._look(turn.workspace_id)
+        return CodexExecution(self._run, look, self._told(turn), self._around(turn))
 
     def _told(self, turn: AgentTurn) -> Told:
         return Told(*self._notes(turn.workspace_id, f"{self.name}-told"))
+
+    def _look(self, workspace_id: str) -> Look:
+        """Looks up what codex wrote down of a thread in its home."""
+        home = self._house.homes.place(workspace_id, self.name)
+
+        async def look(thread_id: str) -> Noted | None:
+            return await asyncio.to_thread(noted, home, thread_id)
+
+        return look
 
     async def _listed(self, visit: AgentTurn) -> Sequence[str]:
         def plan(inside: Path, doors: Doors) -> Launch:

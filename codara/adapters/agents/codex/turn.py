@@ -7,7 +7,8 @@ import attrs
 from codara.adapters.agents.codex import quota
 from codara.adapters.agents.codex.outcome import outcome_of
 from codara.adapters.agents.codex.parse import QUOTA_SOURCE, is_progress
-from codara.adapters.agents.codex.reading import Read, Reading
+from codara.adapters.agents.codex.reading import Read, Reading, settle
+from codara.adapters.agents.codex.rollouts import Noted
 from codara.adapters.agents.ending import Ending
 from codara.adapters.agents.lines import Message
 from codara.adapters.agents.listening import Listening
@@ -34,6 +35,17 @@ class CodexTurn(Listening):
 
     def outcome(self, ending: Ending) -> Outcome:
         return outcome_of(self.reading, attrs.evolve(ending, retry_at=self.retry_at))
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether codex has told all that the turn took; one that it did not complete took more."""
+        ended = self.reading.ended
+        return ended is not None and ended.status == "completed"
+
+    def settle(self, noted: Noted) -> None:
+        """Counts what codex wrote down of this turn."""
+        self.reading, frames = settle(self.reading, noted.turn, noted.report)
+        self._say_all(frames)
 
     def _lent(self, base_url: str, secret: str) -> Lending:
         return Lending(base_url=base_url, secret=secret, observe=self._observe)

@@ -8,15 +8,14 @@ the agent: nothing here follows a link.
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
+from codara.adapters.agents.inside import FILE, opened
 from codara.adapters.agents.lines import message_of
 
 OLD = "2000-01-01T00-00"
 
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _SESSION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SHORT = 8
 _HEAD_BYTES = 64 * 1024
@@ -52,7 +51,7 @@ def _records(folder: int, session_id: str) -> Iterator[tuple[str, int]]:
     for name in os.listdir(folder):  # a path could lead elsewhere by now
         if name.startswith("session-") and name.endswith(f"-{session_id[:_SHORT]}.jsonl"):
             with suppress(OSError):
-                file = os.open(name, _FILE, dir_fd=folder)
+                file = os.open(name, FILE, dir_fd=folder)
                 try:
                     head = os.read(file, _HEAD_BYTES).split(b"\n", 1)[0]
                     size = os.fstat(file).st_size
@@ -63,22 +62,7 @@ def _records(folder: int, session_id: str) -> Iterator[tuple[str, int]]:
 
 
 def _chat_folders(home: Path) -> Iterator[int]:
-    with suppress(OSError), _opened(home, ".gemini", "tmp") as projects:
+    with suppress(OSError), opened(home, ".gemini", "tmp") as projects:
         for project in os.listdir(projects):  # noqa: PTH208 # a path could lead elsewhere by now
-            with suppress(OSError), _opened(project, "chats", above=projects) as chats:
+            with suppress(OSError), opened(project, "chats", above=projects) as chats:
                 yield chats
-
-
-@contextmanager
-def _opened(*names: str | Path, above: int | None = None) -> Iterator[int]:
-    """A folder, step by step; OSError where one of the names is none."""
-    name, *below = names
-    folder = os.open(name, _DIRECTORY, dir_fd=above)
-    try:
-        if not below:
-            yield folder
-        else:
-            with _opened(*below, above=folder) as innermost:
-                yield innermost
-    finally:
-        os.close(folder)

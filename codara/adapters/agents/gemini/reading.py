@@ -5,7 +5,7 @@ from typing import Any
 
 import attrs
 
-from codara.application.ports.frames import Frame, TextDelta, UsageSeen
+from codara.application.ports.frames import Frame, Reports, TextDelta, UsageSeen
 
 _BETWEEN_MESSAGES = "\n\n"
 
@@ -81,7 +81,7 @@ def used(raw: Mapping[str, Any], *, cached: str = "cached") -> tuple[Frame, ...]
             cache_write=0,
             output=counts["output_tokens"],
             reasoning=0,
-            raw=raw,
+            raw=Reports().plus(raw),
         ),
     )
 

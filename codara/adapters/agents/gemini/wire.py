@@ -14,13 +14,16 @@ import attrs
 from codara.adapters.agents.gemini.causes import cause_of
 from codara.adapters.agents.gemini.quota import windows_of
 from codara.adapters.agents.lines import Lines, LineTooLong, message_of
-from codara.application.ports.frames import UsageSeen, WindowSeen
+from codara.application.ports.frames import Reports, UsageSeen, WindowSeen
 from codara.clock import Clock
 
 _METHOD = ":streamGenerateContent"
+_ASIDE = ":generateContent"
+"""What gemini asks for itself: a summary, a check, a search."""
 _QUOTA = ":retrieveUserQuota"
 _DATA = b"data:"
 _BODY_LIMIT = 64 * 1024
+_WHOLE_LIMIT = 16 * 1024 * 1024
 _LONG = timedelta(minutes=5)
 _PACIFIC = timezone(timedelta(hours=-8))
 _SECONDS = re.compile(r'"retryDelay":\s*"(\d+(?:\.\d+)?)s"')
@@ -67,12 +70,14 @@ class Wire:
         self._refusing = refusing
         self._moving = moving
         self._quota = quota
-        self._earlier: list[Mapping[str, Any]] = []
+        self._answers: list[Answer] = []
 
     def listen(self, path: str, status: int) -> Callable[[bytes], None] | None:
         """See `Lending.listen`."""
         if path.endswith(_QUOTA) and status < 400:
             return _Body(status, self._told_quota).hear
+        if path.endswith(_ASIDE) and status < 400:
+            return _Whole(self._began(status)).hear
         if not path.endswith(_METHOD):
             return None
         if status >= 400:
@@ -80,15 +85,13 @@ class Wire:
             return _Body(status, self._complained).hear
         before = self.last
         self._answering(before if before is not None and before.finish is None else None)
-        if before is not None:
-            self._earlier.append(before.usage)
         self.refused = None
-        self.last = Answer(status)
+        self.last = self._began(status)
         return _Events(self.last, self._moving).hear
 
     def usage(self) -> UsageSeen | None:
         """What all answers took; None where none of them told."""
-        told = [each for each in (*self._earlier, self.last.usage if self.last else {}) if each]
+        told = [answer.usage for answer in self._answers if answer.usage]
         if not told:
             return None
         thoughts = _sum(told, "thoughtsTokenCount")
@@ -98,8 +101,13 @@ class Wire:
             cache_write=0,
             output=_sum(told, "candidatesTokenCount") + thoughts,
             reasoning=thoughts,
-            raw=told[-1],
+            raw=Reports().plus(*told),
         )
+
+    def _began(self, status: int) -> Answer:
+        answer = Answer(status)
+        self._answers.append(answer)
+        return answer
 
     def _told_quota(self, _: int, body: str) -> None:
         if windows := windows_of(body):
@@ -126,24 +134,27 @@ class _Events:
         try:
             for line in self._lines.feed(piece):
                 if line.startswith(_DATA):
-                    self._take(line.removeprefix(_DATA))
+                    _take(self._answer, line.removeprefix(_DATA))
         except LineTooLong:
             self._lines = None
 
-    def _take(self, data: bytes) -> None:
-        message = message_of(data.strip()) or {}
-        wrapped = message.get("response")
-        if isinstance(wrapped, dict):  # as it is answered to a login
-            message = wrapped
-        usage = message.get("usageMetadata")
-        if isinstance(usage, dict):
-            self._answer.usage = usage
-        candidates = message.get("candidates")
-        first = candidates[0] if isinstance(candidates, list) and candidates else {}
-        blocked = (message.get("promptFeedback") or {}).get("blockReason")
-        finish = first.get("finishReason") or blocked
-        if finish:
-            self._answer.finish = str(finish)
+
+class _Whole:
+    """Reads an answer that comes in one piece of JSON, once it is all there."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self._parts: list[bytes] = []
+        self._left = _WHOLE_LIMIT
+
+    def hear(self, piece: bytes) -> None:
+        self._left -= len(piece)
+        if self._left < 0:
+            self._parts.clear()
+            return
+        self._parts.append(piece)
+        if piece.rstrip().endswith(b"}"):
+            _take(self._answer, b"".join(self._parts))
 
 
 class _Body:
@@ -158,6 +169,22 @@ class _Body:
         if len(self._body) < _BODY_LIMIT:
             self._body += piece
             self._tell(self._status, self._body.decode("utf-8", "replace"))
+
+
+def _take(answer: Answer, data: bytes) -> None:
+    message = message_of(data.strip()) or {}
+    wrapped = message.get("response")
+    if isinstance(wrapped, dict):  # as it is answered to a login
+        message = wrapped
+    usage = message.get("usageMetadata")
+    if isinstance(usage, dict):
+        answer.usage = usage
+    candidates = message.get("candidates")
+    first = candidates[0] if isinstance(candidates, list) and candidates else {}
+    blocked = (message.get("promptFeedback") or {}).get("blockReason")
+    finish = first.get("finishReason") or blocked
+    if finish:
+        answer.finish = str(finish)
 
 
 def _sum(told: list[Mapping[str, Any]], name: str) -> int:

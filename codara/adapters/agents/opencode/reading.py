@@ -6,7 +6,7 @@ from typing import Any
 import attrs
 
 from codara.adapters.agents.opencode.causes import Retry
-from codara.application.ports.frames import Frame, ReasoningDelta, TextDelta, UsageSeen
+from codara.application.ports.frames import Frame, ReasoningDelta, Reports, TextDelta, UsageSeen
 
 _BETWEEN_PARTS = "\n\n"
 _REASONS = frozenset({"stop", "tool-calls", "length", "content-filter"})
@@ -59,6 +59,7 @@ class Reading:
     running: frozenset[str] = frozenset()
     counted: frozenset[str] = frozenset()
     used: Tokens = Tokens()
+    reports: Reports = attrs.field(factory=Reports)
     spoke: bool = False
     retry: Retry | None = None
     failure: Failure | None = None
@@ -93,11 +94,11 @@ def count(reading: Reading, part: Mapping[str, Any]) -> Read:
     if part_id in reading.counted:
         return reading, ()
     used = reading.used.plus(_tokens(tokens))
-    counted = reading.counted | {part_id}
-    after = attrs.evolve(reading, used=used, counted=counted, spoke=False)
+    counted, reports = reading.counted | {part_id}, reading.reports.plus(tokens)
+    after = attrs.evolve(reading, used=used, reports=reports, counted=counted, spoke=False)
     if part.get("reason") not in _REASONS and reading.failure is None:
         after = attrs.evolve(after, failure=Failure("cut_stream", _NO_END))
-    return after, (UsageSeen(**attrs.asdict(used), raw=tokens),)
+    return after, (UsageSeen(**attrs.asdict(used), raw=reports),)
 
 
 def _tokens(found: Mapping[str, Any]) -> Tokens:
