@@ -133,7 +133,8 @@ async def test_what_builds_on_a_proposal_that_clashes_is_decided_anew(
     deciding: Deciding, log: EventLog
 ) -> None:
     slot, other = (streams.lease("user", given.USER, n) for n in (0, 1))
-    await deciding.state(slot)
+    for stream in (slot, other):
+        await deciding.state(stream)
     await log.append([Append(slot, 0, [given.lease_taken(turn_id="trn_9")])], given.CAUSE)
     proposed = await deciding.propose([slot], take(slot, "trn_1"), given.CAUSE)
     seen: list[str] = []

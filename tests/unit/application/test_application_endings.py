@@ -15,6 +15,7 @@ from codara.application.ports.agents import LONGEST_ID, AgentTurn, FrameSink, Ou
 from codara.application.ports.frames import (
     BackendSeen,
     QuotaSeen,
+    Reports,
     TextDelta,
     ToolStarted,
     UsageSeen,
@@ -205,7 +206,7 @@ async def test_a_provider_with_a_window_for_everything_is_heard_in_part(house: H
 
 
 async def test_counts_beyond_every_number_are_counted_as_far_as_one_goes(house: House) -> None:
-    used = UsageSeen(10**30, 0, 0, 10**30, 0, {})
+    used = UsageSeen(10**30, 0, 0, 10**30, 0, Reports())
     house.agents.script = ends(Outcome(status="completed"), used)
     usage = (await house.ask()).usage
     assert (usage.input, usage.output) == (2**53, 2**53)
