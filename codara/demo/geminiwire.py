@@ -21,10 +21,9 @@ Part = Mapping[str, Any]
 
 NOTE = "A scripted note"
 """What a request of the CLI's own is answered: a summary, a check."""
-CUT = "cut"
-"""A failure only this wire format knows: the answer ends properly, but nothing says it is whole."""
 
 _ADDED = re.compile(r"\s*<(session_context|hook_context|loaded_context|extension_context)")
+_ENDS = {"done": "STOP", "length": "MAX_TOKENS", "filter": "SAFETY"}
 _GOOGLE = "type.googleapis.com/google.rpc"
 _DAILY = "GenerateRequestsPerDayPerProjectPerModel"
 _PER_MINUTE = "GenerateRequestsPerMinutePerProjectPerModel"
@@ -79,9 +78,6 @@ class Generate:
             return web.json_response(self._wrap(chunk(({"text": NOTE},), "STOP")))
         move = self._decide(request, asked.conversation)
         match move:
-            case Refuse(kind) if kind == CUT:
-                cut = Answer(("This answer ", "breaks off"), "", 0.0, 0.0, CUT, None)
-                return await self._stream(request, asked, cut)
             case Refuse():
                 return refusal(move, model)
             case Silence():
@@ -112,8 +108,8 @@ class Generate:
             return await _never()
         if move.ending == "drop" and request.transport is not None:
             request.transport.abort()
-        elif move.ending == "done":
-            await self._write(stream, {"text": ""}, "STOP")
+        elif not move.breaks_off:
+            await self._write(stream, {"text": ""}, _ENDS.get(move.ending, move.ending))
         return stream
 
     async def _write(
