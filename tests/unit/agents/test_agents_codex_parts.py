@@ -50,6 +50,13 @@ def test_a_resumed_thread_is_named_before_the_prompt() -> None:
         ("", {"responseStreamDisconnected": {"httpStatusCode": None}}, "cut_stream"),
         ("the model `x` does not exist", {"x": {"httpStatusCode": 404}}, "unknown_model"),
         ("stream disconnected before completion", "other", "cut_stream"),
+        ("Incomplete response returned, reason: max_output_tokens", "other", "length"),
+        (
+            "stream disconnected before completion: "
+            "Incomplete response returned, reason: content_filter",
+            {"responseStreamDisconnected": {"httpStatusCode": None}},
+            "content_filter",
+        ),
         ("what is this", "badRequest", "protocol"),
     ],
 )

@@ -20,6 +20,8 @@ from codara.clock import Clock
 _METHOD = ":streamGenerateContent"
 _QUOTA = ":retrieveUserQuota"
 _DATA = b"data:"
+_ASKED_AGAIN = (None, "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL")
+"""Ends of an answer in whose place gemini asks for another one."""
 _BODY_LIMIT = 64 * 1024
 _LONG = timedelta(minutes=5)
 _PACIFIC = timezone(timedelta(hours=-8))
@@ -79,7 +81,7 @@ class Wire:
             self._refusing(status)
             return _Body(status, self._complained).hear
         before = self.last
-        self._answering(before if before is not None and before.finish is None else None)
+        self._answering(before if before is not None and before.finish in _ASKED_AGAIN else None)
         if before is not None:
             self._earlier.append(before.usage)
         self.refused = None
