@@ -18,7 +18,11 @@ Decide = Callable[[web.Request, Conversation], Move]
 """Remembers a request, and says what to do with it."""
 Event = Mapping[str, Any]
 
-_ADDED = re.compile(r"\s*(<(system-reminder|local-command|command-)|\[(Request|The turn) .*\])")
+_ADDED = re.compile(
+    r"\s*(<(system-reminder|local-command|command-)|\[(Request|The turn|Your previous) .*\]"
+    r"|Output token limit hit\.)"
+)
+_ENDS = {"done": "end_turn", "length": "max_tokens", "filter": "refusal"}
 _FILE_TOOLS = frozenset({"Write", "Edit", "MultiEdit"})
 _USAGE = {"input_tokens": 70, "cache_creation_input_tokens": 10, "cache_read_input_tokens": 40}
 _ERRORS = {
@@ -80,7 +84,7 @@ class Messages:
             for event in tool_call(move, asked, f"toolu_{number}", at):
                 await stream.write(encode(event))
             return await _end(stream, "tool_use")
-        return await _say(stream, move, at)
+        return await _say(request, stream, move, at)
 
 
 def read(body: Mapping[str, Any], key: str) -> Request:
@@ -190,18 +194,21 @@ def _delta(at: int, delta: Mapping[str, Any]) -> Event:
     return {"type": "content_block_delta", "index": at, "delta": delta}
 
 
-async def _say(stream: web.StreamResponse, move: Answer, at: int) -> web.StreamResponse:
-    """A dropped answer ends as if it were whole, but for its last events: claude believes it."""
+async def _say(
+    request: web.Request, stream: web.StreamResponse, move: Answer, at: int
+) -> web.StreamResponse:
     await stream.write(encode(_start(at, {"type": "text", "text": ""})))
     for piece in move.pieces:
         await stream.write(encode(_delta(at, {"type": "text_delta", "text": piece})))
         await asyncio.sleep(move.between)
     if move.ending == "hang":
         return await _never()
-    if move.ending == "drop":
+    if move.ending == "drop" and request.transport is not None:
+        request.transport.abort()
+    if move.breaks_off:
         return stream
     await stream.write(encode({"type": "content_block_stop", "index": at}))
-    return await _end(stream, "end_turn")
+    return await _end(stream, _ENDS.get(move.ending, move.ending))
 
 
 async def _end(stream: web.StreamResponse, reason: str) -> web.StreamResponse:

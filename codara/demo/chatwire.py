@@ -23,6 +23,7 @@ NOTE = "A scripted note"
 _ADDED = re.compile(r"\s*<(system-reminder|environment_context)")
 _KEYS = ("x-session-affinity", "x-opencode-session", "x-session-id")
 _LIMIT = 1000
+_ENDS = {"done": "stop", "filter": "content_filter"}
 _ERRORS = {
     "401": (401, "invalid_request_error", "invalid_api_key", "Incorrect API key provided."),
     "429": (429, "requests", "rate_limit_exceeded", "Rate limit reached for requests."),
@@ -103,11 +104,11 @@ class Chat:
             await asyncio.sleep(move.between)
         if move.ending == "hang":
             return await _never()
-        if move.ending == "drop":
-            if request.transport is not None:
-                request.transport.abort()
+        if move.ending == "drop" and request.transport is not None:
+            request.transport.abort()
+        if move.breaks_off:
             return stream
-        return await _end(stream, named, "stop", move.thought)
+        return await _end(stream, named, _ENDS.get(move.ending, move.ending), move.thought)
 
 
 def read(body: Mapping[str, Any], key: str) -> Request:

@@ -21,13 +21,12 @@ Part = Mapping[str, Any]
 
 NOTE = "A scripted note"
 """What a request of the CLI's own is answered: a summary, a check."""
-CUT = "cut"
-"""A failure only this wire format knows: the answer ends properly, but nothing says it is whole."""
 
 _ADDED = re.compile(
     r"\s*(<(session_context|hook_context|loaded_context|extension_context)"
     r"|--- (Content from referenced files|End of content) ---)"
 )
+_ENDS = {"done": "STOP", "length": "MAX_TOKENS", "filter": "SAFETY"}
 _GOOGLE = "type.googleapis.com/google.rpc"
 _DAILY = "GenerateRequestsPerDayPerProjectPerModel"
 _PER_MINUTE = "GenerateRequestsPerMinutePerProjectPerModel"
@@ -82,9 +81,6 @@ class Generate:
             return web.json_response(self._wrap(chunk(({"text": NOTE},), "STOP")))
         move = self._decide(request, asked.conversation)
         match move:
-            case Refuse(kind) if kind == CUT:
-                cut = Answer(("This answer ", "breaks off"), "", 0.0, 0.0, CUT, None)
-                return await self._stream(request, asked, cut)
             case Refuse():
                 return refusal(move, model)
             case Silence():
@@ -116,8 +112,9 @@ class Generate:
             return await _never()
         if move.ending == "drop" and request.transport is not None:
             request.transport.abort()
-        elif move.ending == "done":
-            await self._write(stream, {"text": ""}, "STOP", move.thought)
+        elif not move.breaks_off:
+            finish = _ENDS.get(move.ending, move.ending)
+            await self._write(stream, {"text": ""}, finish, move.thought)
         return stream
 
     async def _write(

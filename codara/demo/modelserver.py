@@ -80,7 +80,7 @@ class ModelServer:
                 return Refuse(self._refused_keys[key], None, None)
         place = _place(conversation)
         move = next_move(conversation, self._failures[place])
-        if isinstance(move, Refuse):
+        if isinstance(move, Refuse) or (isinstance(move, Answer) and move.breaks_off):
             self._failures[place] += 1
         return move
 
@@ -138,9 +138,11 @@ class ModelServer:
             return await _never()
         if move.ending == "drop":
             _break(request)
+        if move.breaks_off:
             return stream
         await stream.write(responses.encode(responses.message_done(item_id, move)))
-        await stream.write(responses.encode(responses.completed(response_id, move.thought)))
+        last = responses.ended(response_id, move.ending, move.thought)
+        await stream.write(responses.encode(last))
         return stream
 
     async def _refuse(

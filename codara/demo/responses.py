@@ -13,6 +13,7 @@ from codara.demo.script import Answer, Call, Conversation, Step
 _WRAPPER = re.compile(r"\s*<(environment_context|turn_aborted|user_instructions|subagent)")
 _TOOL_RESULTS = frozenset({"function_call_output", "custom_tool_call_output"})
 _LONGEST_WAIT = 30_000
+_INCOMPLETE = {"length": "max_output_tokens", "filter": "content_filter"}
 
 Event = Mapping[str, Any]
 
@@ -107,6 +108,20 @@ def completed(response_id: str, thought: str = "") -> Event:
 def thinking(thought: str) -> int:
     """How many of an answer's 12 tokens its thought takes."""
     return 5 if thought else 0
+
+
+def ended(response_id: str, ending: str, thought: str = "") -> Event:
+    """The end of an answer: whole, failed in the middle, or incomplete for a reason."""
+    if ending == "done":
+        return completed(response_id, thought)
+    if ending == "failed":
+        return failed(response_id, "server_error", "The model failed to finish its answer.")
+    response = {
+        **completed(response_id, thought)["response"],
+        "status": "incomplete",
+        "incomplete_details": {"reason": _INCOMPLETE.get(ending, ending)},
+    }
+    return {"type": "response.incomplete", "response": response}
 
 
 def failed(response_id: str, code: str, message: str) -> Event:

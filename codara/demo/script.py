@@ -9,7 +9,9 @@ known here.
     [[edit:file=old=>new]] [[delete:file]] [[shell:command]]
     [[sleep:seconds]] [[slow:pieces]]                        how long it takes
     [[hang:mid]] [[hang:none]]                               how it falls silent
-    [[fail:401|429|429quota|500|503|context|nomodel|drop]]   how it fails; [[fail:500*1]] only once
+    [[fail:401|429|429quota|500|503|context|nomodel]]        how it fails; [[fail:500*1]] only once
+    [[fail:drop]] [[fail:cut]]                               how its answer breaks off
+    [[end:length|filter|…]]                                  why its answer ends early
     [[quota:percent]]                                        what its headers say
 """
 
@@ -23,6 +25,7 @@ _FILE = re.compile(r"(?<![\w/.-])([\w-][\w./-]*\.[A-Za-z]\w{0,7})\b")
 _MAKE = re.compile(r"\b(create|write|make|generate|start)\b", re.IGNORECASE)
 _CHANGE = re.compile(r"\b(add|append|change|edit|extend|fix|update)\b", re.IGNORECASE)
 _TOOLS = frozenset({"write", "append", "edit", "delete", "shell"})
+_BROKEN = frozenset({"drop", "cut"})
 
 GREETING = (
     "Hello! I am the scripted model behind this demo. I have read your message, and as it names "
@@ -70,7 +73,12 @@ class Call:
 
 @attrs.frozen
 class Answer:
-    """Say something; `ending` is done, drop (the connection breaks) or hang (nothing follows)."""
+    """Say something.
+
+    `ending` is done, drop (the connection breaks), cut (it ends properly, but nothing says that the
+    answer is whole), hang (nothing follows), length or filter (the provider ended it early), or
+    what the wire format itself calls such an end.
+    """
 
     pieces: tuple[str, ...]
     thought: str
@@ -78,6 +86,10 @@ class Answer:
     between: float
     ending: str
     quota: float | None
+
+    @property
+    def breaks_off(self) -> bool:
+        return self.ending in _BROKEN
 
 
 @attrs.frozen
@@ -119,12 +131,11 @@ def next_move(conversation: Conversation, failures: int = 0) -> Move:
             thought = step.text
         elif step.kind == "hang":
             return _hang(step, quota)
-        elif step.kind == "fail" and step.text == "drop":
-            return Answer(("This answer ", "breaks off"), "", pause, 0.0, "drop", quota)
         elif step.kind == "fail" and (step.number == 0 or failures < step.number):
-            return Refuse(step.text, int(step.number) or None, quota)
+            return _fail(step, pause, quota)
+    ending = next((step.text for step in steps if step.kind == "end"), "done")
     text = _text(conversation, steps)
-    return Answer(_pieces(text, slow), thought, pause, 0.05 if slow else 0.0, "done", quota)
+    return Answer(_pieces(text, slow), thought, pause, 0.05 if slow else 0.0, ending, quota)
 
 
 def _step(kind: str, argument: str) -> Step:
@@ -166,6 +177,12 @@ def _hang(step: Step, quota: float | None) -> Move:
     if step.text == "mid":
         return Answer(("This answer ", "never ends"), "", 0.0, 0.0, "hang", quota)
     return Silence()
+
+
+def _fail(step: Step, pause: float, quota: float | None) -> Move:
+    if step.text in _BROKEN:
+        return Answer(("This answer ", "breaks off"), "", pause, 0.0, step.text, quota)
+    return Refuse(step.text, int(step.number) or None, quota)
 
 
 def _text(conversation: Conversation, steps: tuple[Step, ...]) -> str:

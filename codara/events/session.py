@@ -197,6 +197,8 @@ class TurnCompleted(Event):
     turn_id: str
     user_id: str
     end: TurnEnd
+    finish_reason: str = "stop"
+    """Why the answer ended: `stop`, or `length` or `content_filter` if the provider cut it."""
     answer: str = private()
     """The answer, or its first few KiB when `answer_payload` holds the whole."""
     answer_payload: PayloadRef | None = None

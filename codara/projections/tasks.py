@@ -274,6 +274,7 @@ class Tasks:
         whole = event.answer_payload if isinstance(event, TurnCompleted) else None
         return {
             "answer": await self._text(event.answer, whole),
+            "finish_reason": event.finish_reason if isinstance(event, TurnCompleted) else None,
             "message": self._plain(event.message) if isinstance(event, TurnFailed) else None,
             "retry_after": event.retry_after if isinstance(event, TurnFailed) else None,
             "actions": await self._actions(event.end.actions),

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import re
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -46,7 +47,9 @@ cooldown_seconds = 0.1
 """
 PATIENT = "idle_seconds = 1\nstall_timeout_seconds = 20\n"
 
-TOOL = "sleep 30"
+TOOL = "sleep 30.{number:04}"
+"""A tool that shows of which turn it is."""
+TOOL_OF = re.compile(r"sleep 30\.(\d{4})")
 PLANS = (
     *(("[[text:{said}]]", 0.0),) * 4,
     *(("[[write:f{number}.txt=x]] [[text:{said}]]", 0.0),) * 2,
@@ -81,7 +84,7 @@ class Soak:
     """Turns and kills; `outcomes` counts how the turns ended.
 
     An agent whose tool is killed goes on, and its model may well call that an end: `tools_killed`
-    counts those that have not been answered for yet.
+    has the numbers of those turns.
     """
 
     house: Gateway
@@ -89,7 +92,7 @@ class Soak:
     outcomes: Counter[str] = attrs.field(factory=Counter)
     killers: list[asyncio.Task[None]] = attrs.field(factory=list)
     kills: int = 0
-    tools_killed: int = 0
+    tools_killed: set[int] = attrs.field(factory=set)
     number: int = 0
 
     async def turns(self, count: int) -> None:
@@ -109,8 +112,7 @@ class Soak:
     async def _turn(self, worker: int, number: int) -> None:
         runtime = self.chance.choice(sorted(PROVIDERS))
         plan, leaves = self.chance.choice(PLANS)
-        said = f"number {number}"
-        prompt = plan.format(said=said, number=number)
+        prompt = plan.format(said=said_by(number), number=number)
         asked = self.house.chat(
             prompt, model=MODELS[runtime], workspace_id=f"{runtime}{worker}", client_session_id="s"
         )
@@ -121,21 +123,22 @@ class Soak:
             assert leaves, f"turn {number} of {runtime} did not end: {prompt}"
             self.outcomes["left"] += 1
             return
-        self._judge(runtime, plan, said, reply)
+        self._judge(runtime, plan, number, reply)
 
-    def _judge(self, runtime: str, plan: str, said: str, reply: Reply) -> None:
-        """No answer is a success unless it is the whole one."""
+    def _judge(self, runtime: str, plan: str, number: int, reply: Reply) -> None:
+        """No answer is a success unless it is the whole one, but where this turn's tool died."""
         if reply.status != 200:
             cause = reply.body.get("codara", {}).get("cause", "")
             self.outcomes[f"{runtime} {reply.code} {cause}"] += 1
             return
-        content = reply.body["choices"][0]["message"]["content"]
+        (choice,) = reply.body["choices"]
+        content, said = choice["message"]["content"], said_by(number)
         if "{said}" not in plan:
             assert TOOL in plan, f"{runtime} called {plan} a success: {content!r}"
-            assert self.tools_killed, f"{runtime} called {plan} a success, and nobody killed it"
-            self.tools_killed -= 1
-            said = f"Done: shell {TOOL}."
+            assert number in self.tools_killed, f"{runtime} called {plan} a success of its own"
+            said = f"Done: shell {TOOL.format(number=number)}."
         assert content.strip() == said, f"{runtime} said {content!r} instead of {said!r}"
+        assert choice["finish_reason"] == "stop"
         self.outcomes[f"{runtime} completed"] += 1
 
     async def _kill(self) -> None:
@@ -144,10 +147,15 @@ class Soak:
         if alive := await below(self.house):
             chosen = self.chance.choice(alive)
             with suppress(OSError):
-                is_tool = TOOL in " ".join(words_of(chosen))
+                tool = TOOL_OF.search(" ".join(words_of(chosen)))
                 os.kill(chosen, signal.SIGKILL)
                 self.kills += 1
-                self.tools_killed += is_tool
+                self.tools_killed |= {int(tool[1])} if tool else set()
+
+
+def said_by(number: int) -> str:
+    """What the model says at the end of a turn."""
+    return f"number {number}"
 
 
 def words_of(pid: int) -> list[str]:

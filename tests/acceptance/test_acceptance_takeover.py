@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from codara.adapters.jail import processes
+from tests.clis import CLAUDE, CODEX, GEMINI, OPENCODE, Cli
 from tests.gatewaying import ACCOUNT, SECRET, Gateway, gateway
 
 pytestmark = [pytest.mark.cli, pytest.mark.timeout(180)]
 
+FIRST = "acc-first"
 OTHER = "acc-other"
 OTHER_SECRET = "sk-another-real-key"
 
@@ -24,15 +26,30 @@ async def house(tmp_path: Path) -> AsyncIterator[Gateway]:
         yield opened
 
 
-async def second_account(house: Gateway) -> None:
+async def lend(house: Gateway, provider: str, account_id: str, secret: str) -> None:
     account = {
-        "account_id": OTHER,
-        "provider": "codex",
+        "account_id": account_id,
+        "provider": provider,
         "auth_type": "API_KEY",
-        "label": "the other one",
-        "credential_text": OTHER_SECRET,
+        "label": account_id,
+        "credential_text": secret,
     }
     assert (await house.operator("POST", "/accounts/upload", account)).status == 201
+
+
+async def second_account(house: Gateway) -> None:
+    await lend(house, "codex", OTHER, OTHER_SECRET)
+
+
+async def one_account_of(house: Gateway, cli: Cli) -> str:
+    """Its id; the runtime speaks to the model server from now on."""
+    if cli is CODEX:
+        return ACCOUNT
+    house.settings = f'[providers.{cli.name}]\nbase_url = "{house.model_address}{cli.path}"\n'
+    await house.stop()
+    await house.start()
+    await lend(house, cli.name, FIRST, SECRET)
+    return FIRST
 
 
 async def happened(house: Gateway, action: str) -> int:
@@ -46,8 +63,8 @@ async def last_task(house: Gateway) -> dict[str, object]:
     return found
 
 
-def keys_seen(house: Gateway) -> list[str]:
-    return [seen.authorization.removeprefix("Bearer ") for seen in house.models.requests]
+def keys_seen(house: Gateway, cli: Cli = CODEX) -> list[str]:
+    return [cli.key_of(seen) for seen in house.models.requests]
 
 
 async def agents_of(house: Gateway) -> list[int]:
@@ -67,28 +84,41 @@ def _is_agent(pid: int, workspaces: Path) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("kind", "status"), [("401", "error"), ("429quota", "exhausted"), ("429", "cooldown")]
+    ("cli", "kind", "status"),
+    [
+        pytest.param(cli, kind, status, id=f"{cli.name}-{kind}")
+        for cli, kind, status in (
+            (CODEX, "401", "error"),
+            (CODEX, "429quota", "exhausted"),
+            (CODEX, "429", "cooldown"),
+            (GEMINI, "429quota", "exhausted"),
+            (OPENCODE, "429quota", "exhausted"),
+            (CLAUDE, "429quota", "exhausted"),
+        )
+    ],
 )
 async def test_the_conversation_goes_on_with_another_account(
-    house: Gateway, kind: str, status: str
+    house: Gateway, cli: Cli, kind: str, status: str
 ) -> None:
-    first = await house.chat("[[text:one]]")
+    account_id = await one_account_of(house, cli)
+    model = f"{cli.name}/{cli.model}"
+    first = await house.chat("[[text:one]]", model=model)
     assert first.status == 200, first.body
-    await second_account(house)
+    await lend(house, cli.name, OTHER, OTHER_SECRET)
     house.models.refuse_key(OTHER_SECRET, kind)
-    second = await house.chat("[[history]]")
+    second = await house.chat("[[history]]", model=model)
     assert second.status == 200, second.body
     codara = second.body["codara"]
     assert codara["thread"] == "resumed"
     assert codara["backend_id"] == first.body["codara"]["backend_id"]
     assert "[[text:one]]" in second.body["choices"][0]["message"]["content"]
-    assert OTHER_SECRET in keys_seen(house)
-    assert keys_seen(house)[-1] == SECRET
-    assert (await last_task(house))["account_id"] == ACCOUNT
+    assert OTHER_SECRET in keys_seen(house, cli)
+    assert keys_seen(house, cli)[-1] == SECRET
+    assert (await last_task(house))["account_id"] == account_id
     account = await house.operator("GET", f"/accounts/{OTHER}")
     assert account.data["status"] == status
     assert await happened(house, "session.account_changed") == 1
-    third = await house.chat("[[text:three]]")
+    third = await house.chat("[[text:three]]", model=model)
     assert third.status == 200
     assert await happened(house, "session.account_changed") == 1
 

@@ -77,7 +77,13 @@ class Claude(Turns):
         self.result()
 
     def result(self, **fields):
-        told = {"is_error": False, "usage": USAGE, "total_cost_usd": 0.1 * self.number}
+        cost = 0.1 * self.number
+        told = {
+            "is_error": False,
+            "stop_reason": "end_turn",
+            "usage": USAGE,
+            "total_cost_usd": cost,
+        }
         self.tell(type="result", subtype="success", **{**told, **fields})
 
     def do_asks(self, _):

@@ -14,8 +14,20 @@ PATIENCE = {
 
 ENDLESS = "a line without end"
 
+LENGTH = "length"
+FILTER = "content_filter"
+_EARLY = {
+    LENGTH: "the model's answer reached the most tokens it may have",
+    FILTER: "the provider's filter ended the model's answer",
+}
+
 Verdict = tuple[str, str | None, str]
 """Status, cause and message of an outcome."""
+
+
+def ended_early(reason: str, *, spoke: bool) -> Verdict:
+    """The verdict on an answer that was cut: part of an answer is one, none of it is a failure."""
+    return ("completed", None, "") if spoke else ("failed", reason, _EARLY[reason])
 
 
 @attrs.frozen(kw_only=True)

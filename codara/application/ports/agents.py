@@ -23,7 +23,8 @@ class Outcome:
 
     `status` is completed, failed or interrupted. `cause` of a failure: auth_failed,
     quota_exhausted, rate_limited, overloaded, context_full, unknown_model, unknown_session,
-    cut_stream, stalled, timeout, killed, jail, crashed, protocol.
+    cut_stream, length, content_filter, stalled, timeout, killed, jail, crashed, protocol.
+    `finish_reason` of a completed one is stop; length or content_filter if the answer was cut.
     """
 
     status: str
@@ -32,6 +33,7 @@ class Outcome:
     backend_id: str | None = attrs.field(default=None, converter=sane_id)
     resets_at: datetime | None = None
     jailed: bool = True
+    finish_reason: str = "stop"
 
 
 @attrs.frozen

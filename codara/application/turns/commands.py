@@ -70,6 +70,7 @@ class TurnResult:
     thread: str
     position: int
     text: str
+    finish_reason: str
     files: tuple[FileChange, ...]
     diff: str
     diff_truncated: bool

@@ -36,6 +36,8 @@ _WORDS: dict[str, str] = {
     "unknown_model": "The provider does not know this model. See GET /v1/models.",
     "unknown_session": "The agent has lost the conversation. Reset the session and go on.",
     "cut_stream": "The connection to the model broke off in the middle of the answer.",
+    "length": "The model's answer reached the most tokens it may have.",
+    "content_filter": "The provider's filter ended the answer, or refused it.",
     "stalled": "The agent made no progress for as long as is allowed, and was stopped.",
     "timeout": "The task ran for as long as is allowed, and was stopped.",
     "killed": "The agent was killed.",

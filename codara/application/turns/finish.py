@@ -134,7 +134,7 @@ class Finish:
             "answer_payload": answer.ref,
         }
         if error is None:
-            return TurnCompleted(**common)
+            return TurnCompleted(**common, finish_reason=self.outcome.finish_reason)
         if self.run.cancel_cause:
             return TurnCancelled(**common, cause=self.run.cancel_cause)
         return TurnFailed(
@@ -159,6 +159,7 @@ class Finish:
             thread="fresh" if self._lost_thread() else asked.thread_kind,
             position=position,
             text=self.heard.answer,
+            finish_reason=self.outcome.finish_reason,
             files=diff.files,
             diff=diff.patch,
             diff_truncated=diff.truncated,

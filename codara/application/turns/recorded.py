@@ -162,6 +162,7 @@ async def _result(log: EventLog, record: _Record, completed: TurnCompleted) -> T
         thread=record.thread,
         position=record.position,
         text=await texts.whole(log, completed.answer, completed.answer_payload),
+        finish_reason=completed.finish_reason,
         files=await _files(log, diff) if diff else (),
         diff=await texts.whole(log, diff.patch, diff.patch_payload) if diff else "",
         diff_truncated=diff.truncated if diff else False,

@@ -30,7 +30,7 @@ class Reply:
             message["reasoning_content"] = thoughts
         return {
             **self._frame("chat.completion"),
-            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+            "choices": [{"index": 0, "message": message, "finish_reason": result.finish_reason}],
             "usage": usage(result.usage),
             **ours(result),
         }

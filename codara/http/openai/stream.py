@@ -143,7 +143,7 @@ async def _beside(events: EventStream, reply: Reply, frame: Frame) -> None:
 def _tail(reply: Reply, result: TurnResult) -> list[dict[str, Any]]:
     """What follows the text of a turn that is completed."""
     usage = [reply.usage_chunk(result)] if reply.include_usage else []
-    return [reply.chunk({}, "stop"), reply.our_chunk(result), *usage]
+    return [reply.chunk({}, result.finish_reason), reply.our_chunk(result), *usage]
 
 
 def _data(event: dict[str, Any]) -> bytes:

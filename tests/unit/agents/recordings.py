@@ -1,9 +1,17 @@
-"""Recordings of the real CLIs, read again turn by turn: how each of them lies on the disk."""
+"""Recordings of the real CLIs, read again turn by turn: how each of them lies on the disk.
+
+`python -m tests.unit.agents.recordings gemini/quota` prints what that recording is read as, which
+is its `expected.json` once somebody has looked at it.
+"""
 
 import json
+import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+import attrs
 
 from codara.adapters.agents.claude import recorded as claude
 from codara.adapters.agents.codex import recorded as codex
@@ -13,7 +21,13 @@ from codara.adapters.agents.ending import Ending
 from codara.adapters.agents.gemini import recorded as gemini
 from codara.adapters.agents.opencode import recorded as opencode
 
+GOLDEN = Path(__file__).parents[2] / "golden"
 BOTH_WAYS = "both-ways.jsonl"
+EVENTS = "events.jsonl"
+EXPECTED = "expected.json"
+HOME = "home"
+FILES = frozenset({"stdout.jsonl", "stderr.txt", "exit.json", BOTH_WAYS, EVENTS, EXPECTED, HOME})
+"""What a recording may consist of."""
 
 
 def turns_of_claude(folder: Path) -> Iterator[claude.Recorded]:
@@ -34,7 +48,7 @@ def turns_of_codex(folder: Path) -> Iterator[codex.Recorded]:
     if not (folder / BOTH_WAYS).exists():
         words = _words(folder)
         expected = words[-2] if "resume" in words else None
-        before = Noted() if expected is None else noted(folder / "home", expected)
+        before = Noted() if expected is None else noted(folder / HOME, expected)
         total = before.total if before is not None else None
         yield codex.read_recorded(_lines(folder), _ending(folder, expected=expected), total=total)
         return
@@ -60,7 +74,7 @@ def turns_of_gemini(folder: Path) -> Iterator[gemini.Recorded]:
 
 def turns_of_opencode(folder: Path) -> Iterator[opencode.Recorded]:
     """A turn of the server begins with the first message of a user since the agent was idle."""
-    events = folder / "events.jsonl"
+    events = folder / EVENTS
     if not events.exists():
         yield opencode.read_recorded(_lines(folder), _ending(folder, "--session"))
         return
@@ -86,6 +100,29 @@ TURNS = {
     "gemini": turns_of_gemini,
     "opencode": turns_of_opencode,
 }
+
+
+def read(recording: str) -> list[dict[str, Any]]:
+    """The turns of a recording (`gemini/quota`) in plain values."""
+    name = recording.partition("/")[0]
+    return [_plain(turn) for turn in TURNS[name](GOLDEN / recording)]
+
+
+def _plain(turn: Any) -> dict[str, Any]:
+    frames = [{"frame": type(frame).__name__, **_fields(frame)} for frame in turn.frames]
+    outcome = _fields(turn.outcome)
+    if outcome["finish_reason"] == "stop":
+        del outcome["finish_reason"]
+    return {"frames": frames, "outcome": outcome}
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    found = attrs.asdict(value, value_serializer=lambda _, __, each: _json(each))
+    return dict(json.loads(json.dumps(found)))
+
+
+def _json(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def _lines(folder: Path) -> list[bytes]:
@@ -121,3 +158,8 @@ def _said(folder: Path) -> Iterator[tuple[dict[str, Any], Iterator[dict[str, Any
 
 def _thread(message: dict[str, Any], default: str) -> str:
     return str(message.get("params", {}).get("threadId", default))
+
+
+if __name__ == "__main__":
+    for given in sys.argv[1:]:
+        print(json.dumps(read(given), indent=1, ensure_ascii=False))

@@ -13,7 +13,7 @@ from codara.adapters.agents.claude.outcome import outcome_of
 from codara.adapters.agents.claude.parse import is_progress, line
 from codara.adapters.agents.claude.prompt import spoken
 from codara.adapters.agents.claude.reading import Reading
-from codara.adapters.agents.ending import Ending
+from codara.adapters.agents.ending import FILTER, Ending
 from codara.application.ports.agents import Outcome
 from codara.application.ports.frames import Frame, ReasoningDelta, TextDelta, ToolStarted, UsageSeen
 
@@ -46,9 +46,10 @@ def result(**fields: Any) -> dict[str, Any]:
         "output_tokens": 12,
     }
     given = {"type": "result", "subtype": "success", "is_error": False, "session_id": THREAD}
-    return {**given, "usage": usage, "total_cost_usd": 0.5, **fields}
+    return {**given, "stop_reason": "end_turn", "usage": usage, "total_cost_usd": 0.5, **fields}
 
 
+ENDS = event("message_delta", delta={"stop_reason": "end_turn"})
 STOPS = event("message_stop")
 TEXT = {"type": "text", "text": "Hello"}
 
@@ -98,6 +99,45 @@ def test_a_message_that_began_anew_before_its_first_word_is_none() -> None:
 def test_a_success_without_tokens_is_a_cut_stream() -> None:
     _, outcome = read(whole("msg_1", TEXT), result(usage={"input_tokens": 0}))
     assert (outcome.status, outcome.cause) == ("failed", "cut_stream")
+
+
+@pytest.mark.parametrize(
+    ("stop", "status", "cause", "finish_reason"),
+    [
+        ("end_turn", "completed", None, "stop"),
+        ("stop_sequence", "completed", None, "stop"),
+        ("max_tokens", "completed", None, "length"),
+        ("refusal", "completed", None, "content_filter"),
+        ("pause_turn", "failed", "protocol", "stop"),
+        ("tool_use", "failed", "protocol", "stop"),
+    ],
+)
+def test_a_success_is_what_the_model_says_of_it(
+    stop: str, status: str, cause: str | None, finish_reason: str
+) -> None:
+    ends = event("message_delta", delta={"stop_reason": stop})
+    for said in ((ends, STOPS, result()), (STOPS, result(stop_reason=stop))):
+        _, outcome = read(starts(), says("Hello"), *said)
+        assert (outcome.status, outcome.cause) == (status, cause)
+        assert outcome.finish_reason == finish_reason
+
+
+def test_a_success_without_the_models_own_word_is_a_cut_stream() -> None:
+    _, outcome = read(starts(), says("Hello"), STOPS, result(stop_reason=None))
+    assert (outcome.status, outcome.cause) == ("failed", "cut_stream")
+
+
+@pytest.mark.parametrize(("stop", "cause"), [("max_tokens", "length"), ("refusal", FILTER)])
+def test_an_answer_of_no_words_that_was_cut_is_a_failure(stop: str, cause: str) -> None:
+    _, outcome = read(starts(), STOPS, result(stop_reason=stop))
+    assert (outcome.status, outcome.cause) == ("failed", cause)
+
+
+def test_what_claude_has_continued_is_one_text() -> None:
+    cut = event("message_delta", delta={"stop_reason": "max_tokens"})
+    more = (starts("msg_2"), says(" and "), says("half"), ENDS, STOPS)
+    frames, outcome = read(starts(), says("Half"), cut, STOPS, *more, result())
+    assert (text_of(frames), outcome.finish_reason) == ("Half and half", "stop")
 
 
 def test_words_of_claudes_own_are_never_an_answer() -> None:
@@ -231,6 +271,8 @@ def test_an_end_we_did_not_ask_for_is_an_interruption() -> None:
         ({"message": "Connection to the API was lost (ECONNRESET)."}, "cut_stream"),
         ({"message": "Stream idle timeout - partial response received"}, "stalled"),
         ({"message": "?", "kind": "model_not_found"}, "unknown_model"),
+        ({"message": "response exceeded the 64000 output token maximum"}, "length"),
+        ({"message": "Claude Code is unable to respond to this request"}, "content_filter"),
         ({"message": "?"}, "protocol"),
     ],
 )

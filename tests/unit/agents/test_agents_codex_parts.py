@@ -75,6 +75,13 @@ async def test_what_a_thread_was_told_is_known_of_the_newest_threads() -> None:
         ("", {"responseStreamDisconnected": {"httpStatusCode": None}}, "cut_stream"),
         ("the model `x` does not exist", {"x": {"httpStatusCode": 404}}, "unknown_model"),
         ("stream disconnected before completion", "other", "cut_stream"),
+        ("Incomplete response returned, reason: max_output_tokens", "other", "length"),
+        (
+            "stream disconnected before completion: "
+            "Incomplete response returned, reason: content_filter",
+            {"responseStreamDisconnected": {"httpStatusCode": None}},
+            "content_filter",
+        ),
         ("what is this", "badRequest", "protocol"),
     ],
 )

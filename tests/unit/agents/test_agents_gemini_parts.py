@@ -130,8 +130,9 @@ def test_an_unfinished_answer_is_noticed_when_the_next_one_begins() -> None:
     heard = Heard()
     heard.answer(a_chunk("half"))
     heard.answer(a_chunk("half and whole", "STOP"))
+    heard.answer(a_chunk("more", "MALFORMED_FUNCTION_CALL"))
     heard.answer(a_chunk("more", "STOP"))
-    assert [each is not None for each in heard.unfinished] == [False, True, False]
+    assert [each is not None for each in heard.unfinished] == [False, True, False, True]
 
 
 def test_an_answer_to_a_login_is_read_in_its_wrapping() -> None:
@@ -221,13 +222,32 @@ def test_text_behind_a_tool_stands_apart() -> None:
 
 @pytest.mark.parametrize(
     ("finish", "cause"),
-    [(None, "cut_stream"), ("MAX_TOKENS", "cut_stream"), ("SAFETY", "protocol"), ("STOP", None)],
+    [
+        ("STOP", None),
+        (None, "cut_stream"),
+        ("MAX_TOKENS", "length"),
+        ("SAFETY", "content_filter"),
+        ("MALFORMED_FUNCTION_CALL", "protocol"),
+    ],
 )
 def test_a_success_is_believed_only_with_a_whole_answer(
     finish: str | None, cause: str | None
 ) -> None:
     overheard = Overheard(answer=Answer(200, finish))
     assert outcome_of(Reading(ended=Ended("completed")), Ending(), overheard).cause == cause
+    unreasoned = Ended("failed", "gemini gave no reason", "protocol")
+    outcome = outcome_of(Reading(ended=unreasoned), Ending(), overheard)
+    assert (outcome.status, outcome.cause) == ("failed", cause or "protocol")
+
+
+@pytest.mark.parametrize(
+    ("finish", "reason"),
+    [("STOP", "stop"), ("MAX_TOKENS", "length"), ("RECITATION", "content_filter")],
+)
+def test_an_answer_that_was_cut_says_so(finish: str, reason: str) -> None:
+    said, _ = spoken(Reading(ended=Ended("completed")), "half")
+    outcome = outcome_of(said, Ending(), Overheard(answer=Answer(200, finish)))
+    assert (outcome.status, outcome.cause, outcome.finish_reason) == ("completed", None, reason)
 
 
 def test_a_success_without_any_answer_is_none() -> None:

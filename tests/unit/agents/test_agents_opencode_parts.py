@@ -95,6 +95,8 @@ def test_the_launcher_is_followed_though_its_script_never_ran(tmp_path: Path) ->
         ("APIError", 429, "exceeded your current quota", "quota_exhausted"),
         ("APIError", 502, "", "overloaded"),
         ("APIError", 400, "maximum context length is 10", "context_full"),
+        ("MessageOutputLengthError", None, "", "length"),
+        ("APIError", None, "blocked by the provider's content filter", "content_filter"),
         ("UnknownError", None, "Unexpected server error", "protocol"),
     ],
 )
@@ -127,11 +129,24 @@ def test_a_vain_wait_is_ended(
 
 def test_only_a_message_that_ended_well_completes_a_turn() -> None:
     assert outcome_of(DONE, Ending(expected="ses_1")).status == "completed"
-    for finish in ("length", "tool-calls", "unknown", "content-filter"):
+    for finish in ("tool-calls", "unknown"):
         outcome = outcome_of(attrs.evolve(DONE, finish=finish), Ending())
         assert (outcome.status, outcome.cause) == ("failed", "cut_stream")
     assert outcome_of(attrs.evolve(DONE, finish=None), Ending()).status == "interrupted"
     assert outcome_of(attrs.evolve(DONE, finish=None), Ending(exit_code=0)).cause == "crashed"
+
+
+@pytest.mark.parametrize(
+    ("finish", "reason"), [("length", "length"), ("content-filter", "content_filter")]
+)
+def test_an_answer_that_was_cut_says_so_and_without_a_word_it_is_none(
+    finish: str, reason: str
+) -> None:
+    cut = attrs.evolve(DONE, finish=finish)
+    outcome = outcome_of(attrs.evolve(cut, speaking="prt_1"), Ending())
+    assert (outcome.status, outcome.finish_reason) == ("completed", reason)
+    outcome = outcome_of(attrs.evolve(cut, speaking=None), Ending())
+    assert (outcome.status, outcome.cause) == ("failed", reason)
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,13 @@
 """Every recording of the real CLIs is read to the frames and the outcome that stand beside it."""
 
 import json
-from datetime import datetime
-from pathlib import Path
-from typing import Any
 
-import attrs
 import pytest
-from recordings import TURNS
+from recordings import EXPECTED, FILES, GOLDEN, TURNS, read
 
-GOLDEN = Path(__file__).parents[2] / "golden"
+from codara.runtimes import PROVIDERS
+
+EVENTS_OF_THE_LOG = "events"
 RECORDINGS = sorted(
     f"{name}/{folder.name}"
     for name in TURNS
@@ -20,20 +18,20 @@ RECORDINGS = sorted(
 
 @pytest.mark.parametrize("recording", RECORDINGS)
 def test_a_recording_is_read_as_written_beside_it(recording: str) -> None:
-    name = recording.partition("/")[0]
-    expected = json.loads((GOLDEN / recording / "expected.json").read_text())
-    assert [plain(turn) for turn in TURNS[name](GOLDEN / recording)] == expected
+    expected = json.loads((GOLDEN / recording / EXPECTED).read_text())
+    assert read(recording) == expected
+    assert expected, "it holds no turn"
 
 
-def plain(turn: Any) -> dict[str, Any]:
-    frames = [{"frame": type(frame).__name__, **fields(frame)} for frame in turn.frames]
-    return {"frames": frames, "outcome": fields(turn.outcome)}
+def test_every_runtime_has_recordings_and_nothing_else_lies_among_them() -> None:
+    assert set(TURNS) == set(PROVIDERS)
+    assert {folder.name for folder in GOLDEN.iterdir()} == {*TURNS, EVENTS_OF_THE_LOG}
+    found = {str(path.relative_to(GOLDEN)) for name in TURNS for path in (GOLDEN / name).iterdir()}
+    assert found == set(RECORDINGS)
 
 
-def fields(value: Any) -> dict[str, Any]:
-    found = attrs.asdict(value, value_serializer=lambda _, __, each: _json(each))
-    return dict(json.loads(json.dumps(found)))
-
-
-def _json(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else value
+@pytest.mark.parametrize("recording", RECORDINGS)
+def test_every_file_of_a_recording_is_one_that_is_read(recording: str) -> None:
+    found = {path.name for path in (GOLDEN / recording).iterdir()}
+    assert EXPECTED in found
+    assert found <= FILES

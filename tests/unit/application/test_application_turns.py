@@ -232,6 +232,7 @@ async def test_the_account_with_most_headroom_is_lent(house: House) -> None:
         ("stalled", errors.AgentStalled, None),
         ("timeout", errors.TurnTimeout, None),
         ("cut_stream", errors.AgentFailed, None),
+        ("content_filter", errors.AgentFailed, None),
         ("crashed", errors.AgentFailed, None),
         ("a cause nobody thought of", errors.AgentFailed, None),
     ],
@@ -457,6 +458,18 @@ async def test_a_long_prompt_and_a_long_answer_are_kept_whole(house: House) -> N
     assert (await again.result()).text == "ä" * 100_000
     completed = await house.the(TurnCompleted)
     assert len(completed.answer.encode()) <= 4096
+
+
+async def test_why_the_answer_ended_is_told_and_kept(house: House) -> None:
+    async def is_cut(turn: AgentTurn, sink: FrameSink) -> Outcome:
+        sink.frame(TextDelta("half"))
+        return Outcome(status="completed", backend_id="b", finish_reason="length")
+
+    house.agents.script = is_cut
+    assert (await house.ask("hello", idempotency_key="k")).finish_reason == "length"
+    again = await house.turns.submit(command("hello", idempotency_key="k"))
+    assert (await again.result()).finish_reason == "length"
+    assert (await house.the(TurnCompleted)).finish_reason == "length"
 
 
 async def test_closing_ends_what_runs_and_admits_no_more(house: House) -> None:

@@ -42,6 +42,7 @@ RESULT = TurnResult(
     thread="new",
     position=42,
     text="Hello world",
+    finish_reason="stop",
     files=(
         FileChange(path="b.txt", status="added", added=1),
         FileChange(path="a\\xff.txt", status="modified", path_b64="Yf8udHh0"),

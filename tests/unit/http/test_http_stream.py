@@ -71,6 +71,17 @@ async def test_a_stream_tells_the_text_then_the_end_then_our_fields() -> None:
     assert all("usage" not in chunk for chunk in chunks)
 
 
+@pytest.mark.parametrize("reason", ["length", "content_filter"])
+async def test_an_answer_that_was_cut_is_no_stop(reason: str) -> None:
+    turn = ScriptedTurn(outcome=attrs.evolve(RESULT, finish_reason=reason))
+    async with opened(bundle(turn)) as door:
+        chunks = events(await streamed(door))
+        whole = await (await door.chat()).json()
+    reasons = [chunk["choices"][0]["finish_reason"] for chunk in chunks]
+    assert [each for each in reasons if each] == [reason]
+    assert whole["choices"][0]["finish_reason"] == reason
+
+
 async def test_all_chunks_are_pieces_of_one_answer() -> None:
     async with opened(bundle(ScriptedTurn())) as door:
         chunks = events(await streamed(door, stream_options={"include_usage": True}))

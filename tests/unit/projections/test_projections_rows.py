@@ -106,7 +106,9 @@ async def test_a_task_reads_what_became_a_payload(world: World) -> None:
     actions = await world.log.seal(given.USER, orjson.dumps([{"action_id": "atr_1"}]))
     answer = await world.log.seal(given.USER, b"a long answer")
     end = attrs.evolve(given.END, actions=actions.ref)
-    event = given.turn_completed(end=end, answer="a lo", answer_payload=answer.ref)
+    event = given.turn_completed(
+        end=end, answer="a lo", answer_payload=answer.ref, finish_reason="length"
+    )
     await world.happen(PLACE, requested(), started())
     cause = given.CAUSE
     await world.log.append([Append(SESSION, 3, [event])], cause, [actions, answer])
@@ -114,6 +116,7 @@ async def test_a_task_reads_what_became_a_payload(world: World) -> None:
     task = await world.views.tasks.get(given.TURN)
     assert task is not None
     assert task["answer"] == "a long answer"
+    assert task["finish_reason"] == "length"
     assert task["actions"] == [{"action_id": "atr_1"}]
 
 

@@ -1,11 +1,19 @@
 """How a claude turn ended: by its word, its exit, its thread and what we did to it, together."""
 
 from codara.adapters.agents.claude.causes import cause_of
-from codara.adapters.agents.claude.reading import Reading
-from codara.adapters.agents.ending import Ending, Verdict
+from codara.adapters.agents.claude.reading import CUT_SHORT, Ended, Reading
+from codara.adapters.agents.ending import FILTER, LENGTH, Ending, Verdict, ended_early
 from codara.application.ports.agents import Outcome
 
 _LIMITS = ("quota_exhausted", "rate_limited")
+_STOP = "stop"
+_STOPS = {
+    "end_turn": _STOP,
+    "stop_sequence": _STOP,
+    CUT_SHORT: LENGTH,
+    "model_context_window_exceeded": LENGTH,
+    "refusal": FILTER,
+}
 
 
 def outcome_of(reading: Reading, ending: Ending, *, used_up: bool = False) -> Outcome:
@@ -24,6 +32,7 @@ def outcome_of(reading: Reading, ending: Ending, *, used_up: bool = False) -> Ou
         backend_id=None if cause == "unknown_session" else reading.thread_id,
         resets_at=ending.retry_at if cause in _LIMITS else None,
         jailed=ending.jailed,
+        finish_reason=_finish(reading.ended) if status == "completed" else _STOP,
     )
 
 
@@ -39,7 +48,24 @@ def _verdict(reading: Reading, ending: Ending) -> Verdict:
         return "failed", "protocol", "the agent went on in another thread"
     if ending.exit_code not in (None, 0):
         return "failed", "crashed", f"the agent ended with exit code {ending.exit_code}"
-    return "completed", None, ""
+    return _by_the_model(said, spoke=reading.speaking is not None)
+
+
+def _by_the_model(said: Ended, *, spoke: bool) -> Verdict:
+    """claude calls it a success also where the model did not."""
+    if said.stop is None:
+        return "failed", "cut_stream", "the model's answer broke off"
+    match _STOPS.get(said.stop):
+        case None:
+            return "failed", "protocol", f"the model ended its answer with {said.stop}"
+        case "stop":
+            return "completed", None, ""
+        case reason:
+            return ended_early(reason, spoke=spoke)
+
+
+def _finish(said: Ended | None) -> str:
+    return _STOPS.get((said.stop if said else None) or "", _STOP)
 
 
 def _without_a_word(ending: Ending) -> Verdict:

@@ -101,6 +101,9 @@ def _streamed(reading: Reading, event: Message) -> Read:
             if delta.get("type") == "thinking_delta":
                 return think(reading, str(delta.get("thinking") or ""))
             return reading, ()
+        case "message_delta":
+            stop = (event.get("delta") or {}).get("stop_reason")
+            return attrs.evolve(reading, stop=str(stop) if stop else reading.stop), ()
         case "message_stop":
             return attrs.evolve(reading, open=None, answered=True), ()
         case _:
@@ -180,7 +183,8 @@ def _ended(reading: Reading, message: Message) -> Ended:
         return Ended("failed", text or "no model answered", "protocol")
     if not reading.summed:
         return Ended("failed", "the model's answer broke off", "cut_stream")
-    return Ended("completed")
+    stop = reading.stop or message.get("stop_reason")
+    return Ended("completed", stop=str(stop) if stop else None)
 
 
 def _failure(reading: Reading, message: Message, text: str) -> Ended:

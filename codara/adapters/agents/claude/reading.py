@@ -7,6 +7,9 @@ import attrs
 
 from codara.application.ports.frames import Frame, ReasoningDelta, Reports, TextDelta, UsageSeen
 
+CUT_SHORT = "max_tokens"
+"""How a message stops whose rest claude asks for at once."""
+
 _BETWEEN_MESSAGES = "\n\n"
 
 
@@ -17,6 +20,8 @@ class Ended:
     status: str
     message: str = ""
     cause: str | None = None
+    stop: str | None = None
+    """Of a turn that is completed, the model's own word on why its answer ended."""
 
 
 @attrs.frozen(kw_only=True)
@@ -24,9 +29,9 @@ class Reading:
     """One turn as it was read so far.
 
     `open` is the message that is being streamed and has not been said to be whole. `running` holds
-    the tools that began and did not end. `told` has what was said of each message's tokens;
-    `summed` is whether the last word had any. `cost` is the process's cumulative one before the
-    turn.
+    the tools that began and did not end. `stop` is why the last message that was streamed ended.
+    `told` has what was said of each message's tokens; `summed` is whether the last word had any.
+    `cost` is the process's cumulative one before the turn.
     """
 
     thread_id: str | None = None
@@ -36,6 +41,7 @@ class Reading:
     speaking: str | None = None
     answered: bool = False
     running: frozenset[str] = frozenset()
+    stop: str | None = None
     retries: int = 0
     error: str = ""
     told: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
@@ -48,10 +54,10 @@ Read = tuple[Reading, tuple[Frame, ...]]
 
 
 def speak(reading: Reading, message_id: str, text: str) -> Read:
-    """A piece of a message; an empty line sets one message off from the next."""
+    """A piece of a message; an empty line sets it off from the one before, unless that was cut."""
     if not text:
         return reading, ()
-    apart = reading.speaking not in (None, message_id)
+    apart = reading.speaking not in (None, message_id) and reading.stop != CUT_SHORT
     after = attrs.evolve(reading, speaking=message_id)
     return after, (TextDelta(_BETWEEN_MESSAGES + text if apart else text),)
 

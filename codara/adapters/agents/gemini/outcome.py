@@ -2,7 +2,7 @@
 
 import attrs
 
-from codara.adapters.agents.ending import Ending, Verdict
+from codara.adapters.agents.ending import FILTER, LENGTH, Ending, Verdict, ended_early
 from codara.adapters.agents.gemini.causes import cause_of, without_noise
 from codara.adapters.agents.gemini.reading import Ended, Reading
 from codara.adapters.agents.gemini.wire import Answer, Refused
@@ -10,6 +10,13 @@ from codara.application.ports.agents import Outcome
 
 _LIMITED = ("quota_exhausted", "rate_limited")
 _NO_SESSION = "unknown_session"
+_STOP = "stop"
+_FILTERED = (
+    *("SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"),
+    *("IMAGE_SAFETY", "MODEL_ARMOR"),
+)
+_EARLY = {"MAX_TOKENS": LENGTH, **dict.fromkeys(_FILTERED, FILTER)}
+"""Google's words for an answer that was ended early."""
 
 
 @attrs.frozen(kw_only=True)
@@ -27,6 +34,7 @@ def outcome_of(reading: Reading, ending: Ending, overheard: Overheard | None = N
     if cause in _LIMITED and refused is not None:
         cause = refused.cause
     limited = cause in _LIMITED and refused is not None
+    completed = status == "completed"
     return Outcome(
         status=status,
         cause=cause,
@@ -34,6 +42,7 @@ def outcome_of(reading: Reading, ending: Ending, overheard: Overheard | None = N
         backend_id=reading.session_id,
         resets_at=refused.until if limited and refused is not None else None,
         jailed=ending.jailed,
+        finish_reason=_EARLY.get(_finish(overheard) or "", _STOP) if completed else _STOP,
     )
 
 
@@ -54,7 +63,7 @@ def _verdict(reading: Reading, ending: Ending, overheard: Overheard | None) -> V
         return "failed", "crashed", f"the agent ended with exit code {ending.exit_code}"
     if reading.torn:
         return "failed", "cut_stream", "the answer broke off, and gemini began another one"
-    return _by_the_provider(overheard)
+    return _by_the_provider(overheard, spoke=bool(reading.passage))
 
 
 def _failure(said: Ended, overheard: Overheard | None) -> Verdict:
@@ -64,10 +73,16 @@ def _failure(said: Ended, overheard: Overheard | None) -> Verdict:
     cut = answer is not None and answer.finish is None
     if cause == "cut_stream" or (cause == "protocol" and cut):
         return "failed", "cut_stream", f"the model's answer broke off: {said.message}"
+    if cause == "protocol" and answer is not None and answer.finish != "STOP":
+        return _by_the_provider(overheard, spoke=False)
     return "failed", cause, said.message
 
 
-def _by_the_provider(overheard: Overheard | None) -> Verdict:
+def _finish(overheard: Overheard | None) -> str | None:
+    return overheard.answer.finish if overheard and overheard.answer else None
+
+
+def _by_the_provider(overheard: Overheard | None, *, spoke: bool) -> Verdict:
     """gemini calls it a success whatever became of the model's last answer."""
     if overheard is None:
         return "completed", None, ""
@@ -78,8 +93,8 @@ def _by_the_provider(overheard: Overheard | None) -> Verdict:
             return "completed", None, ""
         case None:
             return "failed", "cut_stream", "the model's answer broke off before its end"
-        case "MAX_TOKENS":
-            return "failed", "cut_stream", "the model's answer reached the most tokens it may have"
+        case reason if reason in _EARLY:
+            return ended_early(_EARLY[reason], spoke=spoke)
         case reason:
             return "failed", "protocol", f"the model ended its answer with {reason}"
 

@@ -44,7 +44,7 @@ _STOPS = {
     "max_turn_requests": Ended(
         "failed", "gemini stopped by itself: it went round in circles", "protocol"
     ),
-    "refusal": Ended("failed", "the model refused to answer", "protocol"),
+    "refusal": Ended("failed", "the model refused to answer", "content_filter"),
 }
 
 

@@ -22,6 +22,8 @@ _ASIDE = ":generateContent"
 """What gemini asks for itself: a summary, a check, a search."""
 _QUOTA = ":retrieveUserQuota"
 _DATA = b"data:"
+_ASKED_AGAIN = (None, "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL")
+"""Ends of an answer in whose place gemini asks for another one."""
 _BODY_LIMIT = 64 * 1024
 _WHOLE_LIMIT = 16 * 1024 * 1024
 _LONG = timedelta(minutes=5)
@@ -84,7 +86,7 @@ class Wire:
             self._refusing(status)
             return _Body(status, self._complained).hear
         before = self.last
-        self._answering(before if before is not None and before.finish is None else None)
+        self._answering(before if before is not None and before.finish in _ASKED_AGAIN else None)
         self.refused = None
         self.last = self._began(status)
         return _Events(self.last, self._moving).hear

@@ -14,13 +14,14 @@ INTERRUPTED = "interrupted"
 _NAMED = {
     "ContextOverflowError": "context_full",
     "MessageAbortedError": INTERRUPTED,
-    "MessageOutputLengthError": "cut_stream",
+    "MessageOutputLengthError": "length",
     "ProviderAuthError": "auth_failed",
     "ProviderModelNotFoundError": "unknown_model",
 }
 _WORDED = (
     ("quota_exhausted", r"insufficient_quota|exceeded your current quota|usage limit|billing"),
     ("context_full", r"context window|context_length_exceeded|maximum context length"),
+    ("content_filter", r"provider's content filter"),
     ("unknown_session", r"Session not found"),
     ("unknown_model", r"model .* does not exist|model_not_found|ModelNotFound|Model not found"),
     ("auth_failed", r"invalid_api_key|incorrect api key|Unauthorized"),

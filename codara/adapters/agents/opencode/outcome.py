@@ -2,17 +2,15 @@
 
 import re
 
-from codara.adapters.agents.ending import Ending, Verdict
+from codara.adapters.agents.ending import FILTER, LENGTH, Ending, Verdict, ended_early
 from codara.adapters.agents.opencode.causes import INTERRUPTED, cause_of
 from codara.adapters.agents.opencode.reading import Reading
 from codara.application.ports.agents import Outcome
 
 _COLOURS = re.compile(r"\x1b\[[\d;]*m")
-_CUT = {
-    "length": "the answer was cut off at the model's limit",
-    "content-filter": "the provider cut the answer off",
-    "tool-calls": "the agent ended in the middle of its work",
-}
+_STOP = "stop"
+_EARLY = {"length": LENGTH, "content-filter": FILTER}
+_CUT = {"tool-calls": "the agent ended in the middle of its work"}
 
 
 def outcome_of(reading: Reading, ending: Ending) -> Outcome:
@@ -26,6 +24,7 @@ def outcome_of(reading: Reading, ending: Ending) -> Outcome:
         backend_id=reading.session_id,
         resets_at=ending.retry_at if come_back else None,
         jailed=ending.jailed,
+        finish_reason=_EARLY.get(reading.finish or "", _STOP) if status == "completed" else _STOP,
     )
 
 
@@ -42,7 +41,9 @@ def _verdict(reading: Reading, ending: Ending) -> Verdict:
         return "failed", "unknown_session", "the agent went on in another session"
     if reading.finish is None:
         return _without_an_answer(ending)
-    if reading.finish != "stop":
+    if reading.finish in _EARLY:
+        return ended_early(_EARLY[reading.finish], spoke=reading.speaking is not None)
+    if reading.finish != _STOP:
         told = _CUT.get(reading.finish, f"the answer ended as {reading.finish!r}")
         return "failed", "cut_stream", told
     return "completed", None, ""
