@@ -60,9 +60,9 @@ class Starting(Protocol):
 class CliRuntime(ABC):
     """One CLI for every home.
 
-    With `transport` auto a process that stays is tried; once it does not start three times in a
-    row, every later turn gets a process of its own. `tested` is how the versions begin that the
-    tests run. Without a `default_login_base_url` its CLI has no logins that could be lent.
+    With `transport` auto a process that stays is tried; where it does not start, the turn gets a
+    process of its own (see `Transport`). `tested` is how the versions begin that the tests run.
+    Without a `default_login_base_url` its CLI has no logins that could be lent.
     """
 
     name: ClassVar[str]
@@ -88,11 +88,11 @@ class CliRuntime(ABC):
     @property
     def takes_images(self) -> bool:
         """A process that stays takes them; one per turn does not."""
-        return self._transport.persistent
+        return self._transport.promising
 
     def opens_early(self, turn: AgentTurn) -> bool:
         """A process that stays needs no account before its first turn."""
-        return self._transport.persistent
+        return self._transport.stays_in(turn.workspace_id)
 
     def program(self) -> Program:
         """The native program; AgentFailed with the remedy if it is not there. Touches the disk."""
@@ -114,7 +114,12 @@ class CliRuntime(ABC):
         return tuple(dict.fromkeys((*default, *self._models)))
 
     async def open(self, turn: AgentTurn) -> Session:
-        return await self._transport.open(lambda: self._staying(turn), lambda: self._passing(turn))
+        """See `Runtime.open`; for a turn with pictures nothing but a process that stays will do."""
+        return await self._transport.open(
+            turn.workspace_id,
+            lambda: self._staying(turn),
+            None if turn.images else lambda: self._passing(turn),
+        )
 
     @staticmethod
     @abstractmethod
