@@ -43,7 +43,8 @@ class Claude(Turns):
         self.play(prompt)
 
     def control(self, request_id, subtype):
-        answer = {"subtype": "success", "request_id": request_id, "response": {"models": []}}
+        models = [1, 2] if "--odd" in sys.argv else []
+        answer = {"subtype": "success", "request_id": request_id, "response": {"models": models}}
         self.tell(type="control_response", response=answer)
         if subtype == "interrupt":
             reason = {"is_error": True, "terminal_reason": "aborted_streaming"}

@@ -9,10 +9,11 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 import attrs
 
-from codara.adapters.agents.answers import Gone, Refused
+from codara.adapters.agents.answers import ODD, Gone, Refused
 from codara.adapters.agents.contract import Runtime, Session
 from codara.adapters.agents.house import House
 from codara.adapters.agents.lender import Lender
+from codara.adapters.agents.output import unreadable
 from codara.adapters.agents.programs import (
     REMEDY,
     Program,
@@ -53,6 +54,9 @@ Make = Callable[[Provider, House], Runtime]
 
 class Starting(Protocol):
     """A session on its way."""
+
+    async def ready(self) -> None:
+        """It has started."""
 
     async def close(self) -> None: ...
 
@@ -163,12 +167,18 @@ class CliRuntime(ABC):
         return await jails.start(spec, doors), program
 
     async def _started(self, session: Starting, starting: Coroutine[Any, Any, R]) -> R:
-        """Its first words; one that does not speak them is ended."""
+        """Its first words; one that does not speak them is ended, with AgentFailed."""
         try:
-            return await starting
+            said = await starting
+            await session.ready()
+        except ODD as error:
+            await to_the_end(session.close())
+            told = f"{self.name} did not start: {unreadable(self.name, error)}"
+            raise AgentFailed(told, cause="crashed") from error
         except BaseException:
             await to_the_end(session.close())
             raise
+        return said
 
     def _learn(self, listing: Coroutine[Any, Any, Sequence[str]]) -> None:
         """Remembers the models a session lists, beside its first turn."""
@@ -177,7 +187,7 @@ class CliRuntime(ABC):
         task.add_done_callback(self._learning.discard)
 
     async def _learnt(self, listing: Coroutine[Any, Any, Sequence[str]]) -> None:
-        with contextlib.suppress(Refused, Gone, KeyError, TypeError):
+        with contextlib.suppress(Refused, Gone, *ODD):
             self._models = tuple(dict.fromkeys((*self._models, *await listing)))
 
     async def _home(self, workspace_id: str) -> Path:

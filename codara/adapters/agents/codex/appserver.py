@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from base64 import b64encode
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -24,6 +25,8 @@ from codara.application.ports.frames import BackendSeen, Warned
 from codara.clock import Clock
 
 START_SECONDS = 30.0
+HELPER = "codex-code-mode-host"
+"""Lies beside codex, which starts it with its first tool and keeps it."""
 
 _CLIENT = {"name": "codara", "title": "Codara", "version": "1"}
 
@@ -40,9 +43,10 @@ class AppServer(Staying[CodexTurn]):
     """Codex by its app-server."""
 
     def __init__(
-        self, jail: Jail, turn: AgentTurn, *, program: str, lender: Lender, clock: Clock
+        self, jail: Jail, turn: AgentTurn, *, program: Path, lender: Lender, clock: Clock
     ) -> None:
-        super().__init__(jail, turn, own=("codex", program), lender=lender, clock=clock)
+        super().__init__(jail, turn, lender=lender, clock=clock)
+        self.helpers = (program.with_name(HELPER),)
         self._threads: dict[str, Thread] = {}
         self._rpc = Rpc(jail, self._heard)
         self._hear(self._rpc)
@@ -138,6 +142,10 @@ class AppServer(Staying[CodexTurn]):
     ) -> Ending:
         cause = cause_of(str(refused))
         return attrs.evolve(ending, stopped=cause, message=str(refused))
+
+    async def _forgets(self, thread_id: str, refused: Refused) -> bool:
+        known = cause_of(str(refused)) == "unknown_session"
+        return known and self._threads.pop(thread_id, None) is not None
 
     def _left(self, current: CodexTurn) -> bool:
         return bool(current.reading.running) or super()._left(current)

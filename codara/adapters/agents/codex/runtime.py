@@ -46,7 +46,7 @@ class CodexRuntime(CliRuntime):
         session = AppServer(
             jail,
             turn,
-            program=program.path.name,
+            program=program.path,
             lender=self._lender,
             clock=self._house.clock,
         )
