@@ -30,6 +30,17 @@ async def test_a_model_that_codex_does_not_know_works_by_the_shell(scene: Scene)
 
 
 @codex
+async def test_the_helper_that_codex_starts_for_its_tools_costs_no_process(scene: Scene) -> None:
+    await scene.den.pool.close_home("wsp_1")
+    scene.den.journal.killings.clear()
+    first, _ = await scene.run("[[write:a.txt]] [[text:Done]]")
+    started = scene.starts
+    second, _ = await scene.run("[[write:b.txt]] [[text:Done]]", backend_id=first.backend_id)
+    assert second.status == "completed"
+    assert (scene.starts, scene.den.journal.killings) == (started, [])
+
+
+@codex
 async def test_instructions_are_heard_in_another_process_too(scene: Scene) -> None:
     first, _ = await scene.run("hello", instructions="Speak like a pirate")
     await scene.den.pool.close_home("wsp_1")

@@ -47,7 +47,8 @@ class Claude(Turns):
         """One that is old knows only prompts."""
         if "--old" in sys.argv:
             sys.exit("the fake agent does not start")
-        answer = {"subtype": "success", "request_id": request_id, "response": {"models": LISTED}}
+        models = [1, 2] if "--odd" in sys.argv else LISTED
+        answer = {"subtype": "success", "request_id": request_id, "response": {"models": models}}
         self.tell(type="control_response", response=answer)
         if subtype == "interrupt":
             self.quiet = ""

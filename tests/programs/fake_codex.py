@@ -19,6 +19,7 @@ class AppServer(Turns):
 
     def __init__(self):
         self.threads = {}
+        self.lost = set()
         self.turns = 0
         self.thread_id = ""
 
@@ -31,19 +32,21 @@ class AppServer(Turns):
             OUT.flush()
 
     def on_initialize(self, number, params):
-        self.answer(number, {"userAgent": "fake"})
+        self.answer(number, "ready" if "--odd" in sys.argv else {"userAgent": "fake"})
+
+    def on_thread_loaded_list(self, number, params):
+        self.answer(number, {"data": list(self.threads)})
 
     def on_thread_start(self, number, params):
         thread_id = f"thread-{os.getpid()}-{time.time_ns()}"
         self.threads[thread_id] = [0, [params.get("developerInstructions", "")]]
         keep(thread_id)
-        self.answer(number, {"thread": {"id": thread_id}})
+        self.answer(number, {"thread": "a thread" if self.odd else {"id": thread_id}})
 
     def on_thread_resume(self, number, params):
         thread_id = params["threadId"]
         if thread_id not in self.threads and not kept(thread_id):
-            message = "no rollout found for thread id " + thread_id
-            self.send({"id": number, "error": {"code": -32600, "message": message}})
+            self.refuse(number, "no rollout found for thread id " + thread_id)
             return
         self.threads.setdefault(thread_id, [0, []])
         self.answer(number, {"thread": {"id": thread_id}})
@@ -59,6 +62,9 @@ class AppServer(Turns):
             self.completed("interrupted")
 
     def on_turn_start(self, number, params):
+        if params["threadId"] in self.lost:
+            self.refuse(number, "thread not found: " + params["threadId"])
+            return
         self.turns += 1
         self.thread_id = params["threadId"]
         self.answer(number, {"turn": {"id": self.turn_id}})
@@ -91,6 +97,9 @@ class AppServer(Turns):
 
     def completed(self, status, **told):
         self.tell("turn/completed", turn={"id": self.turn_id, "status": status, **told})
+
+    def do_forget(self, _):
+        self.lost.add(self.thread_id)
 
     def do_instructions(self, _):
         self.say(" | ".join(self.threads[self.thread_id][1]) or "nothing new")
@@ -130,6 +139,9 @@ class AppServer(Turns):
 
     def answer(self, number, result):
         self.send({"id": number, "result": result})
+
+    def refuse(self, number, message):
+        self.send({"id": number, "error": {"code": -32600, "message": message}})
 
 
 class Exec(Turns):

@@ -103,6 +103,8 @@ class Gemini(Turns):
 class Acp(Gemini):
     """``gemini --acp``."""
 
+    lost = ""
+
     def serve(self):
         for line in sys.stdin.buffer:
             message = json.loads(line)
@@ -114,13 +116,14 @@ class Acp(Gemini):
                 self.refuse(number, -32601, "there is no such method")
 
     def on_initialize(self, number, params):
-        self.answer(number, {"protocolVersion": 1})
+        self.answer(number, "ready" if "--odd" in sys.argv else {"protocolVersion": 1})
 
     def on_session_new(self, number, params):
         session = str(uuid.uuid4())
         record(session).parent.mkdir(parents=True, exist_ok=True)
         record(session).write_text(json.dumps({"sessionId": session}) + "\n")
-        self.answer(number, {"sessionId": session, "models": models()})
+        named = {} if self.odd else {"sessionId": session}
+        self.answer(number, {**named, "models": models()})
 
     def on_session_load(self, number, params):
         """An old session is told again, behind the answer."""
@@ -132,6 +135,9 @@ class Acp(Gemini):
         self.answer(number, {})
 
     def on_session_prompt(self, number, params):
+        if params["sessionId"] == self.lost:
+            self.refuse(number, -32602, "Session not found: " + self.lost)
+            return
         self.number, self.session = number, params["sessionId"]
         self.pictures = [base64.b64decode(each["data"]) for each in params["prompt"][1:]]
         self.take(params["prompt"][0]["text"])
@@ -139,6 +145,9 @@ class Acp(Gemini):
     def on_session_cancel(self, number, params):
         if self.quiet and self.quiet != "deaf":
             self.answer(self.number, {"stopReason": "cancelled"})
+
+    def do_forget(self, _):
+        self.lost = self.session
 
     def message(self, text):
         return self.updated(message(text))

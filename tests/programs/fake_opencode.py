@@ -123,6 +123,10 @@ class Server(Turns):
         self.close()
         return "unsaid"
 
+    def do_forget(self, _):
+        left = [session for session in kept() if session != self.session]
+        store().write_text("".join(session + "\n" for session in left))
+
     def do_refuse(self, argument):
         raise Instead(lambda door: door.reply(int(argument), {"message": "refused as told"}))
 
@@ -158,6 +162,8 @@ class Door(BaseHTTPRequestHandler):
             self.reply(401, {})
         elif self.path == "/event":
             self.listen()
+        elif self.path == "/global/health":
+            self.reply(200, {"healthy": True})
         else:
             found = self.path.removeprefix("/session/") in kept()
             self.reply(200 if found else 404, {})
@@ -167,7 +173,7 @@ class Door(BaseHTTPRequestHandler):
         if not self.known():
             self.reply(401, {})
         elif self.path == "/session":
-            self.reply(200, {"id": keep(f"ses_{time.time_ns()}")})
+            self.reply(200, [1, 2] if self.turns.odd else {"id": keep(f"ses_{time.time_ns()}")})
         elif self.path.endswith("/abort"):
             self.abort()
         else:
@@ -194,6 +200,9 @@ class Door(BaseHTTPRequestHandler):
         self.reply(200, True)
 
     def prompt(self, text):
+        if self.path.split("/")[2] not in kept():
+            self.reply(404, {"name": "NotFoundError"})
+            return
         try:
             self.reply(200, self.turns.answer(self.path.split("/")[2], text))
         except Instead as instead:
@@ -292,7 +301,8 @@ def kept():
 
 def serve():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
-    print(f"opencode server listening on http://127.0.0.1:{server.server_port}", flush=True)
+    port = "9" * 5000 if "--odd" in sys.argv else server.server_port
+    print(f"opencode server listening on http://127.0.0.1:{port}", flush=True)
     server.serve_forever()
 
 

@@ -8,13 +8,18 @@ markers it answers at once. It needs nothing but Python's standard library, so i
     [[huge:bytes]] [[endless]] [[half]]       a long line, one without end, half of one and death
     [[silence]] [[deaf]] [[retries]]          nothing more; not even when interrupted; only excuses
     [[exit:n]]                                how it dies
+    [[line:json]]                             any line at all, where its protocol goes
     [[write:name]] [[child]] [[tool]]         what it does; children ignore signals, a tool goes on
+    [[sleeper:name]]                          a child of that name, which sleeps
     [[gone]]                                  it works until its folder is no longer there
     [[pictures]]                              says which pictures it was shown, by their digests
     [[moved]] [[unsaid]]                      an end in another session, an end without its word
+    [[forget]]                                from the next turn on it does not know this thread
+    [[odd]]                                   from now on it has a shape of its own for new threads
 
 Options, before an agent's own: `--banner` (a line before the protocol), `--dead` (does not start),
-`--old` (knows of no transport but one process per turn), `--dumb` (lists no models).
+`--old` (knows of no transport but one process per turn), `--dumb` (lists no models), `--odd` (its
+first answer has a shape of its own).
 """
 
 import base64
@@ -22,6 +27,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -50,6 +56,8 @@ class Turns:
     """The marker at which it fell silent."""
     pictures = ()
     """The bytes of those it was shown with the prompt."""
+    odd = False
+    """Whether it has a shape of its own for new threads."""
 
     def play(self, prompt):
         self.quiet = ""
@@ -84,6 +92,12 @@ class Turns:
     def do_garbage(self, _):
         for line in GARBAGE:
             self.write(self.framed(line))
+
+    def do_line(self, argument):
+        self.write(self.framed(argument.encode()))
+
+    def do_odd(self, _):
+        self.odd = True
 
     def do_badutf8(self, _):
         self.write(self.framed(encode(self.said("bad X byte ")).replace(b"X", b"\xff")))
@@ -129,6 +143,12 @@ class Turns:
         self.started("c", "stubborn")
         stubborn()
         self.finished("c", "stubborn")
+
+    def do_sleeper(self, argument):
+        self.started("s", argument)
+        program = shutil.copy("/bin/sleep", Path.cwd() / argument)
+        subprocess.Popen([program, "1000"], start_new_session=True)
+        self.finished("s", argument)
 
     def do_tool(self, _):
         self.started("t", "stubborn")

@@ -11,3 +11,7 @@ class Refused(Exception):
 
 class Gone(Exception):
     """It ended, or cannot be reached any more."""
+
+
+ODD = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError)
+"""What comes of reading an answer that is not shaped as it should be."""

@@ -12,8 +12,6 @@ PATIENCE = {
     "timeout": "the turn took longer than it may",
 }
 
-ENDLESS = "a line without end"
-
 LENGTH = "length"
 FILTER = "content_filter"
 _EARLY = {
@@ -55,8 +53,8 @@ class Ending:
         """The process ended; that says nothing new about a turn that we stopped."""
         if self.stopped is not None:
             return self
-        if found.too_long:
-            return attrs.evolve(self, stopped="protocol", message=ENDLESS)
+        if found.broken:
+            return attrs.evolve(self, stopped="protocol", message=found.broken)
         return attrs.evolve(self, exit_code=found.code, stderr=found.stderr)
 
     def died(self, told: str) -> Verdict:

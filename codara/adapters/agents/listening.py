@@ -12,7 +12,13 @@ from codara.adapters.agents.lines import Message, message_of
 from codara.adapters.agents.watch import Watch
 from codara.adapters.jail.spec import Lending
 from codara.application.ports.agents import FrameSink, Outcome
-from codara.application.ports.frames import Frame, ToolStarted, Warned
+from codara.application.ports.frames import (
+    Frame,
+    ReasoningDelta,
+    TextDelta,
+    ToolStarted,
+    Warned,
+)
 from codara.application.ports.logins import Token
 from codara.clock import Clock
 
@@ -25,15 +31,16 @@ _STARS = b"***"
 class Listening(ABC):
     """Listens while a turn runs.
 
-    `decided` is set as soon as nothing more of the agent is awaited. `retry_at` is when the
-    provider said to come back. What the account was lent with is starred out of a line before
-    anybody sees it.
+    `decided` is set as soon as nothing more of the agent is awaited. `began` is true once it has
+    said or done something. `retry_at` is when the provider said to come back. What the account was
+    lent with is starred out of a line before anybody sees it.
     """
 
     def __init__(self, sink: FrameSink, clock: Clock, garbage: int = 0) -> None:
         self.decided = asyncio.Event()
         self.retry_at: datetime | None = None
         self.ran_tools = False
+        self.began = False
         self._sink = sink
         self._clock = clock
         self._secrets: tuple[bytes, ...] = ()
@@ -78,6 +85,8 @@ class Listening(ABC):
         """Passes a frame on."""
         if isinstance(frame, ToolStarted):
             self.ran_tools = True
+        if isinstance(frame, TextDelta | ReasoningDelta | ToolStarted):
+            self.began = True
         self._sink.frame(frame)
 
     def complain(self) -> None:

@@ -1,6 +1,7 @@
 """What a jailed agent writes, line by line, and the fact that it has ended."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 import attrs
@@ -11,6 +12,13 @@ from codara.adapters.jail.jail import Jail
 _PARSED_IN_THREAD = 256 * 1024
 _EXIT_SECONDS = 2.0
 _STDERR_SHOWN = 2000
+_ERROR_SHOWN = 200
+
+_REMEDY = "its version may be too new: `codara doctor` names those that are known to work"
+
+ENDLESS = "a line without end"
+
+log = logging.getLogger(__name__)
 
 Heard = Callable[[bytes, Message | None], None]
 """Called with each line, in order, and the JSON object in it, if it holds one."""
@@ -18,17 +26,21 @@ Heard = Callable[[bytes, Message | None], None]
 
 @attrs.frozen
 class Exit:
-    """How the process ended; `too_long` when that was for a line without end."""
+    """How the process ended; `broken` is what we ended it for, if that was a thing it wrote.
+
+    `code` is None where that is not known: it did not end although it was killed, say.
+    """
 
     code: int | None
     stderr: str
-    too_long: bool
+    broken: str = ""
 
 
 class Output:
     """Reads a jail's stdout until its end, then waits for the jail's.
 
-    Once the output ends, nothing of the jail is left running.
+    Once the output ends, nothing of the jail is left running, unless the kernel does not let it
+    end. An agent that writes what `heard` cannot take is ended.
     """
 
     def __init__(self, jail: Jail, heard: Heard) -> None:
@@ -49,19 +61,20 @@ class Output:
 
     async def _read(self) -> Exit:
         try:
-            too_long = await self._lines()
+            broken = await self._lines()
         except BaseException:
             await self._jail.close(grace=0)
             raise
-        if not too_long:
+        if not broken:
             await asyncio.wait({self._wait()}, timeout=_EXIT_SECONDS)
-        await self._jail.kill("protocol" if too_long else "output closed")
-        code = await self._jail.wait()
+        await self._jail.kill("protocol" if broken else "output closed")
+        code = None if self._jail.alive else await self._jail.wait()
         stderr = self._jail.stderr()[-_STDERR_SHOWN:].decode("utf-8", "replace").strip()
-        await self._jail.close()
-        return Exit(code, stderr, too_long)
+        await self._jail.close(grace=0)
+        return Exit(code, stderr, broken)
 
-    async def _lines(self) -> bool:
+    async def _lines(self) -> str:
+        """Reads to the end; gives what was wrong with a line that made it stop before."""
         lines = Lines()
         try:
             while chunk := await self._jail.stdout.read(CHUNK):
@@ -70,8 +83,10 @@ class Output:
             if lines.rest():
                 await self._take(lines.rest())
         except LineTooLong:
-            return True
-        return False
+            return ENDLESS
+        except Exception as error:
+            return unreadable(self._jail.jail_id, error)
+        return ""
 
     async def _take(self, line: bytes) -> None:
         if len(line) > _PARSED_IN_THREAD:
@@ -81,3 +96,10 @@ class Output:
 
     def _wait(self) -> "asyncio.Task[int | None]":
         return asyncio.create_task(self._jail.wait())
+
+
+def unreadable(who: str, error: Exception) -> str:
+    """What to tell a person of an agent that wrote what cannot be read; the log hears more."""
+    log.warning("%s wrote what cannot be read", who, exc_info=error)
+    what = f"{type(error).__name__}: {error}"[:_ERROR_SHOWN]
+    return f"the agent wrote what cannot be read ({what}); {_REMEDY}"

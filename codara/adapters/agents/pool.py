@@ -98,7 +98,7 @@ class AgentPool:
 
     async def _prepared(self, runtime: Runtime, turn: AgentTurn) -> None:
         try:
-            async with self._session(runtime, turn):
+            async with self._session(runtime, turn, ahead=True):
                 return
         except CodaraError as error:
             log.info("no %s could be started ahead of its turn: %s", runtime.name, error.message)
@@ -132,7 +132,8 @@ class AgentPool:
         for task in self._preparing:
             task.cancel()
         await self._learner.close()
-        await asyncio.gather(*(slot.empty() for slot in list(self._slots.values())))
+        emptied = (slot.empty() for slot in list(self._slots.values()))
+        await asyncio.gather(*emptied, return_exceptions=True)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(OPENING_SECONDS), self._room:
                 await self._room.wait_for(self._all_open)
@@ -144,25 +145,29 @@ class AgentPool:
         return not any(slot.opening for slot in self._slots.values())
 
     @contextlib.asynccontextmanager
-    async def _session(self, runtime: Runtime, turn: AgentTurn) -> AsyncIterator[Session]:
+    async def _session(
+        self, runtime: Runtime, turn: AgentTurn, *, ahead: bool = False
+    ) -> AsyncIterator[Session]:
         key = (turn.workspace_id, runtime.name)
         slot = self._slots.setdefault(key, Slot(key))
         slot.waiting += 1
         try:
             async with slot.lock:
-                yield await self._ready(slot, runtime, turn)
+                yield await self._ready(slot, runtime, turn, ahead=ahead)
         finally:
             slot.waiting -= 1
             await to_the_end(self._put_back(slot, runtime))
 
-    async def _ready(self, slot: Slot, runtime: Runtime, turn: AgentTurn) -> Session:
+    async def _ready(
+        self, slot: Slot, runtime: Runtime, turn: AgentTurn, *, ahead: bool
+    ) -> Session:
         if self._closed:
             raise ShuttingDown("the gateway is stopping; no agent is started any more")
         session = slot.session
         if session is not None and session.serves(turn) and await self._is_fit(slot, session):
             return session
         await slot.empty()
-        await self._make_room(runtime, slot)
+        await self._make_room(runtime, slot, ahead=ahead)
         try:
             opened = await self._opened(runtime, turn)
         finally:
@@ -193,11 +198,16 @@ class AgentPool:
         except TimeoutError:
             return False
 
-    async def _make_room(self, runtime: Runtime, slot: Slot) -> None:
-        """Waits for a process and the memory for it; Overloaded when that takes too long."""
+    async def _make_room(self, runtime: Runtime, slot: Slot, *, ahead: bool) -> None:
+        """Waits for a process and the memory for it; Overloaded when that takes too long.
+
+        Nobody is ended, or waited for, for one that is only started `ahead` of its turn.
+        """
         try:
             async with asyncio.timeout(self._bounds.patience) as waiting, self._room:
                 while (idle := await self._in_the_way(runtime)) is not None:
+                    if ahead:
+                        raise Overloaded("there is no room for one more")
                     if idle:
                         await self._end_oldest(idle)
                     else:

@@ -81,8 +81,8 @@ class Rpc:
     def _take(self, line: bytes, message: Message | None) -> None:
         if message is not None and "id" in message:
             self._answered(message)
-            if message["id"] in self._quiet:
-                self._quiet.discard(message["id"])
+            if (number := _number(message)) in self._quiet:
+                self._quiet.discard(number)
                 return
         self._heard(line, message)
 
@@ -91,13 +91,17 @@ class Rpc:
             refusal = {"id": message["id"], "error": _UNSUPPORTED}
             self._jail.stdin.write(self._line(refusal))
             return
-        waiting = self._waiting.get(message["id"])
+        waiting = self._waiting.get(_number(message))
         if waiting is None or waiting.done():
             return
         if "error" in message:
-            waiting.set_exception(_refused(message["error"] or {}))
+            waiting.set_exception(_refused(message["error"]))
+            return
+        result = message.get("result") or {}
+        if isinstance(result, dict):
+            waiting.set_result(result)
         else:
-            waiting.set_result(message.get("result") or {})
+            waiting.set_exception(Refused(f"the answer is no object: {result!r:.200}"))
 
     def _forsake(self) -> None:
         for waiting in self._waiting.values():
@@ -105,7 +109,15 @@ class Rpc:
                 waiting.set_exception(Gone())
 
 
-def _refused(error: Mapping[str, Any]) -> Refused:
+def _number(message: Message) -> int:
+    """Which request of ours a message answers; 0, which none has, if it is none's."""
+    number = message["id"]
+    return number if isinstance(number, int) else 0
+
+
+def _refused(error: object) -> Refused:
+    if not isinstance(error, dict):
+        return Refused(str(error))
     data = error.get("data")
     details = data.get("details") if isinstance(data, dict) else None
     code = error.get("code")

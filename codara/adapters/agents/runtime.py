@@ -10,13 +10,14 @@ from typing import Any, ClassVar, Protocol, TypeVar
 import attrs
 
 from codara.adapters.agents import pictures
-from codara.adapters.agents.answers import Gone, Refused
+from codara.adapters.agents.answers import ODD, Gone, Refused
 from codara.adapters.agents.contract import Hello, Runtime, Session
 from codara.adapters.agents.execution import Around
 from codara.adapters.agents.house import House
 from codara.adapters.agents.lender import Lender
 from codara.adapters.agents.lines import CHUNK
 from codara.adapters.agents.listings import Listing
+from codara.adapters.agents.output import unreadable
 from codara.adapters.agents.programs import (
     REMEDY,
     Program,
@@ -63,15 +64,18 @@ Make = Callable[[Provider, House], Runtime]
 class Starting(Protocol):
     """A session on its way."""
 
+    async def ready(self) -> None:
+        """It has started."""
+
     async def close(self) -> None: ...
 
 
 class CliRuntime(ABC):
     """One CLI for every home.
 
-    With `transport` auto a process that stays is tried; once it does not start three times in a
-    row, every later turn gets a process of its own. `tested` is how the versions begin that the
-    tests run, `first_words` what a process that stays has answered once it has started. Without a
+    With `transport` auto a process that stays is tried; where it does not start, the turn gets a
+    process of its own (see `Transport`). `tested` is how the versions begin that the tests run,
+    `first_words` what a process that stays has answered once it has started. Without a
     `default_login_base_url` its CLI has no logins that could be lent.
     """
 
@@ -98,7 +102,7 @@ class CliRuntime(ABC):
 
     def opens_early(self, turn: AgentTurn) -> bool:
         """A process that stays needs no account before its first turn."""
-        return self._transport.persistent
+        return self._transport.stays_in(turn.workspace_id)
 
     def program(self) -> Program:
         """The native program; AgentFailed with the remedy if it is not there. Touches the disk."""
@@ -132,7 +136,7 @@ class CliRuntime(ABC):
         """See `contract.Greeting`: a process that stays is opened, any other says its version."""
         trouble = ""
         async with visiting(self._house, self.name, self._settings.default_model) as turn:
-            if self._transport.persistent:
+            if self._transport.stays_in(turn.workspace_id):
                 try:
                     await to_the_end((await self._staying(turn)).close())
                     return Hello(transport="persistent", answered=self.first_words)
@@ -144,7 +148,10 @@ class CliRuntime(ABC):
         return Hello(transport="process", answered="--version", trouble=trouble)
 
     async def open(self, turn: AgentTurn) -> Session:
-        return await self._transport.open(lambda: self._staying(turn), lambda: self._passing(turn))
+        """See `Runtime.open`."""
+        return await self._transport.open(
+            turn.workspace_id, lambda: self._staying(turn), lambda: self._passing(turn)
+        )
 
     @staticmethod
     @abstractmethod
@@ -171,7 +178,7 @@ class CliRuntime(ABC):
         """Its list, without what a visit has to name where there is no default."""
         try:
             models = await self._listed(visit)
-        except (Refused, Gone, KeyError, TypeError, ValueError) as error:
+        except (Refused, Gone, *ODD) as error:
             raise AgentFailed(f"{self.name} lists no models: {error!r}") from error
         own = [name for name in models if name.rpartition("/")[2] != MODEL]
         if not own:
@@ -226,12 +233,18 @@ class CliRuntime(ABC):
         return await jails.start(spec, doors), program
 
     async def _started(self, session: Starting, starting: Coroutine[Any, Any, R]) -> R:
-        """Its first words; one that does not speak them is ended."""
+        """Its first words; one that does not speak them is ended, with AgentFailed."""
         try:
-            return await starting
+            said = await starting
+            await session.ready()
+        except ODD as error:
+            await to_the_end(session.close())
+            told = f"{self.name} did not start: {unreadable(self.name, error)}"
+            raise AgentFailed(told, cause="crashed") from error
         except BaseException:
             await to_the_end(session.close())
             raise
+        return said
 
     async def _home(self, workspace_id: str) -> Path:
         """The home of a workspace; AgentFailed where none can be made."""

@@ -1,8 +1,12 @@
 """One home of the pool: at most one process, one turn at a time."""
 
 import asyncio
+import logging
 
 from codara.adapters.agents.contract import Session
+from codara.adapters.agents.watch import to_the_end
+
+log = logging.getLogger(__name__)
 
 HomeKey = tuple[str, str]
 """Workspace and runtime."""
@@ -29,7 +33,15 @@ class Slot:
         return self.session is not None and not self.lock.locked() and not self.waiting
 
     async def empty(self) -> None:
-        """Ends the session, if there is one; it counts until it is gone."""
-        if self.session is not None:
-            await self.session.close()
+        """Ends the session, if there is one; it counts until it is gone.
+
+        One that cannot be ended as it should is let go all the same: it must not keep the home.
+        """
+        if self.session is None:
+            return
+        try:
+            await to_the_end(self.session.close())
+        except Exception:
+            log.exception("the %s of workspace %s was not ended as it should be", *self.key[::-1])
+        finally:
             self.session = None

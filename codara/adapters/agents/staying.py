@@ -4,28 +4,30 @@ import asyncio
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 import attrs
 
-from codara.adapters.agents.answers import Gone, Refused
+from codara.adapters.agents.answers import ODD, Gone, Refused
 from codara.adapters.agents.ending import Ending
-from codara.adapters.agents.leftovers import left_running
+from codara.adapters.agents.leftovers import NOBODY, living, strangers
 from codara.adapters.agents.lender import Lender
 from codara.adapters.agents.lines import Message
-from codara.adapters.agents.listening import Listening
-from codara.adapters.agents.output import Exit
+from codara.adapters.agents.listening import FRESH_THREAD, Listening
+from codara.adapters.agents.output import Exit, unreadable
 from codara.adapters.agents.watch import Watch, to_the_end
 from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
+from codara.application.ports.frames import Warned
 from codara.clock import Clock
 from codara.errors import AgentFailed
 
 INTERRUPT_SECONDS = 2.0
 CLOSE_SECONDS = 1.0
+LET_GO_SECONDS = 10.0
+"""How long the end of what was killed is waited for."""
 
-_JAILERS = ("bwrap", "prlimit")
-_COMM_LENGTH = 15
 _STDERR_SHOWN = 2000
 
 L = TypeVar("L", bound=Listening)
@@ -46,23 +48,27 @@ class Channel(Protocol):
 class Staying(ABC, Generic[L]):
     """The session of one home; whoever started it calls `close`.
 
-    `own` are the names its processes begin with; whatever else runs after a turn was left by it.
+    Whatever runs after a turn and did not before the first one was left by it, but for `helpers`:
+    programs that the agent itself starts when it first needs them, and keeps.
     """
 
     keeps = True
+    helpers: tuple[Path, ...] = ()
     _channel: Channel
 
-    def __init__(
-        self, jail: Jail, turn: AgentTurn, *, own: tuple[str, ...], lender: Lender, clock: Clock
-    ) -> None:
+    def __init__(self, jail: Jail, turn: AgentTurn, *, lender: Lender, clock: Clock) -> None:
         self._jail = jail
         self._place = _place(turn)
-        self._own = (*_JAILERS, *(name[:_COMM_LENGTH] for name in own))
+        self._own = NOBODY
         self._lender = lender
         self._clock = clock
         self._turn: L | None = None
         self._garbage = 0
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def ready(self) -> None:
+        """It has spoken its first words: from now on its processes are known."""
+        self._own = await asyncio.to_thread(living, self._jail.inner_pid)
 
     def serves(self, turn: AgentTurn) -> bool:
         """A folder that was removed and made again is another one, which the jail does not have."""
@@ -83,7 +89,7 @@ class Staying(ABC, Generic[L]):
 
     async def close(self) -> None:
         await self._jail.close(CLOSE_SECONDS)
-        await self._channel.ended()
+        await self._let_go()
 
     @abstractmethod
     def _listening(self, sink: FrameSink, garbage: int) -> L:
@@ -108,13 +114,17 @@ class Staying(ABC, Generic[L]):
         """The agent refused what the turn needs."""
         return attrs.evolve(ending, stopped="protocol", message=str(refused))
 
+    async def _forgets(self, thread_id: str, refused: Refused) -> bool:
+        """Whether the agent refused because it has lost a thread it had; it is then forgotten."""
+        return False
+
     def _vain(self, current: L) -> str:
         """Why the agent has to be stopped although it goes on; empty if it has not."""
         return ""
 
     def _left(self, current: L) -> bool:
         """Whether something the turn started still runs. Blocks for some milliseconds."""
-        return bool(left_running(self._jail.inner_pid, self._own))
+        return bool(strangers(self._jail.inner_pid, self._own, self.helpers))
 
     async def _after(self, current: L) -> None:
         """The turn is over, one way or another."""
@@ -125,13 +135,17 @@ class Staying(ABC, Generic[L]):
         try:
             async with watch:
                 current.watched_by(watch)
-                ending = attrs.evolve(ending, expected=await self._converse(turn, current))
+                ending = attrs.evolve(ending, expected=await self._conversed(turn, current))
         except TimeoutError:
             ending = ending.impatient(watch.reason)
         except Refused as refused:
             ending = self._refused(turn, current, refused, ending)
         except Gone:
             await to_the_end(self._bury())
+        except ODD as error:
+            told = unreadable(self._jail.jail_id, error)
+            ending = attrs.evolve(ending, stopped="protocol", message=told)
+            await to_the_end(self._kill("protocol"))
         except asyncio.CancelledError:
             await to_the_end(self._stop(current, "cancelled"))
             raise
@@ -143,6 +157,20 @@ class Staying(ABC, Generic[L]):
         if self._channel.alive or ending.stopped is not None or current.has_ended:
             return ending
         return ending.exited(await self._channel.ended())
+
+    async def _conversed(self, turn: AgentTurn, current: L) -> str:
+        """The turn, and once more in a fresh thread if nothing came of it but that its was lost."""
+        try:
+            return await self._converse(turn, current)
+        except Refused as refused:
+            if turn.backend_id is None or current.began:
+                raise
+            if not await self._forgets(turn.backend_id, refused):
+                raise
+        current.decided.clear()
+        current.say(Warned(FRESH_THREAD))
+        fresh = attrs.evolve(turn, backend_id=None, prompt=turn.fresh_prompt)
+        return await self._converse(fresh, current)
 
     async def _stop(self, current: L, reason: str) -> None:
         """By its protocol first; an agent that does not heed it is killed."""
@@ -177,7 +205,14 @@ class Staying(ABC, Generic[L]):
 
     async def _kill(self, reason: str) -> None:
         await self._jail.kill(reason)
-        await self._channel.ended()
+        await self._let_go()
+
+    async def _let_go(self) -> None:
+        """Waits for the end of what was killed; what the kernel does not let end is given up."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LET_GO_SECONDS):
+                await self._channel.ended()
+        self._over()
 
     def _hear(self, channel: Channel) -> None:
         """From now on the agent is heard through this channel."""

@@ -25,13 +25,18 @@ def start_time(pid: int) -> int | None:
 
 def parents() -> dict[int, int]:
     """The parent of every process there is, zombies included."""
-    found: dict[int, int] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                text = (entry / "stat").read_text(encoding="utf-8", errors="replace")
-                found[int(entry.name)] = int(text.rpartition(")")[2].split()[1])
-    return found
+    pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    tree = ((pid, parent(pid)) for pid in pids)
+    return {pid: above for pid, above in tree if above is not None}
+
+
+def parent(pid: int) -> int | None:
+    """The parent of a process; None once it is gone."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    return int(text.rpartition(")")[2].split()[1])
 
 
 def descendants(pid: int) -> list[int]:

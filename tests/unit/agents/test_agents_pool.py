@@ -2,12 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
+from boxes import turn
 
 from codara.adapters.agents import pool as pooling
 from codara.adapters.agents.bounds import Bounds
@@ -15,7 +14,6 @@ from codara.adapters.agents.contract import Session
 from codara.adapters.agents.pool import AgentPool
 from codara.adapters.agents.slots import HomeKey
 from codara.application.ports.agents import AgentTurn, FrameSink, Image, Outcome
-from codara.clock import utc_now
 from codara.errors import AgentFailed, Overloaded, ShuttingDown
 from tests.agenting import Listener
 
@@ -34,6 +32,7 @@ class FakeSession:
         self.open.set()
         self.at_work = asyncio.Event()
         self.closed = False
+        self.closes = True
         self.answering = True
         self.asked = 0
 
@@ -53,6 +52,8 @@ class FakeSession:
 
     async def close(self) -> None:
         self.closed = True
+        if not self.closes:
+            raise ValueError("it makes no sense")
         if not self.ended.done():
             self.ended.set_result(None)
 
@@ -102,26 +103,6 @@ class Scales:
 
     async def __call__(self) -> Mapping[HomeKey, int]:
         return {(home, each.name): HEAVY for each in self.runtimes for home in each.live()}
-
-
-def turn(workspace_id: str = "wsp_1", **changes: Any) -> AgentTurn:
-    ready = AgentTurn(
-        turn_id="trn_1",
-        user_id="usr_1",
-        workspace_id=workspace_id,
-        folder=Path("/nowhere"),
-        provider="codex",
-        model="m",
-        account_id="acc_1",
-        instructions="",
-        prompt="hello",
-        fresh_prompt="hello",
-        backend_id=None,
-        read_only=False,
-        until=utc_now() + timedelta(seconds=60),
-        stall_timeout=30.0,
-    )
-    return attrs.evolve(ready, **changes)
 
 
 @pytest.fixture
@@ -288,6 +269,20 @@ async def test_nothing_is_ended_to_start_a_process_ahead(
     assert runtime.live() == ["a"]
 
 
+async def test_nothing_is_ended_for_its_weight_to_start_a_process_ahead(
+    runtime: FakeRuntime,
+) -> None:
+    pool = AgentPool({"codex": runtime}, bounds=Bounds(memory=HEAVY - 1), weigh=Scales(runtime))
+    await run(pool, "a")
+    pool.prepare(turn("b"))
+    assert (await run(pool, "a")).status == "completed"
+    while pool._preparing:
+        await asyncio.sleep(0)
+    assert runtime.live() == ["a"]
+    assert (await run(pool, "b")).status == "completed"
+    await pool.close()
+
+
 async def test_a_start_ahead_expects_the_account_of_the_last_turn(
     runtime: FakeRuntime, pool: AgentPool
 ) -> None:
@@ -350,3 +345,28 @@ async def test_closing_gives_up_what_was_started_ahead(runtime: FakeRuntime) -> 
     await pool.close()
     assert runtime.live() == []
     assert pool.processes() == {"codex": 0}
+
+
+async def test_a_process_that_cannot_be_ended_as_it_should_keeps_no_home_and_no_room(
+    runtime: FakeRuntime,
+) -> None:
+    runtime.max_processes = 1
+    pool = AgentPool({"codex": runtime})
+    await run(pool, "a")
+    runtime.sessions[0].closes = False
+    for home in ("b", "a"):
+        assert (await run(pool, home)).status == "completed"
+    runtime.sessions[-1].closes = False
+    await pool.close()
+    assert pool.processes() == {"codex": 0}
+
+
+async def test_closing_ends_the_others_beside_one_that_cannot_be_ended(
+    runtime: FakeRuntime,
+) -> None:
+    pool = AgentPool({"codex": runtime})
+    for home in ("a", "b", "c"):
+        await run(pool, home)
+    runtime.sessions[0].closes = False
+    await pool.close()
+    assert runtime.live() == []

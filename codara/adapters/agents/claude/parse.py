@@ -92,8 +92,6 @@ def _streamed(reading: Reading, event: Message) -> Read:
             broken = reading.broken or again
             after = attrs.evolve(reading, open=message_id, streamed=streamed, broken=broken)
             return count(after, message_id, message.get("usage") or {})
-        case "message_delta" if reading.open is not None:
-            return count(reading, reading.open, event.get("usage") or {})
         case "content_block_delta":
             delta = event.get("delta") or {}
             if delta.get("type") == "text_delta":
@@ -103,7 +101,8 @@ def _streamed(reading: Reading, event: Message) -> Read:
             return reading, ()
         case "message_delta":
             stop = (event.get("delta") or {}).get("stop_reason")
-            return attrs.evolve(reading, stop=str(stop) if stop else reading.stop), ()
+            after = attrs.evolve(reading, stop=str(stop) if stop else reading.stop)
+            return count(after, after.open, event.get("usage") or {}) if after.open else (after, ())
         case "message_stop":
             return attrs.evolve(reading, open=None, answered=True), ()
         case _:

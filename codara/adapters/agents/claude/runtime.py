@@ -16,7 +16,6 @@ from codara.adapters.agents.claude.config import (
 from codara.adapters.agents.claude.execution import ClaudeExecution
 from codara.adapters.agents.claude.session import Conversation, LostThread
 from codara.adapters.agents.contract import Session
-from codara.adapters.agents.programs import Program
 from codara.adapters.agents.runtime import CliRuntime, Launch, Make
 from codara.adapters.agents.watch import to_the_end
 from codara.adapters.jail.doors import Doors
@@ -54,12 +53,11 @@ class ClaudeRuntime(CliRuntime):
 
     async def _conversation(self, turn: AgentTurn, known: str | None) -> Conversation:
         thread_id = known or str(uuid4())
-        jail, program = await self._start(turn, thread_id, resume=known is not None)
+        jail = await self._start(turn, thread_id, resume=known is not None)
         session = Conversation(
             jail,
             turn,
             thread_id,
-            program=program.path.name,
             lender=self._lender,
             clock=self._house.clock,
         )
@@ -73,12 +71,10 @@ class ClaudeRuntime(CliRuntime):
 
     async def _run(self, turn: AgentTurn, known: str | None) -> tuple[Jail, str]:
         thread_id = known or str(uuid4())
-        jail, _ = await self._start(turn, thread_id, resume=known is not None)
+        jail = await self._start(turn, thread_id, resume=known is not None)
         return jail, thread_id
 
-    async def _start(
-        self, turn: AgentTurn, thread_id: str, *, resume: bool
-    ) -> tuple[Jail, Program]:
+    async def _start(self, turn: AgentTurn, thread_id: str, *, resume: bool) -> Jail:
         """Instructions reach claude in a file: a command line is seen by the whole host."""
         files = {INSTRUCTIONS_FILE: turn.instructions} if turn.instructions else {}
 
@@ -92,7 +88,8 @@ class ClaudeRuntime(CliRuntime):
             env = environment(inside, doors.endpoint(), doors.token, on_login=turn.on_login)
             return Launch(arguments=told, env=env, files=files)
 
-        return await self._launch(turn, plan)
+        jail, _ = await self._launch(turn, plan)
+        return jail
 
 
 make: Make = ClaudeRuntime

@@ -35,11 +35,10 @@ class Conversation(Staying[ClaudeTurn]):
         turn: AgentTurn,
         thread_id: str,
         *,
-        program: str,
         lender: Lender,
         clock: Clock,
     ) -> None:
-        super().__init__(jail, turn, own=("claude", program), lender=lender, clock=clock)
+        super().__init__(jail, turn, lender=lender, clock=clock)
         self._thread_id = thread_id
         self._told = _told(turn)
         self._used = False

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from base64 import b64encode
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -25,6 +26,8 @@ from codara.application.ports.frames import BackendSeen, Warned
 from codara.clock import Clock
 
 START_SECONDS = 30.0
+HELPER = "codex-code-mode-host"
+"""Lies beside codex, which starts it with its first tool and keeps it."""
 
 _CLIENT = {"name": "codara", "title": "Codara", "version": "1"}
 
@@ -37,13 +40,14 @@ class AppServer(Staying[CodexTurn]):
         jail: Jail,
         turn: AgentTurn,
         *,
-        program: str,
+        program: Path,
         told: Told,
         look: Look,
         lender: Lender,
         clock: Clock,
     ) -> None:
-        super().__init__(jail, turn, own=("codex", program), lender=lender, clock=clock)
+        super().__init__(jail, turn, lender=lender, clock=clock)
+        self.helpers = (program.with_name(HELPER),)
         self._told = told
         self._look = look
         self._totals: dict[str, Tokens | None] = {}
@@ -139,6 +143,13 @@ class AppServer(Staying[CodexTurn]):
     ) -> Ending:
         cause = cause_of(str(refused))
         return attrs.evolve(ending, stopped=cause, message=str(refused))
+
+    async def _forgets(self, thread_id: str, refused: Refused) -> bool:
+        known = cause_of(str(refused)) == "unknown_session"
+        if not known or thread_id not in self._totals:
+            return False
+        del self._totals[thread_id]
+        return True
 
     def _left(self, current: CodexTurn) -> bool:
         return bool(current.reading.running) or super()._left(current)

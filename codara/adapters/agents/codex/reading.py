@@ -1,11 +1,11 @@
 """What is known of a codex turn so far: the state into which the lines are folded."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import attrs
 
+from codara.adapters.agents import ratelimits
 from codara.application.ports.frames import (
     Frame,
     ReasoningDelta,
@@ -150,9 +150,13 @@ def _used(reading: Reading, used: Tokens, raw: Mapping[str, Any]) -> Read:
 
 
 def window(name: str, found: Mapping[str, Any] | None) -> WindowSeen | None:
-    """A quota window of codex; None where the server told nothing."""
+    """A quota window of codex; None where the server told nothing.
+
+    A number that cannot be meant is none: a reset a thousand years from now, a text.
+    """
     if not found:
         return None
-    resets = found.get("resetsAt")
-    at = datetime.fromtimestamp(resets, UTC) if isinstance(resets, int | float) else None
-    return WindowSeen(name, found.get("usedPercent"), found.get("windowDurationMins"), at)
+    used = ratelimits.number(str(found.get("usedPercent")))
+    minutes = ratelimits.number(str(found.get("windowDurationMins")))
+    at = ratelimits.moment(str(found.get("resetsAt")))
+    return WindowSeen(name, used, None if minutes is None else int(minutes), at)

@@ -56,7 +56,7 @@ class CodexRuntime(CliRuntime):
         session = AppServer(
             jail,
             turn,
-            program=program.path.name,
+            program=program.path,
             told=self._told(turn),
             look=self._look(turn.workspace_id),
             lender=self._lender,

@@ -13,13 +13,12 @@ from codara.adapters.agents.ending import Ending
 from codara.adapters.agents.gemini.causes import cause_of
 from codara.adapters.agents.gemini.config import spoken
 from codara.adapters.agents.gemini.parse import UNSAID, acp_line, failed
+from codara.adapters.agents.gemini.reading import Reading
 from codara.adapters.agents.gemini.turn import GeminiTurn
-from codara.adapters.agents.leftovers import strangers
 from codara.adapters.agents.lender import Lender
 from codara.adapters.agents.listening import FRESH_THREAD
 from codara.adapters.agents.rpc import Rpc
 from codara.adapters.agents.staying import Staying
-from codara.adapters.jail import processes
 from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn, FrameSink
 from codara.application.ports.frames import BackendSeen, Warned
@@ -63,11 +62,10 @@ class Acp(Staying[GeminiTurn]):
     def __init__(
         self, jail: Jail, turn: AgentTurn, *, home: Home, lender: Lender, clock: Clock
     ) -> None:
-        super().__init__(jail, turn, own=("gemini",), lender=lender, clock=clock)
+        super().__init__(jail, turn, lender=lender, clock=clock)
         self._instructed, self._home = turn.instructions, home
         self._login = _login_of(turn)
         self._sessions: dict[str, Known] = {}
-        self._nodes: frozenset[int] = frozenset()
         self._rpc = Rpc(jail, self._heard, stamp=_STAMP)
         self._hear(self._rpc)
 
@@ -78,8 +76,6 @@ class Acp(Staying[GeminiTurn]):
                 await self._rpc.call("initialize", **_CLIENT)
         except (TimeoutError, Gone, Refused) as error:
             raise self._not_started("gemini --acp", error) from error
-        found = await asyncio.to_thread(processes.descendants, self._jail.inner_pid)
-        self._nodes = frozenset(found)
 
     def serves(self, turn: AgentTurn) -> bool:
         return super().serves(turn) and _login_of(turn) == self._login
@@ -114,7 +110,7 @@ class Acp(Staying[GeminiTurn]):
         return expected
 
     async def _session(self, turn: AgentTurn, current: GeminiTurn) -> str:
-        current.reading = attrs.evolve(current.reading, deaf=True)
+        current.reading = Reading(deaf=True)
         if turn.backend_id is None:
             return await self._fresh(turn)
         if turn.backend_id in self._sessions:
@@ -184,8 +180,9 @@ class Acp(Staying[GeminiTurn]):
         current.reading = attrs.evolve(current.reading, ended=said)
         return ending
 
-    def _left(self, current: GeminiTurn) -> bool:
-        return bool(strangers(self._jail.inner_pid, self._nodes))
+    async def _forgets(self, thread_id: str, refused: Refused) -> bool:
+        known = cause_of(str(refused), refused.code) == "unknown_session"
+        return known and self._sessions.pop(thread_id, None) is not None
 
 
 def _login_of(turn: AgentTurn) -> str | None:

@@ -62,14 +62,13 @@ class OpencodeRuntime(CliRuntime):
             )
             return Launch(arguments=serve_arguments(), env=environment(config_of(way), password))
 
-        jail, program = await self._launch(turn, plan)
+        jail, _ = await self._launch(turn, plan)
         session = Server(
             jail,
             turn,
             models=frozenset(str(Model.of(model)) for model in models),
             completed=self._completed.use,
             password=password,
-            program=program.path.name,
             lender=self._lender,
             clock=self._house.clock,
         )

@@ -11,7 +11,7 @@ import attrs
 import orjson
 
 from codara.adapters.agents.answers import Gone, Refused
-from codara.adapters.agents.ending import ENDLESS, Ending
+from codara.adapters.agents.ending import Ending
 from codara.adapters.agents.lender import Lender
 from codara.adapters.agents.lines import Message, message_of
 from codara.adapters.agents.listening import FRESH_THREAD
@@ -21,7 +21,7 @@ from codara.adapters.agents.opencode.config import Model
 from codara.adapters.agents.opencode.parse import serve_event
 from codara.adapters.agents.opencode.turn import OpencodeTurn
 from codara.adapters.agents.opencode.wire import Wire
-from codara.adapters.agents.output import Output
+from codara.adapters.agents.output import ENDLESS, Output, unreadable
 from codara.adapters.agents.staying import CLOSE_SECONDS, Staying
 from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
@@ -48,11 +48,10 @@ class Server(Staying[OpencodeTurn]):
         models: frozenset[str],
         completed: Callable[[str], None],
         password: str,
-        program: str,
         lender: Lender,
         clock: Clock,
     ) -> None:
-        super().__init__(jail, turn, own=("opencode", program), lender=lender, clock=clock)
+        super().__init__(jail, turn, lender=lender, clock=clock)
         self._models = models
         self._completed = completed
         self._password = password
@@ -62,6 +61,7 @@ class Server(Staying[OpencodeTurn]):
         self._listener: asyncio.Task[None] | None = None
         self._port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._greeted = asyncio.Event()
+        self._broken = ""
         self._hear(Output(jail, self._wrote))
 
     async def start(self) -> None:
@@ -85,6 +85,17 @@ class Server(Staying[OpencodeTurn]):
             self._completed(turn.model)
         return outcome
 
+    async def answers(self) -> bool:
+        """Asks how it is, which costs it nothing; a refusal is an answer, too."""
+        try:
+            await self._open_wire().refill()
+            await self._open_wire().get("/global/health")
+        except Refused:
+            return True
+        except Gone:
+            return False
+        return True
+
     async def close(self) -> None:
         if self._listener is not None:
             self._listener.cancel()
@@ -92,16 +103,20 @@ class Server(Staying[OpencodeTurn]):
         if self._wire is not None:
             await self._wire.close()
         await self._jail.close(grace=0)
-        await self._channel.ended()
+        await self._let_go()
 
     def _listening(self, sink: FrameSink, garbage: int) -> OpencodeTurn:
         return OpencodeTurn(sink, serve_event, self._clock, garbage)
 
     async def _ending(self, turn: AgentTurn, current: OpencodeTurn) -> Ending:
         ending = await super()._ending(turn, current)
-        if ending.stopped is None and self._wire is not None and self._wire.endless:
-            return attrs.evolve(ending, stopped="protocol", message=ENDLESS)
+        if ending.stopped is None and (why := self._wrong()):
+            return attrs.evolve(ending, stopped="protocol", message=why)
         return ending
+
+    def _wrong(self) -> str:
+        """What opencode said that cannot be read, if it did."""
+        return ENDLESS if self._wire is not None and self._wire.endless else self._broken
 
     async def _converse(self, turn: AgentTurn, current: OpencodeTurn) -> str:
         wire = self._open_wire()
@@ -162,6 +177,13 @@ class Server(Staying[OpencodeTurn]):
         text = str(refused) + (asking.UNREADABLE if turn.images else "")
         return attrs.evolve(ending, stopped=cause_of(text), message=text)
 
+    async def _forgets(self, thread_id: str, refused: Refused) -> bool:
+        """Its refusal may mean other things as well: the session is asked for."""
+        if refused.code not in _UNKNOWN or thread_id not in self._known:
+            return False
+        self._known.discard(thread_id)
+        return not await self._has(self._open_wire(), thread_id)
+
     def _vain(self, current: OpencodeTurn) -> str:
         return "the turn had failed" if current.decided.is_set() else ""
 
@@ -178,9 +200,11 @@ class Server(Staying[OpencodeTurn]):
                 await self._take(line)
         except Gone:
             pass
-        if self._wire is not None and not self._wire.endless:
+        except Exception as error:
+            self._broken = unreadable(self._jail.jail_id, error)
+        if not self._wrong():
             await self._own_end()
-        await self._jail.kill("its events ended")
+        await self._jail.kill("protocol" if self._broken else "its events ended")
 
     async def _own_end(self) -> None:
         """Gives a process that is ending the time to: its exit code tells more than a kill."""
