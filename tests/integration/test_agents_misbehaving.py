@@ -172,9 +172,10 @@ async def test_an_interrupted_agent_keeps_its_process(den: Den) -> None:
 
 @each_stays
 async def test_the_whole_turn_has_a_limit(den: Den) -> None:
-    await den.run("hello")
+    first, _ = await den.run("hello")
     until = utc_now() + timedelta(seconds=0.5)
-    outcome, _ = await den.run("[[silence]]", stall_timeout=0, until=until)
+    told = {"backend_id": first.backend_id, "stall_timeout": 0}
+    outcome, _ = await den.run("[[silence]]", until=until, **told)
     assert (outcome.status, outcome.cause) == ("failed", "timeout")
     assert "longer than it may" in outcome.message
 

@@ -9,7 +9,6 @@ import pytest
 
 from codara.adapters.agents import pool as pooling
 from codara.adapters.jail import processes
-from codara.application.ports.agents import Image
 from codara.application.ports.frames import QuotaSeen
 from codara.errors import AgentFailed
 from tests.agenting import Den
@@ -59,7 +58,6 @@ LINES = {
 """By runtime and transport; the first of each cannot be read at all."""
 THREADED = ("codex", "gemini", "opencode")
 """One process of these has many threads."""
-PICTURE = Image("image/png", b"\x89PNG")
 
 each_stays = pytest.mark.parametrize("den", NAMES, indirect=True)
 each_threaded = pytest.mark.parametrize("den", THREADED, indirect=True)
@@ -138,13 +136,6 @@ async def test_a_turn_whose_agent_starts_oddly_gets_a_process_of_its_own(
     async with a_scripted_den(tmp_path, name, "--odd") as den:
         outcome, heard = await den.run("hello")
         assert (outcome.status, heard.text) == ("completed", "You said: hello")
-
-
-@pytest.mark.parametrize("name", NAMES)
-async def test_a_turn_with_a_picture_is_not_run_without_it(tmp_path: Path, name: str) -> None:
-    async with a_scripted_den(tmp_path, name, "--old") as den:
-        with pytest.raises(AgentFailed, match="did not start: the fake agent does not start"):
-            await den.run("look", images=(PICTURE,))
 
 
 @each_threaded
