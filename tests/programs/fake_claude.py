@@ -6,10 +6,11 @@ message never ended).
 """
 
 import json
+import os
 import sys
 import time
 
-from fake_script import Turns, main
+from fake_script import Turns, main, post
 
 USAGE = {"input_tokens": 10, "output_tokens": 5}
 
@@ -74,6 +75,14 @@ class Claude(Turns):
     def result(self, **fields):
         told = {"is_error": False, "usage": USAGE, "total_cost_usd": 0.1 * self.number}
         self.tell(type="result", subtype="success", **{**told, **fields})
+
+    def ask(self, script, key=None):
+        url = os.environ["ANTHROPIC_BASE_URL"] + "/v1/messages"
+        headers = {"x-api-key": key or os.environ["ANTHROPIC_API_KEY"]}
+        return post(url, headers, {"messages": [{"role": "user", "content": script}]})
+
+    def blamed(self, status):
+        self.result(is_error=True, api_error_status=status, result="failed as told")
 
     def do_asks(self, _):
         self.tell(type="control_request", request_id="q", request={"subtype": "x"})

@@ -1,11 +1,11 @@
 """What is known of a codex turn so far: the state into which the lines are folded."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import attrs
 
+from codara.adapters.agents import ratelimits
 from codara.application.ports.frames import Frame, ReasoningDelta, TextDelta, UsageSeen, WindowSeen
 
 _BETWEEN_MESSAGES = "\n\n"
@@ -105,5 +105,5 @@ def window(name: str, found: Mapping[str, Any] | None) -> WindowSeen | None:
     if not found:
         return None
     resets = found.get("resetsAt")
-    at = datetime.fromtimestamp(resets, UTC) if isinstance(resets, int | float) else None
+    at = ratelimits.moment(str(resets)) if isinstance(resets, int | float) else None
     return WindowSeen(name, found.get("usedPercent"), found.get("windowDurationMins"), at)
