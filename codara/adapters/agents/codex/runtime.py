@@ -11,6 +11,7 @@ from codara.adapters.agents.codex.config import (
     DEFAULT_BASE_URL,
     LOGIN_BASE_URL,
     TESTED,
+    VARIABLES_FILE,
     appserver_arguments,
     config_toml,
     environment,
@@ -84,7 +85,10 @@ class CodexRuntime(CliRuntime):
             return Launch(
                 arguments=arguments,
                 env=environment(inside, doors.token),
-                files={CONFIG_FILE: config_toml(doors.endpoint(), instructions)},
+                files={
+                    CONFIG_FILE: config_toml(doors.endpoint(), instructions),
+                    VARIABLES_FILE: "",
+                },
             )
 
         return await self._launch(turn, plan)
