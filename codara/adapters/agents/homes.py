@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +48,13 @@ class Homes:
         *folders, name = relative.split("/")
         with self._folder(home, folders) as folder:
             temporary = f".{name}.{secrets.token_hex(8)}"
-            file = os.open(temporary, _NEW_FILE, 0o600, dir_fd=folder)
             try:
-                os.write(file, data)
-                if self._uid is not None:
-                    os.fchown(file, self._uid, self._uid)
-            finally:
-                os.close(file)
-            os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+                self._fill(os.open(temporary, _NEW_FILE, 0o600, dir_fd=folder), data)
+                os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+            except BaseException:
+                with suppress(OSError):
+                    os.unlink(temporary, dir_fd=folder)
+                raise
 
     def remember(self, workspace_id: str, runtime: str, notes: Mapping[str, Any]) -> None:
         """Keeps the gateway's own notes on a home, beside it and out of the agent's reach."""
@@ -100,6 +99,12 @@ class Homes:
             if self._uid is not None:
                 os.fchown(below, self._uid, self._uid)
             return below
+
+    def _fill(self, file: int, data: bytes) -> None:
+        with open(file, "wb") as stream:
+            stream.write(data)
+            if self._uid is not None:
+                os.fchown(file, self._uid, self._uid)
 
     def _give(self, home: Path) -> None:
         if self._uid is not None:

@@ -181,15 +181,16 @@ class CliRuntime(ABC):
         try:
             return await asyncio.to_thread(homes.ensure, workspace_id, self.name)
         except OSError as error:
-            raise _unprepared(homes.place(workspace_id, self.name), error) from error
+            raise unprepared(homes.place(workspace_id, self.name), error) from error
 
     async def _write(self, home: Path, path: str, text: str) -> None:
         data = text.encode("utf-8", "replace")
         try:
             await asyncio.to_thread(self._house.homes.write, home, path, data)
         except OSError as error:
-            raise _unprepared(home, error) from error
+            raise unprepared(home, error) from error
 
 
-def _unprepared(home: Path, error: OSError) -> AgentFailed:
+def unprepared(home: Path, error: OSError) -> AgentFailed:
+    """A home in which something is in the way."""
     return AgentFailed(f"{home} cannot be prepared: {error}; remove what is in the way")
