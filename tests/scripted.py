@@ -11,10 +11,12 @@ from codara.adapters.agents.registry import maker
 from codara.config.providers import Provider
 from codara.demo.modelserver import ModelServer
 from tests.agenting import Den, a_den_of
+from tests.clis import CLIS
 
 NAMES = ("claude", "codex", "gemini", "opencode")
 TRANSPORTS = ("persistent", "process")
 
+_PATHS = {cli.name: cli.path for cli in CLIS}
 _PROGRAMS = Path(__file__).parent / "programs"
 
 
@@ -54,7 +56,8 @@ async def a_scripted_den(
     """A pool with one scripted agent alone; it fails where something goes on behind the end."""
     program = a_launcher(root / "bin", name, *options) if options else program_of(name)
     async with a_model_server() as address:
-        provider = Provider(**{"binary": str(program), "base_url": address, **settings})
+        base_url = address + _PATHS[name]
+        provider = Provider(**{"binary": str(program), "base_url": base_url, **settings})
         make = maker(name)
         async with a_den_of(root, lambda house: make(provider, house), walls=walls) as den:
             yield den

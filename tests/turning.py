@@ -14,7 +14,7 @@ from codara.application.callers import Caller
 from codara.application.deciding import Deciding
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.application.ports.frames import BackendSeen, TextDelta
-from codara.application.ports.workspaces import Diff, Snapshot, Upload
+from codara.application.ports.workspaces import MISSING, Diff, Snapshot, Upload
 from codara.application.turns.commands import Message, RunTurn
 from codara.application.turns.means import Limits, Means, Patience
 from codara.application.turns.turns import Turns
@@ -83,6 +83,7 @@ class FakeWorkspaces:
     files: dict[str, str] = attrs.field(factory=dict)
     trees: dict[str, dict[str, str]] = attrs.field(factory=dict)
     broken: bool = False
+    missing: bool = False
     staged: dict[str, tuple[Upload, ...]] = attrs.field(factory=dict)
     in_the_way: bool = False
 
@@ -90,14 +91,17 @@ class FakeWorkspaces:
         return Path("/w") / user_id / label.replace("/", "%2F")
 
     async def provision(self, workspace_id: str, folder: Path) -> None:
-        return None
+        self.missing = False
 
     async def snapshot(self, workspace_id: str, folder: Path) -> Snapshot:
         if self.broken:
-            raise OSError("the folder is gone")
+            raise OSError("the folder cannot be read")
+        if self.missing:
+            self.files.clear()
         tree = f"tree{hash(frozenset(self.files.items()))}"
         self.trees[tree] = dict(self.files)
-        return Snapshot(tree=tree, files=len(self.files), bytes=0)
+        partial = (MISSING,) if self.missing else ()
+        return Snapshot(tree=tree, files=len(self.files), bytes=0, partial=partial)
 
     async def diff(self, workspace_id: str, base: str, final: str) -> Diff:
         before, after = self.trees[base], self.trees[final]

@@ -1,7 +1,9 @@
 """What is particular to the real claude CLI; what it shares with the others is in `matrix`."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import attrs
 import pytest
@@ -14,7 +16,7 @@ from codara.application.ports.agents import AgentTurn
 from codara.application.ports.frames import QuotaSeen
 from tests.agenting import Journal, Listener
 from tests.clis import CLAUDE
-from tests.runtimes import KeyEach, Scene, runtime_of, scenes
+from tests.runtimes import KeyEach, Scene, key_of, runtime_of, scenes
 
 pytestmark = [pytest.mark.cli, pytest.mark.asyncio(loop_scope="session")]
 
@@ -125,6 +127,51 @@ async def test_the_cli_lists_its_models_and_asks_nobody_for_them(scene: Scene) -
     assert "haiku" in listed
     assert "default" not in listed
     assert not scene.server.paths
+
+
+HOOKED = "codara-was-here"
+
+
+def lawless(folder: Path, key: str) -> None:
+    """Settings that would let claude show another key and run a program that nobody hears of."""
+    folder.mkdir(parents=True, exist_ok=True)
+    hook = {"type": "command", "command": f"touch {HOOKED}"}
+    settings = {
+        "env": {"ANTHROPIC_API_KEY": key, "CLAUDE_CODE_MAX_RETRIES": "9"},
+        "hooks": {"SessionStart": [{"hooks": [hook]}], "UserPromptSubmit": [{"hooks": [hook]}]},
+    }
+    server = {"command": "touch", "args": [HOOKED]}
+    for name in ("settings.json", "settings.local.json", "remote-settings.json"):
+        (folder / name).write_text(json.dumps(settings))
+    notes = {"env": settings["env"], "mcpServers": {"server": server}}
+    (folder / ".claude.json").write_text(json.dumps(notes))
+    (folder.parent / ".mcp.json").write_text(json.dumps({"mcpServers": {"server": server}}))
+
+
+@both
+async def test_settings_in_the_workspace_and_the_home_change_nothing_of_ours(scene: Scene) -> None:
+    first, _ = await scene.run("hello")
+    await scene.den.pool.close_home("wsp_1")
+    lawless(scene.den.workspace() / ".claude", "from-the-workspace")
+    lawless(scene.den.root / "homes" / "wsp_1" / "claude" / ".claude", "from-the-home")
+    for backend_id in (None, first.backend_id):
+        outcome, _ = await scene.run("[[write:a.txt]] [[text:ok]]", backend_id=backend_id)
+        assert outcome.status == "completed", outcome
+    assert set(scene.keys) == {key_of("acc_1")}
+    assert list(scene.den.root.rglob(HOOKED)) == []
+    seen = len(scene.server.requests)
+    outcome, _ = await scene.run("[[fail:500]]", backend_id=first.backend_id)
+    assert outcome.cause == "overloaded"
+    assert len(scene.server.requests) == seen + 3
+
+
+@also_alone
+async def test_the_memory_of_the_workspace_is_read(scene: Scene) -> None:
+    await scene.den.pool.close_home("wsp_1")
+    (scene.den.turn("").folder / "CLAUDE.md").write_text("Speak like a pirate")
+    outcome, _ = await scene.run("hello")
+    assert outcome.status == "completed"
+    assert b"Speak like a pirate" in scene.post.bodies[-1]
 
 
 @asynccontextmanager

@@ -85,6 +85,17 @@ async def test_exec_says_later_instructions_in_front_of_the_prompt(scene: Scene)
     assert heard[4] == "The earlier instructions no longer hold.\n\ngo on"
 
 
+@both
+async def test_variables_in_the_home_change_nothing_of_ours(scene: Scene) -> None:
+    await scene.run("hello")
+    await scene.den.pool.close_home("wsp_1")
+    for folder in (scene.den.root / "homes" / "wsp_1" / "codex", scene.den.workspace()):
+        (folder / ".codex").mkdir(exist_ok=True)
+        (folder / ".codex" / ".env").write_text("CODARA_JAIL_TOKEN=another\n")
+    outcome, _ = await scene.run("hello")
+    assert outcome.status == "completed", outcome
+
+
 @codex
 async def test_the_quota_is_seen(scene: Scene) -> None:
     _, heard = await scene.run("[[quota:87]] [[text:fine]]")

@@ -127,12 +127,18 @@ async def test_words_that_are_told_once_more_at_their_end_are_heard_once(den: De
 
 
 async def test_a_typed_failure_keeps_its_cause_and_the_process(den: Den) -> None:
-    outcome, heard = await den.run("[[quota:100]] [[fail:usageLimitExceeded]]")
+    outcome, heard = await den.run("[[refused:429quota]] [[fail:usageLimitExceeded]]")
     assert (outcome.status, outcome.cause) == ("failed", "quota_exhausted")
     assert outcome.resets_at is not None
     assert len(heard.of(QuotaSeen)) == 1
     await den.run("hello")
     assert den.journal.started_jails == 1
+
+
+async def test_of_quota_the_provider_alone_is_heard(den: Den) -> None:
+    outcome, heard = await den.run("[[quota:100]] [[text:all is used up]]")
+    assert (outcome.status, heard.text) == ("completed", "all is used up")
+    assert heard.of(QuotaSeen) == []
 
 
 async def test_cancelling_while_a_tool_runs_leaves_no_tool_behind(den: Den) -> None:

@@ -93,6 +93,16 @@ async def test_another_answer_behind_half_a_one_is_no_success(scene: Scene) -> N
 
 
 @gemini
+@pytest.mark.parametrize("behind", ["[[text:This answer]]", "[[write:a.txt]] [[text:Done]]"])
+async def test_half_an_answer_is_no_success_whatever_comes_behind_it(
+    scene: Scene, behind: str
+) -> None:
+    outcome, heard = await scene.run(f"[[fail:cut*1]] {behind}")
+    assert (outcome.status, outcome.cause) == ("failed", "cut_stream")
+    assert heard.text.startswith("This answer breaks off")
+
+
+@gemini
 async def test_a_process_that_lives_on_is_not_the_one_that_left_a_tool_behind(scene: Scene) -> None:
     left = f"[[shell:setsid sleep {scene.cli.nap} > /dev/null 2>&1 &]]"
     await scene.run(f"{left} [[text:ok]]")

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from codara.adapters.agents.gemini.chats import OLD
 from codara.application.ports.frames import RetryNotice
+from codara.errors import AgentFailed
 from tests.agenting import Den
 from tests.scripted import TRANSPORTS, a_scripted_den
 
@@ -65,6 +67,17 @@ async def test_what_an_old_session_tells_again_is_no_answer(den: Den) -> None:
     outcome, heard = await den.run("again", backend_id=first.backend_id)
     assert (outcome.status, outcome.backend_id) == ("completed", first.backend_id)
     assert heard.text == "You said: again"
+
+
+async def test_a_record_that_cannot_be_made_ready_is_named(den: Den) -> None:
+    first, _ = await den.run("hello")
+    await den.pool.close_home("wsp_1")
+    (record,) = (den.root / "homes").rglob("session-*.jsonl")
+    record.with_name(f"session-{OLD}-{str(first.backend_id)[:8]}.jsonl").mkdir()
+    with pytest.raises(AgentFailed, match=r"cannot be prepared.*remove what is in the way"):
+        await den.run("again", backend_id=first.backend_id)
+    outcome, _ = await den.run("again")
+    assert outcome.status == "completed"
 
 
 async def test_a_session_gemini_has_no_record_of_is_replaced_by_a_fresh_one(den: Den) -> None:

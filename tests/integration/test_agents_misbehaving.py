@@ -66,7 +66,7 @@ FAILURES = {
     "writes a line without end": Case("[[endless]]", "protocol", "a line without end"),
     "falls silent": Case("[[child]] [[text:on]] [[silence]]", "stalled", "no progress"),
     "makes excuses for ever": Case(
-        "[[retries]]", {"opencode": "overloaded", "*": "stalled"}, "no progress|overloaded"
+        "[[retries]]", {"opencode": "protocol", "*": "stalled"}, "no progress|nothing of the kind"
     ),
     "does not say how it ended": Case(
         "[[unsaid]]", UNSAID, "in the middle|saying how|say how|None"
@@ -117,6 +117,34 @@ async def test_an_answer_in_another_session_is_no_success(den: Den) -> None:
     assert outcome.status == "failed"
     assert outcome.cause in ("unknown_session", "protocol", "stalled")
     assert outcome.message
+
+
+BLAMES = {
+    401: ("auth_failed",),
+    429: ("rate_limited", "quota_exhausted"),
+    503: ("overloaded",),
+}
+
+
+@each_way
+@pytest.mark.parametrize("status", BLAMES)
+async def test_an_account_is_blamed_only_for_what_its_provider_said(den: Den, status: int) -> None:
+    outcome, _ = await den.run(f"[[blame:{status}]]")
+    assert (outcome.status, outcome.cause, outcome.resets_at) == ("failed", "protocol", None)
+    assert "its provider said nothing of the kind" in outcome.message
+    assert "as told" in outcome.message
+    outcome, _ = await den.run(f"[[refused:{status}]] [[blame:{status}]]")
+    assert outcome.status == "failed"
+    assert outcome.cause in BLAMES[status]
+
+
+@each_way
+async def test_a_wrong_key_is_no_fault_of_the_account(den: Den) -> None:
+    outcome, _ = await den.run("[[stranger]] [[blame:401]]")
+    assert (outcome.status, outcome.cause) == ("failed", "jail")
+    assert "another key than its jail's" in outcome.message
+    outcome, _ = await den.run("[[stranger]] [[refused:401]] [[blame:401]]")
+    assert outcome.cause == "auth_failed"
 
 
 @each_way
@@ -286,6 +314,7 @@ async def test_a_workspace_deleted_under_an_agent_is_not_worked_in_any_longer(de
     await on.wait()
     shutil.rmtree(den.workspace())
     first = await task
+    assert (first.status, first.jailed) == ("completed", False)
     outcome, _ = await den.run("[[write:a.txt]]", backend_id=first.backend_id)
     assert outcome.status == "completed"
     assert (den.workspace() / "a.txt").exists()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from codara.adapters.agents.registry import maker
+from codara.application.ports.frames import RetryNotice
 from codara.config.providers import Provider
 from codara.errors import AgentFailed
 from tests.agenting import Den, a_den_of
@@ -63,6 +64,7 @@ async def test_a_model_server_that_does_not_answer_is_named(root: Path, cli: Cli
         outcome, heard = await den.run("hello", model=cli.model)
     assert (outcome.status, outcome.cause, heard.text) == ("failed", "overloaded", "")
     assert "the provider cannot be reached" in outcome.message
+    assert cli.name != "gemini" or heard.of(RetryNotice)
 
 
 @staying

@@ -7,10 +7,11 @@ message never ended).
 
 import base64
 import json
+import os
 import sys
 import time
 
-from fake_script import NOBODY, Turns, begin
+from fake_script import NOBODY, Turns, begin, post
 
 USAGE = {"input_tokens": 10, "output_tokens": 5}
 LISTED = [{"value": "default"}, {"value": "fake-model"}]
@@ -86,6 +87,14 @@ class Claude(Turns):
             "total_cost_usd": cost,
         }
         self.tell(type="result", subtype="success", **{**told, **fields})
+
+    def ask(self, script, key=None):
+        url = os.environ["ANTHROPIC_BASE_URL"] + "/v1/messages"
+        headers = {"x-api-key": key or os.environ["ANTHROPIC_API_KEY"]}
+        return post(url, headers, {"messages": [{"role": "user", "content": script}]})
+
+    def blamed(self, status):
+        self.result(is_error=True, api_error_status=status, result="failed as told")
 
     def do_asks(self, _):
         self.tell(type="control_request", request_id="q", request={"subtype": "x"})

@@ -9,12 +9,24 @@ import json
 import os
 import sys
 import time
+import tomllib
 from pathlib import Path
 
-from fake_script import NOBODY, OUT, Turns, main, of_option, of_url
+from fake_script import NOBODY, OUT, Turns, main, of_option, of_url, post
 
 
-class AppServer(Turns):
+class Codex(Turns):
+    """What both transports have in common."""
+
+    def ask(self, script, key=None):
+        config = tomllib.loads((Path(os.environ["CODEX_HOME"]) / "config.toml").read_text())
+        provider = config["model_providers"][config["model_provider"]]
+        headers = {"Authorization": f"Bearer {key or os.environ[provider['env_key']]}"}
+        body = {"input": [{"role": "user", "content": [{"type": "input_text", "text": script}]}]}
+        return post(provider["base_url"] + "/responses", headers, body)
+
+
+class AppServer(Codex):
     """``codex app-server``."""
 
     def __init__(self):
@@ -111,6 +123,10 @@ class AppServer(Turns):
         window = {"usedPercent": int(argument), "windowDurationMins": 300, "resetsAt": 1795174665}
         self.tell("account/rateLimits/updated", rateLimits={"primary": window})
 
+    def blamed(self, status):
+        failed = {"httpConnectionFailed": {"httpStatusCode": status}}
+        self.completed("failed", error={"message": "failed as told", "codexErrorInfo": failed})
+
     def do_fail(self, argument):
         self.completed("failed", error={"message": "failed as told", "codexErrorInfo": argument})
         return "failed"
@@ -144,7 +160,7 @@ class AppServer(Turns):
         self.send({"id": number, "error": {"code": -32600, "message": message}})
 
 
-class Exec(Turns):
+class Exec(Codex):
     """``codex exec --json``: one prompt, whole messages."""
 
     whole = True
@@ -180,6 +196,11 @@ class Exec(Turns):
 
     def ended(self):
         self.send({"type": "turn.completed", "usage": {"input_tokens": 10}})
+
+    def blamed(self, status):
+        said = {401: "401 Unauthorized", 429: "429 Too Many Requests", 503: "503 Service"}
+        message = f"unexpected status {said[status]}: failed as told"
+        self.send({"type": "turn.failed", "error": {"message": message}})
 
     def do_moved(self, _):
         self.say("elsewhere")

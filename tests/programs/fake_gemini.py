@@ -9,7 +9,6 @@ model was asked).
 """
 
 import base64
-import http.client
 import json
 import os
 import re
@@ -17,9 +16,8 @@ import sys
 import time
 import uuid
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from fake_script import NOBODY, Turns, main
+from fake_script import NOBODY, Turns, main, post
 
 COUNTS = {"input_tokens": 10, "output_tokens": 5}
 
@@ -35,20 +33,16 @@ class Gemini(Turns):
         self.asked = False
         self.play(prompt)
 
-    def ask(self, script="[[text:ok]]"):
+    def ask(self, script="[[text:ok]]", key=None):
         """A request for an answer of the model: its status and what came."""
         self.asked = True
-        server = urlsplit(os.environ["GOOGLE_GEMINI_BASE_URL"])
-        connection = http.client.HTTPConnection(server.hostname, server.port)
-        body = {"contents": [{"role": "user", "parts": [{"text": script}]}]}
-        headers = {"x-goog-api-key": os.environ["GEMINI_API_KEY"]}
-        path = f"{server.path}/v1beta/models/fake-model:streamGenerateContent?alt=sse"
-        connection.request("POST", path, json.dumps(body), headers)
-        answer = connection.getresponse()
-        try:
-            return answer.status, answer.read().decode("utf-8", "replace")
-        finally:
-            connection.close()
+        base = os.environ["GOOGLE_GEMINI_BASE_URL"]
+        url = f"{base}/v1beta/models/fake-model:streamGenerateContent?alt=sse"
+        headers = {"x-goog-api-key": key or os.environ["GEMINI_API_KEY"]}
+        return post(url, headers, {"contents": [{"role": "user", "parts": [{"text": script}]}]})
+
+    def blamed(self, status):
+        self.failed(status, json.dumps({"error": {"code": status, "message": "as told"}}))
 
     def said(self, text):
         self.ask_once()

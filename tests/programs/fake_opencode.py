@@ -1,9 +1,9 @@
 #!/usr/bin/python3 -BEsS
 """An agent that does what the markers of a prompt say, in opencode's protocols.
 
-Besides the markers of `fake_script`: [[fail:status]] (the provider refused the request),
-[[refuse:status]] (opencode itself refuses the prompt), [[flood]] (an answer without end),
-[[nonsense]] (an answer that is none), [[hangup]] (its events end, and it goes on).
+Besides the markers of `fake_script`: [[refuse:status]] (opencode itself refuses the prompt),
+[[flood]] (an answer without end), [[nonsense]] (an answer that is none), [[hangup]] (its events
+end, and it goes on).
 """
 
 import base64
@@ -15,14 +15,25 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from fake_script import MEBIBYTE, Turns, encode, main, of_option, of_url
+from fake_script import MEBIBYTE, Turns, encode, main, of_option, of_url, post
 
 TOKENS = {"input": 10, "output": 5, "reasoning": 0, "cache": {"read": 0, "write": 0}}
 BUSY = "The provider is overloaded"
 ELSEWHERE = "ses_another"
 
 
-class Server(Turns):
+class Opencode(Turns):
+    """What both transports have in common."""
+
+    def ask(self, script, key=None):
+        told = json.loads(os.environ["OPENCODE_CONFIG_CONTENT"])["provider"]
+        options = next(iter(told.values()))["options"]
+        headers = {"Authorization": f"Bearer {key or options['apiKey']}"}
+        body = {"messages": [{"role": "user", "content": script}]}
+        return post(options["baseURL"] + "/chat/completions", headers, body)
+
+
+class Server(Opencode):
     """``opencode serve``: prompts are posted, events go to whoever listens."""
 
     def __init__(self):
@@ -103,10 +114,9 @@ class Server(Turns):
             self.retried()
         return "silence"
 
-    def do_fail(self, argument):
-        data = {"message": "refused as told", "statusCode": int(argument)}
+    def blamed(self, status):
+        data = {"message": "failed as told", "statusCode": status}
         self.close(error={"name": "APIError", "data": data})
-        return "failed"
 
     def do_twice(self, _):
         self.say("one")
@@ -220,7 +230,7 @@ class Door(BaseHTTPRequestHandler):
         self.wfile.write(encode(body))
 
 
-class Run(Turns):
+class Run(Opencode):
     """``opencode run --format json``: one prompt, whole parts, excuses on stderr."""
 
     whole = True
@@ -265,11 +275,10 @@ class Run(Turns):
     def ended(self):
         self.send(self.line("step_finish", reason="stop", tokens=TOKENS))
 
-    def do_fail(self, argument):
-        data = {"message": "refused as told", "statusCode": int(argument)}
+    def blamed(self, status):
+        data = {"message": "failed as told", "statusCode": status}
         error = {"name": "APIError", "data": data}
         self.send({"type": "error", "sessionID": self.session, "error": error})
-        return "failed"
 
     def do_twice(self, _):
         self.say("one")

@@ -11,6 +11,8 @@ markers it answers at once. It needs nothing but Python's standard library, so i
     [[line:json]]                             any line at all, where its protocol goes
     [[write:name]] [[child]] [[tool]]         what it does; children ignore signals, a tool goes on
     [[sleeper:name]]                          a child of that name, which sleeps
+    [[refused:kind]] [[stranger]]             its provider refuses a request; it shows a wrong key
+    [[blame:status]]                          it says that its provider answered so, and gives up
     [[gone]]                                  it works until its folder is no longer there
     [[pictures]]                              says which pictures it was shown, by their digests
     [[moved]] [[unsaid]]                      an end in another session, an end without its word
@@ -24,6 +26,7 @@ first answer has a shape of its own).
 
 import base64
 import hashlib
+import http.client
 import json
 import os
 import re
@@ -33,6 +36,7 @@ import sys
 import time
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import urlsplit
 
 OUT = sys.stdout.buffer
 MARKER = re.compile(r"\[\[(\w+)(?::(.*?))?\]\]", re.DOTALL)
@@ -47,7 +51,9 @@ class Turns:
     """Plays prompts. A subclass speaks an agent's protocol, in which
 
     `said(text)` is the message that says a text, `started` and `finished` are those of a tool,
-    `retried` is the excuse for a request that failed, and `ended` ends the turn well.
+    `retried` is the excuse for a request that failed, and `ended` ends the turn well. `ask(script)`
+    asks its model server, with the key it was given or with `key`, and `blamed(status)` says what
+    that answered.
     """
 
     whole = False
@@ -159,10 +165,32 @@ class Turns:
         digests = (hashlib.sha256(data).hexdigest()[:8] for data in self.pictures)
         self.say(" ".join(digests) or "none")
 
+    def do_refused(self, argument):
+        self.ask(f"[[fail:{argument}]]")
+
+    def do_stranger(self, _):
+        self.ask("[[text:ok]]", key="another")
+
+    def do_blame(self, argument):
+        self.blamed(int(argument))
+        return "failed"
+
     def do_gone(self, _):
         while Path().stat().st_nlink:
             time.sleep(0.01)
         self.say("my folder is gone")
+
+
+def post(url, headers, body):
+    """A request: the status of its answer, and the text."""
+    server = urlsplit(url)
+    connection = http.client.HTTPConnection(server.hostname, server.port)
+    try:
+        connection.request("POST", f"{server.path}?{server.query}", json.dumps(body), headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode("utf-8", "replace")
+    finally:
+        connection.close()
 
 
 def encode(message):

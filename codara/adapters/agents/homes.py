@@ -48,12 +48,13 @@ class Homes:
         *folders, name = relative.split("/")
         with self._folder(home, folders) as folder:
             temporary = f".{name}.{secrets.token_hex(8)}"
-            file = os.open(temporary, _NEW_FILE, 0o600, dir_fd=folder)
-            with os.fdopen(file, "wb") as opened:
-                opened.write(data)
-                if self._uid is not None:
-                    os.fchown(file, self._uid, self._uid)
-            os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+            try:
+                self._fill(os.open(temporary, _NEW_FILE, 0o600, dir_fd=folder), data)
+                os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+            except BaseException:
+                with suppress(OSError):
+                    os.unlink(temporary, dir_fd=folder)
+                raise
 
     def sweep(self, home: Path, relative: str) -> None:
         """Removes the files in one folder of a home; harmless where there is no such folder.
@@ -110,6 +111,12 @@ class Homes:
             if self._uid is not None:
                 os.fchown(below, self._uid, self._uid)
             return below
+
+    def _fill(self, file: int, data: bytes) -> None:
+        with open(file, "wb") as stream:
+            stream.write(data)
+            if self._uid is not None:
+                os.fchown(file, self._uid, self._uid)
 
     def _give(self, home: Path) -> None:
         if self._uid is not None:

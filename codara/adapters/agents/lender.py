@@ -1,5 +1,8 @@
 """Lends an account to a turn: the broker sends its secret, the jail never sees it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import attrs
 
 from codara.adapters.agents.listening import Listening
@@ -7,7 +10,7 @@ from codara.adapters.jail.spec import Lending
 from codara.application.ports.agents import AgentTurn
 from codara.application.ports.logins import Logins, Token
 from codara.application.ports.secrets import Vault
-from codara.errors import AgentFailed
+from codara.errors import AgentFailed, NotFound
 
 
 @attrs.frozen
@@ -25,11 +28,12 @@ class Lender:
     async def lend(self, turn: AgentTurn, current: Listening) -> Lending:
         """The lending of the turn's account.
 
-        NotFound if it has no credential; AgentFailed if it is a login that has ended.
+        AgentFailed if it was removed meanwhile, or is a login that has ended.
         """
         if turn.on_login:
             return await self._lend_login(turn, current)
-        credential = await self.vault.credential(turn.account_id)
+        with _still_there(turn):
+            credential = await self.vault.credential(turn.account_id)
         return current.lending(self.base_url, credential.decode("utf-8").strip())
 
     async def _lend_login(self, turn: AgentTurn, current: Listening) -> Lending:
@@ -38,7 +42,8 @@ class Lender:
             raise AgentFailed(f"{turn.provider} has no logins to lend", cause="auth_failed")
 
         async def fresh(refused: str) -> Lending:
-            token = await self.logins.token(turn.provider, turn.account_id, refused=refused)
+            with _still_there(turn):
+                token = await self.logins.token(turn.provider, turn.account_id, refused=refused)
             return attrs.evolve(current.login(self.login_base_url, token), fresh=fresh)
 
         return await fresh("")
@@ -49,3 +54,12 @@ class NoLogins:
 
     async def token(self, provider: str, account_id: str, *, refused: str = "") -> Token:
         raise AgentFailed("no logins are lent here", cause="auth_failed")
+
+
+@contextmanager
+def _still_there(turn: AgentTurn) -> Iterator[None]:
+    try:
+        yield
+    except NotFound as missing:
+        text = f"account {turn.account_id} was removed, or holds no credential any more"
+        raise AgentFailed(text, cause="account_gone") from missing

@@ -4,13 +4,15 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from datetime import datetime
+from typing import ClassVar
 
 import attrs
 
 from codara.adapters.agents.ending import Ending
 from codara.adapters.agents.lines import Message, message_of
 from codara.adapters.agents.watch import Watch
-from codara.adapters.jail.spec import Lending
+from codara.adapters.agents.witness import Witness
+from codara.adapters.jail.spec import Hear, Lending
 from codara.application.ports.agents import FrameSink, Outcome
 from codara.application.ports.frames import (
     Frame,
@@ -33,8 +35,11 @@ class Listening(ABC):
 
     `decided` is set as soon as nothing more of the agent is awaited. `began` is true once it has
     said or done something. `retry_at` is when the provider said to come back. What the account was
-    lent with is starred out of a line before anybody sees it.
+    lent with is starred out of a line before anybody sees it. `model_path` is how the paths end by
+    which the model itself is asked.
     """
+
+    model_path: ClassVar[str]
 
     def __init__(self, sink: FrameSink, clock: Clock, garbage: int = 0) -> None:
         self.decided = asyncio.Event()
@@ -46,21 +51,23 @@ class Listening(ABC):
         self._secrets: tuple[bytes, ...] = ()
         self._watch: Watch | None = None
         self._garbage = garbage
+        self._witness = Witness(self._means, self.model_path)
 
     def lending(self, base_url: str, secret: str) -> Lending:
         """The account as it is lent for this turn, by its key."""
         self._keep_quiet(secret)
-        return self._lent(base_url, secret)
+        return self._witnessed(self._lent(base_url, secret))
 
     def login(self, base_url: str, token: Token) -> Lending:
         """The same, by a token of its login."""
         self._keep_quiet(token.value)
-        return attrs.evolve(
+        lent = attrs.evolve(
             self._lent(base_url, token.value),
             header="Authorization",
             scheme="Bearer",
             headers=token.headers,
         )
+        return self._witnessed(lent)
 
     def watched_by(self, watch: Watch) -> None:
         self._watch = watch
@@ -99,9 +106,20 @@ class Listening(ABC):
     def has_ended(self) -> bool:
         """Whether the agent has said how the turn ended."""
 
-    @abstractmethod
     def outcome(self, ending: Ending) -> Outcome:
-        """How it ended, by the agent's lines, by what the provider said, and by `ending`."""
+        """How it ended, by the agent's lines, by what the provider said, and by `ending`.
+
+        The account is blamed only for what its provider was seen to say.
+        """
+        return self._witness.judged(self._outcome(ending))
+
+    @abstractmethod
+    def _outcome(self, ending: Ending) -> Outcome:
+        """How it ended, as far as the agent is to be believed."""
+
+    @abstractmethod
+    def _means(self, text: str, status: int | None) -> str:
+        """The cause that a refusal of the provider's means."""
 
     @abstractmethod
     def _lent(self, base_url: str, secret: str) -> Lending:
@@ -115,9 +133,28 @@ class Listening(ABC):
     def _take(self, message: Message) -> None:
         """Folds one message of this turn."""
 
+    def _refused(self, path: str, code: str) -> None:
+        """See `Lending.refused`."""
+        self._witness.refused(code)
+
     def _is_stale(self, _: Message) -> bool:
         """Whether a message belongs to what was before this turn."""
         return False
+
+    def _witnessed(self, lending: Lending) -> Lending:
+        """The lending of which nothing that is answered goes by unseen."""
+        own = lending.listen
+
+        def listen(path: str, status: int) -> Hear:
+            ears = self._witness.listen(path, status), own(path, status) if own else None
+
+            def hear(piece: bytes) -> None:
+                for ear in filter(None, ears):
+                    ear(piece)
+
+            return hear
+
+        return attrs.evolve(lending, listen=listen, refused=self._refused)
 
     def _keep_quiet(self, secret: str) -> None:
         hidden = secret.encode()

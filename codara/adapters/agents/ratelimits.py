@@ -9,6 +9,7 @@ from codara.application.ports.frames import WindowSeen
 
 _KINDS = ("requests", "tokens")
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|d|h|m|s)")
+_LONGEST = timedelta(days=31)
 _SECONDS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
@@ -42,18 +43,23 @@ def span(text: str | None, now: datetime) -> datetime | None:
     parts = _SPAN.findall(text or "")
     if "".join(count + unit for count, unit in parts) != (text or "-"):
         return None
-    return now + timedelta(seconds=sum(float(count) * _SECONDS[unit] for count, unit in parts))
+    return after(sum(float(count) * _SECONDS[unit] for count, unit in parts), now)
+
+
+def after(seconds: float, now: datetime) -> datetime:
+    """So many seconds from now, but at most a month: nobody is sent away for longer."""
+    return now + timedelta(seconds=min(seconds, _LONGEST.total_seconds()))
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> datetime | None:
-    """When to come back by ``retry-after``: seconds or a date (RFC 9110, 10.2.3)."""
+    """When to come back within a month by ``retry-after``, seconds or a date (RFC 9110)."""
     text = headers.get("retry-after")
     seconds = number(text)
     if seconds is not None:
-        return now + timedelta(seconds=seconds)
+        return after(seconds, now)
     try:
-        return parsedate_to_datetime(text or "").astimezone(UTC)
-    except (ValueError, TypeError):
+        return min(parsedate_to_datetime(text or "").astimezone(UTC), now + _LONGEST)
+    except (ValueError, TypeError, OverflowError):
         return None
 
 

@@ -252,7 +252,7 @@ class CliRuntime(ABC):
         try:
             return await asyncio.to_thread(homes.ensure, workspace_id, self.name)
         except OSError as error:
-            raise _unprepared(homes.place(workspace_id, self.name), error) from error
+            raise unprepared(homes.place(workspace_id, self.name), error) from error
 
     def _around(self, turn: AgentTurn) -> Around:
         """What the execution of a turn needs."""
@@ -273,7 +273,7 @@ class CliRuntime(ABC):
         try:
             await to_the_end(asyncio.to_thread(self._house.homes.write, home, path, data))
         except OSError as error:
-            raise _unprepared(home, error) from error
+            raise unprepared(home, error) from error
 
 
 async def _all_of(stream: asyncio.StreamReader) -> bytes:
@@ -284,5 +284,6 @@ async def _all_of(stream: asyncio.StreamReader) -> bytes:
     return bytes(said)
 
 
-def _unprepared(home: Path, error: OSError) -> AgentFailed:
+def unprepared(home: Path, error: OSError) -> AgentFailed:
+    """A home in which something is in the way."""
     return AgentFailed(f"{home} cannot be prepared: {error}; remove what is in the way")

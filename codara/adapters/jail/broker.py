@@ -122,6 +122,7 @@ class Broker:
             self._denials.report(*elsewhere)
             return refusal(403, "not_allowed", "the jail has no way to that host")
         if not forwarding.shows_token(request.headers, self._token):
+            _told(self._lending, request, "invalid_token")
             return refusal(401, "invalid_token", "this is not the key of this jail")
         if "upgrade" in request.headers:
             return refusal(426, "no_upgrade", "WebSockets are not brokered; use HTTP streaming")
@@ -150,14 +151,16 @@ class Broker:
         except (aiohttp.ClientError, TimeoutError, OSError) as failure:
             if answer is None or not answer.prepared:
                 text = f"{type(failure).__name__}: the provider cannot be reached"
+                _told(lending, request, "upstream_unreachable")
                 return refusal(502, "upstream_unreachable", text)
             if lending.broken is not None and _listens(request):
                 lending.broken()
             _cut(request)
         except AgentFailed as failure:
-            if failure.cause == "auth_failed":
-                return refusal(401, "login_over", failure.message)
-            return refusal(503, "upstream_unreachable", failure.message)
+            over = failure.cause == "auth_failed"
+            status, code = (401, "login_over") if over else (503, "upstream_unreachable")
+            _told(lending, request, code)
+            return refusal(status, code, failure.message)
         return answer
 
     def _count(self, host: str, port: int) -> None:
@@ -201,6 +204,11 @@ def refusal(status: int, code: str, message: str) -> web.Response:
     """An error in the shape every model client understands."""
     body = {"error": {"message": message, "type": "codara_broker", "param": None, "code": code}}
     return web.Response(status=status, text=json.dumps(body), content_type="application/json")
+
+
+def _told(lending: Lending | None, request: web.BaseRequest, code: str) -> None:
+    if lending is not None and lending.refused is not None and _listens(request):
+        lending.refused(request.path, code)
 
 
 def _listens(request: web.BaseRequest) -> bool:

@@ -19,7 +19,7 @@ from codara.adapters.workspaces.places import Place, Places
 from codara.adapters.workspaces.safezone import SafeZone
 from codara.adapters.workspaces.trees import EMPTY_TREE, TreeStore, shield_from_host_config
 from codara.adapters.workspaces.walker import Limits, Stopped, Walk
-from codara.application.ports.workspaces import Diff, Snapshot, Upload
+from codara.application.ports.workspaces import MISSING, Diff, Snapshot, Upload
 from codara.errors import ShuttingDown, StorageFull
 
 _T = TypeVar("_T")
@@ -177,7 +177,7 @@ class Folders:
         try:
             root = self._zone.open(folder)
         except FileNotFoundError:
-            return Snapshot(tree=EMPTY_TREE, files=0, bytes=0, partial=("missing",))
+            return Snapshot(tree=EMPTY_TREE, files=0, bytes=0, partial=(MISSING,))
         except PermissionError:
             return Snapshot(tree=EMPTY_TREE, files=0, bytes=0, partial=("unreadable",))
         store = place.store()

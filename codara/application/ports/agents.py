@@ -23,8 +23,10 @@ class Outcome:
 
     `status` is completed, failed or interrupted. `cause` of a failure: auth_failed,
     quota_exhausted, rate_limited, overloaded, context_full, unknown_model, unknown_session,
-    cut_stream, length, content_filter, stalled, timeout, killed, jail, crashed, protocol.
-    `finish_reason` of a completed one is stop; length or content_filter if the answer was cut.
+    cut_stream, length, content_filter, stalled, timeout, killed, jail, crashed, protocol. The first
+    four blame the account or its provider: they say what the provider was seen to answer, not what
+    the agent tells of it. `finish_reason` of a completed one is stop; length or content_filter if
+    the answer was cut.
     """
 
     status: str
@@ -102,8 +104,8 @@ class Agents(Protocol):
         """Runs one turn to its end.
 
         An agent's failure is an Outcome, not an exception; JailUnavailable is raised where no
-        jail can be made, AgentFailed where the binary is missing or not executable, Overloaded
-        where no process became free in time. Cancelled,
+        jail can be made, AgentFailed where the binary is missing or not executable or the account
+        is gone, Overloaded where no process became free in time. Cancelled,
         it interrupts the agent by its protocol, kills the jail after a grace, and returns the
         cancellation with nothing left running that could still write to the workspace.
         """

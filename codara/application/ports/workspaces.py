@@ -8,6 +8,9 @@ import attrs
 
 from codara.events.workspace import FileChange
 
+MISSING = "missing"
+"""What `partial` says of a folder that is not there."""
+
 
 @attrs.frozen(kw_only=True)
 class Snapshot:

@@ -25,6 +25,7 @@ _ERRORS: dict[str, type[CodaraError]] = {
     "timeout": errors.TurnTimeout,
     "jail": errors.JailUnavailable,
     "no_process": errors.Overloaded,
+    "account_gone": errors.NoAccount,
 }
 
 _WORDS: dict[str, str] = {
@@ -42,6 +43,12 @@ _WORDS: dict[str, str] = {
     "timeout": "The task ran for as long as is allowed, and was stopped.",
     "killed": "The agent was killed.",
     "no_process": "All agents are at work, and none became free in time. Try again shortly.",
+    "account_gone": "The account was taken away before the task ran on it. Send the request again.",
+    "jail": "The agent cannot work in its jail.",
+    "workspace_gone": (
+        "The workspace's folder was removed while the agent worked in it, and what it did is lost. "
+        "Keep the folder while a task runs; the next task gets an empty one."
+    ),
     "crashed": "The agent ended in the middle of the task.",
     "protocol": "The agent said something that could not be understood.",
     "gateway_lost": "The gateway was stopped in the middle of the task.",

@@ -9,6 +9,7 @@ import attrs
 import orjson
 
 from codara.application.ports.agents import Outcome
+from codara.application.ports.workspaces import MISSING
 from codara.application.turns import failures
 from codara.application.turns.commands import TurnResult
 from codara.application.turns.ending import append_end
@@ -23,6 +24,7 @@ from codara.errors import CodaraError
 from codara.events.session import Thread, TurnCancelled, TurnCompleted, TurnEnd, TurnFailed
 
 _FULL = "context_full"
+_FOLDER_GONE = Outcome(status="failed", cause="workspace_gone")
 
 
 @attrs.define(kw_only=True)
@@ -67,6 +69,8 @@ class Finish:
         if self.refusal:
             cause = self.outcome.cause or ""
             return failures.of_the_pool(self.refusal, cause=cause, untouched=untouched)
+        if MISSING in left.partial and MISSING not in self.running.partial:
+            return failures.error_of(_FOLDER_GONE, now=self.means.clock(), untouched=untouched)
         if self.outcome.status != "completed":
             return failures.error_of(self.outcome, now=self.means.clock(), untouched=untouched)
         return None

@@ -19,6 +19,7 @@ async def stage(means: Means, run: Run) -> None:
     if files:
         await run.recorded()
         below = uploads.folder_of(asked.turn_id)
+        await means.workspaces.provision(asked.workspace_id, asked.folder)
         await means.workspaces.stage(asked.workspace_id, asked.folder, below, files)
 
 

@@ -4,6 +4,7 @@ import time
 from datetime import timedelta
 from functools import partial
 
+from codara.application.ports.workspaces import MISSING, Snapshot
 from codara.application.turns.commands import Started
 from codara.application.turns.lending import Reservation, borrowables
 from codara.application.turns.live import Run, Running
@@ -22,7 +23,7 @@ async def start(means: Means, run: Run, queue: Queue, until: float) -> None:
     """
     asked = run.asked
     since = time.monotonic()
-    baseline = await means.workspaces.snapshot(asked.workspace_id, asked.folder)
+    baseline = await _baseline(means, run)
     while True:
         try:
             position, started = await _append(means, run, baseline.tree)
@@ -33,6 +34,16 @@ async def start(means: Means, run: Run, queue: Queue, until: float) -> None:
     run.running = Running.of(started, position, baseline.partial)
     run.mark("start", since)
     run.start(Started(position=position, thread=asked.thread_kind))
+
+
+async def _baseline(means: Means, run: Run) -> Snapshot:
+    """The workspace before the turn; a folder that somebody removed is made anew."""
+    place, folder = run.asked.workspace_id, run.asked.folder
+    found = await means.workspaces.snapshot(place, folder)
+    if MISSING not in found.partial:
+        return found
+    await means.workspaces.provision(place, folder)
+    return await means.workspaces.snapshot(place, folder)
 
 
 async def _append(means: Means, run: Run, baseline: str) -> tuple[int, TurnStarted]:

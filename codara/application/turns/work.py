@@ -27,7 +27,9 @@ from codara.events.session import TurnRetried
 
 logger = logging.getLogger(__name__)
 
-_OF_THE_ACCOUNT = frozenset({"auth_failed", "quota_exhausted", "rate_limited", "overloaded"})
+_OF_THE_ACCOUNT = frozenset(
+    {"auth_failed", "quota_exhausted", "rate_limited", "overloaded", "account_gone"}
+)
 """Failures that another account may not have."""
 
 
@@ -127,7 +129,7 @@ class Work:
         stream = streams.session(asked.session_id)
         with Reservation(means.slots) as reservation:
             ask = await self._ask(running, outcome, reservation)
-            if len(ask.accounts) < 2:
+            if all(each.account_id == ask.failed for each in ask.accounts):
                 return False
             decision = partial(takeover.change, ask=ask)
             try:

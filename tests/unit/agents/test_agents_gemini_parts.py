@@ -31,7 +31,7 @@ class Heard:
 
     def __init__(self) -> None:
         self.unfinished: list[Answer | None] = []
-        self.refusals: list[int] = []
+        self.refusals: list[str] = []
         self.moves = 0
         self.windows: list[tuple[WindowSeen, ...]] = []
         self.wire = Wire(
@@ -76,7 +76,39 @@ def test_an_answer_is_whole_when_the_model_says_so() -> None:
     heard = Heard()
     heard.answer(a_chunk("a"), a_chunk("b", "STOP"))
     assert heard.wire.last == Answer(200, "STOP")
-    assert heard.moves > 2
+    assert heard.moves == 2
+
+
+def test_what_only_keeps_a_connection_alive_is_no_progress() -> None:
+    heard = Heard()
+    hear = heard.wire.listen(STREAM, 200)
+    assert hear is not None
+    for piece in (b": keep-alive\n\n", b"data:\n\n", b"event: ping\n", b"\n", b'data: {"cand'):
+        hear(piece)
+    assert heard.moves == 0
+    hear(b'idates": []}\n\n')
+    assert heard.moves == 1
+
+
+def test_a_refusal_behind_a_whole_answer_is_remembered() -> None:
+    heard = Heard()
+    heard.answer(a_chunk("I look.", "STOP"))
+    heard.refuse(500, {"error": {"code": 500, "message": "An internal error has occurred."}})
+    overheard = Overheard(answer=heard.wire.last, refused=heard.wire.refused)
+    outcome = outcome_of(Reading(ended=Ended("completed")), Ending(), overheard)
+    assert (outcome.status, outcome.cause) == ("failed", "overloaded")
+    assert "refused the agent's last request" in outcome.message
+    heard.answer(a_chunk("Done.", "STOP"))
+    assert heard.wire.refused is None
+
+
+def test_a_provider_that_is_not_there_is_no_answer_either() -> None:
+    heard = Heard()
+    heard.wire.unreachable("/v1beta/models/x:countTokens")
+    assert heard.refusals == []
+    heard.wire.unreachable(STREAM)
+    assert heard.refusals == ["the provider cannot be reached"]
+    assert heard.wire.refused == Refused("overloaded", None)
 
 
 def test_tokens_of_several_answers_add_up_and_thoughts_are_output() -> None:
@@ -176,6 +208,7 @@ def test_other_requests_are_not_listened_to() -> None:
         ("RequestsPerMinute", "2s", "rate_limited", datetime(2026, 11, 20, 14, 0, 2, tzinfo=UTC)),
         ("RequestsPerDay", "3600s", "quota_exhausted", datetime(2026, 11, 20, 15, tzinfo=UTC)),
         ("RequestsPerDay", "31s", "quota_exhausted", datetime(2026, 11, 21, 8, tzinfo=UTC)),
+        ("PerMinute", "9" * 12 + "s", "rate_limited", datetime(2026, 12, 21, 14, tzinfo=UTC)),
     ],
 )
 def test_a_refusal_says_when_to_come_back(
@@ -183,7 +216,7 @@ def test_a_refusal_says_when_to_come_back(
 ) -> None:
     heard = Heard()
     heard.refuse(429, quota(name, delay))
-    assert heard.refusals == [429]
+    assert heard.refusals == ["the provider answered 429"]
     assert heard.wire.refused == Refused(cause, until)
 
 
@@ -207,6 +240,22 @@ def test_another_answer_in_the_place_of_a_half_one_is_no_success() -> None:
     reading, again = spoken(begin_again(reading), "Something", " else")
     done = attrs.evolve(reading, ended=Ended("completed"))
     assert (again, outcome_of(done, Ending()).cause) == ("", "cut_stream")
+
+
+def test_half_of_what_was_said_already_is_no_whole_answer() -> None:
+    reading, _ = spoken(Reading(), "The result is 42, bec")
+    reading, again = spoken(begin_again(reading), "The result is 4")
+    done = attrs.evolve(reading, ended=Ended("completed"))
+    overheard = Overheard(answer=Answer(200, "STOP"))
+    assert (again, outcome_of(done, Ending(), overheard).cause) == ("", "cut_stream")
+
+
+def test_a_tool_in_the_place_of_what_was_said_already_is_no_success() -> None:
+    reading, _ = spoken(Reading(), "I will del")
+    reading, _ = spoken(use_tool(begin_again(reading), "t1"), "Done.")
+    done = attrs.evolve(reading, ended=Ended("completed"))
+    overheard = Overheard(answer=Answer(200, "STOP"))
+    assert outcome_of(done, Ending(), overheard).cause == "cut_stream"
 
 
 def test_a_repeated_word_is_no_repetition() -> None:

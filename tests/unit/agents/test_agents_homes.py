@@ -32,6 +32,14 @@ def test_a_file_is_written_whole_and_private(homes: Homes) -> None:
     assert [entry.name for entry in path.parent.iterdir()] == ["config.toml"]
 
 
+def test_a_write_that_fails_leaves_nothing_behind(homes: Homes) -> None:
+    home = homes.ensure("wsp_1", "codex")
+    (home / "config.toml").mkdir()
+    with pytest.raises(IsADirectoryError):
+        homes.write(home, "config.toml", b"x")
+    assert [entry.name for entry in home.iterdir()] == ["config.toml"]
+
+
 def test_a_planted_link_in_a_folders_place_is_not_followed(homes: Homes, tmp_path: Path) -> None:
     home = homes.ensure("wsp_1", "codex")
     victim = tmp_path / "victim"

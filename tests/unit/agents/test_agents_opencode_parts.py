@@ -209,12 +209,15 @@ def _message(
 def test_what_the_server_says_of_its_limits_is_passed_on() -> None:
     heard = Listener()
     current = OpencodeTurn(heard, serve_event, lambda: given.NOW)
-    observe = current.lending("http://127.0.0.1", "sk").observe
+    lent = current.lending("http://127.0.0.1", "sk")
+    observe = lent.observe
     assert observe is not None
+    assert lent.listen is not None
     names = ("limit", "remaining", "reset")
     values = dict(zip(names, ("100", "25", "1m0s"), strict=True))
     observe(200, {f"x-ratelimit-{name}-tokens": value for name, value in values.items()})
     observe(429, {"retry-after": "5"})
+    lent.listen("/v1/chat/completions", 429)
     (seen,) = heard.of(QuotaSeen)
     assert [(window.name, window.used_percent) for window in seen.windows] == [("tokens", 75.0)]
     failed = Reading(failure=Failure("rate_limited", "later"))

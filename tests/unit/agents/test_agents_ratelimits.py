@@ -45,6 +45,11 @@ def test_a_span_ends_so_much_later(text: str, seconds: float) -> None:
     assert ratelimits.span(text, NOW) == NOW + timedelta(seconds=seconds)
 
 
+@pytest.mark.parametrize("text", ["999999999999d", "9" * 400 + "s"])
+def test_a_span_ends_within_a_month(text: str) -> None:
+    assert ratelimits.span(text, NOW) == NOW + timedelta(days=31)
+
+
 @pytest.mark.parametrize("text", [None, "", "soon", "1m and more", "90"])
 def test_what_is_no_span_has_no_end(text: str | None) -> None:
     assert ratelimits.span(text, NOW) is None
@@ -55,6 +60,9 @@ def test_what_is_no_span_has_no_end(text: str | None) -> None:
     [
         ("60", NOW + timedelta(minutes=1)),
         ("Thu, 01 Jan 2026 00:05:00 GMT", NOW + timedelta(minutes=5)),
+        ("999999999999", NOW + timedelta(days=31)),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", NOW + timedelta(days=31)),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", None),
         ("later", None),
         ("inf", None),
     ],

@@ -105,6 +105,45 @@ async def test_another_account_answers_when_one_fails(
         assert (await house.the(HealthChanged)).after == health
 
 
+@pytest.mark.parametrize("cause", ["protocol", "jail"])
+async def test_what_the_provider_did_not_say_changes_no_account(house: House, cause: str) -> None:
+    house.agents.script = failing_on(given.ACCOUNT, cause=cause)
+    with pytest.raises(errors.CodaraError) as raised:
+        await house.ask()
+    assert raised.value.cause == cause
+    assert accounts_used(house) == [given.ACCOUNT]
+    assert "account.health_changed" not in await house.trail("account")
+
+
+def vanishing(house: House) -> Script:
+    """An account that was removed after the turn had borrowed it."""
+
+    async def script(turn: AgentTurn, sink: FrameSink) -> Outcome:
+        if turn.account_id != given.ACCOUNT:
+            return await says_hello(turn, sink)
+        house.standings.accounts[:] = [
+            each for each in house.standings.accounts if each.account_id != given.ACCOUNT
+        ]
+        raise errors.AgentFailed("it was removed", cause="account_gone")
+
+    return script
+
+
+async def test_another_account_takes_over_from_one_that_is_gone(house: House) -> None:
+    house.agents.script = vanishing(house)
+    assert (await house.ask()).text == "hello"
+    assert (await house.the(AccountChanged)).cause == "account_gone"
+    assert "account.health_changed" not in await house.trail("account")
+
+
+async def test_an_account_that_is_gone_is_named_where_it_was_the_only_one(house: House) -> None:
+    house.standings.accounts.pop()
+    house.agents.script = vanishing(house)
+    with pytest.raises(errors.NoAccount, match="taken away") as raised:
+        await house.ask()
+    assert (raised.value.cause, raised.value.retry_safe) == ("account_gone", True)
+
+
 async def test_the_change_is_one_append_and_every_lease_comes_back(house: House) -> None:
     house.agents.script = failing_on(given.ACCOUNT)
     await house.ask()

@@ -521,6 +521,26 @@ async def test_a_workspace_that_cannot_be_looked_at_still_ends_the_turn(house: H
     assert (await house.trail("workspace"))[-1] == "workspace.unlocked"
 
 
+async def test_a_workspace_removed_under_the_agent_fails_the_turn_and_is_made_anew(
+    house: House,
+) -> None:
+    async def removed(turn: AgentTurn, sink: FrameSink) -> Outcome:
+        house.workspaces.missing = True
+        return await says_hello(turn, sink)
+
+    house.workspaces.files["a.txt"] = "one"
+    house.agents.script = removed
+    with pytest.raises(errors.AgentFailed, match="folder was removed") as raised:
+        await house.ask()
+    assert raised.value.cause == "workspace_gone"
+    assert (await house.the(TurnFailed)).cause == "workspace_gone"
+    assert (await house.trail("workspace"))[-1] == "workspace.unlocked"
+    assert (await house.trail("lease"))[-1] == "lease.released"
+    house.agents.script = says_hello
+    result = await house.ask()
+    assert (result.text, result.partial) == ("hello", ())
+
+
 async def test_a_full_disk_delays_the_end_and_loses_nothing(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -138,6 +138,17 @@ async def test_another_token_is_refused(broker, provider, headers):
     assert provider.requests == []
 
 
+async def test_the_brokers_own_refusals_are_told_to_the_lender(broker, provider, agent):
+    told = []
+    lend(broker, provider, refused=lambda path, code: told.append((path, code)))
+    async with agent.get(f"{broker.url}/x", headers={"X-Want": "401"}) as answer:
+        assert answer.status == 401
+    assert told == []
+    async with agent.get(f"{broker.url}/x?a=1", headers={"Authorization": "Bearer no"}) as answer:
+        assert answer.status == 401
+    assert told == [("/x", "invalid_token")]
+
+
 async def test_without_a_lending_nothing_goes_out(broker, provider, agent):
     async with agent.get(f"{broker.url}/x") as answer:
         assert answer.status == 503
@@ -259,10 +270,13 @@ async def test_a_provider_that_is_not_there_is_a_502(broker, provider, agent):
     free = listen(0)
     port = free.getsockname()[1]
     free.close()
-    lend(broker, provider, base_url=f"http://127.0.0.1:{port}")
+    told = []
+    base_url = f"http://127.0.0.1:{port}"
+    lend(broker, provider, base_url=base_url, refused=lambda *what: told.append(what))
     async with agent.post(f"{broker.url}/x", data=b"{}") as answer:
         assert answer.status == 502
         assert (await answer.json())["error"]["code"] == "upstream_unreachable"
+    assert told == [("/x", "upstream_unreachable")]
 
 
 async def test_a_redirect_is_not_followed(broker, provider, agent):

@@ -34,7 +34,13 @@ class Login:
     """A lending that is refreshed: a number is added at each time."""
 
     def __init__(self, url):
-        self.lent = Lending(base_url=url, secret="secret-1", fresh=self.fresh)
+        self.told = []
+        self.lent = Lending(
+            base_url=url,
+            secret="secret-1",
+            fresh=self.fresh,
+            refused=lambda _, code: self.told.append(code),
+        )
         self.asked = []
         self.failure = None
         self.lasts = False
@@ -131,3 +137,4 @@ async def test_a_login_that_cannot_be_refreshed_is_told_to_the_agent(provider, a
     told = await ask(login)
     assert told[0] == status
     assert "the login is over" in told[1]
+    assert login.told == ["login_over" if cause == "auth_failed" else "upstream_unreachable"]

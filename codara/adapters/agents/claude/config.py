@@ -1,5 +1,6 @@
 """How claude is told to be quiet and to speak to the jail's own endpoint only."""
 
+import json
 import platform
 import sys
 from pathlib import Path
@@ -8,6 +9,9 @@ from codara.adapters.agents.programs import package_folder
 
 CONFIG_FOLDER = ".claude"
 INSTRUCTIONS_FILE = f"{CONFIG_FOLDER}/instructions.md"
+STATE_FILE = f"{CONFIG_FOLDER}/.claude.json"
+"""claude's notes on itself, which may also name variables and programs to start."""
+NO_STATE = "{}"
 DEFAULT_BASE_URL = "https://api.anthropic.com"
 TESTED = "2.1"
 """The versions that the tests run: those which begin so."""
@@ -32,6 +36,10 @@ _HONEST = (
     "CLAUDE_CODE_DISABLE_CRON",
     "CLAUDE_CODE_DISABLE_NONSTREAMING_FALLBACK",
 )
+_MEMORY = "CLAUDE_CODE_ADDITIONAL_DIRECTORIES_CLAUDE_MD"
+"""With it the CLAUDE.md of folders that are added is read."""
+_NO_SETTINGS = ""
+"""The kinds of settings files that are read: neither the workspace's nor the home's."""
 
 
 def environment(
@@ -46,21 +54,41 @@ def environment(
     """
     return {
         _LOGIN_VARIABLE if on_login else _KEY_VARIABLE: token,
+        "CLAUDE_CONFIG_DIR": str(inner_home / CONFIG_FOLDER),
+        "IS_SANDBOX": "1",
+        **_settled(endpoint),
+    }
+
+
+def settings_json(endpoint: str) -> str:
+    """Settings that no file overrules; there is no secret in them, as they are on a command line.
+
+    A hook would start a program that nobody hears of.
+    """
+    return json.dumps({"disableAllHooks": True, "env": _settled(endpoint)})
+
+
+def _settled(endpoint: str) -> dict[str, str]:
+    return {
         "ANTHROPIC_BASE_URL": endpoint,
         "CLAUDE_CODE_MAX_RETRIES": str(_REQUEST_RETRIES),
         "CLAUDE_CODE_RESUME_PROMPT": _INTERRUPTED,
-        "CLAUDE_CONFIG_DIR": str(inner_home / CONFIG_FOLDER),
-        "IS_SANDBOX": "1",
-        **dict.fromkeys((*_QUIET, *_HONEST), "1"),
+        **dict.fromkeys((*_QUIET, *_HONEST, _MEMORY), "1"),
     }
 
 
 def arguments(
-    *, model: str, thread_id: str, resume: bool, instructions: Path | None
+    *,
+    model: str,
+    thread_id: str,
+    resume: bool,
+    instructions: Path | None,
+    closed: tuple[str, ...],
 ) -> tuple[str, ...]:
     """A process for one thread, for as many prompts as come on standard input.
 
-    `instructions` is the file, as the agent sees it, that is added to the system prompt.
+    `instructions` is the file, as the agent sees it, that is added to the system prompt. `closed`
+    is what `closed_arguments` gives.
     """
     return (
         "-p",
@@ -69,10 +97,24 @@ def arguments(
         "--verbose",
         "--include-partial-messages",
         "--dangerously-skip-permissions",
+        *closed,
         *("--input-format", "stream-json"),
         *("--model", model),
         *("--resume" if resume else "--session-id", thread_id),
         *(("--append-system-prompt-file", str(instructions)) if instructions else ()),
+    )
+
+
+def closed_arguments(endpoint: str, workspace: Path) -> tuple[str, ...]:
+    """Nothing that lies in the workspace or the home changes a setting or starts a program.
+
+    Of the workspace claude reads its memory, `CLAUDE.md`.
+    """
+    return (
+        *("--setting-sources", _NO_SETTINGS),
+        "--strict-mcp-config",
+        *("--settings", settings_json(endpoint)),
+        *("--add-dir", str(workspace)),
     )
 
 

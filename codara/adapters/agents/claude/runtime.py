@@ -8,8 +8,11 @@ from codara.adapters.agents.claude.config import (
     ALIASES,
     DEFAULT_BASE_URL,
     INSTRUCTIONS_FILE,
+    NO_STATE,
+    STATE_FILE,
     TESTED,
     arguments,
+    closed_arguments,
     environment,
     native_program,
 )
@@ -76,17 +79,18 @@ class ClaudeRuntime(CliRuntime):
 
     async def _start(self, turn: AgentTurn, thread_id: str, *, resume: bool) -> Jail:
         """Instructions reach claude in a file: a command line is seen by the whole host."""
-        files = {INSTRUCTIONS_FILE: turn.instructions} if turn.instructions else {}
+        told_more = {INSTRUCTIONS_FILE: turn.instructions} if turn.instructions else {}
 
         def plan(inside: Path, doors: Doors) -> Launch:
             told = arguments(
                 model=turn.model,
                 thread_id=thread_id,
                 resume=resume,
-                instructions=inside / INSTRUCTIONS_FILE if files else None,
+                instructions=inside / INSTRUCTIONS_FILE if told_more else None,
+                closed=closed_arguments(doors.endpoint(), turn.folder),
             )
             env = environment(inside, doors.endpoint(), doors.token, on_login=turn.on_login)
-            return Launch(arguments=told, env=env, files=files)
+            return Launch(arguments=told, env=env, files={STATE_FILE: NO_STATE, **told_more})
 
         jail, _ = await self._launch(turn, plan)
         return jail

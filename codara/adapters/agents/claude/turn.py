@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import attrs
 
 from codara.adapters.agents.claude import quota
+from codara.adapters.agents.claude.causes import cause_of
 from codara.adapters.agents.claude.outcome import outcome_of
 from codara.adapters.agents.claude.parse import is_progress, line
 from codara.adapters.agents.claude.reading import Reading
@@ -22,6 +23,8 @@ QUOTA_SOURCE = "claude"
 class ClaudeTurn(Listening):
     """Listens to claude, and to what the provider says of quota."""
 
+    model_path = "/v1/messages"
+
     def __init__(
         self, sink: FrameSink, clock: Clock, *, cost: float = 0.0, garbage: int = 0
     ) -> None:
@@ -34,7 +37,7 @@ class ClaudeTurn(Listening):
     def has_ended(self) -> bool:
         return self.reading.ended is not None
 
-    def outcome(self, ending: Ending) -> Outcome:
+    def _outcome(self, ending: Ending) -> Outcome:
         ending = attrs.evolve(ending, retry_at=self.retry_at)
         return outcome_of(self.reading, ending, used_up=self._used_up)
 
@@ -46,6 +49,9 @@ class ClaudeTurn(Listening):
             scheme="",
             observe=self._observe,
         )
+
+    def _means(self, text: str, status: int | None) -> str:
+        return cause_of(text, status=status)
 
     def _is_progress(self, message: Message) -> bool:
         return is_progress(message)

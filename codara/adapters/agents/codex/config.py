@@ -11,6 +11,8 @@ from codara.adapters.agents.programs import package_folder
 PROVIDER = "codara"
 KEY_VARIABLE = "CODARA_JAIL_TOKEN"
 CONFIG_FILE = ".codex/config.toml"
+VARIABLES_FILE = ".codex/.env"
+"""What stands in it counts more to codex than the variables it was started with."""
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 LOGIN_BASE_URL = "https://chatgpt.com/backend-api/codex"
 TESTED = "0.169"

@@ -14,6 +14,7 @@ from codara.adapters.agents.codex.config import (
     LOGIN_BASE_URL,
     MODELS_ARGUMENTS,
     TESTED,
+    VARIABLES_FILE,
     appserver_arguments,
     config_toml,
     environment,
@@ -117,7 +118,7 @@ def _launch(
     return Launch(
         arguments=arguments,
         env=environment(inside, doors.token),
-        files={CONFIG_FILE: config_toml(doors.endpoint(), instructions)},
+        files={CONFIG_FILE: config_toml(doors.endpoint(), instructions), VARIABLES_FILE: ""},
     )
 
 

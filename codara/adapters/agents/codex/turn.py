@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import attrs
 
 from codara.adapters.agents.codex import quota
+from codara.adapters.agents.codex.causes import cause_of
 from codara.adapters.agents.codex.outcome import outcome_of
 from codara.adapters.agents.codex.parse import QUOTA_SOURCE, is_progress
 from codara.adapters.agents.codex.reading import Read, Reading, settle
@@ -14,27 +15,34 @@ from codara.adapters.agents.lines import Message
 from codara.adapters.agents.listening import Listening
 from codara.adapters.jail.spec import Lending
 from codara.application.ports.agents import FrameSink, Outcome
-from codara.application.ports.frames import QuotaSeen
+from codara.application.ports.frames import QuotaSeen, WindowSeen
 from codara.clock import Clock
 
 Fold = Callable[[Reading, Message], Read]
 
 
 class CodexTurn(Listening):
-    """Listens to codex, by the fold of its transport, and to what the provider says of quota."""
+    """Listens to codex, by the fold of its transport, and to what the provider says of quota.
+
+    Of quota the provider alone is heard: its word is more exact than codex's, and nobody can write
+    it but the provider.
+    """
+
+    model_path = "/responses"
 
     def __init__(self, sink: FrameSink, fold: Fold, clock: Clock, garbage: int = 0) -> None:
         super().__init__(sink, clock, garbage)
         self.reading = Reading()
         self._fold = fold
-        self._quota_observed = False
+        self._windows: tuple[WindowSeen, ...] = ()
 
     @property
     def has_ended(self) -> bool:
         return self.reading.ended is not None
 
-    def outcome(self, ending: Ending) -> Outcome:
-        return outcome_of(self.reading, attrs.evolve(ending, retry_at=self.retry_at))
+    def _outcome(self, ending: Ending) -> Outcome:
+        reading = attrs.evolve(self.reading, windows=self._windows)
+        return outcome_of(reading, attrs.evolve(ending, retry_at=self.retry_at))
 
     @property
     def is_counted(self) -> bool:
@@ -50,22 +58,22 @@ class CodexTurn(Listening):
     def _lent(self, base_url: str, secret: str) -> Lending:
         return Lending(base_url=base_url, secret=secret, observe=self._observe)
 
+    def _means(self, text: str, status: int | None) -> str:
+        return cause_of(text, None if status is None else {"answer": {"httpStatusCode": status}})
+
     def _is_progress(self, message: Message) -> bool:
         return is_progress(message)
 
     def _take(self, message: Message) -> None:
         self.reading, frames = self._fold(self.reading, message)
-        observed = self._quota_observed
-        self._say_all(each for each in frames if not (observed and isinstance(each, QuotaSeen)))
+        self._say_all(each for each in frames if not isinstance(each, QuotaSeen))
         if self.has_ended:
             self.decided.set()
 
     def _observe(self, status: int, headers: Mapping[str, str]) -> None:
-        """What the server says of its quota is more exact than codex's rounding of it."""
         now = self._clock()
         self.retry_at = quota.retry_at(status, headers, now) or self.retry_at
         windows = quota.windows_of(headers, now)
-        if windows and windows != self.reading.windows:
-            self._quota_observed = True
-            self.reading = attrs.evolve(self.reading, windows=windows)
+        if windows and windows != self._windows:
+            self._windows = windows
             self.say(QuotaSeen(QUOTA_SOURCE, windows))

@@ -24,7 +24,8 @@ _HEAD_BYTES = 64 * 1024
 def make_loadable(home: Path, session_id: str) -> bool:
     """Sees to it that `session/load` keeps the session; False if there is no record of it.
 
-    The empty shadows that earlier loads left are removed. Blocks.
+    The empty shadows that earlier loads left are removed. OSError where the folder takes no
+    changes. Blocks.
     """
     if not _SESSION_ID.fullmatch(session_id):
         return False

@@ -21,7 +21,7 @@ _EARLY = {"MAX_TOKENS": LENGTH, **dict.fromkeys(_FILTERED, FILTER)}
 
 @attrs.frozen(kw_only=True)
 class Overheard:
-    """What the provider answered: the last answer, and its last refusal."""
+    """What the provider answered: the last answer, and why the last request had none."""
 
     answer: Answer | None = None
     refused: Refused | None = None
@@ -31,9 +31,9 @@ def outcome_of(reading: Reading, ending: Ending, overheard: Overheard | None = N
     """Completed only if nothing at all speaks against it."""
     status, cause, message = _verdict(reading, ending, overheard)
     refused = overheard.refused if overheard else None
-    if cause in _LIMITED and refused is not None:
+    limited = cause in _LIMITED and refused is not None and refused.cause in _LIMITED
+    if limited and refused is not None:
         cause = refused.cause
-    limited = cause in _LIMITED and refused is not None
     completed = status == "completed"
     return Outcome(
         status=status,
@@ -61,7 +61,7 @@ def _verdict(reading: Reading, ending: Ending, overheard: Overheard | None) -> V
         return "failed", _NO_SESSION, "the agent went on in another session"
     if ending.exit_code not in (None, 0):
         return "failed", "crashed", f"the agent ended with exit code {ending.exit_code}"
-    if reading.torn:
+    if reading.torn or reading.echo:
         return "failed", "cut_stream", "the answer broke off, and gemini began another one"
     return _by_the_provider(overheard, spoke=bool(reading.passage))
 
@@ -86,6 +86,8 @@ def _by_the_provider(overheard: Overheard | None, *, spoke: bool) -> Verdict:
     """gemini calls it a success whatever became of the model's last answer."""
     if overheard is None:
         return "completed", None, ""
+    if overheard.refused is not None:
+        return "failed", overheard.refused.cause, "the provider refused the agent's last request"
     if overheard.answer is None:
         return "failed", "protocol", "gemini ended the turn without an answer of the model"
     match overheard.answer.finish:

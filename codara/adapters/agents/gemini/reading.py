@@ -26,7 +26,8 @@ class Reading:
     While `deaf`, what the agent says belongs to earlier turns. `running` holds the tools that began
     and did not end. `passage` is the text since the last tool; once gemini begins its answer again,
     `echo` is what it has said already and will say a second time, and `torn` turns true if it says
-    something else. `astray` turns true with the first word in another session.
+    something else, or uses a tool before it has said it all. `astray` turns true with the first
+    word in another session.
     """
 
     session_id: str | None = None
@@ -62,7 +63,8 @@ def begin_again(reading: Reading) -> Reading:
 def use_tool(reading: Reading, tool_id: str) -> Reading:
     """What was said before belongs to another message."""
     running = reading.running | {tool_id}
-    return attrs.evolve(reading, running=running, passage="", echo="")
+    torn = reading.torn or bool(reading.echo)
+    return attrs.evolve(reading, running=running, passage="", echo="", torn=torn)
 
 
 def drop_tool(reading: Reading, tool_id: str) -> Reading:

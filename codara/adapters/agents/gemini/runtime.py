@@ -24,7 +24,7 @@ from codara.adapters.agents.gemini.config import (
 from codara.adapters.agents.gemini.execution import GeminiExecution
 from codara.adapters.agents.pictures import FOLDER, files_of
 from codara.adapters.agents.programs import Program
-from codara.adapters.agents.runtime import CliRuntime, Launch, Make
+from codara.adapters.agents.runtime import CliRuntime, Launch, Make, unprepared
 from codara.adapters.agents.watch import to_the_end
 from codara.adapters.jail.doors import Doors
 from codara.adapters.jail.jail import Jail
@@ -92,7 +92,10 @@ class GeminiRuntime(CliRuntime):
 
         async def loadable(session_id: str) -> bool:
             home = await self._home(workspace)
-            return await asyncio.to_thread(make_loadable, home, session_id)
+            try:
+                return await asyncio.to_thread(make_loadable, home, session_id)
+            except OSError as error:
+                raise unprepared(home, error) from error
 
         return Home(instruct=instruct, make_loadable=loadable)
 

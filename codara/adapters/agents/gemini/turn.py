@@ -5,10 +5,11 @@ from collections.abc import Callable
 import attrs
 
 from codara.adapters.agents.ending import Ending
+from codara.adapters.agents.gemini.causes import cause_of
 from codara.adapters.agents.gemini.outcome import Overheard, outcome_of
 from codara.adapters.agents.gemini.parse import is_progress
 from codara.adapters.agents.gemini.reading import Read, Reading, begin_again
-from codara.adapters.agents.gemini.wire import Answer, Wire
+from codara.adapters.agents.gemini.wire import MODEL_PATH, Answer, Wire
 from codara.adapters.agents.lines import Message
 from codara.adapters.agents.listening import Listening
 from codara.adapters.jail.spec import Lending
@@ -26,6 +27,8 @@ class GeminiTurn(Listening):
 
     `dropped` counts the messages about what was before this turn.
     """
+
+    model_path = MODEL_PATH
 
     def __init__(self, sink: FrameSink, fold: Fold, clock: Clock, garbage: int = 0) -> None:
         super().__init__(sink, clock, garbage)
@@ -46,7 +49,7 @@ class GeminiTurn(Listening):
     def has_ended(self) -> bool:
         return self.reading.ended is not None
 
-    def outcome(self, ending: Ending) -> Outcome:
+    def _outcome(self, ending: Ending) -> Outcome:
         overheard = Overheard(answer=self._wire.last, refused=self._wire.refused)
         return outcome_of(self.reading, ending, overheard)
 
@@ -63,6 +66,9 @@ class GeminiTurn(Listening):
             scheme="",
             listen=self._wire.listen,
         )
+
+    def _means(self, text: str, status: int | None) -> str:
+        return cause_of(text, status)
 
     def _is_progress(self, message: Message) -> bool:
         return is_progress(message)
@@ -88,9 +94,14 @@ class GeminiTurn(Listening):
             self.reading = begin_again(self.reading)
             self.say(RetryNotice("the model's answer broke off; gemini asks for it again"))
 
-    def _refusing(self, status: int) -> None:
+    def _refusing(self, reason: str) -> None:
         self.reading = attrs.evolve(self.reading, deaf=False)
-        self.say(RetryNotice(f"the provider answered {status}"))
+        self.say(RetryNotice(reason))
+
+    def _refused(self, path: str, code: str) -> None:
+        super()._refused(path, code)
+        if code == "upstream_unreachable":
+            self._wire.unreachable(path)
 
     def _left_over(self, windows: tuple[WindowSeen, ...]) -> None:
         if windows != self._windows:

@@ -11,13 +11,16 @@ from typing import Any
 
 import attrs
 
+from codara.adapters.agents import ratelimits
 from codara.adapters.agents.gemini.causes import cause_of
 from codara.adapters.agents.gemini.quota import windows_of
 from codara.adapters.agents.lines import Lines, LineTooLong, message_of
 from codara.application.ports.frames import Reports, UsageSeen, WindowSeen
 from codara.clock import Clock
 
-_METHOD = ":streamGenerateContent"
+MODEL_PATH = ":streamGenerateContent"
+"""How the paths end by which the model itself is asked."""
+
 _ASIDE = ":generateContent"
 """What gemini asks for itself: a summary, a check, a search."""
 _QUOTA = ":retrieveUserQuota"
@@ -42,7 +45,7 @@ class Answer:
 
 @attrs.define
 class Refused:
-    """Why the provider answered a request with an error, and when to come back."""
+    """Why a request had no answer of the model, and when to come back."""
 
     cause: str
     until: datetime | None
@@ -52,8 +55,9 @@ class Wire:
     """The answers of one turn.
 
     `answering` is called when the model begins to answer, with the answer before it that was never
-    finished, if there is one; `moving` whenever a piece of an answer came; `quota` with what is
-    left of the account's.
+    finished, if there is one; `refusing` when it does not, with the reason; `moving` whenever an
+    event of an answer came; `quota` with what is left of the account's. `refused` is why the last
+    request had no answer, None if it had one.
     """
 
     def __init__(
@@ -61,7 +65,7 @@ class Wire:
         clock: Clock,
         *,
         answering: Callable[[Answer | None], None],
-        refusing: Callable[[int], None],
+        refusing: Callable[[str], None],
         moving: Callable[[], None],
         quota: Callable[[tuple[WindowSeen, ...]], None],
     ) -> None:
@@ -80,16 +84,23 @@ class Wire:
             return _Body(status, self._told_quota).hear
         if path.endswith(_ASIDE) and status < 400:
             return _Whole(self._began(status)).hear
-        if not path.endswith(_METHOD):
+        if not path.endswith(MODEL_PATH):
             return None
         if status >= 400:
-            self._refusing(status)
+            self.refused = Refused(cause_of("", status), None)
+            self._refusing(f"the provider answered {status}")
             return _Body(status, self._complained).hear
         before = self.last
         self._answering(before if before is not None and before.finish in _ASKED_AGAIN else None)
         self.refused = None
         self.last = self._began(status)
         return _Events(self.last, self._moving).hear
+
+    def unreachable(self, path: str) -> None:
+        """A request came to nobody."""
+        if path.endswith(MODEL_PATH):
+            self.refused = Refused("overloaded", None)
+            self._refusing("the provider cannot be reached")
 
     def usage(self) -> UsageSeen | None:
         """What all answers took; None where none of them told."""
@@ -117,12 +128,12 @@ class Wire:
 
     def _complained(self, status: int, body: str) -> None:
         cause = cause_of(body, status)
-        if cause in ("rate_limited", "quota_exhausted"):
-            self.refused = Refused(cause, _until(body, cause, self._clock()))
+        limited = cause in ("rate_limited", "quota_exhausted")
+        self.refused = Refused(cause, _until(body, cause, self._clock()) if limited else None)
 
 
 class _Events:
-    """Reads the server-sent events of one answer."""
+    """Reads the server-sent events of one answer; what only keeps a connection alive is none."""
 
     def __init__(self, answer: Answer, moving: Callable[[], None]) -> None:
         self._answer = answer
@@ -130,13 +141,12 @@ class _Events:
         self._lines: Lines | None = Lines()
 
     def hear(self, piece: bytes) -> None:
-        self._moving()
         if self._lines is None:
             return
         try:
             for line in self._lines.feed(piece):
-                if line.startswith(_DATA):
-                    _take(self._answer, line.removeprefix(_DATA))
+                if line.startswith(_DATA) and _take(self._answer, line.removeprefix(_DATA)):
+                    self._moving()
         except LineTooLong:
             self._lines = None
 
@@ -173,8 +183,11 @@ class _Body:
             self._tell(self._status, self._body.decode("utf-8", "replace"))
 
 
-def _take(answer: Answer, data: bytes) -> None:
-    message = message_of(data.strip()) or {}
+def _take(answer: Answer, data: bytes) -> bool:
+    """Whether there was anything in it."""
+    message = message_of(data.strip())
+    if not message:
+        return False
     wrapped = message.get("response")
     if isinstance(wrapped, dict):  # as it is answered to a login
         message = wrapped
@@ -187,6 +200,7 @@ def _take(answer: Answer, data: bytes) -> None:
     finish = first.get("finishReason") or blocked
     if finish:
         answer.finish = str(finish)
+    return True
 
 
 def _sum(told: list[Mapping[str, Any]], name: str) -> int:
@@ -196,10 +210,10 @@ def _sum(told: list[Mapping[str, Any]], name: str) -> int:
 def _until(body: str, cause: str, now: datetime) -> datetime | None:
     """A daily quota comes back at midnight Pacific time; a short delay is none of its business."""
     found = _SECONDS.search(body)
-    delay = timedelta(seconds=float(found[1])) if found else None
+    back = ratelimits.after(float(found[1]), now) if found else None
     if cause == "rate_limited":
-        return now + delay if delay is not None else None
-    if delay is not None and delay > _LONG:
-        return now + delay
+        return back
+    if back is not None and back - now > _LONG:
+        return back
     tomorrow = now.astimezone(_PACIFIC) + timedelta(days=1)
     return tomorrow.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)

@@ -9,7 +9,7 @@ from codara.adapters.agents import ratelimits
 from codara.adapters.agents.ending import Ending
 from codara.adapters.agents.lines import Message
 from codara.adapters.agents.listening import Listening
-from codara.adapters.agents.opencode.causes import Retry, gives_up
+from codara.adapters.agents.opencode.causes import Retry, cause_of, gives_up
 from codara.adapters.agents.opencode.outcome import outcome_of
 from codara.adapters.agents.opencode.parse import is_progress
 from codara.adapters.agents.opencode.reading import Read, Reading
@@ -36,6 +36,8 @@ class OpencodeTurn(Listening):
     or half an answer is taken for a reason to ask again.
     """
 
+    model_path = "/chat/completions"
+
     def __init__(self, sink: FrameSink, fold: Fold, clock: Clock, garbage: int = 0) -> None:
         super().__init__(sink, clock, garbage)
         self.reading = Reading()
@@ -50,7 +52,7 @@ class OpencodeTurn(Listening):
     def has_ended(self) -> bool:
         return self.reading.answered
 
-    def outcome(self, ending: Ending) -> Outcome:
+    def _outcome(self, ending: Ending) -> Outcome:
         ending = attrs.evolve(ending, retry_at=self.retry_at)
         if self.given_up is not None and ending.stopped not in ("stalled", "timeout"):
             ending = attrs.evolve(ending, stopped=self.given_up, message=self._why)
@@ -77,6 +79,9 @@ class OpencodeTurn(Listening):
 
     def _lent(self, base_url: str, secret: str) -> Lending:
         return Lending(base_url=base_url, secret=secret, observe=self._observe)
+
+    def _means(self, text: str, status: int | None) -> str:
+        return cause_of(text, status)
 
     def _is_progress(self, message: Message) -> bool:
         return is_progress(message)
