@@ -13,9 +13,10 @@ class Cli:
     `nobody` a thread it never had, `nap` how many seconds its tools sleep, which tells them from
     those of other tests. Of the refusals, `when` are those that say when to come back, `retried`
     those that a process that stays tells of and tries again, `spoiling` those after which the CLI
-    takes up the refused prompt again. `tools` are the kinds of what it writes, edits and appends
-    with. Of the tokens of a request, `cache_write` were written to the cache and `thinking` went
-    into its thought, as far as the wire format tells.
+    takes up the refused prompt again. `cut` are the early ends of an answer that it takes for an
+    answer; the others are errors to it. `odd` is an end of an answer that nobody knows. `tools` are
+    the kinds of what it writes, edits and appends with. Of the tokens of a request, `cache_write`
+    were written to the cache and `thinking` went into its thought, as far as the wire format tells.
     """
 
     name: str
@@ -27,6 +28,8 @@ class Cli:
     when: tuple[str, ...] = ("429", "429quota")
     retried: tuple[str, ...] = ()
     spoiling: tuple[str, ...] = ()
+    cut: tuple[str, ...] = ()
+    odd: str
     tools: tuple[str, ...] = ("file_change", "file_change", "command")
     cache_write: int = 0
     thinking: int = 5
@@ -41,6 +44,7 @@ CODEX = Cli(
     path="/v1",
     key_header="authorization",
     nap="67.1",
+    odd="failed",
     tools=("file_change", "command", "command"),
 )
 GEMINI = Cli(
@@ -48,7 +52,9 @@ GEMINI = Cli(
     model="gemini-2.5-pro",
     key_header="x-goog-api-key",
     nap="67.2",
-    retried=("401", "429", "429quota", "500", "503", "context", "nomodel"),
+    retried=("401", "429", "429quota", "500", "503", "context", "nomodel", "cut"),
+    cut=("length", "filter"),
+    odd="MALFORMED_FUNCTION_CALL",
 )
 OPENCODE = Cli(
     name="opencode",
@@ -60,6 +66,8 @@ OPENCODE = Cli(
     when=("429",),
     retried=("429", "429quota", "500", "503", "drop"),
     spoiling=("context",),
+    cut=("length",),
+    odd="other",
 )
 CLAUDE = Cli(
     name="claude",
@@ -69,6 +77,7 @@ CLAUDE = Cli(
     retried=("401", "429", "500", "503"),
     cache_write=10,
     thinking=0,
+    odd="pause_turn",
 )
 
 CLIS = (CODEX, GEMINI, OPENCODE, CLAUDE)

@@ -32,7 +32,7 @@ from codara.config.providers import Provider
 from codara.demo.modelserver import ModelServer
 from codara.errors import AgentFailed
 from tests.agenting import Den, Journal, Listener, OneKey, a_den_of
-from tests.clis import CLIS, CODEX, GEMINI, OPENCODE, Cli
+from tests.clis import CLAUDE, CLIS, CODEX, GEMINI, OPENCODE, Cli
 from tests.jailing import need_bubblewrap
 
 WITNESS = "CODARA_TEST_WITNESS"
@@ -95,6 +95,11 @@ class Scene:
     def stays(self) -> bool:
         """Whether the process outlives its turns."""
         return self.transport == "persistent"
+
+    @property
+    def in_pieces(self) -> bool:
+        """Whether the answer comes as the model says it; alone, two of the CLIs tell it whole."""
+        return self.stays or self.cli in (GEMINI, CLAUDE)
 
     @property
     def sign(self) -> type:
@@ -238,6 +243,8 @@ sharing = scenes(CODEX, GEMINI, OPENCODE)
 """By the transport that stays, where one process has many threads."""
 hearing = scenes(*CLIS, soak="process", without=(CODEX,))
 """Like `everywhere`, but not by `codex exec`, which hears new instructions with its prompt."""
+hinting = scenes(*CLIS, soak="process", without=(GEMINI,))
+"""Like `everywhere`, but not by ``gemini -o stream-json``, which tells of no files and thoughts."""
 both = scenes(*CLIS, transports="persistent process")
 alone = scenes(*CLIS, transports="process")
 """By one process per turn."""

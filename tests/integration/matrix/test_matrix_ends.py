@@ -6,7 +6,7 @@ import pytest
 
 from codara.application.ports.frames import TextDelta
 from tests.processes import sleeping
-from tests.runtimes import Scene, everywhere, staying
+from tests.runtimes import Scene, everywhere
 
 pytestmark = [pytest.mark.cli, pytest.mark.asyncio(loop_scope="session")]
 
@@ -20,15 +20,23 @@ async def test_cancelling_a_running_tool_leaves_no_process_behind(scene: Scene) 
     assert list(scene.den.workspace().iterdir()) == []
 
 
-@staying
+@everywhere
 async def test_cancelling_an_answer_keeps_the_process_and_the_thread(scene: Scene) -> None:
     first, _ = await scene.run("hello")
     started = scene.starts
-    await scene.cancel("[[hang:mid]]", TextDelta, backend_id=first.backend_id)
-    outcome, heard = await scene.run("[[history]]", backend_id=first.backend_id)
+    told = {"backend_id": first.backend_id}
+    if scene.in_pieces:
+        await scene.cancel("[[hang:mid]]", TextDelta, **told)
+    else:
+        async with scene.waiting("[[hang:mid]]", len(scene.post.bodies) + 1, **told):
+            pass
+    outcome, heard = await scene.run("[[history]]", **told)
     assert (outcome.status, outcome.backend_id) == ("completed", first.backend_id)
     assert heard.text.splitlines()[1] == "1. hello"
-    assert (scene.starts, scene.den.journal.killings) == (started, [])
+    if scene.stays:
+        assert (scene.starts, scene.den.journal.killings) == (started, [])
+    else:
+        assert (scene.starts, scene.den.journal.killings) == (started + 2, ["cancelled"])
 
 
 @everywhere

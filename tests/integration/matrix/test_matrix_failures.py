@@ -18,9 +18,15 @@ CAUSES = {
     "500": "overloaded",
     "503": "overloaded",
     "drop": "cut_stream",
+    "cut": "cut_stream",
     "context": "context_full",
     "nomodel": "unknown_model",
 }
+
+
+ENDS = {"length": "length", "filter": "content_filter"}
+ends = pytest.mark.parametrize("kind", ENDS)
+"""Why a provider ends an answer early."""
 
 
 def each(*usual: str) -> pytest.MarkDecorator:
@@ -57,7 +63,7 @@ async def test_a_failure_has_its_cause_and_the_process_stays(scene: Scene, kind:
 
 
 @alone
-@each("429quota")
+@each("429quota", "cut")
 async def test_a_process_of_its_own_fails_with_the_same_causes(scene: Scene, kind: str) -> None:
     await fails(scene, f"[[fail:{kind}]]", kind)
 
@@ -76,12 +82,39 @@ async def test_a_server_that_fails_once_fails_nothing(scene: Scene) -> None:
 
 
 @everywhere
-async def test_a_server_that_falls_silent_stalls_the_turn(scene: Scene) -> None:
+@pytest.mark.parametrize("silence", ["[[hang:mid]]", "[[hang:none]]"])
+async def test_a_server_that_falls_silent_stalls_the_turn(scene: Scene, silence: str) -> None:
     first, _ = await scene.run("one")
     told = {"backend_id": first.backend_id}
     patience = 1.5 if scene.stays else 10.0
-    outcome, _ = await scene.run("[[hang:mid]]", stall_timeout=patience, **told)
+    outcome, _ = await scene.run(silence, stall_timeout=patience, **told)
     assert (outcome.status, outcome.cause) == ("failed", "stalled")
     again, heard = await scene.run("[[history]]", **told)
     assert (again.status, again.backend_id) == ("completed", first.backend_id)
     assert heard.text.splitlines()[1] == "1. one"
+
+
+@everywhere
+@ends
+async def test_an_answer_the_provider_cut_says_so_or_fails(scene: Scene, kind: str) -> None:
+    outcome, heard = await scene.run(f"[[text:half of it]] [[end:{kind}]]")
+    assert heard.text.startswith("half of it")
+    if kind in scene.cli.cut:
+        assert (outcome.status, outcome.finish_reason) == ("completed", ENDS[kind])
+    else:
+        assert (outcome.status, outcome.cause) == ("failed", ENDS[kind])
+
+
+@everywhere
+@ends
+async def test_an_answer_of_no_words_that_was_cut_is_a_failure(scene: Scene, kind: str) -> None:
+    outcome, heard = await scene.run(f"[[text:]] [[end:{kind}]]")
+    assert (outcome.status, outcome.cause, heard.text) == ("failed", ENDS[kind], "")
+    assert outcome.message
+
+
+@everywhere
+async def test_an_end_that_nobody_knows_is_no_success(scene: Scene) -> None:
+    outcome, _ = await scene.run(f"[[text:half of it]] [[end:{scene.cli.odd}]]")
+    assert outcome.status == "failed"
+    assert outcome.message
