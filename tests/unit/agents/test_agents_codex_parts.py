@@ -14,7 +14,15 @@ from codara.adapters.agents.codex.config import config_toml, exec_arguments
 from codara.adapters.agents.codex.outcome import outcome_of
 from codara.adapters.agents.codex.parse import appserver_line, is_progress
 from codara.adapters.agents.codex.quota import retry_at, windows_of
-from codara.adapters.agents.codex.reading import Ended, Reading, Tokens, count, settle, speak
+from codara.adapters.agents.codex.reading import (
+    Ended,
+    Reading,
+    Tokens,
+    count,
+    settle,
+    speak,
+    window,
+)
 from codara.adapters.agents.codex.told import MOST, Told
 from codara.adapters.agents.ending import Ending
 from codara.application.ports.frames import TextDelta, WindowSeen
@@ -199,3 +207,9 @@ def test_headers_tell_the_quota() -> None:
     assert windows_of(headers, NOW) == (WindowSeen("primary", 12.5, 300, NOW),)
     assert retry_at(200, {"retry-after": "5"}, NOW) is None
     assert retry_at(429, {"retry-after": "in a while"}, NOW) is None
+
+
+def test_a_reset_in_the_far_future_is_no_reset() -> None:
+    seen = window("primary", {"usedPercent": 5, "resetsAt": 1795174665000})
+    assert seen is not None
+    assert (seen.used_percent, seen.resets_at) == (5, None)
