@@ -162,6 +162,22 @@ class FakeStandings:
         return [each for each in self.accounts if each.provider == provider]
 
 
+@attrs.define
+class FakeFeed:
+    """Read models that are up to date, or that are behind until somebody waits for them."""
+
+    behind: Callable[[], None] | None = None
+
+    def position(self) -> int:
+        return -1 if self.behind else 1_000_000
+
+    async def wait_for(self, position: int, seconds: float) -> bool:
+        catch_up, self.behind = self.behind, None
+        if catch_up:
+            catch_up()
+        return True
+
+
 def standing(account_id: str = given.ACCOUNT, **changes: Any) -> Standing:
     """A ready codex account."""
     ready = Standing(
@@ -273,6 +289,7 @@ async def open_house(folder: Path, limits: Limits = LIMITS, **parts: Any) -> Hou
         spool=spool,
         keys=keys,
         standings=standings,
+        feed=parts.get("feed", FakeFeed()),
         clock=clock,
         new_id=parts.get("new_id", _new_id),
         limits=limits,

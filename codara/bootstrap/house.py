@@ -110,6 +110,7 @@ async def open_house(loaded: Loaded, stack: AsyncExitStack) -> House:
         spool=spool,
         keys=vault,
         standings=views.accounts,
+        feed=views,
         clock=utc_now,
         new_id=new_id,
         limits=limits(settings),

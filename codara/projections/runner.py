@@ -19,11 +19,13 @@ from codara.projections.store import Store
 
 BATCH = 250
 RETRY_SECONDS = 1.0
-LULL_SECONDS = 0.1
+LULL_SECONDS = 0.5
 """For so long events gather while nobody waits for them: a batch costs its hops, however small.
 
 Whoever asks waits for what the log held then, and thereby ends the lull: nobody sees it.
 """
+GATHERED = 48
+"""So many events end the lull, too: the log still has them in memory."""
 
 _LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -135,12 +137,20 @@ class Runner:
                 await self._log.wait_past(self._position)
 
     async def _lull(self) -> None:
-        """Lets what follows at once be folded in the same batch; whoever waits ends it."""
+        """Lets what follows soon be folded in the same batch; whoever waits ends it."""
         self._urged.clear()
-        if not self._waiting:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LULL_SECONDS):
-                    await self._urged.wait()
+        if self._waiting:
+            return
+        ends = [
+            asyncio.ensure_future(self._urged.wait()),
+            asyncio.ensure_future(self._log.wait_past(self._position + GATHERED - 1)),
+        ]
+        try:
+            await asyncio.wait(ends, timeout=LULL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for end in ends:
+                end.cancel()
+            await asyncio.gather(*ends, return_exceptions=True)
 
     async def _fold_to(self, head: int) -> None:
         while batch := await self._read(self._position, head):

@@ -24,8 +24,6 @@ class Presence:
         return tuple(runtime.models())
 
     async def _look(self, runtime: Runtime) -> None:
-        if not isinstance(runtime, Installed):
-            return
         now = time.monotonic()
         looked, missing = self._seen.get(runtime.name, (now - LOOK_SECONDS, ""))
         if now - looked >= LOOK_SECONDS:
@@ -35,7 +33,10 @@ class Presence:
             raise AgentFailed(missing)
 
 
-def _missing(runtime: Installed) -> str:
+def _missing(runtime: Runtime) -> str:
+    """Why its program cannot be found; "" if it can, or if the runtime has none."""
+    if not isinstance(runtime, Installed):
+        return ""
     try:
         runtime.program()
     except AgentFailed as missing:

@@ -37,6 +37,16 @@ class AccountStandings(Protocol):
         """All registered accounts of the provider, removed ones left out."""
 
 
+class LiveFeed(Protocol):
+    """Read models that follow the log."""
+
+    def position(self) -> int:
+        """The position that all of them have folded."""
+
+    async def wait_for(self, position: int, seconds: float) -> bool:
+        """True once every read model has folded `position`; False after `seconds`."""
+
+
 class OpenTurn(Protocol):
     """A turn that the log says has not ended."""
 

@@ -10,7 +10,7 @@ from codara.application.deciding import Deciding
 from codara.application.ports.agents import Agents
 from codara.application.ports.secrets import Keys
 from codara.application.ports.spool import Spool
-from codara.application.ports.views import AccountStandings
+from codara.application.ports.views import AccountStandings, LiveFeed
 from codara.application.ports.workspaces import Workspaces
 from codara.clock import Clock
 from codara.events import streams
@@ -80,6 +80,7 @@ class Means:
     spool: Spool
     keys: Keys
     standings: AccountStandings
+    feed: LiveFeed
     clock: Clock
     new_id: NewId
     limits: Limits

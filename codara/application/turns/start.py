@@ -11,9 +11,11 @@ from codara.application.turns.live import Run, Running
 from codara.application.turns.means import Means
 from codara.application.turns.queue import Queue
 from codara.domain import turn
-from codara.errors import NoFreeAccount
+from codara.errors import AllAccountsCooling, NoAccount, NoFreeAccount
 from codara.events import streams
 from codara.events.session import TurnStarted
+
+_SECONDS_TO_CATCH_UP = 1.0
 
 
 async def start(means: Means, run: Run, queue: Queue, until: float) -> None:
@@ -26,7 +28,7 @@ async def start(means: Means, run: Run, queue: Queue, until: float) -> None:
     baseline = await _baseline(means, run)
     while True:
         try:
-            position, started = await _append(means, run, baseline.tree)
+            position, started = await _started(means, run, baseline.tree)
             break
         except NoFreeAccount:
             if not await run.interruptible(queue.something_returns(until)):
@@ -44,6 +46,18 @@ async def _baseline(means: Means, run: Run) -> Snapshot:
         return found
     await means.workspaces.provision(place, folder)
     return await means.workspaces.snapshot(place, folder)
+
+
+async def _started(means: Means, run: Run, baseline: str) -> tuple[int, TurnStarted]:
+    """Nothing is refused on the word of a read model that is behind the log."""
+    head = means.log.head()
+    try:
+        return await _append(means, run, baseline)
+    except (NoAccount, AllAccountsCooling):
+        if means.feed.position() >= head:
+            raise
+    await means.feed.wait_for(head, _SECONDS_TO_CATCH_UP)
+    return await _append(means, run, baseline)
 
 
 async def _append(means: Means, run: Run, baseline: str) -> tuple[int, TurnStarted]:

@@ -26,7 +26,16 @@ from codara.events.session import (
 )
 from codara.events.workspace import DiffRecorded
 from tests import given
-from tests.turning import LIMITS, House, close_house, command, open_house, says_hello, standing
+from tests.turning import (
+    LIMITS,
+    FakeFeed,
+    House,
+    close_house,
+    command,
+    open_house,
+    says_hello,
+    standing,
+)
 
 
 @pytest.fixture
@@ -196,6 +205,18 @@ async def test_without_an_account_there_is_no_turn(house: House) -> None:
     handle = await house.turns.submit(command())
     with pytest.raises(errors.NoAccount):
         await handle.started()
+
+
+async def test_nothing_is_refused_on_the_word_of_a_read_model_that_is_behind(
+    tmp_path: Path,
+) -> None:
+    feed = FakeFeed()
+    house = await open_house(tmp_path, feed=feed)
+    known = list(house.standings.accounts)
+    house.standings.accounts.clear()
+    feed.behind = lambda: house.standings.accounts.extend(known)
+    assert (await house.ask()).text == "hello"
+    await close_house(house)
 
 
 async def test_a_full_account_is_waited_for(tmp_path: Path) -> None:
