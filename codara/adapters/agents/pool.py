@@ -13,7 +13,7 @@ from codara.adapters.agents.bounds import USUAL, Bounds, Weigh, weightless
 from codara.adapters.agents.contract import Answering, Early, Runtime, Session
 from codara.adapters.agents.learner import Learner
 from codara.adapters.agents.presence import Presence
-from codara.adapters.agents.slots import HomeKey, Slot
+from codara.adapters.agents.slots import HomeKey, Slot, Slots
 from codara.adapters.agents.versions import Versions
 from codara.adapters.agents.watch import to_the_end
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
@@ -47,7 +47,7 @@ class AgentPool:
         self._bounds = bounds
         self._weigh = weigh
         self._weighing: asyncio.TimerHandle | None = None
-        self._slots: dict[HomeKey, Slot] = {}
+        self._slots = Slots()
         self._room = asyncio.Condition()
         self._closing: set[asyncio.Task[None]] = set()
         self._preparing: set[asyncio.Task[None]] = set()
@@ -85,7 +85,7 @@ class AgentPool:
         if not runtime.opens_early(turn):
             return
         known = (turn.workspace_id, runtime.name) in self._slots
-        if known or self._occupied(runtime.name) >= runtime.max_processes:
+        if known or self._slots.occupied(runtime.name) >= runtime.max_processes:
             return
         task = asyncio.get_running_loop().create_task(self._prepared(runtime, turn))
         self._preparing.add(task)
@@ -117,12 +117,12 @@ class AgentPool:
 
     def processes(self) -> Mapping[str, int]:
         """How many sessions are open, by runtime."""
-        return {name: self._occupied(name) for name in self._runtimes}
+        return {name: self._slots.occupied(name) for name in self._runtimes}
 
     async def close_home(self, workspace_id: str) -> None:
         """Ends a workspace's agents; waits for a turn that runs in one of them."""
-        for key in [key for key in self._slots if key[0] == workspace_id]:
-            await self._retire(self._slots[key])
+        for slot in self._slots.of_workspace(workspace_id):
+            await self._retire(slot)
 
     async def close(self) -> None:
         """Ends all agents; no turn starts any more, and one that starts is ended first."""
@@ -132,7 +132,7 @@ class AgentPool:
         for task in self._preparing:
             task.cancel()
         await self._learner.close()
-        emptied = (slot.empty() for slot in list(self._slots.values()))
+        emptied = (slot.empty() for slot in self._slots)
         await asyncio.gather(*emptied, return_exceptions=True)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(OPENING_SECONDS), self._room:
@@ -142,14 +142,14 @@ class AgentPool:
         await self._versions.close()
 
     def _all_open(self) -> bool:
-        return not any(slot.opening for slot in self._slots.values())
+        return not any(slot.opening for slot in self._slots)
 
     @contextlib.asynccontextmanager
     async def _session(
         self, runtime: Runtime, turn: AgentTurn, *, ahead: bool = False
     ) -> AsyncIterator[Session]:
         key = (turn.workspace_id, runtime.name)
-        slot = self._slots.setdefault(key, Slot(key))
+        slot = self._slots.at(key)
         slot.waiting += 1
         try:
             async with slot.lock:
@@ -223,10 +223,10 @@ class AgentPool:
 
     async def _in_the_way(self, runtime: Runtime) -> list[Slot] | None:
         """None if there is room for one more; else those that could be ended for it."""
-        if self._occupied(runtime.name) >= runtime.max_processes:
-            return [slot for slot in self._of(runtime.name) if slot.idle]
-        if any(slot.occupied for slot in self._slots.values()) and await self._too_heavy():
-            return self._idle()
+        if self._slots.occupied(runtime.name) >= runtime.max_processes:
+            return [slot for slot in self._slots.of(runtime.name) if slot.idle]
+        if any(slot.occupied for slot in self._slots) and await self._too_heavy():
+            return self._slots.idle()
         return None
 
     async def _too_heavy(self) -> bool:
@@ -244,7 +244,7 @@ class AgentPool:
             async with slot.lock:
                 await slot.empty()
         self._arm(slot, runtime)
-        self._forget(slot)
+        self._slots.forget(slot)
         if self._weighing is None and not self._closed:
             loop = asyncio.get_running_loop()
             self._weighing = loop.call_later(WEIGHING_SECONDS, self._weigh_soon)
@@ -256,7 +256,7 @@ class AgentPool:
 
     async def _slim(self) -> None:
         """Agents have grown: idle ones are ended, the least recently used first."""
-        while (idle := self._idle()) and await self._too_heavy():
+        while (idle := self._slots.idle()) and await self._too_heavy():
             await self._retire(min(idle, key=lambda slot: slot.used_at))
 
     async def _tell(self) -> None:
@@ -293,18 +293,5 @@ class AgentPool:
     async def _retire(self, slot: Slot) -> None:
         async with slot.lock:
             await slot.empty()
-        self._forget(slot)
+        self._slots.forget(slot)
         await self._tell()
-
-    def _forget(self, slot: Slot) -> None:
-        if slot.session is None and not slot.waiting and not slot.lock.locked():
-            self._slots.pop(slot.key, None)
-
-    def _idle(self) -> list[Slot]:
-        return [slot for slot in self._slots.values() if slot.idle]
-
-    def _of(self, runtime: str) -> list[Slot]:
-        return [slot for slot in self._slots.values() if slot.key[1] == runtime]
-
-    def _occupied(self, runtime: str) -> int:
-        return sum(slot.occupied for slot in self._of(runtime))

@@ -1,7 +1,8 @@
-"""One home of the pool: at most one process, one turn at a time."""
+"""The homes of the pool: at most one process in each, one turn at a time."""
 
 import asyncio
 import logging
+from collections.abc import Iterator
 
 from codara.adapters.agents.contract import Session
 from codara.adapters.agents.watch import to_the_end
@@ -45,3 +46,38 @@ class Slot:
             log.exception("the %s of workspace %s was not ended as it should be", *self.key[::-1])
         finally:
             self.session = None
+
+
+class Slots:
+    """The homes in which an agent is, or is awaited."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[HomeKey, Slot] = {}
+
+    def __contains__(self, key: HomeKey) -> bool:
+        return key in self._by_key
+
+    def __iter__(self) -> Iterator[Slot]:
+        return iter(list(self._by_key.values()))
+
+    def at(self, key: HomeKey) -> Slot:
+        """The home of that key, from now on one of these."""
+        return self._by_key.setdefault(key, Slot(key))
+
+    def of_workspace(self, workspace_id: str) -> list[Slot]:
+        return [slot for slot in self if slot.key[0] == workspace_id]
+
+    def of(self, runtime: str) -> list[Slot]:
+        return [slot for slot in self if slot.key[1] == runtime]
+
+    def idle(self) -> list[Slot]:
+        return [slot for slot in self if slot.idle]
+
+    def occupied(self, runtime: str) -> int:
+        """How many of the runtime's homes count against its bound."""
+        return sum(slot.occupied for slot in self.of(runtime))
+
+    def forget(self, slot: Slot) -> None:
+        """Lets go of a home in which nobody is or is awaited."""
+        if slot.session is None and not slot.waiting and not slot.lock.locked():
+            self._by_key.pop(slot.key, None)
