@@ -32,7 +32,7 @@ from codara.version import installed
 
 DRAIN_SECONDS = 10.0
 COLLECTING = (4_000, 20, 20)
-"""A turn makes some thousand objects: collected every 700 of them, they cost a twentieth of it."""
+"""A turn makes some thousand objects: collecting every 700 of them costs half a millisecond."""
 HOLDER_SECONDS = 5.0
 """How long a start waits for a command that holds the log for a moment."""
 
