@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from codara.application.ports.frames import RetryNotice, ToolStarted
+from codara.application.ports.frames import RetryNotice, TextDelta, ToolStarted
 from tests.agenting import Den
 from tests.scripted import TRANSPORTS, a_scripted_den
 
@@ -62,6 +62,12 @@ async def test_an_opencode_whose_events_end_is_ended(den: Den) -> None:
     assert den.journal.killings == ["its events ended"]
     outcome, _ = await den.run("hello", backend_id=outcome.backend_id)
     assert outcome.status == "completed"
+
+
+async def test_events_that_come_long_after_the_answer_are_heard(den: Den) -> None:
+    outcome, heard = await den.run("[[late:1.5]] [[text:one two three]]")
+    assert (outcome.status, heard.text) == ("completed", "one two three")
+    assert len(heard.of(TextDelta)) == 3
 
 
 @pytest.mark.parametrize("den", ["process"], indirect=True)

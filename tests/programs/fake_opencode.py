@@ -3,7 +3,7 @@
 
 Besides the markers of `fake_script`: [[refuse:status]] (opencode itself refuses the prompt),
 [[flood]] (an answer without end), [[nonsense]] (an answer that is none), [[hangup]] (its events
-end, and it goes on).
+end, and it goes on), [[late:seconds]] (events from here on come after the answer).
 """
 
 import base64
@@ -43,8 +43,12 @@ class Server(Opencode):
         self.session = self.message = ""
         self.text = ""
         self.attempts = 0
+        self.held = None
 
     def write(self, data):
+        if self.held is not None:
+            self.held.append(data)
+            return
         for listener in self.listeners:
             listener.write(data)
             listener.flush()
@@ -145,6 +149,14 @@ class Server(Opencode):
 
     def do_nonsense(self, _):
         raise Instead(lambda door: door.reply(200, [1, 2]))
+
+    def do_late(self, argument):
+        self.held = []
+        threading.Timer(float(argument), self.let_go).start()
+
+    def let_go(self):
+        held, self.held = self.held, None
+        self.write(b"".join(held))
 
     def do_hangup(self, _):
         self.say("and now")

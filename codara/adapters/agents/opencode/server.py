@@ -29,7 +29,8 @@ from codara.application.ports.frames import BackendSeen, Warned
 from codara.clock import Clock
 
 START_SECONDS = 30.0
-SETTLE_SECONDS = 1.0
+SETTLE_SECONDS = 10.0
+"""Seen on a starved machine: the events of a first turn more than a second after its answer."""
 
 _LISTENS = re.compile(rb"listening on http://[^:]+:(\d+)")
 _UNKNOWN = (400, 404)
