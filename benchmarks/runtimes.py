@@ -23,6 +23,7 @@ import attrs
 import orjson
 
 from benchmarks.common import median_interval, run, scratch, show, yardstick
+from codara.adapters.agents import listings
 from codara.application.accounts import NewAccount
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.application.ports.frames import Frame, TextDelta
@@ -37,6 +38,7 @@ from codara.runtimes import PROVIDERS
 TURNS = 60
 WARM_UP = 5
 PAUSE_SECONDS = 0.3
+LEARNING_SECONDS = 120.0
 SYNCS = 200
 MODELS = {
     "codex": "gpt-5-codex",
@@ -205,10 +207,20 @@ async def bench(folder: Path, address: str) -> AsyncIterator[Bench]:
         await services.accounts.register(account, "bench")
     try:
         async with program("benchmarks.load_one", running.address, user.key.raw_key) as client:
+            await listed(loaded.settings.server.data_dir / listings.FILE)
             yield Bench(running.house, client)
     finally:
         task.cancel()
         await asyncio.wait({task})
+
+
+async def listed(file: Path) -> None:
+    """Waits until every CLI was asked for its models, as a gateway does once after its start."""
+    until = time.monotonic() + LEARNING_SECONDS
+    while not file.exists() or json.loads(file.read_bytes()).keys() != set(PROVIDERS):
+        if time.monotonic() > until:
+            raise SystemExit("not every CLI lists its models")
+        await asyncio.sleep(0.2)
 
 
 async def rounds(at: Bench, runtime: str, turns: int) -> tuple[list[Cost], list[Cost]]:

@@ -7,7 +7,7 @@ import textwrap
 
 import pytest
 
-from codara.adapters.jail import seccomp
+from codara.adapters.jail import priority, seccomp
 from codara.adapters.jail.bubblewrap import Bubblewrap
 from codara.adapters.jail.doors import listen
 from codara.adapters.jail.probe import probe
@@ -78,6 +78,7 @@ ESCAPES = {
     "escapes the out-of-memory killer": (
         "os.write(os.open('/proc/self/oom_score_adj', os.O_WRONLY), b'-1000')"
     ),
+    "raises its priority": "os.setpriority(os.PRIO_PROCESS, 0, 0)",
     "makes a device": "os.mknod('disk', 0o60600, os.makedev(254, 0))",
     "opens the host's disk": "open('/dev/vda', 'rb')",
     "links a file of the host": "os.link('/usr/bin/env', 'env')",
@@ -173,6 +174,16 @@ async def test_program_folders_cannot_be_written(place):
     code, _, complaint = await place.run(place.spec("/bin/sh", "-c", script))
     assert code != 0
     assert "Read-only" in complaint
+
+
+async def test_an_agent_and_what_it_starts_give_way_to_the_gateway(place):
+    script = "nice; setsid -w nice; cat /proc/self/autogroup 2>/dev/null"
+    _, said, _ = await place.run(place.spec("/bin/sh", "-c", script))
+    lower = str(min(os.nice(0) + priority.NICE, priority.LOWEST))
+    own, started, *session = said.splitlines()
+    assert (own, started) == (lower, lower)
+    if os.geteuid() == 0:
+        assert [line.split()[-1] for line in session] in ([], [lower])
 
 
 async def test_a_fork_bomb_stays_inside(place):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from codara.adapters.jail import processes
+from codara.adapters.jail import priority, processes
 from codara.adapters.jail.unsafe import Unsafe
 from codara.errors import JailUnavailable
 from tests.jailing import Journal, Place
@@ -46,6 +46,12 @@ async def test_an_agent_runs_in_its_workspace_with_a_clean_environment(place, jo
         ("started", False),
         ("exited", None),
     ]
+
+
+async def test_an_agent_and_what_it_starts_give_way_to_the_gateway(place):
+    code, said, _ = await place.run(place.spec("/bin/sh", "-c", "nice; setsid -w nice"))
+    lower = str(min(os.nice(0) + priority.NICE, priority.LOWEST))
+    assert (code, said.split()) == (0, [lower, lower])
 
 
 async def test_a_kill_ends_children_that_ran_away(place):

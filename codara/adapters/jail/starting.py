@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
-from codara.adapters.jail import bwrap, processes, remedies
+from codara.adapters.jail import bwrap, priority, processes, remedies
 from codara.adapters.jail.doors import Doors
 from codara.adapters.jail.jail import Jail
 from codara.adapters.jail.spec import JailSpec
@@ -82,7 +82,10 @@ async def _undo(jail: Jail) -> None:
 
 
 async def ready(jail: Jail) -> None:
-    """Waits until the gate inside says that all walls stand; JailUnavailable if it never does."""
+    """Waits until the gate inside says that all walls stand; JailUnavailable if it never does.
+
+    What then waits at the gate gives way to the gateway from its first instruction on.
+    """
     try:
         async with asyncio.timeout(READY_SECONDS):
             said = await jail.stdout.readline()
@@ -90,6 +93,7 @@ async def ready(jail: Jail) -> None:
         raise remedies.explain(b"it did not become ready in time") from None
     if said != bwrap.READY:
         raise remedies.explain(await jail.last_words())
+    priority.give_way(jail.inner_pid)
 
 
 async def announce(
