@@ -16,7 +16,7 @@ from codara.events.keys import KeyRing
 
 KEPT_BYTES = 64 * 1024
 """What a turn wrote is also kept in memory up to here: the end of most turns reads no file."""
-GATHER_SECONDS = 0.01
+GATHER_SECONDS = 0.05
 """For so long lines wait for the next ones: the thread is woken once for all of them."""
 CLOSE_SECONDS = 60.0
 

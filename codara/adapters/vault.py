@@ -126,11 +126,8 @@ class FileVault:
         await asyncio.to_thread(self._close)
 
     def _hmac(self, purpose: str, *parts: bytes) -> str:
-        mac = hmac.new(self._root, digestmod="sha256")
-        for part in (purpose.encode(), *parts):
-            mac.update(len(part).to_bytes(8))
-            mac.update(part)
-        return mac.hexdigest()
+        framed = b"".join(len(part).to_bytes(8) + part for part in (purpose.encode(), *parts))
+        return hmac.digest(self._root, framed, "sha256").hex()
 
     def _read_newest(self, subject: str) -> tuple[str, AESGCM] | None:
         row = self._connection.execute(

@@ -96,7 +96,10 @@ class Deciding:
 
     async def state(self, stream: str) -> Any:
         """The stream's folded state, queued appends included."""
-        return (await self._fold([stream]))[stream].state
+        held = self._held(stream)
+        if held is None:
+            held = (await self._fold([stream]))[stream]
+        return held.state
 
     async def decide(
         self,
@@ -172,25 +175,29 @@ class Deciding:
 
     async def _fold(self, streams: Sequence[str], new: Collection[str] = ()) -> dict[str, _Folded]:
         """All of them at one moment: nothing is awaited between reading the first and the last."""
-        while missing := [each for each in streams if each not in new and not self._holds(each)]:
+        while missing := [each for each in streams if self._is_missing(each, new)]:
             for stream in missing:
                 loaded = await self._load(stream)
-                if not self._holds(stream):
+                if self._held(stream) is None:
                     self._cache[stream] = loaded
-        folded = {stream: self._known(stream) for stream in streams}
+        folded = {stream: self._held(stream) or self._nothing_of(stream) for stream in streams}
         while len(self._cache) > max(self._capacity, len(streams)):
             self._cache.popitem(last=False)
         return folded
 
-    def _holds(self, stream: str) -> bool:
-        return stream in self._cache and not self._cache[stream].lost
-
-    def _known(self, stream: str) -> _Folded:
-        """What the cache holds, now the most recently used; nothing yet of a new stream."""
-        if not self._holds(stream):
-            return _Folded(0, self._aggregate_of(stream).empty)
+    def _held(self, stream: str) -> _Folded | None:
+        """What the cache holds, now the most recently used; None where that was lost."""
+        held = self._cache.get(stream)
+        if held is None or held.lost:
+            return None
         self._cache.move_to_end(stream)
-        return self._cache[stream]
+        return held
+
+    def _is_missing(self, stream: str, new: Collection[str]) -> bool:
+        return stream not in new and self._held(stream) is None
+
+    def _nothing_of(self, stream: str) -> _Folded:
+        return _Folded(0, self._aggregate_of(stream).empty)
 
     async def _load(self, stream: str) -> _Folded:
         aggregate = self._aggregate_of(stream)

@@ -40,7 +40,8 @@ class Models:
 
     async def resolve(self, model: str, provider: str | None) -> tuple[str, str]:
         """The provider and its own name of the model that a request means; or InvalidRequest."""
-        catalogue = {each: await self._listed(each) or () for each in self._defaults}
+        meant = models.meant(model, provider, self.providers)
+        catalogue = {each: await self._listed(each) or () for each in meant}
         return models.resolve(model, provider, self._defaults, catalogue, self.providers)
 
     def takes_images(self, provider: str) -> bool:

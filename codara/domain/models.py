@@ -25,6 +25,13 @@ def checked_name(model: str) -> str:
     return model
 
 
+def meant(model: str, provider: str | None, available: Sequence[str]) -> tuple[str, ...]:
+    """The providers whose catalogues decide what the request means."""
+    prefix, slash, _ = model.partition("/")
+    named = prefix if slash and prefix in PROVIDERS else provider
+    return tuple(each for each in available if named in (None, each))
+
+
 def resolve(
     model: str,
     provider: str | None,
@@ -34,9 +41,10 @@ def resolve(
 ) -> tuple[str, str]:
     """The provider and the model's name as its CLI knows it.
 
-    `catalogue` lists the models each provider is known to have; a name that none of them lists
-    is passed on, for the CLI to refuse. `available` are the providers of this gateway, the first
-    one being that of a request that leaves it open. InvalidRequest says which field is wrong.
+    `catalogue` lists the models that each provider, of those that are `meant`, is known to have; a
+    name that none of them lists is passed on, for the CLI to refuse. `available` are the providers
+    of this gateway, the first one being that of a request that leaves it open. InvalidRequest says
+    which field is wrong.
     """
     if provider is not None:
         _known(provider, available, param="provider")

@@ -59,7 +59,10 @@ class Turns(Protocol):
     """Runs turns, and ends them early."""
 
     async def submit(self, request: RunTurn, /) -> TurnHandle:
-        """Requests a turn, or joins one; raises a CodaraError when refused at once."""
+        """Requests a turn, or joins one; raises a CodaraError when refused at once.
+
+        A caller that is cancelled meanwhile tears nothing apart: it counts as one that left.
+        """
 
     async def cancel(self, turn_id: str, user_id: str | None, actor: str, /) -> None:
         """Asks a turn to end. NotFound if it is unknown, ended, or not of `user_id`."""

@@ -81,11 +81,11 @@ class AgentPool:
         runtime = self._runtimes.get(turn.provider)
         if self._closed or not isinstance(runtime, Early):
             return
-        turn = self._expected(turn)
-        if not runtime.opens_early(turn):
+        if (turn.workspace_id, runtime.name) in self._slots:
             return
-        known = (turn.workspace_id, runtime.name) in self._slots
-        if known or self._slots.occupied(runtime.name) >= runtime.max_processes:
+        turn = self._expected(turn)
+        full = self._slots.occupied(runtime.name) >= runtime.max_processes
+        if full or not runtime.opens_early(turn):
             return
         task = asyncio.get_running_loop().create_task(self._prepared(runtime, turn))
         self._preparing.add(task)

@@ -83,7 +83,9 @@ class Places:
 
     def of(self, workspace_id: str) -> Place:
         """The workspace's place, now the most recently used one."""
-        place = self._open.setdefault(workspace_id, Place(self._trees / f"{workspace_id}.git"))
+        place = self._open.get(workspace_id)
+        if place is None:
+            place = self._open[workspace_id] = Place(self._trees / f"{workspace_id}.git")
         self._open.move_to_end(workspace_id)
         return place
 

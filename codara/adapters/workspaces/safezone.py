@@ -65,10 +65,8 @@ class SafeZone:
             os.close(root)
 
     def _parts(self, folder: Path) -> tuple[str, str]:
-        try:
-            parts = folder.relative_to(self.root).parts
-        except ValueError:
-            parts = ()
+        root, path = f"{self.root}/", str(folder)
+        parts = path.removeprefix(root).split("/") if path.startswith(root) else []
         if len(parts) != 2 or ".." in parts:
             raise WorkspaceAccessDenied(f"{folder} is no workspace below {self.root}.")
         return parts[0], parts[1]

@@ -1,6 +1,5 @@
 """Finish: the final tree, the diff, the actions; then *ended* is appended, whatever happened."""
 
-import asyncio
 import time
 from functools import partial
 from typing import Any
@@ -48,10 +47,8 @@ class Finish:
         means, run, asked = self.means, self.run, self.run.asked
         since = time.monotonic()
         await self.heard.settled()
-        frames, left = await asyncio.gather(
-            self.heard.spool.close(),
-            left_behind(means, asked, self.running, text=self.heard.answer),
-        )
+        frames = await self.heard.spool.close()
+        left = await left_behind(means, asked, self.running, text=self.heard.answer)
         run.mark("finish", since)
         run.mark("total", run.began)
         error = self._error(left)

@@ -1,7 +1,6 @@
 """`POST /v1/chat/completions`: one turn of an agent."""
 
 import asyncio
-from contextlib import suppress
 
 import orjson
 from aiohttp import web
@@ -9,7 +8,7 @@ from aiohttp import web
 from codara.application.callers import Caller
 from codara.application.ports.frames import ReasoningDelta
 from codara.application.turns.commands import RunTurn
-from codara.errors import CodaraError, UnsupportedParameter
+from codara.errors import UnsupportedParameter
 from codara.http.auth import caller_of
 from codara.http.body import json_body
 from codara.http.openai.answer import Reply
@@ -17,7 +16,7 @@ from codara.http.openai.decode import ChatRequest, decode
 from codara.http.openai.stream import stream_turn
 from codara.http.openai.uploads import FORM, Form, read_form
 from codara.http.requests import add_headers, identity_of
-from codara.http.services import SERVICES, TurnHandle, Turns
+from codara.http.services import SERVICES, TurnHandle
 
 routes = web.RouteTableDef()
 
@@ -30,7 +29,7 @@ async def complete(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
     caller = await caller_of(request)
     wanted = await _decoded(request, caller)
-    handle = await _submitted(services.turns, await _command(request, caller, wanted))
+    handle = await services.turns.submit(await _command(request, caller, wanted))
     add_headers(request, _turn_headers(handle))
     reply = Reply(
         turn_id=handle.turn_id,
@@ -86,18 +85,6 @@ async def _command(request: web.Request, caller: Caller, wanted: ChatRequest) ->
         stream=wanted.stream,
         uploads=wanted.uploads,
     )
-
-
-async def _submitted(turns: Turns, command: RunTurn) -> TurnHandle:
-    """A client that leaves meanwhile does not tear the admission apart: it only stops listening."""
-    admission = asyncio.ensure_future(turns.submit(command))
-    try:
-        return await asyncio.shield(admission)
-    except asyncio.CancelledError:
-        with suppress(CodaraError):
-            async with await admission:
-                pass
-        raise
 
 
 async def _thoughts(handle: TurnHandle) -> str:
