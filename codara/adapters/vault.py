@@ -36,8 +36,8 @@ T = TypeVar("T")
 class FileVault:
     """Satisfies `KeyRing`, `Vault` and `Keys`. Its methods may be called from any thread.
 
-    Keys that were used lately are held in memory; the first use of a new subject writes one row
-    and returns when that is durable.
+    Keys that were used lately are held in memory, and credentials too, sealed as on the disk; the
+    first use of a new subject writes one row and returns when that is durable.
     """
 
     def __init__(self, connection: sqlite3.Connection, master: AESGCM, root: bytes) -> None:
@@ -48,6 +48,7 @@ class FileVault:
         self._lock = threading.Lock()
         self._newest: dict[str, tuple[str, AESGCM]] = {}
         self._by_id: dict[str, AESGCM] = {}
+        self._boxes: dict[str, bytes] = {}
 
     @classmethod
     async def open(cls, data_dir: Path, master_key_text: str | None = None) -> "FileVault":
@@ -98,13 +99,8 @@ class FileVault:
 
     async def store(self, account_id: str, credential: bytes) -> str:
         """Keeps the credential in the place of an older one; returns its fingerprint."""
-        box = seal(self._master, credential, f"credential\0{account_id}".encode())
-        await asyncio.to_thread(
-            self._write,
-            "INSERT INTO credentials VALUES (?, ?)"
-            " ON CONFLICT (account_id) DO UPDATE SET box = excluded.box",
-            (account_id, box),
-        )
+        box = seal(self._master, credential, _place(account_id))
+        await asyncio.to_thread(self._store, account_id, box)
         return self.fingerprint(credential)
 
     def fingerprint(self, credential: bytes) -> str:
@@ -113,13 +109,14 @@ class FileVault:
 
     async def credential(self, account_id: str) -> bytes:
         """The secret; NotFound if there is none."""
-        return await asyncio.to_thread(self._credential, account_id)
+        box = self._boxes.get(account_id)
+        if box is None:
+            box = await asyncio.to_thread(self._read_box, account_id)
+        return unseal(self._master, box, _place(account_id))
 
     async def remove(self, account_id: str) -> None:
         """Forgets the credential; harmless if there is none."""
-        await asyncio.to_thread(
-            self._write, "DELETE FROM credentials WHERE account_id = ?", (account_id,)
-        )
+        await asyncio.to_thread(self._remove, account_id)
 
     async def close(self) -> None:
         """Lets go of keys.db and of every key."""
@@ -159,24 +156,37 @@ class FileVault:
             for (key_id,) in rows:
                 self._by_id.pop(key_id, None)
 
-    def _credential(self, account_id: str) -> bytes:
+    def _read_box(self, account_id: str) -> bytes:
         with self._lock:
             row = self._connection.execute(
                 "SELECT box FROM credentials WHERE account_id = ?", (account_id,)
             ).fetchone()
-        if row is None:
-            raise NotFound(f"the vault holds no credential for account {account_id}")
-        return unseal(self._master, row[0], f"credential\0{account_id}".encode())
+            if row is None:
+                raise NotFound(f"the vault holds no credential for account {account_id}")
+            box: bytes = row[0]
+            _keep(self._boxes, account_id, box)
+            return box
 
-    def _write(self, statement: str, values: tuple[object, ...]) -> None:
+    def _store(self, account_id: str, box: bytes) -> None:
         with self._lock, _as_storage_full():
-            self._connection.execute(statement, values)
+            self._connection.execute(
+                "INSERT INTO credentials VALUES (?, ?)"
+                " ON CONFLICT (account_id) DO UPDATE SET box = excluded.box",
+                (account_id, box),
+            )
+            _keep(self._boxes, account_id, box)
+
+    def _remove(self, account_id: str) -> None:
+        with self._lock, _as_storage_full():
+            self._connection.execute("DELETE FROM credentials WHERE account_id = ?", (account_id,))
+            self._boxes.pop(account_id, None)
 
     def _close(self) -> None:
         with self._lock:
             self._connection.close()
             self._newest.clear()
             self._by_id.clear()
+            self._boxes.clear()
 
 
 def _open(data_dir: Path, master_key_text: str | None) -> FileVault:
@@ -224,6 +234,11 @@ def _root(connection: sqlite3.Connection, master: AESGCM, wrapped: bytes | None)
             "the master key is not the one keys.db was sealed with; "
             "start with the former key (secrets/master.key or CODARA_MASTER_KEY)"
         ) from error
+
+
+def _place(account_id: str) -> bytes:
+    """What an account's credential is bound to."""
+    return f"credential\0{account_id}".encode()
 
 
 def _keep(cache: dict[str, T], name: str, value: T) -> None:
