@@ -1,5 +1,6 @@
 """The four scripted agents, as the pool runs them."""
 
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from codara.adapters.agents.registry import maker
+from codara.application.ports.agents import Image
 from codara.config.providers import Provider
 from codara.demo.modelserver import ModelServer
 from tests.agenting import Den, a_den_of
@@ -15,9 +17,16 @@ from tests.clis import CLIS
 
 NAMES = ("claude", "codex", "gemini", "opencode")
 TRANSPORTS = ("persistent", "process")
+CAT = Image("image/png", b"\x89PNG\r\n\x1a\ncat")
+DOG = Image("image/jpeg", b"\xff\xd8\xffdog")
 
 _PATHS = {cli.name: cli.path for cli in CLIS}
 _PROGRAMS = Path(__file__).parent / "programs"
+
+
+def digest(picture: Image) -> str:
+    """As the scripted agents say it."""
+    return hashlib.sha256(picture.data).hexdigest()[:8]
 
 
 def program_of(name: str) -> Path:

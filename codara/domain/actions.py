@@ -1,12 +1,12 @@
 """Actions (ATR): changes that an answer proposes or a turn has made, found and never applied."""
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 from typing import Any
 
 import attrs
+import orjson
 
 from codara.domain.action import Action
 from codara.domain.patches import find_envelope, read_file_diff, starts_file_diff
@@ -152,9 +152,10 @@ def _next(places: list[int], after: int) -> int | None:
 
 
 def _of_json(text: str) -> Iterator[Action]:
+    """What is no JSON, too deep, or holds half a surrogate pair, says nothing."""
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
         return
     if isinstance(value, dict) and isinstance(value.get("actions"), list):
         value = value["actions"]
@@ -171,11 +172,15 @@ def _json_action(item: dict[str, Any]) -> Action | None:
     path = next((texts[key] for key in _PATH_KEYS if texts.get(key)), None)
     if not kind or what is None or (path is None and "command" not in what):
         return None
+    try:
+        raw = orjson.dumps(item).decode()
+    except orjson.JSONEncodeError:
+        return None
     return Action(
         type=kind,
         path=path,
         paths=(path,) if path else (),
-        raw=json.dumps(item, ensure_ascii=False),
+        raw=raw,
         source="json",
         exact=True,
         **what,

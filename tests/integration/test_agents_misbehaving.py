@@ -1,7 +1,6 @@
 """One table of misdeeds, done by a scripted agent of each runtime, by both transports."""
 
 import asyncio
-import hashlib
 import logging
 import re
 import shutil
@@ -13,16 +12,13 @@ from typing import Any
 import attrs
 import pytest
 
-from codara.application.ports.agents import Image
 from codara.application.ports.frames import BackendSeen, TextDelta
 from codara.clock import utc_now
 from codara.errors import AgentFailed, CodaraError
 from tests.agenting import Den, Listener
 from tests.jailing import need_bubblewrap
-from tests.scripted import NAMES, TRANSPORTS, a_scripted_den, stubborn
+from tests.scripted import CAT, DOG, NAMES, TRANSPORTS, a_scripted_den, digest, stubborn
 
-CAT = Image("image/png", b"\x89PNG\r\n\x1a\ncat")
-DOG = Image("image/jpeg", b"\xff\xd8\xffdog")
 NOBODY = "00000000-0000-4000-8000-000000000000"
 """A thread that no scripted agent knows."""
 BOTH = [(name, transport) for name in NAMES for transport in TRANSPORTS]
@@ -336,11 +332,6 @@ async def test_behind_walls_it_works_and_ends_the_same(
         outcome, _ = await den.run("[[child]] [[exit:3]]", backend_id=outcome.backend_id)
         assert (outcome.status, outcome.cause) == ("failed", "crashed")
         assert stubborn(den.root) == []
-
-
-def digest(picture: Image) -> str:
-    """As the scripted agents say it."""
-    return hashlib.sha256(picture.data).hexdigest()[:8]
 
 
 def pictures_in_homes(den: Den) -> list[Path]:

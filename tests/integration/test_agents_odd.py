@@ -11,7 +11,7 @@ from codara.adapters.agents import pool as pooling
 from codara.adapters.jail import processes
 from codara.errors import AgentFailed
 from tests.agenting import Den
-from tests.scripted import NAMES, TRANSPORTS, a_scripted_den, at_work
+from tests.scripted import CAT, DOG, NAMES, TRANSPORTS, a_scripted_den, at_work, digest
 
 LINES = {
     "codex persistent": (
@@ -144,6 +144,15 @@ async def test_a_thread_that_its_process_has_lost_is_replaced_by_a_fresh_one(den
     assert heard.warnings == ["fresh_thread"]
     assert second.backend_id not in (None, first.backend_id)
     assert den.journal.started_jails == 1
+
+
+@each_threaded
+async def test_a_thread_that_its_process_has_lost_takes_all_pictures_along(den: Den) -> None:
+    first, _ = await den.run("[[text:fine]] [[forget]]")
+    told = {"fresh_prompt": "all of it: [[pictures]]", "fresh_images": (CAT, DOG)}
+    outcome, heard = await den.run("no", images=(DOG,), backend_id=first.backend_id, **told)
+    assert (outcome.status, heard.warnings) == ("completed", ["fresh_thread"])
+    assert heard.text == f"{digest(CAT)} {digest(DOG)}"
 
 
 @each_stays

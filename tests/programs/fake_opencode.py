@@ -44,6 +44,7 @@ class Server(Opencode):
         self.text = ""
         self.attempts = 0
         self.held = None
+        self.half = False
 
     def write(self, data):
         if self.held is not None:
@@ -158,6 +159,10 @@ class Server(Opencode):
         held, self.held = self.held, None
         self.write(b"".join(held))
 
+    def do_surrogate(self, argument):
+        super().do_surrogate(argument)
+        self.half = True
+
     def do_hangup(self, _):
         self.say("and now")
         self.hung_up.set()
@@ -239,7 +244,8 @@ class Door(BaseHTTPRequestHandler):
     def reply(self, status, body):
         self.send_response(status)
         self.end_headers()
-        self.wfile.write(encode(body))
+        told = encode(body)
+        self.wfile.write(told.replace(b"X", b"\\ud83d") if self.turns.half else told)
 
 
 class Run(Opencode):

@@ -49,27 +49,35 @@ class Lines:
 
 
 def message_of(line: bytes) -> Message | None:
-    """The JSON object of a line; None if it is none.
+    """The JSON object of a line, as `value_of` reads it; None if it is none."""
+    try:
+        value = value_of(line)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
 
-    A line that is not valid UTF-8 or holds half a surrogate pair is read all the same: what cannot
+
+def value_of(text: bytes) -> Any:
+    """The JSON value; ValueError if it is none.
+
+    Text that is not valid UTF-8 or holds half a surrogate pair is read all the same: what cannot
     be text becomes U+FFFD.
     """
     try:
-        value = orjson.loads(line)
+        return orjson.loads(text)
     except orjson.JSONDecodeError:
-        value = _leniently(line)
-    return value if isinstance(value, dict) else None
+        return _leniently(text)
 
 
 def _stripped(line: bytes) -> bytes:
     return line.removesuffix(b"\r")
 
 
-def _leniently(line: bytes) -> Any:
+def _leniently(text: bytes) -> Any:
     try:
-        return _repaired(json.loads(line.decode("utf-8", "replace")))
-    except (ValueError, RecursionError):
-        return None
+        return _repaired(json.loads(text.decode("utf-8", "replace")))
+    except RecursionError as deep:
+        raise ValueError("the JSON is too deep") from deep
 
 
 def _repaired(value: Any) -> Any:

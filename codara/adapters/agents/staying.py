@@ -169,8 +169,7 @@ class Staying(ABC, Generic[L]):
                 raise
         current.decided.clear()
         current.say(Warned(FRESH_THREAD))
-        fresh = attrs.evolve(turn, backend_id=None, prompt=turn.fresh_prompt)
-        return await self._converse(fresh, current)
+        return await self._converse(attrs.evolve(turn.afresh(), backend_id=None), current)
 
     async def _stop(self, current: L, reason: str) -> None:
         """By its protocol first; an agent that does not heed it is killed."""

@@ -63,12 +63,16 @@ async def find_seat(means: Means, command: RunTurn, workspace_id: str) -> Seat:
 
 @attrs.frozen(kw_only=True)
 class Admission:
-    """One request at the point of becoming a turn."""
+    """One request at the point of becoming a turn; `again` after a clash.
+
+    Then nothing is taken for granted: a client may have used the request's id before.
+    """
 
     means: Means
     command: RunTurn
     place: Workspace
     seat: Seat
+    again: bool = False
 
     async def admit(self, cause: Cause) -> Run:
         """Queues *requested* and returns the turn, which may go on to its start meanwhile.
@@ -92,7 +96,11 @@ class Admission:
             *filter(None, [ask.session_name, wanted.idempotency]),
         ]
         proposed = await deciding.propose(
-            names, partial(turn.request, ask=ask), cause, payloads, new=[request]
+            names,
+            partial(turn.request, ask=ask),
+            cause,
+            payloads,
+            new=() if self.again else (request,),
         )
         if proposed.durable is None:
             raise RuntimeError("a request is a fact")

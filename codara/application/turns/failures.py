@@ -95,6 +95,15 @@ def cancellation_of(cause: str, *, untouched: bool) -> CodaraError:
     return kind(_CANCELLED[cause], retry_safe=untouched, cause=cause)
 
 
+def recorded_cancellation(cause: str) -> CodaraError:
+    """The error of a cancelled turn whose request is made once more: its client is there now."""
+    return errors.TaskCancelled(
+        f"{_CANCELLED[cause]} What it had done until then stays; send a new request to go on.",
+        retry_safe=False,
+        cause=cause,
+    )
+
+
 def recorded_error(
     code: str, cause: str, message: str, *, retry_after: float | None, retry_safe: bool
 ) -> CodaraError:

@@ -187,6 +187,11 @@ class Run:
     async def started(self) -> Started:
         return await asyncio.shield(self._started)
 
+    async def ends(self, seconds: float) -> bool:
+        """Waits that long for the end, whatever it is; whether the turn is over."""
+        await asyncio.wait({self._ended}, timeout=seconds)
+        return self.over
+
     async def ended(self) -> TurnResult:
         return await asyncio.shield(self._ended)
 

@@ -145,7 +145,7 @@ async def _ending(log: EventLog, record: _Record) -> TurnResult | CodaraError:
                 retry_safe=not (failed.end.tool_ran or failed.end.changed),
             )
         case TurnCancelled() as cancelled:
-            return failures.cancellation_of(cancelled.cause, untouched=False)
+            return failures.recorded_cancellation(cancelled.cause)
 
 
 async def _result(log: EventLog, record: _Record, completed: TurnCompleted) -> TurnResult:

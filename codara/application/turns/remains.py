@@ -70,7 +70,7 @@ async def left_behind(means: Means, place: Place, running: Running, *, text: str
     except Exception as trouble:
         logger.exception("the workspace of task %s cannot be looked at", place.turn_id)
         left = unseen(running, trouble.code if isinstance(trouble, CodaraError) else "unreadable")
-    return attrs.evolve(left, actions=await _found(text, left.diff.patch))
+    return attrs.evolve(left, actions=await _found(place, text, left.diff.patch))
 
 
 def unseen(running: Running, why: str) -> Left:
@@ -93,10 +93,15 @@ async def _looked_at(means: Means, place: Place, running: Running) -> Left:
     return Left(final=final, diff=diff, actions=(), partial=partial)
 
 
-async def _found(text: str, patch: str) -> tuple[dict[str, Any], ...]:
-    if len(text) + len(patch) > _SMALL_TEXT:
-        return await asyncio.to_thread(_actions, text, patch)
-    return _actions(text, patch)
+async def _found(owner: Owner, text: str, patch: str) -> tuple[dict[str, Any], ...]:
+    """No text, however odd, costs a turn its end: at worst it is told without actions."""
+    try:
+        if len(text) + len(patch) > _SMALL_TEXT:
+            return await asyncio.to_thread(_actions, text, patch)
+        return _actions(text, patch)
+    except Exception:
+        logger.exception("the actions of task %s cannot be told", owner.turn_id)
+        return ()
 
 
 async def diff_fact(owner: Owner, parcel: Parcel, running: Running, left: Left) -> DiffRecorded:

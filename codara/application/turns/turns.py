@@ -78,14 +78,14 @@ class Turns:
             raise
 
     async def _admitted(self, command: RunTurn, cause: Cause) -> Handle:
-        for _ in range(_ADMISSION_TRIES):
+        for attempt in range(_ADMISSION_TRIES):
             if earlier := await self._earlier(command, cause):
                 return earlier
             self._refuse_if_full(command)
             user_id = command.caller.user_id
             self._of_user[user_id] += 1
             try:
-                run = await self._admit(command, cause)
+                run = await self._admit(command, cause, again=attempt > 0)
             except VersionClash:
                 self._left(user_id)
                 continue
@@ -104,12 +104,14 @@ class Turns:
             return TurnHandle(run)
         raise Conflict("Too many requests name this session at once. Try again.")
 
-    async def _admit(self, command: RunTurn, cause: Cause) -> Run:
+    async def _admit(self, command: RunTurn, cause: Cause, *, again: bool) -> Run:
         place = await self._workspaces.find(
             command.caller, command.workspace, command.workspace_root, cause
         )
         seat = await admit.find_seat(self._means, command, place.workspace_id)
-        admission = admit.Admission(means=self._means, command=command, place=place, seat=seat)
+        admission = admit.Admission(
+            means=self._means, command=command, place=place, seat=seat, again=again
+        )
         return await admission.admit(cause)
 
     def _refuse_if_full(self, command: RunTurn) -> None:
@@ -148,17 +150,29 @@ class Turns:
         """The turn that this very request has begun before, running or recorded."""
         stream = admit.idempotency_stream(self._means, command)
         if stream is None:
-            return self._retried(command)
+            retried = self._retried(command)
+            return None if retried is None else await self._joined(retried)
         claimed: idempotency.Idempotency = await self._means.deciding.state(stream)
         turn_id = idempotency.earlier_turn(claimed, command.body_digest)
         if turn_id is None:
             return None
         running = self._runs.get(turn_id)
         if running is not None and not running.over:
-            return TurnHandle(running)
+            return await self._joined(running) or await self._earlier(command, cause)
         return await self._recorded(command, claimed.session_id, turn_id, cause)
 
-    def _retried(self, command: RunTurn) -> TurnHandle | None:
+    async def _joined(self, run: Run) -> TurnHandle | None:
+        """A listener more; None for a turn that somebody stopped, once it is over."""
+        if run.cancel_cause is None:
+            return TurnHandle(run)
+        if await run.ends(_END_SECONDS):
+            return None
+        raise Conflict(
+            f"Task {run.asked.turn_id}, which this request has begun, is being stopped. Try again.",
+            retry_after=1.0,
+        )
+
+    def _retried(self, command: RunTurn) -> Run | None:
         if not command.retry:
             return None
         for run in self._runs.values():
@@ -169,7 +183,7 @@ class Turns:
             )
             same_body = run.command.body_digest == command.body_digest
             if same_caller and same_session and same_body and not run.over:
-                return TurnHandle(run)
+                return run
         return None
 
     async def _recorded(

@@ -1,6 +1,7 @@
 """A turn as server-sent events: chunks as they come, comments in between, an honest end."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -17,6 +18,8 @@ from codara.http.services import TurnHandle
 
 KEEP_ALIVE_SECONDS = 8.0
 STUCK_SECONDS = 60.0
+PIECE_BYTES = 64 * 1024
+"""A client that reads so much within `STUCK_SECONDS` is slow, but not stuck."""
 
 _DONE = b"data: [DONE]\n\n"
 """The mark by which OpenAI's clients know that the answer is whole."""
@@ -38,7 +41,7 @@ class EventStream:
     def __init__(self, request: web.Request, response: web.StreamResponse) -> None:
         self._request = request
         self._response = response
-        self._quiet = True
+        self._written = time.monotonic()
 
     async def send(self, event: dict[str, Any]) -> None:
         """One event; ClientGone if the client left, or has read nothing for a minute."""
@@ -54,7 +57,9 @@ class EventStream:
 
     async def end(self, *events: dict[str, Any], done: bool) -> None:
         """The last events in one piece, with the mark that the answer is whole if it is `done`."""
-        last = b"".join(map(_data, events)) + (_DONE if done else b"")
+        *pieces, last = _pieces(b"".join(map(_data, events)) + (_DONE if done else b""))
+        for piece in pieces:
+            await self._bounded(self._response.write(piece))
         await self._bounded(self._response.write_eof(last))
 
     @asynccontextmanager
@@ -69,14 +74,16 @@ class EventStream:
 
     async def _beat(self) -> None:
         while True:
-            self._quiet = True
-            await asyncio.sleep(KEEP_ALIVE_SECONDS)
-            if self._quiet:
+            silent = time.monotonic() - self._written
+            if silent < KEEP_ALIVE_SECONDS:
+                await asyncio.sleep(KEEP_ALIVE_SECONDS - silent)
+            else:
                 await self.comment("keep-alive")
 
     async def _write(self, data: bytes) -> None:
-        self._quiet = False
-        await self._bounded(self._response.write(data))
+        self._written = time.monotonic()
+        for piece in _pieces(data):
+            await self._bounded(self._response.write(piece))
 
     async def _bounded(self, writing: Awaitable[None]) -> None:
         try:
@@ -148,6 +155,12 @@ def _tail(reply: Reply, result: TurnResult) -> list[dict[str, Any]]:
 
 def _data(event: dict[str, Any]) -> bytes:
     return b"data: " + orjson.dumps(event) + b"\n\n"
+
+
+def _pieces(data: bytes) -> list[bytes]:
+    if len(data) <= PIECE_BYTES:
+        return [data]
+    return [data[at : at + PIECE_BYTES] for at in range(0, len(data), PIECE_BYTES)]
 
 
 def _comment(text: str) -> bytes:

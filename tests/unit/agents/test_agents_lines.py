@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codara.adapters.agents.lines import Lines, LineTooLong, message_of
+from codara.adapters.agents.lines import Lines, LineTooLong, message_of, value_of
 
 
 @given(st.lists(st.binary(max_size=20).map(lambda b: b.replace(b"\n", b"."))), st.data())
@@ -44,6 +44,13 @@ def test_only_json_objects_are_messages() -> None:
 
 def test_invalid_utf8_becomes_a_replacement_character() -> None:
     assert message_of(b'{"a": "x\xffy"}') == {"a": "x\ufffdy"}
+
+
+def test_a_value_that_is_no_object_is_a_value_all_the_same() -> None:
+    assert value_of(b'["\\ud83d!"]') == ["\ufffd!"]
+    for none in (b"", b"hello", b"[" * 100_000):
+        with pytest.raises(ValueError, match=r"."):
+            value_of(none)
 
 
 def test_half_a_surrogate_pair_becomes_a_replacement_character() -> None:

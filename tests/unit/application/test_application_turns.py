@@ -394,6 +394,76 @@ async def test_an_sdks_own_retry_joins_the_running_turn(house: House) -> None:
     await second.result()
 
 
+class Stubborn(Gate):
+    """An agent that takes its time to heed an interrupt."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.interrupted = asyncio.Event()
+        self.heeds = asyncio.Event()
+
+    async def __call__(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
+        try:
+            return await super().__call__(turn, sink)
+        except asyncio.CancelledError:
+            self.interrupted.set()
+            await self.heeds.wait()
+            raise
+
+
+@pytest.mark.parametrize("again", [{"retry": True}, {"idempotency_key": "k"}])
+async def test_a_retry_does_not_join_a_turn_that_is_being_stopped(
+    house: House, again: dict[str, object]
+) -> None:
+    agent = Stubborn()
+    house.agents.script = agent
+    key = {name: value for name, value in again.items() if name != "retry"}
+    async with await house.turns.submit(command("x", **key)) as left:
+        await agent.reached.wait()
+    await agent.interrupted.wait()
+    house.agents.script = says_hello
+    retrying = asyncio.create_task(house.turns.submit(command("x", **again)))
+    agent.heeds.set()
+    handle = await retrying
+    assert handle.turn_id != left.turn_id
+    assert (await handle.result()).text == "hello"
+
+
+async def test_a_stopped_turn_with_effects_tells_its_client_so_who_asks_again(
+    house: House,
+) -> None:
+    gate = Gate()
+    house.agents.script = gate
+    async with await house.turns.submit(command("x", idempotency_key="k")):
+        await gate.reached.wait()
+        house.workspaces.files["a.txt"] = "x"
+    await house.happened("session.turn_cancelled")
+    again = await house.turns.submit(command("x", idempotency_key="k"))
+    with pytest.raises(errors.TaskCancelled, match="had done until then stays"):
+        await again.result()
+
+
+async def test_a_requests_id_may_come_again_after_a_restart(tmp_path: Path) -> None:
+    for _ in range(2):
+        opened = await open_house(tmp_path)
+        try:
+            assert (await opened.ask("hello", request_id="req_of_the_client")).text == "hello"
+        finally:
+            await close_house(opened)
+
+
+async def test_no_text_costs_a_turn_its_end(house: House) -> None:
+    odd = '```json\n{"type": "write_file", "path": "a", "content": "\\ud83d"}\n```'
+
+    async def says_something_odd(turn: AgentTurn, sink: FrameSink) -> Outcome:
+        sink.frame(TextDelta(odd))
+        return Outcome(status="completed", backend_id="backend-1")
+
+    house.agents.script = says_something_odd
+    result = await house.ask()
+    assert (result.text, result.actions) == (odd, ())
+
+
 async def test_many_identical_requests_with_one_key_run_one_turn(house: House) -> None:
     wanted = [house.turns.submit(command("x", idempotency_key="k")) for _ in range(20)]
     handles = await asyncio.gather(*wanted)

@@ -25,6 +25,13 @@ new line
 >>>>>>> REPLACE"""
 
 
+@pytest.mark.parametrize("depth", [100, 300, 940, 950, 1100, 100_000])
+def test_json_of_any_depth_is_read_or_left(depth):
+    nested = "[" * depth + "]" * depth
+    found = find('{"type": "note", "path": "a", "content": "x", "more": ' + nested + "}")
+    assert [action.path for action in found] == (["a"] if depth == 100 else [])
+
+
 def test_a_plain_answer_has_no_actions():
     assert find("I looked at it.\n\n- one\n--- two\n+++ three\n```python\nprint(1)\n```\n") == []
 

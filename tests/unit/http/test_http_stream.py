@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+from typing import Any, cast
 
 import aiohttp
 import attrs
@@ -236,6 +237,62 @@ async def test_comments_come_while_the_agent_is_silent(monkeypatch: pytest.Monke
         await read_until(answer, b": keep-alive\n\n: keep-alive\n\n")
         turn.released.set()
         assert (await answer.read()).endswith(b"data: [DONE]\n\n")
+
+
+class Slow:
+    """A clock that only sleeping moves, and an answer that notes what is written to it and when."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.written: list[tuple[float, bytes]] = []
+        self.plans: list[tuple[float, Callable[[], Awaitable[None]]]] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        until = self.now + seconds
+        while self.plans and self.plans[0][0] <= until:
+            self.now, plan = self.plans.pop(0)
+            await plan()
+        self.now = until
+
+    async def write(self, data: bytes) -> None:
+        self.written.append((self.now, data))
+
+    write_eof = write
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
+    made = Slow()
+    monkeypatch.setattr(stream, "time", made)
+    monkeypatch.setattr(asyncio, "sleep", made.sleep)
+    return made
+
+
+async def test_no_silence_is_longer_than_the_interval(slow: Slow) -> None:
+    events = stream.EventStream(cast("Any", None), cast("Any", slow))
+
+    left = asyncio.Event()
+
+    async def leave() -> None:
+        left.set()
+        raise asyncio.CancelledError
+
+    slow.plans = [(0.5, partial(events.send, {"a": 1})), (40.0, leave)]
+    async with events.kept_alive():
+        await left.wait()
+    assert [at for at, _ in slow.written] == [0.5, 8.5, 16.5, 24.5, 32.5]
+
+
+async def test_what_is_long_is_written_piece_by_piece(slow: Slow) -> None:
+    events = stream.EventStream(cast("Any", None), cast("Any", slow))
+    await events.send({"text": "x" * 200_000})
+    await events.end({"text": "y" * 200_000}, done=True)
+    sizes = [len(data) for _, data in slow.written]
+    assert max(sizes) <= stream.PIECE_BYTES
+    assert b"".join(data for _, data in slow.written).endswith(b'y"}\n\ndata: [DONE]\n\n')
 
 
 async def test_a_client_that_leaves_a_silent_stream_is_noticed_at_once() -> None:

@@ -1,7 +1,6 @@
 """HTTP with an `opencode serve` in its jail: requests, and the stream of its events."""
 
 import base64
-import json
 import socket
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import aiohttp
 
 from codara.adapters.agents.answers import Gone, Refused
-from codara.adapters.agents.lines import CHUNK, LINE_LIMIT, Lines, LineTooLong
+from codara.adapters.agents.lines import CHUNK, LINE_LIMIT, Lines, LineTooLong, value_of
 from codara.adapters.jail.jail import Jail
 from codara.errors import JailUnavailable
 
@@ -83,12 +82,13 @@ class Wire:
             async with self._session.request(method, self._base + path, json=body) as answer:
                 text = await self._read(answer.content)
                 if answer.status >= 400:
-                    raise Refused(f"opencode answered {answer.status}: {text[:500]}", answer.status)
-                return json.loads(text) if text else None
+                    told = text[:500].decode("utf-8", "replace")
+                    raise Refused(f"opencode answered {answer.status}: {told}", answer.status)
+                return value_of(text) if text else None
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as lost:
             raise Gone(str(lost)) from lost
 
-    async def _read(self, content: aiohttp.StreamReader) -> str:
+    async def _read(self, content: aiohttp.StreamReader) -> bytes:
         """All of it, if that is not more than a line may have."""
         parts: list[bytes] = []
         left = LINE_LIMIT
@@ -98,7 +98,7 @@ class Wire:
             if left < 0:
                 self.endless = True
                 raise Gone
-        return b"".join(parts).decode("utf-8", "replace")
+        return b"".join(parts)
 
     def _way(self, _: object) -> socket.socket:
         if not self._ways:
