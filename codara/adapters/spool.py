@@ -16,6 +16,8 @@ from codara.events.keys import KeyRing
 
 KEPT_BYTES = 64 * 1024
 """What a turn wrote is also kept in memory up to here: the end of most turns reads no file."""
+MOST_BYTES = 64 * 1024 * 1024
+"""What one turn wrote is recorded up to here, whole lines only."""
 GATHER_SECONDS = 0.05
 """For so long lines wait for the next ones: the thread is woken once for all of them."""
 CLOSE_SECONDS = 60.0
@@ -158,16 +160,22 @@ class FileSpoolFile:
         self._spool = spool
         self._file = file
         self._kept: list[bytes] = []
-        self._room = KEPT_BYTES
+        self._size = 0
         self._closed = False
 
     def write(self, line: bytes) -> None:
-        """Queues one line, unless the file is closed. Never waits, never fails for a full disk."""
-        if self._closed:
+        """Queues one line, unless the file is closed. Never waits, never fails for a full disk.
+
+        From the first line on that does not fit into `MOST_BYTES` nothing is recorded.
+        """
+        if self._closed or self._size > MOST_BYTES:
+            return
+        self._size += len(line) + 1
+        if self._size > MOST_BYTES:
+            logger.warning("%s: only the first %d bytes are kept", self._file.path.name, MOST_BYTES)
             return
         self._spool.write(self._file, line)
-        self._room -= len(line) + 1
-        if self._room >= 0:
+        if self._size <= KEPT_BYTES:
             self._kept.append(line)
         else:
             self._kept.clear()
@@ -178,7 +186,7 @@ class FileSpoolFile:
         LogDamaged if it has to be read from the disk and the vault cannot be read.
         """
         self._closed = True
-        if self._room >= 0:
+        if self._size <= KEPT_BYTES:
             return b"\n".join(self._kept)
         return await self._spool.told(partial(_whole, self._file))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from codara.adapters.agents import listening, output
 from codara.adapters.agents import pool as pooling
 from codara.adapters.jail import processes
 from codara.errors import AgentFailed
@@ -57,6 +58,13 @@ LINES = {
 """By runtime and transport; the first of each cannot be read at all."""
 THREADED = ("codex", "gemini", "opencode")
 """One process of these has many threads."""
+
+ASKS = {
+    "claude": '{"type": "control_request", "request_id": "1"}',
+    "codex": '{"id": 1, "method": "a"}',
+    "gemini": '{"id": 1, "method": "a"}',
+}
+"""How an agent asks us."""
 
 each_stays = pytest.mark.parametrize("den", NAMES, indirect=True)
 each_threaded = pytest.mark.parametrize("den", THREADED, indirect=True)
@@ -153,6 +161,32 @@ async def test_a_thread_that_its_process_has_lost_takes_all_pictures_along(den: 
     outcome, heard = await den.run("no", images=(DOG,), backend_id=first.backend_id, **told)
     assert (outcome.status, heard.warnings) == ("completed", ["fresh_thread"])
     assert heard.text == f"{digest(CAT)} {digest(DOG)}"
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("name", NAMES)
+async def test_an_agent_that_never_stops_talking_is_ended(
+    tmp_path: Path, name: str, transport: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "SAID_BYTES", 2 << 20)
+    async with a_scripted_den(tmp_path, name, transport=transport) as den:
+        outcome, heard = await den.run(f"[[text:{'x' * 600_000}]]" * 6)
+        assert (outcome.status, outcome.cause) == ("failed", "protocol")
+        assert "more than 2 MiB" in outcome.message
+        assert 0 < len(heard.text) < 3_600_000
+        assert at_work(den.root) == []
+        assert (await den.run("hello"))[0].status == "completed"
+
+
+@pytest.mark.parametrize("den", ASKS, indirect=True)
+async def test_an_agent_that_asks_without_end_and_never_listens_is_ended(
+    den: Den, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output, "UNHEARD_BYTES", 1000)
+    outcome, _ = await den.run(f"[[line:{ASKS[den.provider]}]]" * 3000)
+    assert (outcome.status, outcome.cause) == ("failed", "protocol")
+    assert "listens to no answer" in outcome.message
+    assert (await den.run("hello"))[0].status == "completed"
 
 
 @each_stays

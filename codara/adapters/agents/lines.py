@@ -15,6 +15,10 @@ class LineTooLong(Exception):
     """The agent wrote more than `LINE_LIMIT` bytes without ending a line."""
 
 
+class TooMuch(ValueError):
+    """More than anybody can take; says of what."""
+
+
 class Lines:
     """Cuts a stream of chunks at its line ends.
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 import attrs
 
 from codara.adapters.agents.ending import Ending
-from codara.adapters.agents.lines import Message, message_of
+from codara.adapters.agents.lines import Message, TooMuch, message_of
 from codara.adapters.agents.watch import Watch
 from codara.adapters.agents.witness import Witness
 from codara.adapters.jail.spec import Hear, Lending
@@ -27,6 +27,10 @@ from codara.clock import Clock
 FRESH_THREAD = "fresh_thread"
 """The warning that the agent had lost the thread and began another one."""
 
+SAID_BYTES = 128 * 1024 * 1024
+FRAME_BYTES = 128
+"""What a frame takes besides its text."""
+
 _STARS = b"***"
 
 
@@ -34,7 +38,8 @@ class Listening(ABC):
     """Listens while a turn runs.
 
     `decided` is set as soon as nothing more of the agent is awaited. `began` is true once it has
-    said or done something. `retry_at` is when the provider said to come back. What the account was
+    said or done something. All it says is held until the turn ends: a line beyond `SAID_BYTES`
+    raises TooMuch. `retry_at` is when the provider said to come back. What the account was
     lent with is starred out of a line before anybody sees it. `model_path` is how the paths end by
     which the model itself is asked.
     """
@@ -51,6 +56,7 @@ class Listening(ABC):
         self._secrets: tuple[bytes, ...] = ()
         self._watch: Watch | None = None
         self._garbage = garbage
+        self._room = SAID_BYTES
         self._witness = Witness(self._means, self.model_path)
 
     def lending(self, base_url: str, secret: str) -> Lending:
@@ -87,6 +93,8 @@ class Listening(ABC):
         if self._is_progress(message):
             self._moving()
         self._take(message)
+        if self._room < 0:
+            raise TooMuch(f"the agent said more than {SAID_BYTES >> 20} MiB in one task")
 
     def say(self, frame: Frame) -> None:
         """Passes a frame on."""
@@ -94,6 +102,9 @@ class Listening(ABC):
             self.ran_tools = True
         if isinstance(frame, TextDelta | ReasoningDelta | ToolStarted):
             self.began = True
+        self._room -= FRAME_BYTES
+        if isinstance(frame, TextDelta | ReasoningDelta):
+            self._room -= len(frame.text)
         self._sink.frame(frame)
 
     def complain(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import attrs
 
-from codara.adapters.agents.lines import CHUNK, Lines, LineTooLong, Message, message_of
+from codara.adapters.agents.lines import CHUNK, Lines, LineTooLong, Message, TooMuch, message_of
 from codara.adapters.jail.jail import Jail
 
 _PARSED_IN_THREAD = 256 * 1024
@@ -17,6 +17,8 @@ _ERROR_SHOWN = 200
 _REMEDY = "its version may be too new: `codara doctor` names those that are known to work"
 
 ENDLESS = "a line without end"
+UNHEARD_BYTES = 1024 * 1024
+"""So much may wait for an agent that asks and does not listen."""
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +86,8 @@ class Output:
                 await self._take(lines.rest())
         except LineTooLong:
             return ENDLESS
+        except TooMuch as much:
+            return str(much)
         except Exception as error:
             return unreadable(self._jail.jail_id, error)
         return ""
@@ -96,6 +100,13 @@ class Output:
 
     def _wait(self) -> "asyncio.Task[int | None]":
         return asyncio.create_task(self._jail.wait())
+
+
+def answer(jail: Jail, data: bytes) -> None:
+    """Says something to an agent that asked, and does not wait; TooMuch if it never listens."""
+    jail.stdin.write(data)
+    if jail.stdin.transport.get_write_buffer_size() > UNHEARD_BYTES:
+        raise TooMuch("the agent asks without end and listens to no answer")
 
 
 def unreadable(who: str, error: Exception) -> str:

@@ -9,16 +9,16 @@ from typing import Any
 
 import attrs
 
-from codara.adapters.agents.bounds import USUAL, Bounds, Weigh, weightless
 from codara.adapters.agents.contract import Answering, Early, Runtime, Session
 from codara.adapters.agents.learner import Learner
 from codara.adapters.agents.presence import Presence
+from codara.adapters.agents.room import USUAL, Bounds, Room, Weigh, weightless
 from codara.adapters.agents.slots import HomeKey, Slot, Slots
 from codara.adapters.agents.versions import Versions
 from codara.adapters.agents.watch import to_the_end
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.clock import Clock, utc_now
-from codara.errors import AgentFailed, CodaraError, Overloaded, ShuttingDown
+from codara.errors import AgentFailed, CodaraError, ShuttingDown
 
 log = logging.getLogger(__name__)
 
@@ -44,11 +44,9 @@ class AgentPool:
     ) -> None:
         self._runtimes = dict(runtimes)
         self._clock = clock
-        self._bounds = bounds
-        self._weigh = weigh
         self._weighing: asyncio.TimerHandle | None = None
         self._slots = Slots()
-        self._room = asyncio.Condition()
+        self._room = Room(self._slots, bounds, weigh)
         self._closing: set[asyncio.Task[None]] = set()
         self._preparing: set[asyncio.Task[None]] = set()
         self._timers: dict[HomeKey, asyncio.TimerHandle] = {}
@@ -122,7 +120,7 @@ class AgentPool:
     async def close_home(self, workspace_id: str) -> None:
         """Ends a workspace's agents; waits for a turn that runs in one of them."""
         for slot in self._slots.of_workspace(workspace_id):
-            await self._retire(slot)
+            await self._room.give_back(slot)
 
     async def close(self) -> None:
         """Ends all agents; no turn starts any more, and one that starts is ended first."""
@@ -134,15 +132,10 @@ class AgentPool:
         await self._learner.close()
         emptied = (slot.empty() for slot in self._slots)
         await asyncio.gather(*emptied, return_exceptions=True)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(OPENING_SECONDS), self._room:
-                await self._room.wait_for(self._all_open)
+        await self._room.all_open(OPENING_SECONDS)
         if left := self._closing | self._preparing:
             await asyncio.wait(left)
         await self._versions.close()
-
-    def _all_open(self) -> bool:
-        return not any(slot.opening for slot in self._slots)
 
     @contextlib.asynccontextmanager
     async def _session(
@@ -167,7 +160,7 @@ class AgentPool:
         if session is not None and session.serves(turn) and await self._is_fit(slot, session):
             return session
         await slot.empty()
-        await self._make_room(runtime, slot, ahead=ahead)
+        await self._room.take(runtime, slot, ahead=ahead)
         try:
             opened = await self._opened(runtime, turn)
         finally:
@@ -198,45 +191,6 @@ class AgentPool:
         except TimeoutError:
             return False
 
-    async def _make_room(self, runtime: Runtime, slot: Slot, *, ahead: bool) -> None:
-        """Waits for a process and the memory for it; Overloaded when that takes too long.
-
-        Nobody is ended, or waited for, for one that is only started `ahead` of its turn.
-        """
-        try:
-            async with asyncio.timeout(self._bounds.patience) as waiting, self._room:
-                while (idle := await self._in_the_way(runtime)) is not None:
-                    if ahead:
-                        raise Overloaded("there is no room for one more")
-                    if idle:
-                        await self._end_oldest(idle)
-                    else:
-                        await self._room.wait()
-                slot.opening = True
-        except TimeoutError:
-            if not waiting.expired():
-                raise
-            raise Overloaded(
-                f"no {runtime.name} process became free within {self._bounds.patience:g} s",
-                retry_after=1.0,
-            ) from None
-
-    async def _in_the_way(self, runtime: Runtime) -> list[Slot] | None:
-        """None if there is room for one more; else those that could be ended for it."""
-        if self._slots.occupied(runtime.name) >= runtime.max_processes:
-            return [slot for slot in self._slots.of(runtime.name) if slot.idle]
-        if any(slot.occupied for slot in self._slots) and await self._too_heavy():
-            return self._slots.idle()
-        return None
-
-    async def _too_heavy(self) -> bool:
-        return sum((await self._weigh()).values()) > self._bounds.memory
-
-    async def _end_oldest(self, idle: Sequence[Slot]) -> None:
-        oldest = min(idle, key=lambda slot: slot.used_at)
-        async with oldest.lock:
-            await oldest.empty()
-
     async def _put_back(self, slot: Slot, runtime: Runtime) -> None:
         slot.used_at = time.monotonic()
         session = slot.session
@@ -248,21 +202,11 @@ class AgentPool:
         if self._weighing is None and not self._closed:
             loop = asyncio.get_running_loop()
             self._weighing = loop.call_later(WEIGHING_SECONDS, self._weigh_soon)
-        await self._tell()
+        await self._room.changed()
 
     def _weigh_soon(self) -> None:
         self._weighing = None
-        self._keep(self._slim())
-
-    async def _slim(self) -> None:
-        """Agents have grown: idle ones are ended, the least recently used first."""
-        while (idle := self._slots.idle()) and await self._too_heavy():
-            await self._retire(min(idle, key=lambda slot: slot.used_at))
-
-    async def _tell(self) -> None:
-        """A home became idle or empty: whoever waits for room looks again."""
-        async with self._room:
-            self._room.notify_all()
+        self._keep(self._room.slim())
 
     def _arm(self, slot: Slot, runtime: Runtime) -> None:
         timer = self._timers.pop(slot.key, None)
@@ -283,15 +227,9 @@ class AgentPool:
             self._own(slot)
 
     def _own(self, slot: Slot) -> None:
-        self._keep(self._retire(slot))
+        self._keep(self._room.give_back(slot))
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
-
-    async def _retire(self, slot: Slot) -> None:
-        async with slot.lock:
-            await slot.empty()
-        self._slots.forget(slot)
-        await self._tell()

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from codara.adapters.agents import output
 from codara.adapters.agents.answers import Gone, Refused
 from codara.adapters.agents.lines import Message
 from codara.adapters.agents.output import Exit, Output
@@ -89,7 +90,7 @@ class Rpc:
     def _answered(self, message: Message) -> None:
         if "method" in message:
             refusal = {"id": message["id"], "error": _UNSUPPORTED}
-            self._jail.stdin.write(self._line(refusal))
+            output.answer(self._jail, self._line(refusal))
             return
         waiting = self._waiting.get(_number(message))
         if waiting is None or waiting.done():

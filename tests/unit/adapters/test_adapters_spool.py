@@ -201,6 +201,18 @@ async def test_closing_writes_what_is_queued(
         file.write(b"two")
 
 
+@pytest.mark.usefixtures("kept")
+async def test_of_a_turn_that_writes_without_end_the_first_lines_are_kept(
+    spool: FileSpool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(adapter, "MOST_BYTES", 25)
+    file = spool.open("trn_1")
+    for line in (b"x" * 10, b"y" * 10, b"z" * 10, b"a", b"b"):
+        file.write(line)
+    assert await file.close() == b"x" * 10 + b"\n" + b"y" * 10
+    assert caplog.text.count("only the first 25 bytes are kept") == 1
+
+
 async def test_a_vault_that_fails_is_told_to_whoever_waits(
     spool: FileSpool, keys: FakeKeyRing, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,9 +9,9 @@ import pytest
 from boxes import turn
 
 from codara.adapters.agents import pool as pooling
-from codara.adapters.agents.bounds import Bounds
 from codara.adapters.agents.contract import Session
 from codara.adapters.agents.pool import AgentPool
+from codara.adapters.agents.room import Bounds
 from codara.adapters.agents.slots import HomeKey
 from codara.application.ports.agents import AgentTurn, FrameSink, Image, Outcome
 from codara.errors import AgentFailed, Overloaded, ShuttingDown
@@ -33,6 +33,9 @@ class FakeSession:
         self.at_work = asyncio.Event()
         self.closed = False
         self.closes = True
+        self.let_end = asyncio.Event()
+        self.let_end.set()
+        self.ending = asyncio.Event()
         self.answering = True
         self.asked = 0
 
@@ -51,6 +54,8 @@ class FakeSession:
         return Outcome(status="completed", backend_id=self.workspace_id)
 
     async def close(self) -> None:
+        self.ending.set()
+        await self.let_end.wait()
         self.closed = True
         if not self.closes:
             raise ValueError("it makes no sense")
@@ -149,6 +154,32 @@ async def test_the_longest_unused_process_makes_room(runtime: FakeRuntime, pool:
     for home in ("a", "b", "c", "a", "d"):
         await run(pool, home)
     assert sorted(runtime.live()) == ["a", "c", "d"]
+
+
+async def test_nobodys_turn_waits_for_the_end_of_another_agent(runtime: FakeRuntime) -> None:
+    slow = FakeRuntime(name="gemini", max_processes=1)
+    pool = AgentPool({"codex": runtime, "gemini": slow})
+    await run(pool, "a", provider="gemini")
+    slow.sessions[0].let_end.clear()
+    taking_over = asyncio.create_task(run(pool, "b", provider="gemini"))
+    await slow.sessions[0].ending.wait()
+    assert (await run(pool, "c")).status == "completed"
+    assert not taking_over.done()
+    slow.sessions[0].let_end.set()
+    assert (await taking_over).status == "completed"
+    await pool.close()
+
+
+async def test_a_home_that_made_room_may_be_started_ahead_again(
+    runtime: FakeRuntime, pool: AgentPool
+) -> None:
+    runtime.max_processes = 1
+    for home in ("a", "b"):
+        await run(pool, home)
+    runtime.max_processes = 2
+    pool.prepare(turn("a"))
+    await run(pool, "b")
+    assert [each.workspace_id for each in runtime.opened] == ["a", "b", "a"]
 
 
 async def test_agents_that_weigh_too_much_make_room_for_the_next(runtime: FakeRuntime) -> None:

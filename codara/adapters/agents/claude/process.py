@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from codara.adapters.agents import output
 from codara.adapters.agents.answers import Gone, Refused
 from codara.adapters.agents.lines import Message
 from codara.adapters.agents.output import Exit, Output
@@ -79,7 +80,7 @@ class Process:
     def _decline(self, request_id: str) -> None:
         answer = {"subtype": "error", "request_id": request_id, "error": "nobody is asked here"}
         message = {"type": "control_response", "response": answer}
-        self._jail.stdin.write(orjson.dumps(message) + b"\n")
+        output.answer(self._jail, orjson.dumps(message) + b"\n")
 
     def _forsake(self) -> None:
         for waiting in self._waiting.values():

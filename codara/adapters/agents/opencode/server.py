@@ -13,7 +13,7 @@ import orjson
 from codara.adapters.agents.answers import Gone, Refused
 from codara.adapters.agents.ending import Ending
 from codara.adapters.agents.lender import Lender
-from codara.adapters.agents.lines import Message, message_of
+from codara.adapters.agents.lines import Message, TooMuch, message_of
 from codara.adapters.agents.listening import FRESH_THREAD
 from codara.adapters.agents.opencode import asking
 from codara.adapters.agents.opencode.causes import cause_of
@@ -201,6 +201,8 @@ class Server(Staying[OpencodeTurn]):
                 await self._take(line)
         except Gone:
             pass
+        except TooMuch as much:
+            self._broken = str(much)
         except Exception as error:
             self._broken = unreadable(self._jail.jail_id, error)
         if not self._wrong():

@@ -1,11 +1,13 @@
 """HTTP with an `opencode serve` in its jail: requests, and the stream of its events."""
 
 import base64
+import io
 import socket
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import aiohttp
+import orjson
 
 from codara.adapters.agents.answers import Gone, Refused
 from codara.adapters.agents.lines import CHUNK, LINE_LIMIT, Lines, LineTooLong, value_of
@@ -18,6 +20,7 @@ _WAYS = 16
 _FEWEST = 4
 _CONNECT_SECONDS = 5.0
 _DATA = b"data: "
+_JSON = {"Content-Type": "application/json"}
 
 
 class Wire:
@@ -78,8 +81,11 @@ class Wire:
             raise Gone(str(lost)) from lost
 
     async def _request(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
+        data = None if body is None else io.BytesIO(orjson.dumps(body))
         try:
-            async with self._session.request(method, self._base + path, json=body) as answer:
+            async with self._session.request(
+                method, self._base + path, data=data, headers=_JSON if data else None
+            ) as answer:
                 text = await self._read(answer.content)
                 if answer.status >= 400:
                     told = text[:500].decode("utf-8", "replace")
