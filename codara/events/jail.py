@@ -33,7 +33,7 @@ class JailExited(Event):
     jail_id: str
     exit_code: int | None
     egress: dict[str, int]
-    """Requests let out, by host and port."""
+    """Requests let out, by host and port; by `others` beyond a hundred."""
 
 
 @attrs.frozen(kw_only=True)

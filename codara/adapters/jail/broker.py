@@ -20,6 +20,7 @@ from codara.application.ports.jails import JailJournal
 from codara.errors import AgentFailed
 
 MOST_CONNECTIONS = 128
+MOST_PLACES = 100
 CLOSE_SECONDS = 1.0
 
 
@@ -67,7 +68,7 @@ class Broker:
             request.cancel()
 
     def egress(self) -> Mapping[str, int]:
-        """Requests and tunnels let out so far, by `host:port`."""
+        """Requests and tunnels let out so far, by `host:port`; by `others` beyond a hundred."""
         return dict(self._egress)
 
     async def serve(self, listeners: Mapping[int, socket.socket]) -> None:
@@ -164,7 +165,9 @@ class Broker:
         return answer
 
     def _count(self, host: str, port: int) -> None:
-        self._egress[f"{host}:{port}"] += 1
+        place = f"{host}:{port}"
+        known = place in self._egress or len(self._egress) < MOST_PLACES
+        self._egress[place if known else "others"] += 1
 
 
 class Denials:

@@ -5,6 +5,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from codara.adapters.jail import broker as brokers
 from codara.adapters.jail.broker import Broker
 from codara.adapters.jail.doors import LOOPBACK, listen
 from codara.adapters.jail.outgoing import outgoing_session
@@ -293,6 +294,15 @@ async def test_what_goes_out_is_counted_by_host_and_port(broker, provider, agent
         async with agent.get(f"{broker.url}/x") as answer:
             await answer.read()
     assert broker.egress() == {f"127.0.0.1:{provider.port}": 3}
+
+
+async def test_of_many_places_the_first_are_counted_by_name(broker, provider, agent, monkeypatch):
+    monkeypatch.setattr(brokers, "MOST_PLACES", 0)
+    lend(broker, provider)
+    for _ in range(3):
+        async with agent.get(f"{broker.url}/x") as answer:
+            await answer.read()
+    assert broker.egress() == {"others": 3}
 
 
 async def test_a_compressed_body_is_left_as_it_is(broker, provider, agent):
