@@ -114,7 +114,7 @@ class Room:
         finally:
             slot.lock.release()
             self._slots.forget(slot)
-        await self.changed()
+            await self.changed()
 
 
 def _oldest(idle: list[Slot]) -> Slot:
