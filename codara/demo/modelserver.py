@@ -130,9 +130,8 @@ class ModelServer:
         for event in responses.thought(move.thought, f"rs_{response_id}") if move.thought else ():
             await stream.write(responses.encode(event))
         item_id = f"msg_{next(self._numbers)}"
-        await stream.write(responses.encode(responses.message_started(item_id)))
-        for piece in move.pieces:
-            await stream.write(responses.encode(responses.message_delta(item_id, piece)))
+        for event in responses.message(item_id, move):
+            await stream.write(responses.encode(event))
             await asyncio.sleep(move.between)
         if move.ending == "hang":
             return await _never()
@@ -140,7 +139,8 @@ class ModelServer:
             _break(request)
         if move.breaks_off:
             return stream
-        await stream.write(responses.encode(responses.message_done(item_id, move)))
+        for event in responses.message_done(item_id, move):
+            await stream.write(responses.encode(event))
         last = responses.ended(response_id, move.ending, move.thought)
         await stream.write(responses.encode(last))
         return stream

@@ -1,4 +1,9 @@
-"""OpenAI's Responses API as the agent CLI speaks it: requests apart, moves into events."""
+"""OpenAI's Responses API as the agent CLI speaks it: requests apart, moves into events.
+
+Ends of an answer that are this format's own: `failed`, and those that it calls whole all the same.
+These are `open` (its message never ends), `rest` (the last piece comes with its message's end
+only), `refusal` (its message ends as one) and `nothing` (there is no message).
+"""
 
 import json
 import re
@@ -13,6 +18,7 @@ from codara.demo.script import Answer, Call, Conversation, Step
 _WRAPPER = re.compile(r"\s*<(environment_context|turn_aborted|user_instructions|subagent)")
 _TOOL_RESULTS = frozenset({"function_call_output", "custom_tool_call_output"})
 _LONGEST_WAIT = 30_000
+_CALLED_WHOLE = frozenset({"done", "open", "rest", "refusal", "nothing"})
 _INCOMPLETE = {"length": "max_output_tokens", "filter": "content_filter"}
 
 Event = Mapping[str, Any]
@@ -62,20 +68,26 @@ def thought(text: str, item_id: str) -> Iterator[Event]:
     yield {"type": "response.output_item.done", "output_index": 0, "item": whole}
 
 
-def message_started(item_id: str) -> Event:
-    item = {"type": "message", "role": "assistant", "id": item_id, "content": []}
-    return {"type": "response.output_item.added", "output_index": 0, "item": item}
-
-
-def message_delta(item_id: str, text: str) -> Event:
+def message(item_id: str, answer: Answer) -> Iterator[Event]:
+    """A message as it is streamed, without its end."""
+    if answer.ending == "nothing":
+        return
+    item = _message(item_id)
+    yield {"type": "response.output_item.added", "output_index": 0, "item": item}
     place = {"item_id": item_id, "output_index": 0, "content_index": 0}
-    return {"type": "response.output_text.delta", **place, "delta": text}
+    for piece in answer.pieces[:-1] if answer.ending == "rest" else answer.pieces:
+        yield {"type": "response.output_text.delta", **place, "delta": piece}
 
 
-def message_done(item_id: str, answer: Answer) -> Event:
-    content = [{"type": "output_text", "text": "".join(answer.pieces), "annotations": []}]
-    item = {"type": "message", "role": "assistant", "id": item_id, "content": content}
-    return {"type": "response.output_item.done", "output_index": 0, "item": item}
+def message_done(item_id: str, answer: Answer) -> Iterator[Event]:
+    """How a message ends, if it does."""
+    if answer.ending in ("open", "nothing"):
+        return
+    part = {"type": "output_text", "text": "".join(answer.pieces), "annotations": []}
+    if answer.ending == "refusal":
+        part = {"type": "refusal", "refusal": "I cannot help with that."}
+    item = _message(item_id, part)
+    yield {"type": "response.output_item.done", "output_index": 0, "item": item}
 
 
 def tool_call(call: Call, call_id: str, *, by_script: bool) -> Event:
@@ -112,7 +124,7 @@ def thinking(thought: str) -> int:
 
 def ended(response_id: str, ending: str, thought: str = "") -> Event:
     """The end of an answer: whole, failed in the middle, or incomplete for a reason."""
-    if ending == "done":
+    if ending in _CALLED_WHOLE:
         return completed(response_id, thought)
     if ending == "failed":
         return failed(response_id, "server_error", "The model failed to finish its answer.")
@@ -151,6 +163,10 @@ def command(step: Step) -> str:
             return f"rm -f {name}"
         case _:
             return step.text
+
+
+def _message(item_id: str, *content: Event) -> dict[str, Any]:
+    return {"type": "message", "role": "assistant", "id": item_id, "content": [*content]}
 
 
 def _javascript(step: Step) -> str:

@@ -11,7 +11,7 @@ known here.
     [[hang:mid]] [[hang:none]]                               how it falls silent
     [[fail:401|429|429quota|500|503|context|nomodel]]        how it fails; [[fail:500*1]] only once
     [[fail:drop]] [[fail:cut]]                               how its answer breaks off
-    [[end:length|filter|…]]                                  why its answer ends early
+    [[end:length|filter|…]]                                  why its answer ends early, or how oddly
     [[quota:percent]]                                        what its headers say
 """
 

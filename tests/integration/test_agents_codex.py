@@ -15,6 +15,12 @@ pytestmark = [pytest.mark.cli, pytest.mark.asyncio(loop_scope="session")]
 PLAIN = "some-model"
 """A model the CLI does not know: its only tool is the shell."""
 
+TOOL = "[[write:a.txt]]"
+SAID = "This is an answer of two pieces."
+ODD = (f"[[text:{SAID}]]", f"{TOOL} [[text:{SAID}]]")
+"""Prompts of answers that then end oddly."""
+
+oddly = pytest.mark.parametrize("prompt", ODD, ids=["alone", "behind-a-tool"])
 codex = scenes(CODEX)
 by_exec = scenes(CODEX, transports="process")
 both = scenes(CODEX, transports="persistent process")
@@ -152,3 +158,47 @@ async def test_without_a_record_of_the_thread_there_is_no_number(scene: Scene) -
         lost.setattr(runtime, "noted", lambda *_: None)
         outcome, heard = await scene.run("hello", backend_id=first.backend_id)
     assert (outcome.status, heard.usage) == ("completed", None)
+
+
+@both
+@oddly
+async def test_the_rest_of_a_message_comes_with_its_end(scene: Scene, prompt: str) -> None:
+    outcome, heard = await scene.run(f"{prompt} [[end:rest]]")
+    assert (outcome.status, heard.text) == ("completed", SAID)
+
+
+@both
+@oddly
+async def test_a_message_that_never_ends_is_no_success(scene: Scene, prompt: str) -> None:
+    first, _ = await scene.run("hello")
+    outcome, heard = await scene.run(f"{prompt} [[end:open]]", backend_id=first.backend_id)
+    assert (outcome.status, outcome.cause) == ("failed", "cut_stream")
+    assert heard.text == (SAID if scene.stays else "")
+    again, heard = await scene.run("[[text:fine]]", backend_id=first.backend_id)
+    assert (again.status, heard.text) == ("completed", "fine")
+    assert again.backend_id == first.backend_id
+
+
+@both
+@oddly
+async def test_a_refusal_of_the_model_is_no_plain_success(scene: Scene, prompt: str) -> None:
+    outcome, heard = await scene.run(f"{prompt} [[end:refusal]]")
+    if scene.stays:
+        assert (outcome.status, outcome.finish_reason) == ("completed", "content_filter")
+        assert heard.text == SAID
+    else:
+        assert (outcome.status, outcome.cause, heard.text) == ("failed", "content_filter", "")
+
+
+@both
+async def test_a_refusal_of_which_nothing_was_said_is_a_failure(scene: Scene) -> None:
+    outcome, heard = await scene.run("[[text:]] [[end:refusal]]")
+    assert (outcome.status, outcome.cause, heard.text) == ("failed", "content_filter", "")
+
+
+@both
+async def test_an_answer_of_nothing_is_one_behind_a_tool_only(scene: Scene) -> None:
+    outcome, _ = await scene.run("[[end:nothing]]")
+    assert (outcome.status, outcome.cause) == ("failed", "protocol")
+    outcome, heard = await scene.run(f"{TOOL} [[end:nothing]]")
+    assert (outcome.status, heard.text) == ("completed", "")

@@ -33,6 +33,7 @@ class AppServer(Codex):
         self.threads = {}
         self.lost = set()
         self.turns = 0
+        self.words = ""
         self.thread_id = ""
 
     def serve(self):
@@ -78,6 +79,7 @@ class AppServer(Codex):
             self.refuse(number, "thread not found: " + params["threadId"])
             return
         self.turns += 1
+        self.words = ""
         self.thread_id = params["threadId"]
         self.answer(number, {"turn": {"id": self.turn_id}})
         self.tell("turn/started", turn={"id": self.turn_id})
@@ -89,6 +91,7 @@ class AppServer(Codex):
         return f"turn-{self.turns}"
 
     def said(self, text):
+        self.words += text
         return self.note("item/agentMessage/delta", itemId="m", delta=text)
 
     def started(self, tool_id, title):
@@ -101,11 +104,16 @@ class AppServer(Codex):
         self.tell("error", error={"message": "Reconnecting"}, willRetry=True)
 
     def ended(self):
+        self.whole_message()
         self.threads[self.thread_id][0] += 10
         total = {"inputTokens": self.threads[self.thread_id][0], "outputTokens": 1}
         usage = {"total": total, "last": {"inputTokens": 10, "outputTokens": 1}}
         self.tell("thread/tokenUsage/updated", tokenUsage=usage)
         self.completed("completed")
+
+    def whole_message(self):
+        item = {"type": "agentMessage", "id": "m", "text": self.words}
+        self.tell("item/completed", item=item)
 
     def completed(self, status, **told):
         self.tell("turn/completed", turn={"id": self.turn_id, "status": status, **told})
@@ -132,10 +140,9 @@ class AppServer(Codex):
         return "failed"
 
     def do_twice(self, _):
-        """In pieces, and once more as a whole."""
+        """In pieces, and twice more as a whole."""
         self.do_text("one two")
-        item = {"type": "agentMessage", "id": "m", "text": "one two"}
-        self.tell("item/completed", item=item)
+        self.whole_message()
 
     def do_moved(self, _):
         self.thread_id = "another"

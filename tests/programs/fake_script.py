@@ -45,6 +45,10 @@ MEBIBYTE = 1 << 20
 NOBODY = "00000000-0000-4000-8000-000000000000"
 """A thread that no agent knows."""
 GARBAGE = (b"warning: this is no JSON", b"[1, 2]", b"{broken")
+NO_TEXT = "\ufffd"
+"""What a reader makes of what is no text."""
+HOLE = rb"\ufffd"
+"""The same as it is encoded."""
 
 
 class Turns:
@@ -106,10 +110,14 @@ class Turns:
         self.odd = True
 
     def do_badutf8(self, _):
-        self.write(self.framed(encode(self.said("bad X byte ")).replace(b"X", b"\xff")))
+        self.say_brokenly("bad", b"\xff", "byte ")
 
     def do_surrogate(self, _):
-        self.write(self.framed(encode(self.said("half X pair ")).replace(b"X", b"\\ud83d")))
+        self.say_brokenly("half", b"\\ud83d", "pair ")
+
+    def say_brokenly(self, before, odd, behind):
+        message = encode(self.said(f"{before} {NO_TEXT} {behind}"))
+        self.write(self.framed(message.replace(HOLE, odd)))
 
     def do_huge(self, argument):
         self.say("x" * int(argument))

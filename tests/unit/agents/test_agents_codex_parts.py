@@ -28,7 +28,7 @@ from codara.adapters.agents.ending import Ending
 from codara.application.ports.frames import TextDelta, WindowSeen
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
-DONE = Reading(thread_id="t", ended=Ended("completed"))
+DONE = Reading(thread_id="t", answered=True, ended=Ended("completed"))
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))

@@ -79,6 +79,28 @@ async def test_a_response_may_fail_in_the_middle(client: Client) -> None:
     assert "response.failed" in found and "response.completed" not in found
 
 
+@pytest.mark.parametrize(
+    ("ending", "streamed", "ended"),
+    [
+        ("done", '"delta": "hi"', '"text": "hi"'),
+        ("open", '"delta": "hi"', None),
+        ("rest", None, '"text": "hi"'),
+        ("refusal", '"delta": "hi"', '"type": "refusal"'),
+        ("nothing", None, None),
+    ],
+)
+async def test_a_response_may_be_called_whole_whatever_became_of_its_message(
+    client: Client, ending: str, streamed: str | None, ended: str | None
+) -> None:
+    found = await said(client, WIRES["responses"], f"[[text:hi]] [[end:{ending}]]")
+    assert "response.completed" in found
+    assert ("output_text.delta" in found, "output_item.done" in found) == (
+        streamed is not None,
+        ended is not None,
+    )
+    assert all(told in found for told in (streamed, ended) if told)
+
+
 @each
 async def test_a_cut_answer_has_no_end_and_a_dropped_one_breaks(client: Client, wire: Wire) -> None:
     found = await said(client, wire, "[[fail:cut]]")

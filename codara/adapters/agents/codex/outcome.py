@@ -4,16 +4,22 @@ from datetime import datetime
 
 from codara.adapters.agents.codex.causes import cause_of
 from codara.adapters.agents.codex.reading import Reading
-from codara.adapters.agents.ending import Ending, Verdict
+from codara.adapters.agents.codex.wire import Answer
+from codara.adapters.agents.ending import FILTER, Ending, Verdict, ended_early
 from codara.application.ports.agents import Outcome
 from codara.application.ports.frames import WindowSeen
 
 _ENOUGH = 100.0
+_STOP = "stop"
 
 
-def outcome_of(reading: Reading, ending: Ending) -> Outcome:
-    """Completed only if nothing at all speaks against it."""
-    status, cause, message = _verdict(reading, ending)
+def outcome_of(reading: Reading, ending: Ending, overheard: Answer | None = None) -> Outcome:
+    """Completed only if nothing at all speaks against it.
+
+    `overheard` is the model's last answer, where anybody listened.
+    """
+    answer = overheard or Answer()
+    status, cause, message = _verdict(reading, ending, answer)
     resets_at = None
     if cause in ("quota_exhausted", "rate_limited"):
         resets_at = _resets_at(reading.windows) or ending.retry_at
@@ -24,10 +30,11 @@ def outcome_of(reading: Reading, ending: Ending) -> Outcome:
         backend_id=reading.thread_id,
         resets_at=resets_at,
         jailed=ending.jailed,
+        finish_reason=FILTER if status == "completed" and answer.refused else _STOP,
     )
 
 
-def _verdict(reading: Reading, ending: Ending) -> Verdict:
+def _verdict(reading: Reading, ending: Ending, answer: Answer) -> Verdict:
     said = reading.ended
     if ending.stopped is not None:
         return "failed", ending.stopped, ending.message
@@ -43,6 +50,19 @@ def _verdict(reading: Reading, ending: Ending) -> Verdict:
         return "failed", "unknown_session", "the agent went on in another thread"
     if ending.exit_code not in (None, 0):
         return "failed", "crashed", f"the agent ended with exit code {ending.exit_code}"
+    return _by_the_model(reading, answer)
+
+
+def _by_the_model(reading: Reading, answer: Answer) -> Verdict:
+    """codex calls it a success whatever became of the model's answer."""
+    if reading.torn:
+        return "failed", "cut_stream", "the answer ended as another one than it had begun"
+    if answer.refused:
+        return ended_early(FILTER, spoke=reading.speaking is not None)
+    if reading.open or answer.is_broken:
+        return "failed", "cut_stream", "the model's answer broke off before its end"
+    if not reading.answered:
+        return "failed", "protocol", "codex ended the turn without an answer of the model"
     return "completed", None, ""
 
 

@@ -10,8 +10,12 @@ from codara.adapters.agents.codex.reading import (
     Ended,
     Read,
     Reading,
+    anew,
+    begin,
+    conclude,
     count,
     exec_tokens,
+    finish,
     server_tokens,
     speak,
     think,
@@ -31,6 +35,9 @@ Message = Mapping[str, Any]
 
 QUOTA_SOURCE = "codex"
 
+_MESSAGES = ("agentMessage", "agent_message")
+_ASIDE = ("userMessage", "hookPrompt", "contextCompaction")
+"""Items that are nothing the model says or does."""
 _TOOLS = {
     "commandExecution": "command",
     "command_execution": "command",
@@ -53,18 +60,14 @@ def appserver_line(reading: Reading, message: Message) -> Read:
     method, params = message.get("method"), message.get("params") or {}
     ours = params.get("threadId") in (None, reading.thread_id)
     match method:
-        case "item/agentMessage/delta" if ours:
-            return speak(reading, str(params.get("itemId")), str(params.get("delta", "")))
-        case "item/reasoning/summaryTextDelta" | "item/reasoning/textDelta" if ours:
-            return think(reading, str(params.get("itemId")), str(params.get("delta", "")))
-        case "item/started":
-            return _started(reading, params.get("item") or {})
-        case "item/completed":
-            return _completed(reading, params.get("item") or {}, ours=ours)
+        case str() if method.startswith("item/"):
+            return _item(reading, method, params, ours=ours)
         case "thread/tokenUsage/updated" if ours:
             return _counted(reading, params)
         case "account/rateLimits/updated":
             return _limits(reading, params.get("rateLimits") or {})
+        case "turn/plan/updated" if ours:
+            return attrs.evolve(reading, answered=True), ()
         case "error" if ours and params.get("willRetry"):
             return reading, (RetryNotice(_retry_text(params.get("error") or {})),)
         case "turn/started" if ours:
@@ -86,7 +89,7 @@ def exec_line(reading: Reading, message: Message) -> Read:
             thread_id = str(message.get("thread_id"))
             return attrs.evolve(reading, thread_id=thread_id), (BackendSeen(thread_id),)
         case "item.started":
-            return _started(reading, item)
+            return _started(reading, item, ours=True)
         case "item.completed" if item.get("type") == "error":
             return reading, (Warned(str(item.get("message", ""))),)
         case "item.completed":
@@ -110,31 +113,56 @@ def is_progress(message: Message) -> bool:
     return name.startswith(("item", "turn", "thread/tokenUsage", "thread.started"))
 
 
-def _started(reading: Reading, item: Message) -> Read:
-    kind = _TOOLS.get(str(item.get("type")))
-    if kind is None:
-        return reading, ()
-    tool_id = str(item.get("id"))
-    after = attrs.evolve(reading, running=reading.running | {tool_id}, heard=True)
-    return after, (ToolStarted(tool_id, kind, _title(item)),)
+def _item(reading: Reading, method: str, params: Message, *, ours: bool) -> Read:
+    match method:
+        case "item/agentMessage/delta" if ours:
+            item_id = str(params.get("itemId"))
+            return speak(begin(reading, item_id), item_id, str(params.get("delta", "")))
+        case "item/reasoning/summaryTextDelta" if ours:
+            return _thought(reading, params, _part("summary", params.get("summaryIndex")))
+        case "item/reasoning/textDelta" if ours:
+            return _thought(reading, params, _part("content", params.get("contentIndex")))
+        case "item/started":
+            return _started(reading, params.get("item") or {}, ours=ours)
+        case "item/completed":
+            return _completed(reading, params.get("item") or {}, ours=ours)
+        case _:
+            return reading, ()
 
 
-def _completed(reading: Reading, item: Message, *, ours: bool) -> Read:
-    item_id = str(item.get("id"))
-    kind = str(item.get("type"))
+def _started(reading: Reading, item: Message, *, ours: bool) -> Read:
+    item_id, kind = str(item.get("id")), str(item.get("type"))
     if kind in _TOOLS:
-        return _tool_ended(reading, item_id, item)
-    if not ours or item_id in reading.spoken:
-        return reading, ()
-    if kind in ("agentMessage", "agent_message"):
-        return speak(reading, item_id, str(item.get("text") or ""))
-    if kind == "reasoning":
-        return think(reading, item_id, _reasoning(item))
+        return _tool_begun(reading, item_id, item)
+    if ours and kind in _MESSAGES:
+        return begin(reading, item_id), ()
+    if ours and kind == "reasoning":
+        return anew(reading, item_id), ()
     return reading, ()
 
 
+def _completed(reading: Reading, item: Message, *, ours: bool) -> Read:
+    item_id, kind = str(item.get("id")), str(item.get("type"))
+    if kind in _TOOLS:
+        return _tool_ended(reading, item_id, item)
+    if not ours or kind in _ASIDE:
+        return reading, ()
+    if kind in _MESSAGES:
+        return finish(reading, item_id, str(item.get("text") or ""))
+    if kind == "reasoning":
+        return conclude(reading, item_id, _thoughts(item))
+    return attrs.evolve(reading, answered=True), ()
+
+
+def _tool_begun(reading: Reading, tool_id: str, item: Message) -> Read:
+    running = reading.running | {tool_id}
+    after = attrs.evolve(reading, running=running, heard=True, answered=True)
+    return after, (ToolStarted(tool_id, _TOOLS[str(item["type"])], _title(item)),)
+
+
 def _tool_ended(reading: Reading, tool_id: str, item: Message) -> Read:
-    after = attrs.evolve(reading, running=reading.running - {tool_id}, heard=True)
+    running = reading.running - {tool_id}
+    after = attrs.evolve(reading, running=running, heard=True, answered=True)
     finished = ToolFinished(tool_id, item.get("status") == "completed")
     paths = tuple(_paths(item))
     return after, (finished, FileHint(paths)) if paths else (finished,)
@@ -150,11 +178,24 @@ def _paths(item: Message) -> Iterable[str]:
     return (str(change["path"]) for change in changes if "path" in change)
 
 
-def _reasoning(item: Message) -> str:
+def _thought(reading: Reading, params: Message, part: str) -> Read:
+    return think(reading, str(params.get("itemId")), part, str(params.get("delta", "")))
+
+
+def _thoughts(item: Message) -> Iterable[tuple[str, str]]:
+    """The parts of a whole reasoning, each by the name under which its pieces came."""
     if isinstance(item.get("text"), str):
-        return str(item["text"])
-    parts = [*(item.get("summary") or ()), *(item.get("content") or ())]
-    return "\n".join(part for part in parts if isinstance(part, str))
+        return [("text", str(item["text"]))]
+    return [
+        (_part(kind, at), text)
+        for kind in ("summary", "content")
+        for at, text in enumerate(item.get(kind) or ())
+        if isinstance(text, str)
+    ]
+
+
+def _part(kind: str, index: object) -> str:
+    return f"{kind} {index}"
 
 
 def _counted(reading: Reading, params: Message) -> Read:

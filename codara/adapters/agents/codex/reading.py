@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from typing import Any
+from zlib import crc32
 
 import attrs
 
@@ -16,6 +17,7 @@ from codara.application.ports.frames import (
 )
 
 _BETWEEN_MESSAGES = "\n\n"
+_BETWEEN_THOUGHTS = "\n"
 
 
 @attrs.frozen
@@ -79,12 +81,35 @@ class Ended:
     cause: str | None = None
 
 
+@attrs.frozen
+class Said:
+    """How much of a text was passed on, and its check sum: the text itself may grow long."""
+
+    length: int = 0
+    digest: int = 0
+
+    def plus(self, text: str) -> "Said":
+        digest = crc32(text.encode("utf-8", "surrogatepass"), self.digest)
+        return Said(self.length + len(text), digest)
+
+    def begins(self, whole: str) -> bool:
+        """Whether it is how that text begins."""
+        return Said().plus(whole[: self.length]) == self
+
+
+_NOTHING = Said()
+_TEXT = "text"
+
+
 @attrs.frozen(kw_only=True)
 class Reading:
     """One turn as it was read so far.
 
     `total` is the thread's token count where it is known, None after a resume by a new process.
-    `running` holds the tools that began and did not end; `heard` turns true with the first output.
+    `said` is what was passed on, by item and part of it. `open` are the messages that began and did
+    not end; `torn` turns true once an item ends as another text than the one that was passed on.
+    `running` holds the tools that began and did not end; `heard` turns true with the first output,
+    `answered` with a message that is whole or whatever else the model does besides thinking.
     """
 
     thread_id: str | None = None
@@ -92,15 +117,31 @@ class Reading:
     total: Tokens | None = None
     used: Tokens = Tokens()
     reports: Reports = attrs.field(factory=Reports)
-    spoken: frozenset[str] = frozenset()
+    said: Mapping[tuple[str, str], Said] = attrs.field(factory=dict)
+    open: frozenset[str] = frozenset()
+    torn: bool = False
     speaking: str | None = None
     running: frozenset[str] = frozenset()
     heard: bool = False
+    answered: bool = False
     windows: tuple[WindowSeen, ...] = ()
     ended: Ended | None = None
 
 
 Read = tuple[Reading, tuple[Frame, ...]]
+
+
+def begin(reading: Reading, item_id: str) -> Reading:
+    """The message `item_id` is under way; an id that ended may be used once more."""
+    if item_id in reading.open:
+        return reading
+    return attrs.evolve(anew(reading, item_id), open=reading.open | {item_id})
+
+
+def anew(reading: Reading, item_id: str) -> Reading:
+    """Nothing of this item was said yet."""
+    said = {place: each for place, each in reading.said.items() if place[0] != item_id}
+    return attrs.evolve(reading, said=said)
 
 
 def speak(reading: Reading, item_id: str, text: str) -> Read:
@@ -109,16 +150,43 @@ def speak(reading: Reading, item_id: str, text: str) -> Read:
         return reading, ()
     apart = reading.speaking not in (None, item_id)
     frames = (TextDelta(_BETWEEN_MESSAGES + text if apart else text),)
-    spoken = reading.spoken | {item_id}
-    return attrs.evolve(reading, spoken=spoken, speaking=item_id, heard=True), frames
+    return attrs.evolve(_noted(reading, item_id, _TEXT, text), speaking=item_id), frames
 
 
-def think(reading: Reading, item_id: str, text: str) -> Read:
-    """A piece of the reasoning `item_id`."""
+def finish(reading: Reading, item_id: str, whole: str) -> Read:
+    """The message `item_id` is whole: what was not said of it is said now."""
+    after = attrs.evolve(reading, open=reading.open - {item_id}, answered=True)
+    said = reading.said.get((item_id, _TEXT), _NOTHING)
+    if not said.begins(whole):
+        return attrs.evolve(after, torn=True), ()
+    return speak(after, item_id, whole[said.length :])
+
+
+def think(reading: Reading, item_id: str, part: str, text: str, *, apart: bool = False) -> Read:
+    """A piece of a part of the reasoning `item_id`, on a line of its own where it is `apart`."""
     if not text:
         return reading, ()
-    spoken = reading.spoken | {item_id}
-    return attrs.evolve(reading, spoken=spoken, heard=True), (ReasoningDelta(text),)
+    frame = ReasoningDelta(_BETWEEN_THOUGHTS + text if apart else text)
+    return _noted(reading, item_id, part, text), (frame,)
+
+
+def conclude(reading: Reading, item_id: str, parts: Iterable[tuple[str, str]]) -> Read:
+    """The reasoning `item_id` is whole, part by part; a part may be hidden once it was said."""
+    frames: list[Frame] = []
+    for at, (part, whole) in enumerate(parts):
+        said = reading.said.get((item_id, part), _NOTHING)
+        if whole and not said.begins(whole):
+            return attrs.evolve(reading, torn=True), tuple(frames)
+        apart = at > 0 and said == _NOTHING
+        reading, found = think(reading, item_id, part, whole[said.length :], apart=apart)
+        frames.extend(found)
+    return reading, tuple(frames)
+
+
+def _noted(reading: Reading, item_id: str, part: str, text: str) -> Reading:
+    place = item_id, part
+    said = {**reading.said, place: reading.said.get(place, _NOTHING).plus(text)}
+    return attrs.evolve(reading, said=said, heard=True)
 
 
 def count(reading: Reading, total: Tokens, last: Tokens | None, raw: Mapping[str, Any]) -> Read:

@@ -10,6 +10,7 @@ from codara.adapters.agents.codex.outcome import outcome_of
 from codara.adapters.agents.codex.parse import QUOTA_SOURCE, is_progress
 from codara.adapters.agents.codex.reading import Read, Reading, settle
 from codara.adapters.agents.codex.rollouts import Noted
+from codara.adapters.agents.codex.wire import MODEL_PATH, Wire
 from codara.adapters.agents.ending import Ending
 from codara.adapters.agents.lines import Message
 from codara.adapters.agents.listening import Listening
@@ -22,19 +23,20 @@ Fold = Callable[[Reading, Message], Read]
 
 
 class CodexTurn(Listening):
-    """Listens to codex, by the fold of its transport, and to what the provider says of quota.
+    """Listens to codex, by the fold of its transport, and to what the provider answers it.
 
     Of quota the provider alone is heard: its word is more exact than codex's, and nobody can write
     it but the provider.
     """
 
-    model_path = "/responses"
+    model_path = MODEL_PATH
 
     def __init__(self, sink: FrameSink, fold: Fold, clock: Clock, garbage: int = 0) -> None:
         super().__init__(sink, clock, garbage)
         self.reading = Reading()
         self._fold = fold
         self._windows: tuple[WindowSeen, ...] = ()
+        self._wire = Wire()
 
     @property
     def has_ended(self) -> bool:
@@ -42,7 +44,7 @@ class CodexTurn(Listening):
 
     def _outcome(self, ending: Ending) -> Outcome:
         reading = attrs.evolve(self.reading, windows=self._windows)
-        return outcome_of(reading, attrs.evolve(ending, retry_at=self.retry_at))
+        return outcome_of(reading, attrs.evolve(ending, retry_at=self.retry_at), self._wire.last)
 
     @property
     def is_counted(self) -> bool:
@@ -56,7 +58,12 @@ class CodexTurn(Listening):
         self._say_all(frames)
 
     def _lent(self, base_url: str, secret: str) -> Lending:
-        return Lending(base_url=base_url, secret=secret, observe=self._observe)
+        return Lending(
+            base_url=base_url,
+            secret=secret,
+            observe=self._observe,
+            listen=self._wire.listen,
+        )
 
     def _means(self, text: str, status: int | None) -> str:
         return cause_of(text, None if status is None else {"answer": {"httpStatusCode": status}})

@@ -1,0 +1,92 @@
+"""What the model says to codex, overheard on its way: codex is silent about what it cannot show.
+
+A message without its end is none to codex, nor is a refusal, and it calls such a turn a success.
+"""
+
+import attrs
+
+from codara.adapters.agents.lines import Lines, LineTooLong, Message, message_of
+from codara.adapters.jail.spec import Hear
+
+MODEL_PATH = "/responses"
+"""How the paths end by which the model itself is asked."""
+
+_REFUSED = 400
+_DATA = b"data:"
+_REFUSAL = "response.refusal."
+_TELLING = (b'"response.output_item.', b'"response.refusal.', b'"response.completed"')
+"""Events of which one is read; the others are the answer itself."""
+
+
+@attrs.define
+class Answer:
+    """One answer of the model so far.
+
+    `open` counts its messages that began and did not end. `over` turns true with the model's own
+    word that nothing more comes, `refused` with the first word of a refusal.
+    """
+
+    open: int = 0
+    over: bool = False
+    refused: bool = False
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether it is said to be over in the middle of a message."""
+        return self.over and self.open > 0
+
+    def take(self, event: Message) -> None:
+        kind, item = str(event.get("type")), event.get("item")
+        if kind == "response.completed":
+            self.over = True
+        elif kind.startswith(_REFUSAL):
+            self.refused = True
+        elif isinstance(item, dict) and item.get("type") == "message":
+            self._message(kind, item)
+
+    def _message(self, kind: str, item: Message) -> None:
+        if kind == "response.output_item.added":
+            self.open += 1
+        elif kind == "response.output_item.done":
+            self.open = max(0, self.open - 1)
+            self.refused = self.refused or _refuses(item)
+
+
+class Wire:
+    """The answers of one turn; `last` is the one that began last."""
+
+    def __init__(self) -> None:
+        self.last: Answer | None = None
+
+    def listen(self, path: str, status: int) -> Hear | None:
+        """See `Lending.listen`."""
+        if status >= _REFUSED or not path.endswith(MODEL_PATH):
+            return None
+        self.last = Answer()
+        return _Events(self.last).hear
+
+
+class _Events:
+    """Reads the server-sent events of one answer."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self._lines: Lines | None = Lines()
+
+    def hear(self, piece: bytes) -> None:
+        if self._lines is None:
+            return
+        try:
+            lines = self._lines.feed(piece)
+        except LineTooLong:
+            self._lines = None
+            return
+        for line in lines:
+            if line.startswith(_DATA) and any(kind in line for kind in _TELLING):
+                self._answer.take(message_of(line.removeprefix(_DATA).strip()) or {})
+
+
+def _refuses(item: Message) -> bool:
+    content = item.get("content")
+    parts = content if isinstance(content, list) else ()
+    return any(isinstance(part, dict) and part.get("type") == "refusal" for part in parts)
