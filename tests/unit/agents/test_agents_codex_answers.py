@@ -101,7 +101,13 @@ def test_a_message_that_ends_twice_is_said_once() -> None:
     assert text(turn(whole("hello"), whole("hello"))[1]) == "hello"
 
 
-@pytest.mark.parametrize("ended", ["other", "hello", ""])
+@pytest.mark.parametrize("ended", ["hello", "hello \n", "hello\n"])
+def test_white_space_at_its_end_is_no_part_of_a_message(ended: str) -> None:
+    outcome, frames = turn(begun(), delta("hel"), delta("lo \n"), delta("\n"), whole(ended))
+    assert (outcome.status, text(frames)) == ("completed", "hello \n\n")
+
+
+@pytest.mark.parametrize("ended", ["other", "hell", ""])
 def test_a_message_that_ends_as_another_one_is_no_success(ended: str) -> None:
     outcome, frames = turn(begun(), delta("hello "), whole(ended))
     assert (outcome.status, outcome.cause) == ("failed", "cut_stream")
@@ -122,9 +128,9 @@ def test_a_thought_that_is_hidden_in_the_end_stays_as_it_was_said() -> None:
     assert (outcome.status, thinking(frames)) == ("completed", "raw")
 
 
-def test_a_thought_that_ends_as_another_one_is_no_success() -> None:
-    outcome, _ = turn(thought("a"), thoughts("b"), whole("ok"))
-    assert (outcome.status, outcome.cause) == ("failed", "cut_stream")
+def test_a_thought_that_is_worded_anew_in_the_end_stays_as_it_was_said() -> None:
+    outcome, frames = turn(thought("a"), thoughts("b", "c"), whole("ok"))
+    assert (outcome.status, thinking(frames)) == ("completed", "a\nc")
 
 
 def test_a_thought_that_is_thought_anew_is_another_one() -> None:

@@ -83,18 +83,31 @@ class Ended:
 
 @attrs.frozen
 class Said:
-    """How much of a text was passed on, and its check sum: the text itself may grow long."""
+    """How much of a text was passed on, and its check sum: the text itself may grow long.
+
+    `trimmed` is the same of what remains without the white space at its end.
+    """
 
     length: int = 0
     digest: int = 0
+    trimmed: tuple[int, int] = (0, 0)
 
     def plus(self, text: str) -> "Said":
-        digest = crc32(text.encode("utf-8", "surrogatepass"), self.digest)
-        return Said(self.length + len(text), digest)
+        shown = text.rstrip()
+        trimmed = self._moved(shown) if shown else self.trimmed
+        return Said(*self._moved(text), trimmed)
 
     def begins(self, whole: str) -> bool:
         """Whether it is how that text begins."""
-        return Said().plus(whole[: self.length]) == self
+        return Said()._moved(whole[: self.length]) == (self.length, self.digest)
+
+    def shows(self, whole: str) -> bool:
+        """Whether it is that text but for white space at the end."""
+        return Said()._moved(whole.rstrip()) == self.trimmed
+
+    def _moved(self, text: str) -> tuple[int, int]:
+        digest = crc32(text.encode("utf-8", "surrogatepass"), self.digest)
+        return self.length + len(text), digest
 
 
 _NOTHING = Said()
@@ -154,12 +167,15 @@ def speak(reading: Reading, item_id: str, text: str) -> Read:
 
 
 def finish(reading: Reading, item_id: str, whole: str) -> Read:
-    """The message `item_id` is whole: what was not said of it is said now."""
+    """The message `item_id` is whole: what was not said of it is said now.
+
+    White space at its end may be gone.
+    """
     after = attrs.evolve(reading, open=reading.open - {item_id}, answered=True)
     said = reading.said.get((item_id, _TEXT), _NOTHING)
-    if not said.begins(whole):
-        return attrs.evolve(after, torn=True), ()
-    return speak(after, item_id, whole[said.length :])
+    if said.begins(whole):
+        return speak(after, item_id, whole[said.length :])
+    return attrs.evolve(after, torn=after.torn or not said.shows(whole)), ()
 
 
 def think(reading: Reading, item_id: str, part: str, text: str, *, apart: bool = False) -> Read:
@@ -171,12 +187,15 @@ def think(reading: Reading, item_id: str, part: str, text: str, *, apart: bool =
 
 
 def conclude(reading: Reading, item_id: str, parts: Iterable[tuple[str, str]]) -> Read:
-    """The reasoning `item_id` is whole, part by part; a part may be hidden once it was said."""
+    """The reasoning `item_id` is whole, part by part.
+
+    A part may be hidden once it was said, or worded anew: what was said of it then stays.
+    """
     frames: list[Frame] = []
     for at, (part, whole) in enumerate(parts):
         said = reading.said.get((item_id, part), _NOTHING)
-        if whole and not said.begins(whole):
-            return attrs.evolve(reading, torn=True), tuple(frames)
+        if not said.begins(whole):
+            continue
         apart = at > 0 and said == _NOTHING
         reading, found = think(reading, item_id, part, whole[said.length :], apart=apart)
         frames.extend(found)
