@@ -77,6 +77,8 @@ class Messages:
         await stream.prepare(request)
         await asyncio.sleep(move.pause)
         await stream.write(encode(opening(f"msg_{number}", asked.conversation.model)))
+        if isinstance(move, Answer) and move.ending == "thinking":
+            return await _break_off(stream, move.thought)
         for event in thought(move.thought) if move.thought else ():
             await stream.write(encode(event))
         at = 1 if move.thought else 0
@@ -209,6 +211,15 @@ async def _say(
         return stream
     await stream.write(encode({"type": "content_block_stop", "index": at}))
     return await _end(stream, _ENDS.get(move.ending, move.ending))
+
+
+async def _break_off(stream: web.StreamResponse, text: str) -> web.StreamResponse:
+    """An error in the middle of a thought; behind the thought's end claude would give up."""
+    _, kind, message = _ERRORS["503"]
+    opened = itertools.islice(thought(text), 2)
+    for event in (*opened, {"type": "error", "error": {"type": kind, "message": message}}):
+        await stream.write(encode(event))
+    return stream
 
 
 async def _end(stream: web.StreamResponse, reason: str) -> web.StreamResponse:

@@ -10,7 +10,7 @@ known here.
     [[sleep:seconds]] [[slow:pieces]]                        how long it takes
     [[hang:mid]] [[hang:none]]                               how it falls silent
     [[fail:401|429|429quota|500|503|context|nomodel]]        how it fails; [[fail:500*1]] only once
-    [[fail:drop]] [[fail:cut]]                               how its answer breaks off
+    [[fail:drop]] [[fail:cut]] [[fail:thinking]]             how its answer breaks off
     [[end:length|filter|…]]                                  why its answer ends early, or how oddly
     [[quota:percent]]                                        what its headers say
 """
@@ -25,7 +25,7 @@ _FILE = re.compile(r"(?<![\w/.-])([\w-][\w./-]*\.[A-Za-z]\w{0,7})\b")
 _MAKE = re.compile(r"\b(create|write|make|generate|start)\b", re.IGNORECASE)
 _CHANGE = re.compile(r"\b(add|append|change|edit|extend|fix|update)\b", re.IGNORECASE)
 _TOOLS = frozenset({"write", "append", "edit", "delete", "shell"})
-_BROKEN = frozenset({"drop", "cut"})
+_BROKEN = frozenset({"drop", "cut", "thinking"})
 
 GREETING = (
     "Hello! I am the scripted model behind this demo. I have read your message, and as it names "
@@ -76,8 +76,9 @@ class Answer:
     """Say something.
 
     `ending` is done, drop (the connection breaks), cut (it ends properly, but nothing says that the
-    answer is whole), hang (nothing follows), length or filter (the provider ended it early), or
-    what the wire format itself calls such an end.
+    answer is whole), thinking (the same, in the middle of its thought), hang (nothing follows),
+    length or filter (the provider ended it early), or what the wire format itself calls such an
+    end.
     """
 
     pieces: tuple[str, ...]
@@ -132,7 +133,7 @@ def next_move(conversation: Conversation, failures: int = 0) -> Move:
         elif step.kind == "hang":
             return _hang(step, quota)
         elif step.kind == "fail" and (step.number == 0 or failures < step.number):
-            return _fail(step, pause, quota)
+            return _fail(step, thought, pause, quota)
     ending = next((step.text for step in steps if step.kind == "end"), "done")
     text = _text(conversation, steps)
     return Answer(_pieces(text, slow), thought, pause, 0.05 if slow else 0.0, ending, quota)
@@ -179,7 +180,9 @@ def _hang(step: Step, quota: float | None) -> Move:
     return Silence()
 
 
-def _fail(step: Step, pause: float, quota: float | None) -> Move:
+def _fail(step: Step, thought: str, pause: float, quota: float | None) -> Move:
+    if step.text == "thinking":
+        return Answer((), thought, pause, 0.0, step.text, quota)
     if step.text in _BROKEN:
         return Answer(("This answer ", "breaks off"), "", pause, 0.0, step.text, quota)
     return Refuse(step.text, int(step.number) or None, quota)

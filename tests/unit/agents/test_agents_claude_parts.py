@@ -38,6 +38,10 @@ def says(text: str) -> dict[str, Any]:
     return event("content_block_delta", delta={"type": "text_delta", "text": text})
 
 
+def thinks(text: str) -> dict[str, Any]:
+    return event("content_block_delta", delta={"type": "thinking_delta", "thinking": text})
+
+
 def whole(message_id: str, *blocks: dict[str, Any], **fields: Any) -> dict[str, Any]:
     message = {"id": message_id, "model": "claude-sonnet-5", "content": list(blocks)}
     return {"type": "assistant", "message": message, "session_id": THREAD, **fields}
@@ -96,6 +100,12 @@ def test_a_text_that_began_anew_is_a_cut_stream() -> None:
     assert (outcome.status, outcome.cause) == ("failed", "cut_stream")
 
 
+def test_a_text_that_began_anew_is_one_also_where_claude_closed_the_first() -> None:
+    again = (starts("msg_2"), says("Hello"), ENDS, STOPS)
+    _, outcome = read(starts(), says("Hel"), STOPS, *again, result())
+    assert (outcome.status, outcome.cause) == ("failed", "cut_stream")
+
+
 def test_a_message_that_began_anew_before_its_first_word_is_none() -> None:
     _, outcome = read(starts(), starts("msg_2"), says("Hello"), STOPS, result())
     assert outcome.status == "completed"
@@ -132,6 +142,22 @@ def test_a_success_without_the_models_own_word_is_a_cut_stream() -> None:
     assert (outcome.status, outcome.cause) == ("failed", "cut_stream")
 
 
+@pytest.mark.parametrize("stop", ["end_turn", "max_tokens", "tool_use"])
+@pytest.mark.parametrize("repeated", [False, True])
+def test_the_word_on_an_earlier_message_is_none_on_the_last(stop: str, *, repeated: bool) -> None:
+    ends = event("message_delta", delta={"stop_reason": stop})
+    half = (starts("msg_2"), says("half"), STOPS)
+    last = result(stop_reason=stop if repeated else None)
+    _, outcome = read(starts(), says("One"), ends, STOPS, *half, last)
+    assert (outcome.status, outcome.cause) == ("failed", "cut_stream")
+
+
+def test_claudes_last_word_is_one_on_a_message_that_came_whole() -> None:
+    tool = event("message_delta", delta={"stop_reason": "tool_use"})
+    _, outcome = read(starts(), tool, STOPS, whole("msg_2", TEXT), result())
+    assert (outcome.status, outcome.finish_reason) == ("completed", "stop")
+
+
 @pytest.mark.parametrize(("stop", "cause"), [("max_tokens", "length"), ("refusal", FILTER)])
 def test_an_answer_of_no_words_that_was_cut_is_a_failure(stop: str, cause: str) -> None:
     _, outcome = read(starts(), STOPS, result(stop_reason=stop))
@@ -143,6 +169,8 @@ def test_what_claude_has_continued_is_one_text() -> None:
     more = (starts("msg_2"), says(" and "), says("half"), ENDS, STOPS)
     frames, outcome = read(starts(), says("Half"), cut, STOPS, *more, result())
     assert (text_of(frames), outcome.finish_reason) == ("Half and half", "stop")
+    frames, _ = read(starts(), says("Half"), cut, STOPS, starts("msg_1a"), *more, result())
+    assert text_of(frames) == "Half and half"
 
 
 def test_words_of_claudes_own_are_never_an_answer() -> None:
@@ -167,9 +195,51 @@ def test_a_sub_agents_words_are_not_the_answer_but_its_tools_are_seen() -> None:
 
 
 def test_thinking_becomes_reasoning() -> None:
-    delta = event("content_block_delta", delta={"type": "thinking_delta", "thinking": "hm"})
-    frames, _ = read(starts(), delta, STOPS, result())
+    frames, _ = read(starts(), thinks("hm"), STOPS, result())
     assert ReasoningDelta("hm") in frames
+
+
+def thoughts_of(frames: list[Frame]) -> str:
+    return "".join(frame.text for frame in frames if isinstance(frame, ReasoningDelta))
+
+
+@pytest.mark.parametrize("closed", [(), (STOPS,)])
+@pytest.mark.parametrize(
+    ("second", "heard"), [("hm, well", "hm, well"), ("oh", "hm, \n\noh"), ("hm", "hm, ")]
+)
+def test_a_message_that_is_asked_for_again_is_thought_once(
+    closed: tuple[dict[str, Any], ...], second: str, heard: str
+) -> None:
+    broken = (starts(), thinks("hm, "), *closed)
+    again = (starts("msg_2"), thinks(second), says("Hello"), ENDS, STOPS)
+    frames, outcome = read(*broken, *again, result())
+    assert (thoughts_of(frames), text_of(frames)) == (heard, "Hello")
+    assert outcome.status == "completed"
+
+
+def test_what_comes_whole_in_the_place_of_a_broken_message_is_thought_once() -> None:
+    thought = {"type": "thinking", "thinking": "hm"}
+    lines = (whole("msg_2", thought), whole("msg_2", TEXT), result())
+    frames, outcome = read(starts(), thinks("hm"), STOPS, *lines)
+    assert (thoughts_of(frames), text_of(frames)) == ("hm", "Hello")
+    assert outcome.status == "completed"
+
+
+@pytest.mark.parametrize("end", [ENDS, event("message_delta", delta={"stop_reason": None})])
+def test_the_same_thought_behind_a_tool_is_another_one(end: dict[str, Any]) -> None:
+    tool = {"type": "tool_use", "id": "t1", "name": "Bash", "input": {"command": "ls"}}
+    first = (starts(), thinks("hm"), whole("msg_1", tool), end, STOPS)
+    second = (starts("msg_2"), thinks("hm"), says("Hello"), ENDS, STOPS)
+    frames, outcome = read(*first, *second, result())
+    assert (thoughts_of(frames), outcome.status) == ("hmhm", "completed")
+
+
+def test_whole_messages_that_think_the_same_have_thought_twice() -> None:
+    first = (starts(), thinks("hm"), says("One"), ENDS, STOPS)
+    second = (starts("msg_2"), thinks("hm"), says("Two"), ENDS, STOPS)
+    frames, outcome = read(*first, *second, result())
+    assert (thoughts_of(frames), text_of(frames)) == ("hmhm", "One\n\nTwo")
+    assert outcome.status == "completed"
 
 
 def test_input_has_all_cached_tokens_in_it_and_the_cost_is_the_turns_own() -> None:

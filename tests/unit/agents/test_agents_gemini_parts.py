@@ -16,10 +16,19 @@ from codara.adapters.agents.gemini.outcome import Overheard, outcome_of
 from codara.adapters.agents.gemini.parse import acp_line, is_progress
 from codara.adapters.agents.gemini.program import find_gemini
 from codara.adapters.agents.gemini.reading import Ended, Reading, begin_again, speak, use_tool
+from codara.adapters.agents.gemini.turn import GeminiTurn
 from codara.adapters.agents.gemini.wire import Answer, Refused, Wire
 from codara.adapters.agents.programs import version_of
-from codara.application.ports.frames import TextDelta, Warned, WindowSeen
+from codara.adapters.jail.spec import Lending
+from codara.application.ports.frames import (
+    ReasoningDelta,
+    RetryNotice,
+    TextDelta,
+    Warned,
+    WindowSeen,
+)
 from codara.errors import AgentFailed
+from tests.agenting import Listener
 
 NOW = datetime(2026, 11, 20, 14, 0, tzinfo=UTC)
 STREAM = "/v1beta/models/gemini-2.5-pro:streamGenerateContent"
@@ -235,6 +244,42 @@ def test_what_is_said_twice_is_heard_once() -> None:
     assert not reading.torn
 
 
+def lent_turn() -> tuple[GeminiTurn, Listener, Lending]:
+    heard = Listener()
+    turn = GeminiTurn(heard, acp_line, lambda: NOW)
+    turn.reading = Reading(session_id="s", deaf=True)
+    return turn, heard, turn.lending("http://model", "the key")
+
+
+def update(name: str, **fields: Any) -> dict[str, Any]:
+    told = {"sessionUpdate": name, **fields}
+    return {"method": "session/update", "params": {"sessionId": "s", "update": told}}
+
+
+@pytest.mark.parametrize(
+    ("again", "expected"), [("hm, well", "hm, well"), ("hm, ", "hm, "), ("oh", "hm, \n\noh")]
+)
+def test_an_answer_that_is_asked_for_again_is_thought_once(again: str, expected: str) -> None:
+    turn, heard, lending = lent_turn()
+    assert lending.listen is not None
+    for text in ("hm, ", again):
+        lending.listen(STREAM, 200)
+        turn.heard(b"{}", update("agent_thought_chunk", content={"text": text}))
+    assert "".join(frame.text for frame in heard.of(ReasoningDelta)) == expected
+    assert len(heard.of(RetryNotice)) == 1
+
+
+def test_the_same_thought_behind_a_tool_is_another_one() -> None:
+    turn, heard, lending = lent_turn()
+    assert lending.listen is not None
+    for _ in range(2):
+        lending.listen(STREAM, 200)
+        turn.heard(b"{}", update("agent_thought_chunk", content={"text": "hm"}))
+        turn.heard(b"{}", update("tool_call", toolCallId="t1", kind="execute", title="ls"))
+    assert [frame.text for frame in heard.of(ReasoningDelta)] == ["hm", "hm"]
+    assert heard.of(RetryNotice) == []
+
+
 def test_another_answer_in_the_place_of_a_half_one_is_no_success() -> None:
     reading, _ = spoken(Reading(), "This is a half ")
     reading, again = spoken(begin_again(reading), "Something", " else")
@@ -305,8 +350,7 @@ def test_a_success_without_any_answer_is_none() -> None:
 
 
 def test_old_messages_are_not_heard() -> None:
-    update = {"sessionUpdate": "agent_message_chunk", "content": {"text": "old"}}
-    line = {"method": "session/update", "params": {"sessionId": "s", "update": update}}
+    line = update("agent_message_chunk", content={"text": "old"})
     assert acp_line(Reading(session_id="s", deaf=True), line)[1] == ()
     assert acp_line(Reading(session_id="other"), line)[1] == ()
     assert acp_line(Reading(session_id="s"), line)[1] == (TextDelta("old"),)
@@ -314,8 +358,7 @@ def test_old_messages_are_not_heard() -> None:
 
 
 def test_a_change_of_mode_is_not_part_of_the_answer() -> None:
-    update = {"sessionUpdate": "agent_message_chunk", "content": {"text": "[MODE_UPDATE] plan"}}
-    line = {"method": "session/update", "params": {"sessionId": "s", "update": update}}
+    line = update("agent_message_chunk", content={"text": "[MODE_UPDATE] plan"})
     assert acp_line(Reading(session_id="s"), line)[1] == (Warned("[MODE_UPDATE] plan"),)
 
 

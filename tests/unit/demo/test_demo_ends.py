@@ -111,6 +111,18 @@ async def test_a_cut_answer_has_no_end_and_a_dropped_one_breaks(client: Client, 
 
 
 @each
+async def test_an_answer_cut_in_its_thought_has_said_nothing(client: Client, wire: Wire) -> None:
+    found = await said(client, wire, "[[think:let me see]] [[fail:thinking]] [[text:hi]]")
+    assert "let me see" in found
+    assert not any(word in found for word in (*wire.words, "[DONE]", '"hi"'))
+
+
+async def test_an_error_ends_a_thought_of_anthropics_before_its_end(client: Client) -> None:
+    found = await said(client, WIRES["anthropic"], "[[think:hm]] [[fail:thinking]]")
+    assert "content_block_stop" not in found and "overloaded_error" in found
+
+
+@each
 async def test_an_answer_may_break_off_only_once(client: Client, wire: Wire) -> None:
     prompt = "[[fail:cut*1]] [[text:hi]]"
     assert wire.words[0] not in await said(client, wire, prompt)

@@ -72,6 +72,14 @@ def test_it_can_break_off_and_fall_silent() -> None:
     assert isinstance(next_move(asked("[[hang:none]]")), Silence)
 
 
+def test_it_can_break_off_in_the_middle_of_a_thought() -> None:
+    prompt = "[[think:hm]] [[fail:thinking*1]] [[think:oh]] [[text:hi]]"
+    first, second = next_move(asked(prompt)), next_move(asked(prompt), 1)
+    assert isinstance(first, Answer) and isinstance(second, Answer)
+    assert (first.thought, first.pieces, first.breaks_off) == ("hm", (), True)
+    assert (second.thought, second.pieces, second.breaks_off) == ("oh", ("hi",), False)
+
+
 def test_it_tells_what_it_has_heard() -> None:
     assert said(asked("one", "[[history]]")) == "user messages: 2\n1. one\n2. [[history]]"
     assert said(asked("[[instructions]]")) == "be brief"

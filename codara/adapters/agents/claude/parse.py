@@ -10,6 +10,7 @@ from codara.adapters.agents.claude.reading import (
     Ended,
     Read,
     Reading,
+    begin,
     conclude,
     count,
     speak,
@@ -88,9 +89,8 @@ def _streamed(reading: Reading, event: Message) -> Read:
             message = event.get("message") or {}
             message_id = str(message.get("id"))
             streamed = reading.streamed | {message_id}
-            again = reading.open is not None and reading.open == reading.speaking
-            broken = reading.broken or again
-            after = attrs.evolve(reading, open=message_id, streamed=streamed, broken=broken)
+            begun = begin(reading, message_id)
+            after = attrs.evolve(begun, open=message_id, streamed=streamed)
             return count(after, message_id, message.get("usage") or {})
         case "content_block_delta":
             delta = event.get("delta") or {}
@@ -100,9 +100,10 @@ def _streamed(reading: Reading, event: Message) -> Read:
                 return think(reading, str(delta.get("thinking") or ""))
             return reading, ()
         case "message_delta":
-            stop = (event.get("delta") or {}).get("stop_reason")
-            after = attrs.evolve(reading, stop=str(stop) if stop else reading.stop)
-            return count(after, after.open, event.get("usage") or {}) if after.open else (after, ())
+            if stop := (event.get("delta") or {}).get("stop_reason"):
+                reading = attrs.evolve(reading, stop=str(stop), settled=True)
+            usage = event.get("usage") or {}
+            return count(reading, reading.open, usage) if reading.open else (reading, ())
         case "message_stop":
             return attrs.evolve(reading, open=None, answered=True), ()
         case _:
@@ -118,7 +119,9 @@ def _said(reading: Reading, line: Message, *, ours: bool) -> Read:
     fresh = ours and message_id not in reading.streamed
     frames: list[Frame] = []
     if fresh:
-        reading = attrs.evolve(reading, answered=True)
+        if message_id != reading.latest:
+            reading = begin(reading, message_id)
+        reading = attrs.evolve(reading, answered=True, settled=True)
         reading, counted = count(reading, message_id, message.get("usage") or {})
         frames.extend(counted)
     for block in _blocks(message):
@@ -136,7 +139,8 @@ def _block(reading: Reading, message_id: str, block: Message, *, fresh: bool) ->
         case "tool_use":
             tool_id, name = str(block.get("id")), str(block.get("name"))
             title = _title(name, block.get("input") or {})
-            after = attrs.evolve(reading, running=reading.running | {tool_id})
+            running = reading.running | {tool_id}
+            after = attrs.evolve(reading, running=running, settled=True)
             return after, (ToolStarted(tool_id, _KINDS.get(name, "tool"), title),)
         case _:
             return reading, ()
@@ -182,8 +186,13 @@ def _ended(reading: Reading, message: Message) -> Ended:
         return Ended("failed", text or "no model answered", "protocol")
     if not reading.summed:
         return Ended("failed", "the model's answer broke off", "cut_stream")
-    stop = reading.stop or message.get("stop_reason")
-    return Ended("completed", stop=str(stop) if stop else None)
+    return Ended("completed", stop=reading.stop or _last_stop(reading, message))
+
+
+def _last_stop(reading: Reading, message: Message) -> str | None:
+    """claude's own word on why the last message ended; a reason of an earlier one is none."""
+    stop = str(message.get("stop_reason") or "") or None
+    return stop if stop != reading.before else None
 
 
 def _failure(reading: Reading, message: Message, text: str) -> Ended:

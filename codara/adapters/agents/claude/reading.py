@@ -5,6 +5,7 @@ from typing import Any
 
 import attrs
 
+from codara.adapters.agents.thoughts import Thoughts
 from codara.application.ports.frames import Frame, ReasoningDelta, Reports, TextDelta, UsageSeen
 
 CUT_SHORT = "max_tokens"
@@ -28,20 +29,27 @@ class Ended:
 class Reading:
     """One turn as it was read so far.
 
-    `open` is the message that is being streamed and has not been said to be whole. `running` holds
-    the tools that began and did not end. `stop` is why the last message that was streamed ended.
-    `told` has what was said of each message's tokens; `summed` is whether the last word had any.
-    `cost` is the process's cumulative one before the turn.
+    `open` is the message that is being streamed and has not been said to be whole. `latest` is the
+    one that began last, `thoughts` are its own; it is `settled` once it has come to an end of its
+    own or a tool of it was run. One that is not may be asked for again, and claude says of it, too,
+    that it is whole. `broken` turns true once a text begins anew. `stop` is why the latest message
+    ended, `before` the last reason of those before it. `running` holds the tools that began and did
+    not end. `told` has what was said of each message's tokens; `summed` is whether the last word
+    had any. `cost` is the process's cumulative one before the turn.
     """
 
     thread_id: str | None = None
     open: str | None = None
+    latest: str | None = None
+    settled: bool = True
+    thoughts: Thoughts = attrs.field(factory=Thoughts)
     broken: bool = False
     streamed: frozenset[str] = frozenset()
     speaking: str | None = None
     answered: bool = False
     running: frozenset[str] = frozenset()
     stop: str | None = None
+    before: str | None = None
     retries: int = 0
     error: str = ""
     told: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
@@ -53,18 +61,34 @@ class Reading:
 Read = tuple[Reading, tuple[Frame, ...]]
 
 
+def begin(reading: Reading, message_id: str) -> Reading:
+    """A message begins, perhaps in the place of one that broke off."""
+    again = not reading.settled
+    spoke = reading.latest is not None and reading.latest == reading.speaking
+    return attrs.evolve(
+        reading,
+        latest=message_id,
+        settled=False,
+        thoughts=reading.thoughts.begin_again() if again else Thoughts(),
+        broken=reading.broken or (again and spoke),
+        stop=None,
+        before=reading.stop or reading.before,
+    )
+
+
 def speak(reading: Reading, message_id: str, text: str) -> Read:
     """A piece of a message; an empty line sets it off from the one before, unless that was cut."""
     if not text:
         return reading, ()
-    apart = reading.speaking not in (None, message_id) and reading.stop != CUT_SHORT
+    apart = reading.speaking not in (None, message_id) and reading.before != CUT_SHORT
     after = attrs.evolve(reading, speaking=message_id)
     return after, (TextDelta(_BETWEEN_MESSAGES + text if apart else text),)
 
 
 def think(reading: Reading, text: str) -> Read:
-    """A piece of the reasoning."""
-    return reading, (ReasoningDelta(text),) if text else ()
+    """A piece of the reasoning; what an earlier attempt at this message thought is not repeated."""
+    thoughts, new = reading.thoughts.think(text)
+    return attrs.evolve(reading, thoughts=thoughts), (ReasoningDelta(new),) if new else ()
 
 
 def count(reading: Reading, message_id: str, usage: Mapping[str, Any]) -> Read:

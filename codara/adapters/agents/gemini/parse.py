@@ -13,6 +13,7 @@ from codara.adapters.agents.gemini.reading import (
     Reading,
     drop_tool,
     speak,
+    think,
     use_tool,
     used,
 )
@@ -20,7 +21,6 @@ from codara.application.ports.frames import (
     BackendSeen,
     FileHint,
     Frame,
-    ReasoningDelta,
     ToolFinished,
     ToolStarted,
     Warned,
@@ -116,8 +116,7 @@ def _updated(reading: Reading, update: Message) -> Read:
                 return reading, (Warned(text),)
             return speak(reading, text)
         case "agent_thought_chunk":
-            thought = _text(update).removeprefix("****\n")
-            return reading, (ReasoningDelta(thought),) if thought else ()
+            return think(reading, _text(update).removeprefix("****\n"))
         case "tool_call":
             return _tool_called(reading, tool_id, update)
         case "tool_call_update" if update.get("status") in ("completed", "failed"):

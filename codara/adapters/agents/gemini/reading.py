@@ -5,7 +5,8 @@ from typing import Any
 
 import attrs
 
-from codara.application.ports.frames import Frame, Reports, TextDelta, UsageSeen
+from codara.adapters.agents.thoughts import Thoughts
+from codara.application.ports.frames import Frame, ReasoningDelta, Reports, TextDelta, UsageSeen
 
 _BETWEEN_MESSAGES = "\n\n"
 
@@ -24,10 +25,10 @@ class Reading:
     """One turn as it was read so far.
 
     While `deaf`, what the agent says belongs to earlier turns. `running` holds the tools that began
-    and did not end. `passage` is the text since the last tool; once gemini begins its answer again,
-    `echo` is what it has said already and will say a second time, and `torn` turns true if it says
-    something else, or uses a tool before it has said it all. `astray` turns true with the first
-    word in another session.
+    and did not end. `passage` is the text since the last tool, `thoughts` the reasoning; once
+    gemini begins its answer again, `echo` is what it has said already and will say a second time,
+    and `torn` turns true if it says something else, or uses a tool before it has said it all.
+    `astray` turns true with the first word in another session.
     """
 
     session_id: str | None = None
@@ -36,9 +37,15 @@ class Reading:
     passage: str = ""
     spoke: bool = False
     echo: str = ""
+    thoughts: Thoughts = attrs.field(factory=Thoughts)
     torn: bool = False
     astray: bool = False
     ended: Ended | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything was said or thought since the last tool."""
+        return bool(self.passage or self.thoughts.heard)
 
 
 Read = tuple[Reading, tuple[Frame, ...]]
@@ -55,16 +62,24 @@ def speak(reading: Reading, text: str) -> Read:
     return after, (TextDelta(_BETWEEN_MESSAGES + text if apart else text),)
 
 
+def think(reading: Reading, text: str) -> Read:
+    """A piece of the reasoning."""
+    thoughts, new = reading.thoughts.think(text)
+    return attrs.evolve(reading, thoughts=thoughts), (ReasoningDelta(new),) if new else ()
+
+
 def begin_again(reading: Reading) -> Reading:
-    """The agent asks for the same answer a second time: what it said is not said twice."""
-    return attrs.evolve(reading, echo=reading.passage)
+    """The agent asks for the same answer a second time: nothing of it is heard twice."""
+    return attrs.evolve(reading, echo=reading.passage, thoughts=reading.thoughts.begin_again())
 
 
 def use_tool(reading: Reading, tool_id: str) -> Reading:
     """What was said before belongs to another message."""
     running = reading.running | {tool_id}
     torn = reading.torn or bool(reading.echo)
-    return attrs.evolve(reading, running=running, passage="", echo="", torn=torn)
+    return attrs.evolve(
+        reading, running=running, passage="", echo="", thoughts=Thoughts(), torn=torn
+    )
 
 
 def drop_tool(reading: Reading, tool_id: str) -> Reading:

@@ -90,7 +90,7 @@ class GeminiTurn(Listening):
         """From now on the agent speaks of this turn; after a cut it may say the same again."""
         self._tell_usage()
         self.reading = attrs.evolve(self.reading, deaf=False)
-        if unfinished is not None and self.reading.passage:
+        if unfinished is not None and self.reading.has_begun:
             self.reading = begin_again(self.reading)
             self.say(RetryNotice("the model's answer broke off; gemini asks for it again"))
 
