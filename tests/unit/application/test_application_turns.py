@@ -45,6 +45,14 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     await close_house(opened)
 
 
+@pytest.fixture
+async def impatient(tmp_path: Path) -> AsyncIterator[House]:
+    """A house that stops a turn as soon as nobody listens, whatever key it has."""
+    opened = await open_house(tmp_path, attrs.evolve(LIMITS, keyed_disconnect_grace=0.0))
+    yield opened
+    await close_house(opened)
+
+
 def failing(cause: str, **details: object) -> object:
     async def script(turn: AgentTurn, sink: FrameSink) -> Outcome:
         return Outcome(status="failed", cause=cause, **details)  # type: ignore[arg-type]
@@ -413,9 +421,9 @@ class Stubborn(Gate):
 
 @pytest.mark.parametrize("again", [{"retry": True}, {"idempotency_key": "k"}])
 async def test_a_retry_does_not_join_a_turn_that_is_being_stopped(
-    house: House, again: dict[str, object]
+    impatient: House, again: dict[str, object]
 ) -> None:
-    agent = Stubborn()
+    house, agent = impatient, Stubborn()
     house.agents.script = agent
     key = {name: value for name, value in again.items() if name != "retry"}
     async with await house.turns.submit(command("x", **key)) as left:
@@ -430,9 +438,9 @@ async def test_a_retry_does_not_join_a_turn_that_is_being_stopped(
 
 
 async def test_a_stopped_turn_with_effects_tells_its_client_so_who_asks_again(
-    house: House,
+    impatient: House,
 ) -> None:
-    gate = Gate()
+    house, gate = impatient, Gate()
     house.agents.script = gate
     async with await house.turns.submit(command("x", idempotency_key="k")):
         await gate.reached.wait()
