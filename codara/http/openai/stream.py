@@ -42,6 +42,7 @@ class EventStream:
         self._request = request
         self._response = response
         self._written = time.monotonic()
+        self._writing = asyncio.Lock()
 
     async def send(self, event: dict[str, Any]) -> None:
         """One event; ClientGone if the client left, or has read nothing for a minute."""
@@ -81,9 +82,11 @@ class EventStream:
                 await self.comment("keep-alive")
 
     async def _write(self, data: bytes) -> None:
-        self._written = time.monotonic()
-        for piece in _pieces(data):
-            await self._bounded(self._response.write(piece))
+        """All of it, and nothing in between."""
+        async with self._writing:
+            for piece in _pieces(data):
+                await self._bounded(self._response.write(piece))
+                self._written = time.monotonic()
 
     async def _bounded(self, writing: Awaitable[None]) -> None:
         try:

@@ -286,6 +286,27 @@ async def test_no_silence_is_longer_than_the_interval(slow: Slow) -> None:
     assert [at for at, _ in slow.written] == [0.5, 8.5, 16.5, 24.5, 32.5]
 
 
+async def test_no_comment_comes_in_the_middle_of_an_event(
+    slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = stream.EventStream(cast("Any", None), cast("Any", slow))
+    write = slow.write
+
+    async def writing_takes_long(data: bytes) -> None:
+        await write(data)
+        slow.now += 2 * stream.KEEP_ALIVE_SECONDS
+        for _ in range(5):
+            meanwhile = asyncio.get_running_loop().create_future()
+            asyncio.get_running_loop().call_soon(meanwhile.set_result, None)
+            await meanwhile
+
+    monkeypatch.setattr(slow, "write", writing_takes_long)
+    async with events.kept_alive():
+        await events.send({"text": "x" * 300_000})
+    whole = b'data: {"text":"' + b"x" * 300_000 + b'"}\n\n'
+    assert whole in b"".join(data for _, data in slow.written)
+
+
 async def test_what_is_long_is_written_piece_by_piece(slow: Slow) -> None:
     events = stream.EventStream(cast("Any", None), cast("Any", slow))
     await events.send({"text": "x" * 200_000})
