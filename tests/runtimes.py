@@ -245,6 +245,8 @@ hearing = scenes(*CLIS, soak="process", without=(CODEX,))
 """Like `everywhere`, but not by `codex exec`, which hears new instructions with its prompt."""
 hinting = scenes(*CLIS, soak="process", without=(GEMINI,))
 """Like `everywhere`, but not by ``gemini -o stream-json``, which tells of no files and thoughts."""
+rethinking = scenes(CLAUDE, GEMINI, soak="process", without=(GEMINI,))
+"""Where an answer that broke off in the middle of a thought is asked for again."""
 both = scenes(*CLIS, transports="persistent process")
 alone = scenes(*CLIS, transports="process")
 """By one process per turn."""

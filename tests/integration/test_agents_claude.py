@@ -13,7 +13,7 @@ from codara.adapters.agents.homes import Homes
 from codara.adapters.agents.house import House
 from codara.adapters.jail.unsafe import Unsafe
 from codara.application.ports.agents import AgentTurn
-from codara.application.ports.frames import QuotaSeen, ReasoningDelta
+from codara.application.ports.frames import QuotaSeen
 from tests.agenting import Journal, Listener
 from tests.clis import CLAUDE
 from tests.runtimes import KeyEach, Scene, key_of, runtime_of, scenes
@@ -77,21 +77,6 @@ async def test_an_answer_that_was_cut_is_not_asked_for_again_unseen(scene: Scene
     _, heard = await scene.run("[[fail:drop]]")
     assert heard.text == "This answer breaks off"
     assert len(scene.server.requests) == 1
-
-
-@also_alone
-@pytest.mark.parametrize(
-    ("second", "thought"),
-    [("let me think, hard", "let me think, hard"), ("I look", "let me think\n\nI look")],
-)
-async def test_a_thought_that_is_asked_for_again_is_heard_once(
-    scene: Scene, second: str, thought: str
-) -> None:
-    prompt = f"[[think:let me think]] [[fail:thinking*1]] [[think:{second}]] [[text:hello]]"
-    outcome, heard = await scene.run(prompt)
-    assert (outcome.status, heard.text) == ("completed", "hello")
-    assert "".join(frame.text for frame in heard.of(ReasoningDelta)) == thought
-    assert len(scene.server.requests) == 2
 
 
 @claude

@@ -2,7 +2,7 @@
 
 import pytest
 
-from codara.application.ports.frames import ReasoningDelta, RetryNotice
+from codara.application.ports.frames import RetryNotice
 from tests.clis import GEMINI
 from tests.runtimes import Scene, scenes
 
@@ -83,21 +83,6 @@ async def test_an_answer_that_is_asked_for_again_is_heard_once(scene: Scene) -> 
     assert outcome.status == "completed"
     assert heard.text == "This answer breaks off, but not for ever"
     assert len(heard.of(RetryNotice)) == 1
-
-
-@gemini
-@pytest.mark.parametrize(
-    ("second", "thought"),
-    [("let me think, hard", "let me think, hard"), ("I look", "let me think\n\nI look")],
-)
-async def test_a_thought_that_is_asked_for_again_is_heard_once(
-    scene: Scene, second: str, thought: str
-) -> None:
-    prompt = f"[[think:let me think]] [[fail:thinking*1]] [[think:{second}]] [[text:hello]]"
-    outcome, heard = await scene.run(prompt)
-    assert (outcome.status, heard.text) == ("completed", "hello")
-    assert "".join(frame.text for frame in heard.of(ReasoningDelta)) == thought
-    assert len(scene.server.requests) == 2
 
 
 @gemini

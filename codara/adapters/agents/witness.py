@@ -9,7 +9,8 @@ from typing import Any
 
 import attrs
 
-from codara.adapters.agents.lines import Lines, LineTooLong, Message, message_of
+from codara.adapters.agents.lines import message_of
+from codara.adapters.agents.overhearing import Body, Events
 from codara.adapters.jail.spec import Hear
 from codara.application.ports.agents import Outcome
 
@@ -19,8 +20,6 @@ Means = Callable[[str, int | None], str]
 _LIMITS = frozenset({"quota_exhausted", "rate_limited"})
 _BLAMES = _LIMITS | {"auth_failed", "overloaded"}
 _REFUSED = 400
-_BODY_LIMIT = 64 * 1024
-_DATA = b"data:"
 _ERROR = b'"error"'
 _STREAMED = (
     ("overloaded", r"overloaded|slow.?down|unavailable|server.?error|api.?error|internal"),
@@ -54,11 +53,11 @@ class Witness:
                     self._said.add(cause)
 
             refused("")
-            return _Refusal(refused).hear
+            return Body(refused).hear
         if not asks:
             return None
         self._answered = True
-        return _Stream(self._failed).hear
+        return Events(self._heard).hear
 
     def refused(self, code: str) -> None:
         """The broker itself refused a request, by this code."""
@@ -87,50 +86,20 @@ class Witness:
             return self._login_over or cause in self._said
         return bool(self._said & _LIMITS) if cause in _LIMITS else cause in self._said
 
-    def _failed(self, error: Any) -> None:
-        """An answer that had begun well ended with an error."""
-        text = json.dumps(error)
-        self._said.add(self._means(text, None))
-        self._said.update(cause for cause, pattern in _PATTERNS if pattern.search(text))
-
-
-class _Refusal:
-    """Reads the body of a refusal up to a bound, and tells at each piece what there is of it."""
-
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
-        self._body = b""
-
-    def hear(self, piece: bytes) -> None:
-        if len(self._body) < _BODY_LIMIT:
-            self._body += piece
-            self._tell(self._body.decode("utf-8", "replace"))
-
-
-class _Stream:
-    """Reads the server-sent events of an answer, and tells of the errors among them."""
-
-    def __init__(self, tell: Callable[[Any], None]) -> None:
-        self._tell = tell
-        self._lines: Lines | None = Lines()
-
-    def hear(self, piece: bytes) -> None:
-        if self._lines is None:
+    def _heard(self, data: bytes) -> None:
+        """An event of an answer that had begun well; it may be an error."""
+        if _ERROR not in data:
             return
-        try:
-            lines = self._lines.feed(piece)
-        except LineTooLong:
-            self._lines = None
-            return
-        for line in lines:
-            if line.startswith(_DATA) and _ERROR in line:
-                self._take(message_of(line.removeprefix(_DATA).strip()) or {})
-
-    def _take(self, message: Message) -> None:
+        message = message_of(data) or {}
         answer = message.get("response")
         inner = answer.get("error") if isinstance(answer, dict) else None
         error = message.get("error") or inner
         if error is None and message.get("type") == "error":
             error = message
         if error:
-            self._tell(error)
+            self._failed(error)
+
+    def _failed(self, error: Any) -> None:
+        text = json.dumps(error)
+        self._said.add(self._means(text, None))
+        self._said.update(cause for cause, pattern in _PATTERNS if pattern.search(text))

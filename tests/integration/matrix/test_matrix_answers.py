@@ -25,6 +25,7 @@ from tests.runtimes import (
     hearing,
     hinting,
     key_of,
+    rethinking,
     sharing,
 )
 
@@ -141,6 +142,21 @@ async def test_instructions_are_heard_also_when_they_change(scene: Scene) -> Non
     second, _ = await scene.run("hello", **again)
     assert second.backend_id == first.backend_id
     assert told(scene)[-1] == "judge"
+
+
+@rethinking
+@pytest.mark.parametrize(
+    ("second", "thought"),
+    [("let me think, hard", "let me think, hard"), ("I look", "let me think\n\nI look")],
+)
+async def test_a_thought_that_is_asked_for_again_is_heard_once(
+    scene: Scene, second: str, thought: str
+) -> None:
+    prompt = f"[[think:let me think]] [[fail:thinking*1]] [[think:{second}]] [[text:hello]]"
+    outcome, heard = await scene.run(prompt)
+    assert (outcome.status, heard.text) == ("completed", "hello")
+    assert "".join(frame.text for frame in heard.of(ReasoningDelta)) == thought
+    assert len(scene.server.requests) == 2
 
 
 @everywhere

@@ -5,14 +5,14 @@ A message without its end is none to codex, nor is a refusal, and it calls such 
 
 import attrs
 
-from codara.adapters.agents.lines import Lines, LineTooLong, Message, message_of
+from codara.adapters.agents.lines import Message, message_of
+from codara.adapters.agents.overhearing import Events
 from codara.adapters.jail.spec import Hear
 
 MODEL_PATH = "/responses"
 """How the paths end by which the model itself is asked."""
 
 _REFUSED = 400
-_DATA = b"data:"
 _REFUSAL = "response.refusal."
 _TELLING = (b'"response.output_item.', b'"response.refusal.', b'"response.completed"')
 """Events of which one is read; the others are the answer itself."""
@@ -35,7 +35,12 @@ class Answer:
         """Whether it is said to be over in the middle of a message."""
         return self.over and self.open > 0
 
-    def take(self, event: Message) -> None:
+    def hear(self, data: bytes) -> None:
+        """Takes the data of an event."""
+        if any(kind in data for kind in _TELLING):
+            self._take(message_of(data) or {})
+
+    def _take(self, event: Message) -> None:
         kind, item = str(event.get("type")), event.get("item")
         if kind == "response.completed":
             self.over = True
@@ -63,27 +68,7 @@ class Wire:
         if status >= _REFUSED or not path.endswith(MODEL_PATH):
             return None
         self.last = Answer()
-        return _Events(self.last).hear
-
-
-class _Events:
-    """Reads the server-sent events of one answer."""
-
-    def __init__(self, answer: Answer) -> None:
-        self._answer = answer
-        self._lines: Lines | None = Lines()
-
-    def hear(self, piece: bytes) -> None:
-        if self._lines is None:
-            return
-        try:
-            lines = self._lines.feed(piece)
-        except LineTooLong:
-            self._lines = None
-            return
-        for line in lines:
-            if line.startswith(_DATA) and any(kind in line for kind in _TELLING):
-                self._answer.take(message_of(line.removeprefix(_DATA).strip()) or {})
+        return Events(self.last.hear).hear
 
 
 def _refuses(item: Message) -> bool:

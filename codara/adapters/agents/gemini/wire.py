@@ -7,6 +7,7 @@ same words twice; neither shows in its own protocol.
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from typing import Any
 
 import attrs
@@ -14,7 +15,8 @@ import attrs
 from codara.adapters.agents import ratelimits
 from codara.adapters.agents.gemini.causes import cause_of
 from codara.adapters.agents.gemini.quota import windows_of
-from codara.adapters.agents.lines import Lines, LineTooLong, message_of
+from codara.adapters.agents.lines import message_of
+from codara.adapters.agents.overhearing import Body, Events
 from codara.application.ports.frames import Reports, UsageSeen, WindowSeen
 from codara.clock import Clock
 
@@ -24,10 +26,8 @@ MODEL_PATH = ":streamGenerateContent"
 _ASIDE = ":generateContent"
 """What gemini asks for itself: a summary, a check, a search."""
 _QUOTA = ":retrieveUserQuota"
-_DATA = b"data:"
 _ASKED_AGAIN = (None, "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL")
 """Ends of an answer in whose place gemini asks for another one."""
-_BODY_LIMIT = 64 * 1024
 _WHOLE_LIMIT = 16 * 1024 * 1024
 _LONG = timedelta(minutes=5)
 _PACIFIC = timezone(timedelta(hours=-8))
@@ -81,7 +81,7 @@ class Wire:
     def listen(self, path: str, status: int) -> Callable[[bytes], None] | None:
         """See `Lending.listen`."""
         if path.endswith(_QUOTA) and status < 400:
-            return _Body(status, self._told_quota).hear
+            return Body(self._told_quota).hear
         if path.endswith(_ASIDE) and status < 400:
             return _Whole(self._began(status)).hear
         if not path.endswith(MODEL_PATH):
@@ -89,12 +89,12 @@ class Wire:
         if status >= 400:
             self.refused = Refused(cause_of("", status), None)
             self._refusing(f"the provider answered {status}")
-            return _Body(status, self._complained).hear
+            return Body(partial(self._complained, status)).hear
         before = self.last
         self._answering(before if before is not None and before.finish in _ASKED_AGAIN else None)
         self.refused = None
         self.last = self._began(status)
-        return _Events(self.last, self._moving).hear
+        return Events(partial(self._told, self.last)).hear
 
     def unreachable(self, path: str) -> None:
         """A request came to nobody."""
@@ -122,7 +122,12 @@ class Wire:
         self._answers.append(answer)
         return answer
 
-    def _told_quota(self, _: int, body: str) -> None:
+    def _told(self, answer: Answer, data: bytes) -> None:
+        """What only keeps a connection alive is no event."""
+        if _take(answer, data):
+            self._moving()
+
+    def _told_quota(self, body: str) -> None:
         if windows := windows_of(body):
             self._quota(windows)
 
@@ -130,25 +135,6 @@ class Wire:
         cause = cause_of(body, status)
         limited = cause in ("rate_limited", "quota_exhausted")
         self.refused = Refused(cause, _until(body, cause, self._clock()) if limited else None)
-
-
-class _Events:
-    """Reads the server-sent events of one answer; what only keeps a connection alive is none."""
-
-    def __init__(self, answer: Answer, moving: Callable[[], None]) -> None:
-        self._answer = answer
-        self._moving = moving
-        self._lines: Lines | None = Lines()
-
-    def hear(self, piece: bytes) -> None:
-        if self._lines is None:
-            return
-        try:
-            for line in self._lines.feed(piece):
-                if line.startswith(_DATA) and _take(self._answer, line.removeprefix(_DATA)):
-                    self._moving()
-        except LineTooLong:
-            self._lines = None
 
 
 class _Whole:
@@ -167,20 +153,6 @@ class _Whole:
         self._parts.append(piece)
         if piece.rstrip().endswith(b"}"):
             _take(self._answer, b"".join(self._parts))
-
-
-class _Body:
-    """Reads a body up to a bound, and tells at each piece what there is of it."""
-
-    def __init__(self, status: int, tell: Callable[[int, str], None]) -> None:
-        self._status = status
-        self._tell = tell
-        self._body = b""
-
-    def hear(self, piece: bytes) -> None:
-        if len(self._body) < _BODY_LIMIT:
-            self._body += piece
-            self._tell(self._status, self._body.decode("utf-8", "replace"))
 
 
 def _take(answer: Answer, data: bytes) -> bool:
