@@ -7,14 +7,21 @@ _BETWEEN_THOUGHTS = "\n\n"
 
 @attrs.frozen
 class Thoughts:
-    """What was `heard` of them; `again` is how far they were repeated, None if they never were."""
+    """What was heard of them, in pieces, and how far it was repeated; None if it never was.
 
-    heard: str = ""
-    again: str | None = None
+    Each piece is longer than the one behind it, so that a long thought is not copied for each word.
+    """
+
+    pieces: tuple[str, ...] = ()
+    again: int | None = None
+
+    @property
+    def heard(self) -> str:
+        return "".join(self.pieces)
 
     def begin_again(self) -> "Thoughts":
         """The same answer is asked for a second time."""
-        return Thoughts(self.heard, "" if self.heard else None)
+        return Thoughts((self.heard,), 0) if self.pieces else Thoughts()
 
     def think(self, text: str) -> tuple["Thoughts", str]:
         """A piece, and what is new of it.
@@ -23,10 +30,19 @@ class Thoughts:
         behind an empty line.
         """
         if self.again is None:
-            return Thoughts(self.heard + text), text
-        said = self.again + text
-        if self.heard.startswith(said):
-            return Thoughts(self.heard, said), ""
-        if said.startswith(self.heard):
-            return Thoughts(said), said.removeprefix(self.heard)
-        return Thoughts(said), _BETWEEN_THOUGHTS + said
+            return self._plus(text), text
+        heard, at = self.heard, self.again
+        known = heard[at : at + len(text)]
+        if text == known:
+            return attrs.evolve(self, again=at + len(text)), ""
+        if heard[at:] == known and text.startswith(known):
+            new = text.removeprefix(known)
+            return Thoughts(self.pieces)._plus(new), new
+        said = heard[:at] + text
+        return Thoughts((said,)), _BETWEEN_THOUGHTS + said
+
+    def _plus(self, text: str) -> "Thoughts":
+        pieces = self.pieces
+        while pieces and len(pieces[-1]) <= len(text):
+            pieces, text = pieces[:-1], pieces[-1] + text
+        return Thoughts((*pieces, text) if text else pieces)

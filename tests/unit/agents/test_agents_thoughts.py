@@ -1,6 +1,8 @@
 """What is thought twice, in whatever pieces, is heard once."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from codara.adapters.agents.thoughts import Thoughts
 
@@ -36,3 +38,13 @@ def test_another_thought_is_heard_whole_and_apart() -> None:
     first = ("let me think",)
     assert heard(first, ("let me ", "see", " it")) == "let me think\n\nlet me see it"
     assert heard(first, ("I look", " it up"), ("I look it up",)) == "let me think\n\nI look it up"
+
+
+@given(st.lists(st.text("ab", min_size=1, max_size=4)), st.data())
+def test_in_whatever_pieces_a_repetition_comes_the_thought_is_heard_once(
+    pieces: list[str], data: st.DataObject
+) -> None:
+    whole = "".join(pieces)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=5)))
+    again = [whole[a:b] for a, b in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
+    assert heard(tuple(pieces), tuple(again), (*again, "c")) == whole + "c"

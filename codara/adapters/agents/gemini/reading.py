@@ -45,7 +45,7 @@ class Reading:
     @property
     def has_begun(self) -> bool:
         """Whether anything was said or thought since the last tool."""
-        return bool(self.passage or self.thoughts.heard)
+        return bool(self.passage or self.thoughts.pieces)
 
 
 Read = tuple[Reading, tuple[Frame, ...]]
