@@ -1,5 +1,6 @@
 """Configuration, causes, patience and the last word on a turn of opencode."""
 
+import asyncio
 import json
 from datetime import timedelta
 from pathlib import Path
@@ -172,6 +173,38 @@ def test_an_error_in_a_good_answer_is_a_failure() -> None:
     answer = {"info": _message("m", error=error, finish="stop"), "parts": []}
     reading, _ = serve_event(OURS, answer)
     assert outcome_of(reading, Ending()).cause == "auth_failed"
+
+
+def test_a_message_that_bears_its_error_early_keeps_its_words() -> None:
+    error = {"name": "ContentFilterError", "data": {"message": "the provider's content filter"}}
+    part = {"id": "p", "type": "text", "messageID": "m", "text": "half of it"}
+    early = _event("message.updated", info=_message("m", error=error, finish="content-filter"))
+    reading, _ = serve_event(OURS, early)
+    _, frames = serve_event(reading, _event("message.part.updated", part=part))
+    assert frames == (TextDelta("half of it"),)
+    late, frames = serve_event(OURS, {"info": early["properties"]["info"], "parts": [part]})
+    assert frames == (TextDelta("half of it"),)
+    for told in (reading, late):
+        assert outcome_of(told, Ending()).cause == "content_filter"
+    reading, _ = serve_event(reading, _event("session.error", error=error))
+    assert serve_event(reading, _event("message.part.updated", part=part))[1] == ()
+
+
+@pytest.mark.parametrize("first", ["message", "rest"])
+async def test_events_are_settled_once_the_message_ended_and_the_agent_rests(first: str) -> None:
+    current = OpencodeTurn(Listener(), serve_event, lambda: given.NOW)
+    current.reading = attrs.evolve(OURS, since=0)
+    info = _message("m", finish="stop")
+    events = [
+        _event("message.updated", info={**info, "time": {"created": 1, "completed": 2}}),
+        _event("session.idle"),
+    ]
+    waiting = asyncio.create_task(current.settled("m"))
+    for event in events if first == "message" else reversed(events):
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        current.heard(json.dumps(event).encode(), event)
+    await asyncio.wait_for(waiting, 5)
 
 
 def test_what_the_events_brought_is_not_said_again_by_the_answer() -> None:

@@ -31,8 +31,8 @@ def outcome_of(reading: Reading, ending: Ending) -> Outcome:
 def _verdict(reading: Reading, ending: Ending) -> Verdict:
     if ending.stopped is not None:
         return "failed", ending.stopped, ending.message
-    if reading.failure is not None:
-        return _failed(reading.failure.cause, reading.failure.message)
+    if (failure := reading.failure or reading.fault) is not None:
+        return _failed(failure.cause, failure.message)
     if not reading.answered:
         return _without_a_word(ending)
     if ending.exit_code not in (None, 0):

@@ -97,7 +97,7 @@ def _answered(reading: Reading, answer: Message) -> Read:
     events = ({"type": "message.part.updated", "properties": {"part": p}} for p in answer["parts"])
     nothing: tuple[Frame, ...] = ()
     reading, frames = reduce(_and, events, (reading, nothing))
-    failure = reading.failure or _no_answer(reading, answer["info"])
+    failure = reading.failure or reading.fault or _no_answer(reading, answer["info"])
     return attrs.evolve(reading, failure=failure, answered=True), frames
 
 
@@ -125,8 +125,8 @@ def _introduced(reading: Reading, info: Message) -> Reading:
     reading = attrs.evolve(reading, workers=reading.workers | {message_id})
     if info.get("sessionID") != reading.session_id:
         return reading
-    if info.get("error"):
-        reading = _failed(reading, info["error"])
+    if info.get("error") and reading.fault is None:
+        reading = attrs.evolve(reading, fault=_failure(info["error"]))
     if info.get("summary") or info.get("mode") == "compaction":
         return reading
     finish = info.get("finish")
@@ -210,5 +210,9 @@ def _status(reading: Reading, status: Message) -> Read:
 def _failed(reading: Reading, error: Message) -> Reading:
     if reading.failure is not None:
         return reading
+    return attrs.evolve(reading, failure=_failure(error))
+
+
+def _failure(error: Message) -> Failure:
     text = str((error.get("data") or {}).get("message") or error.get("name") or "unknown error")
-    return attrs.evolve(reading, failure=Failure(cause_of_error(error), text))
+    return Failure(cause_of_error(error), text)

@@ -44,8 +44,10 @@ class Reading:
     assistant's messages whose words are the answer, `workers` those of sub-agents too. `said` has
     the length of what was passed on, by part. `spoke` is true once the present step has said or
     done something. `closed` are the messages that are whole, `finish` is the agent's own word on
-    the last one; `answered` is true once it has said that it is done. `stepping` is true while a
-    step is under way whose tools are told of only when they have finished.
+    the last one; `answered` is true once it has said that it is done. `fault` is the error that a
+    message bears: an event shows its message as it is when the event is sent, so both this and
+    `closed` may be known before the words that came first. `stepping` is true while a step is
+    under way whose tools are told of only when they have finished.
     """
 
     session_id: str | None = None
@@ -63,6 +65,7 @@ class Reading:
     spoke: bool = False
     retry: Retry | None = None
     failure: Failure | None = None
+    fault: Failure | None = None
     closed: frozenset[str] = frozenset()
     finish: str | None = None
     answered: bool = False

@@ -161,7 +161,7 @@ class Server(Staying[OpencodeTurn]):
         """The events of an answered prompt come a little later than the answer does."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SETTLE_SECONDS):
-                await current.closed(str(answer["info"]["id"]))
+                await current.settled(str(answer["info"]["id"]))
 
     def _heeds(self, current: OpencodeTurn, reason: str) -> bool:
         return reason != "stalled" and self._asking is not None and not self.ended.done()

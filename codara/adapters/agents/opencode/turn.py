@@ -46,7 +46,7 @@ class OpencodeTurn(Listening):
         self._fold = fold
         self._status: int | None = None
         self._awaited = ""
-        self._closed = asyncio.Event()
+        self._settled = asyncio.Event()
 
     @property
     def has_ended(self) -> bool:
@@ -71,11 +71,14 @@ class OpencodeTurn(Listening):
             self._why = retry.message or _VAIN
             self.decided.set()
 
-    async def closed(self, message_id: str) -> None:
-        """Waits until the events tell that a message is whole; they lag behind the answer."""
+    async def settled(self, message_id: str) -> None:
+        """Waits until the events, which lag behind the answer, tell of a message's end and of rest.
+
+        A message alone may look whole while its words are still on their way.
+        """
         self._awaited = message_id
-        if message_id not in self.reading.closed:
-            await self._closed.wait()
+        if not self._rests():
+            await self._settled.wait()
 
     def _lent(self, base_url: str, secret: str) -> Lending:
         return Lending(base_url=base_url, secret=secret, observe=self._observe)
@@ -90,13 +93,16 @@ class OpencodeTurn(Listening):
         before = self.reading.retry
         self.reading, frames = self._fold(self.reading, message)
         self._say_all(frames)
-        if self._awaited in self.reading.closed:
-            self._closed.set()
+        if self._rests():
+            self._settled.set()
         if self.reading.retry is not None and self.reading.retry is not before:
             self.tried(self.reading.retry)
         failure = self.reading.failure
         if failure is not None and failure.cause in _GOES_ON:
             self.decided.set()
+
+    def _rests(self) -> bool:
+        return self.reading.answered and self._awaited in self.reading.closed
 
     def _observe(self, status: int, headers: Mapping[str, str]) -> None:
         """opencode tells neither the status nor when to come back nor limits; the server does."""
