@@ -4,6 +4,8 @@ The gateway runs in this process; the client and the scripted model are processe
 CLI works on for a while behind its turn (it writes its store, takes its own snapshots), so a pause
 comes before every turn of either way: no turn pays for what the one before it left behind. A turn
 through the gateway and one driven directly make a pair; which goes first changes from pair to pair.
+Both go to the same process and the same thread: two processes of one CLI differ by more than the
+gateway takes.
 """
 
 import asyncio
@@ -13,11 +15,11 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import attrs
 import orjson
@@ -29,7 +31,6 @@ from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.application.ports.frames import Frame, TextDelta
 from codara.application.users import NewUser
 from codara.bootstrap import serving
-from codara.bootstrap.house import House
 from codara.clock import utc_now
 from codara.config.load import Loaded
 from codara.config.settings import Server, Settings
@@ -49,6 +50,7 @@ MODELS = {
 PATHS = {"codex": "/v1", "gemini": "", "opencode": "/v1", "claude": ""}
 ACCOUNT = "bench-{}"
 PROMPT = "[[text:hello]]"
+RunTurn = Callable[[AgentTurn, FrameSink], Awaitable[Outcome]]
 OWN = {"reach": "10", "unit": "ms"}
 
 
@@ -72,32 +74,37 @@ class Watched:
 
 @attrs.define
 class Cost:
-    """Milliseconds of one turn; `first` from the CLI's first delta to the client's."""
+    """Milliseconds of one turn: in all, outside the agent, from its first delta to the client's."""
 
     total: float
+    outside: float = 0.0
     first: float = 0.0
 
 
 @attrs.define
 class Bench:
-    """The gateway, its user, and the pool that the direct turns go to."""
+    """The gateway's client, and how the pool runs turns, which the direct ones go to."""
 
-    house: House
     client: asyncio.subprocess.Process
+    run: RunTurn
     watched: Watched = attrs.field(factory=Watched)
-    threads: dict[str, str | None] = attrs.field(factory=dict)
+    inside: float = 0.0
+    last: AgentTurn | None = None
 
-    def watch(self) -> None:
-        """Puts a `Watched` between the gateway's turns and the pool."""
-        pool: Any = self.house.means.agents
-        plain = pool.run
+    @classmethod
+    def between(cls, pool: Any, client: asyncio.subprocess.Process) -> Self:
+        """Stands between the gateway and its pool, and watches the turns."""
+        bench = cls(client, pool.run)
+        pool.run = bench.watching
+        return bench
 
-        async def watching(turn: AgentTurn, sink: FrameSink) -> Outcome:
-            self.watched = Watched(sink)
-            outcome: Outcome = await plain(turn, self.watched)
-            return outcome
-
-        pool.run = watching
+    async def watching(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
+        """A turn of the gateway, whose time inside the pool is taken."""
+        self.watched, self.last = Watched(sink), turn
+        begun = time.perf_counter()
+        outcome = await self.run(turn, self.watched)
+        self.inside = time.perf_counter() - begun
+        return outcome
 
     async def through(self, runtime: str) -> Cost:
         """A turn as a client sends it."""
@@ -113,39 +120,22 @@ class Bench:
         told = orjson.loads(await self.client.stdout.readline())
         if told["last"] != "data: [DONE]" or self.watched.first is None:
             raise SystemExit(f"a turn of {runtime} failed: {told['last']}")
+        total = told["ended"] - told["begun"]
         return Cost(
-            total=(told["ended"] - told["begun"]) * 1000,
+            total=total * 1000,
+            outside=(total - self.inside) * 1000,
             first=(told["heard"] - self.watched.first) * 1000,
         )
 
     async def direct(self, runtime: str) -> Cost:
-        """The same turn with nothing but the pool: no log, no workspace, no HTTP."""
-        workspaces = self.house.means.workspaces
-        folder = workspaces.folder("usr_direct", runtime)
-        await workspaces.provision(f"wsp_{runtime}", folder)
+        """The gateway's last turn again, with the pool alone: no log, no workspace, no HTTP."""
+        assert self.last is not None
+        until = utc_now() + timedelta(minutes=1)
+        turn = attrs.evolve(self.last, turn_id="trn_direct", until=until)
         begun = time.perf_counter()
-        outcome = await self.house.means.agents.run(
-            AgentTurn(
-                turn_id="trn_direct",
-                user_id="usr_direct",
-                workspace_id=f"wsp_{runtime}",
-                folder=folder,
-                provider=runtime,
-                model=MODELS[runtime],
-                account_id=ACCOUNT.format(runtime),
-                instructions="",
-                prompt=PROMPT,
-                fresh_prompt=PROMPT,
-                backend_id=self.threads.get(runtime),
-                read_only=False,
-                until=utc_now() + timedelta(minutes=1),
-                stall_timeout=30.0,
-            ),
-            Watched(),
-        )
+        outcome = await self.run(turn, Watched())
         if outcome.status != "completed":
             raise SystemExit(f"{runtime} failed: {outcome}")
-        self.threads[runtime] = outcome.backend_id
         return Cost((time.perf_counter() - begun) * 1000)
 
 
@@ -208,7 +198,7 @@ async def bench(folder: Path, address: str) -> AsyncIterator[Bench]:
     try:
         async with program("benchmarks.load_one", running.address, user.key.raw_key) as client:
             await listed(loaded.settings.server.data_dir / listings.FILE)
-            yield Bench(running.house, client)
+            yield Bench.between(running.house.means.agents, client)
     finally:
         task.cancel()
         await asyncio.wait({task})
@@ -227,7 +217,7 @@ async def rounds(at: Bench, runtime: str, turns: int) -> tuple[list[Cost], list[
     """So many turns of either way, after some to get warm: through the gateway, and directly."""
     ways = [(at.through, list[Cost]()), (at.direct, list[Cost]())]
     for number in range(WARM_UP + turns):
-        for way, costs in ways if number % 2 else reversed(ways):
+        for way, costs in reversed(ways) if number % 2 else ways:
             await asyncio.sleep(PAUSE_SECONDS)
             costs.append(await way(runtime))
     through, direct = (costs[WARM_UP:] for _, costs in ways)
@@ -251,7 +241,6 @@ async def measure(folder: Path, turns: int, runtimes: Sequence[str]) -> None:
     """Every runtime: both ways by turns, so that what the machine does meets both alike."""
     show("a million steps of plain Python", yardstick(), unit="ms")
     async with model_server() as address, bench(folder, address) as at:
-        at.watch()
         for runtime in runtimes:
             show("one sync of the disk, p50", await sync_cost(folder), unit="ms")
             report(runtime, *await rounds(at, runtime, turns))
@@ -264,10 +253,12 @@ def report(runtime: str, through: Sequence[Cost], direct: Sequence[Cost]) -> Non
     total = statistics.median(cost.total for cost in through)
     alone = statistics.median(cost.total for cost in direct)
     first = statistics.median(cost.first for cost in through)
+    outside = statistics.median(cost.outside for cost in through)
     show(f"{runtime}: a warm turn through the gateway, p50", total, unit="ms")
     show(f"{runtime}: the same turn driven directly, p50", alone, unit="ms")
     show(f"{runtime}: gateway's own time, p50 of the pairs", statistics.median(own), **OWN)
     print(f"    with 95 % between {low:.1f} and {high:.1f} ms")
+    show(f"{runtime}: of the turn through the gateway outside the agent, p50", outside, unit="ms")
     show(f"{runtime}: CLI's first delta to the client, p50", first, reach="5", unit="ms")
 
 
