@@ -204,9 +204,10 @@ class EventLog:
         )
 
     def _advance(self, position: int, committed: Sequence[StoredEvent]) -> None:
+        """Whoever wrote goes on first, those who only follow the log a moment later."""
         self._tail.extend(position, committed)
         self._head = position
-        self._wake()
+        asyncio.get_running_loop().call_soon(self._wake)
 
     def _wake(self) -> None:
         self._moved.set()

@@ -51,7 +51,7 @@ class Writer:
     """Writes groups in the order of `submit`; belongs to the event loop it is made in.
 
     `on_commit` is called on the loop with the last position of each transaction and its events in
-    their order, before the futures of that transaction resolve.
+    their order, before anybody goes on who awaits one of its futures.
     """
 
     def __init__(self, recorder: LogRecorder, folder: Path, on_commit: OnCommit):
@@ -199,7 +199,6 @@ class Writer:
                 if not job.future.done():
                     job.future.set_exception(outcome.error(outcome.reason, retry_after=1.0))
             return
-        self._announce(batch, outcome)
         for job, fate in zip(batch, outcome, strict=True):
             if job.future.done():
                 continue
@@ -207,6 +206,7 @@ class Writer:
                 job.future.set_result(fate)
             else:
                 job.future.set_exception(fate)
+        self._announce(batch, outcome)
 
     def _announce(self, batch: Sequence[_Job], fates: Sequence[Fate]) -> None:
         last, committed = 0, list[StoredEvent]()

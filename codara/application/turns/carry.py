@@ -61,7 +61,7 @@ class Carriage:
         means, run, queue = self.means, self.run, self.queue
         until = run.began + means.limits.queue_timeout
         prepare_agent(means, run)
-        await run.interruptible(queue.enter(run.asked.workspace_id, until))
+        await self._enter(until)
         self.held.callback(self._give_back)
         run.mark("queue", run.began)
         await stage(means, run)
@@ -80,6 +80,13 @@ class Carriage:
             refusal=refusal,
         )
         return await end.finish()
+
+    async def _enter(self, until: float) -> None:
+        entering = self.queue.enter(self.run.asked.workspace_id, until)
+        if self.run.cancel_cause is None and self.queue.has_room(self.run.asked.workspace_id):
+            await entering
+        else:
+            await self.run.interruptible(entering)
 
     def _give_back(self) -> None:
         for lease in self.run.running.leases if self.run.running else ():

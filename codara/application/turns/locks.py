@@ -23,6 +23,10 @@ class NamedLocks:
             self._forget(name)
             raise
 
+    def locked(self, name: str) -> bool:
+        """Whether somebody holds the name or is about to."""
+        return name in self._locks
+
     def release(self, name: str) -> None:
         """Gives the name to whoever waits for it."""
         self._locks[name].release()

@@ -35,6 +35,10 @@ class Queue:
             self._workspaces.release(workspace_id)
             raise
 
+    def has_room(self, workspace_id: str) -> bool:
+        """Whether `enter` would take the place at once, without waiting."""
+        return not (self._workspaces.locked(workspace_id) or self._places.locked())
+
     def leave(self, workspace_id: str) -> None:
         """Gives the place and the workspace to whoever waits for them."""
         self._places.release()
