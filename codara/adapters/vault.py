@@ -1,7 +1,6 @@
 """The vault: credentials and per-subject data keys in keys.db, wrapped by the master key."""
 
 import asyncio
-import hmac
 import os
 import sqlite3
 import threading
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 
 from codara.adapters.masterkey import parse_master_key, read_or_make
 from codara.errors import LogDamaged, MasterKeyInvalid, NotFound, StorageFull
@@ -44,7 +45,7 @@ class FileVault:
         """For `open` alone."""
         self._connection = connection
         self._master = master
-        self._root = root
+        self._keyed = HMAC(root, SHA256())
         self._lock = threading.Lock()
         self._newest: dict[str, tuple[str, AESGCM]] = {}
         self._by_id: dict[str, AESGCM] = {}
@@ -124,7 +125,9 @@ class FileVault:
 
     def _hmac(self, purpose: str, *parts: bytes) -> str:
         framed = b"".join(len(part).to_bytes(8) + part for part in (purpose.encode(), *parts))
-        return hmac.digest(self._root, framed, "sha256").hex()
+        keyed = self._keyed.copy()
+        keyed.update(framed)
+        return keyed.finalize().hex()
 
     def _read_newest(self, subject: str) -> tuple[str, AESGCM] | None:
         row = self._connection.execute(

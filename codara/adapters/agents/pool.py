@@ -77,9 +77,9 @@ class AgentPool:
     def prepare(self, turn: AgentTurn) -> None:
         """See `ports.Agents.prepare`."""
         runtime = self._runtimes.get(turn.provider)
-        if self._closed or not isinstance(runtime, Early):
+        if self._closed or (turn.workspace_id, turn.provider) in self._slots:
             return
-        if (turn.workspace_id, runtime.name) in self._slots:
+        if not isinstance(runtime, Early):
             return
         turn = self._expected(turn)
         full = self._slots.occupied(runtime.name) >= runtime.max_processes
