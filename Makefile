@@ -24,7 +24,7 @@ check: $(PYTHON_READY)
 	$(BIN)/lint-imports
 
 pytest: $(PYTHON_READY) $(AGENTS_READY) system
-	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -rs -m "not soak" $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -rs --durations=10 -m "not soak" $(ARGS)
 
 soak: $(PYTHON_READY) $(AGENTS_READY) system
 	$(BIN)/pytest -m soak $(ARGS)
