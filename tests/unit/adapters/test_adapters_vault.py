@@ -1,12 +1,15 @@
 """The vault: keys and credentials that only the master key opens."""
 
 import base64
+import hmac
 import os
+import sqlite3
 import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from codara.adapters.vault import FileVault
 from codara.errors import LogDamaged, MasterKeyInvalid, NotFound
@@ -63,6 +66,14 @@ async def test_a_destroyed_key_is_gone_and_another_one_follows(
     assert vault.opening_key(other_id) is not None
     assert vault.sealing_key("usr_1")[0] != key_id
     assert key_id.encode() not in (tmp_path / "keys.db").read_bytes()
+
+
+def test_a_digest_is_the_keyed_hash_of_its_framed_parts() -> None:
+    root = os.urandom(32)
+    vault = FileVault(sqlite3.connect(":memory:"), AESGCM(bytes(32)), root)
+    framed = b"".join(len(part).to_bytes(8) + part for part in (b"email", b"ada"))
+    for _ in range(2):
+        assert vault.digest("email", "ada") == hmac.digest(root, framed, "sha256").hex()
 
 
 async def test_a_digest_tells_its_parts_apart_and_is_this_vaults_own(
