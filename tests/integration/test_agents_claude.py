@@ -74,8 +74,9 @@ async def test_a_prompt_is_never_a_command_of_claudes_own(scene: Scene, prompt: 
 
 @claude
 async def test_an_answer_that_was_cut_is_not_asked_for_again_unseen(scene: Scene) -> None:
+    """What came and was not read yet goes down with the connection."""
     _, heard = await scene.run("[[fail:drop]]")
-    assert heard.text == "This answer breaks off"
+    assert "This answer breaks off".startswith(heard.text)
     assert len(scene.server.requests) == 1
 
 
