@@ -175,26 +175,35 @@ class Deciding:
 
     async def _fold(self, streams: Sequence[str], new: Collection[str] = ()) -> dict[str, _Folded]:
         """All of them at one moment: nothing is awaited between reading the first and the last."""
-        while missing := [each for each in streams if self._is_missing(each, new)]:
+        folded = self._at_hand(streams, new)
+        while missing := [stream for stream in streams if stream not in folded]:
             for stream in missing:
                 loaded = await self._load(stream)
                 if self._held(stream) is None:
                     self._cache[stream] = loaded
-        folded = {stream: self._held(stream) or self._nothing_of(stream) for stream in streams}
+            folded = self._at_hand(streams, new)
         while len(self._cache) > max(self._capacity, len(streams)):
             self._cache.popitem(last=False)
+        return folded
+
+    def _at_hand(self, streams: Sequence[str], new: Collection[str]) -> dict[str, _Folded]:
+        """Those that need not be looked for in the log."""
+        folded: dict[str, _Folded] = {}
+        for stream in streams:
+            held = self._held(stream)
+            if held is not None:
+                folded[stream] = held
+            elif stream in new:
+                folded[stream] = self._nothing_of(stream)
         return folded
 
     def _held(self, stream: str) -> _Folded | None:
         """What the cache holds, now the most recently used; None where that was lost."""
         held = self._cache.get(stream)
-        if held is None or held.lost:
+        if held is None or (held.durable is not None and held.lost):
             return None
         self._cache.move_to_end(stream)
         return held
-
-    def _is_missing(self, stream: str, new: Collection[str]) -> bool:
-        return stream not in new and self._held(stream) is None
 
     def _nothing_of(self, stream: str) -> _Folded:
         return _Folded(0, self._aggregate_of(stream).empty)

@@ -1,6 +1,6 @@
 """Accounts: what the pool can lend, how well it is, and how much quota is known to be left."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import ClassVar
 
@@ -112,11 +112,13 @@ class AccountsProjection:
                 yield _REMOVED, (event.account_id,)
 
 
-_OVER = "status IN ('cooldown', 'exhausted') AND until <= ?1"
+_READY = "ready"
+_PASSING = ("cooldown", "exhausted")
+_OVER = f"status IN {_PASSING} AND until <= ?1"
 _LISTED = f"""
 * FROM (
     SELECT opened, account_id, provider, auth_type, label,
-        CASE WHEN {_OVER} THEN 'ready' ELSE status END AS status,
+        CASE WHEN {_OVER} THEN '{_READY}' ELSE status END AS status,
         CASE WHEN {_OVER} THEN NULL ELSE cause END AS cause,
         CASE WHEN {_OVER} THEN NULL ELSE until END AS until,
         CASE WHEN {_OVER} THEN NULL ELSE evidence END AS evidence,
@@ -140,13 +142,26 @@ class Standing:
     primary: bool
 
 
-@attrs.frozen
+_STANDINGS = """
+SELECT account_id, provider, status, until, cli_primary, windows, quota_at, last_used_at
+FROM accounts ORDER BY opened
+"""
+
+
+@attrs.define
 class Accounts:
-    """Asks for accounts; one whose cooldown is over reads `ready`, noted in the log or not."""
+    """Asks for accounts; one whose cooldown is over reads `ready`, noted in the log or not.
+
+    `position` tells how far the read models are: for so long what is needed to rank the accounts is
+    kept in memory.
+    """
 
     reader: Reader
     log: ReadableLog
     clock: Clock
+    position: Callable[[], int]
+    _kept: Sequence[Row] = attrs.field(default=(), init=False)
+    _kept_at: int = attrs.field(default=-1, init=False)
 
     async def list(
         self,
@@ -176,10 +191,15 @@ class Accounts:
 
     async def of_provider(self, provider: str) -> Sequence[Standing]:
         """All registered accounts of the provider, the first registered first."""
-        rows = await self.reader.rows(
-            f"SELECT {_LISTED} WHERE provider = ?2 ORDER BY opened", (*self._now(), provider)
-        )
-        return [self._standing(row) for row in rows]
+        if self._kept_at != self.position():
+            await self.keep()
+        return [self._standing(row) for row in self._kept if row["provider"] == provider]
+
+    async def keep(self) -> None:
+        """Keeps what `of_provider` answers from."""
+        position = self.position()
+        rows = await self.reader.rows(_STANDINGS)
+        self._kept, self._kept_at = rows, position
 
     def _now(self) -> tuple[str]:
         return (moment(self.clock()),)
@@ -190,11 +210,13 @@ class Accounts:
         return item | {"headroom": self._headroom(row), "cli_primary": bool(row["cli_primary"])}
 
     def _standing(self, row: Row) -> Standing:
+        until = _time(row["until"])
+        over = row["status"] in _PASSING and until is not None and until <= self.clock()
         return Standing(
             account_id=row["account_id"],
             provider=row["provider"],
-            status=row["status"],
-            until=_time(row["until"]),
+            status=_READY if over else row["status"],
+            until=None if over else until,
             headroom=self._headroom(row),
             last_used_at=_time(row["last_used_at"]),
             primary=bool(row["cli_primary"]),

@@ -36,7 +36,8 @@ class Runner:
 
     A read model whose fold raises is dead until the next start: the others go on, `failures`
     names it. One whose file cannot be written at the moment (a full disk) is named there too, and
-    tried again every second. `thread` is the one thread that all stores belong to.
+    tried again every second. `thread` is the one thread that all stores belong to; `on_folded` is
+    called on the loop behind every batch.
     """
 
     def __init__(
@@ -46,7 +47,9 @@ class Runner:
         thread: Executor,
         *,
         monotonic: Callable[[], float] = time.monotonic,
+        on_folded: Callable[[], None] = lambda: None,
     ) -> None:
+        self._on_folded = on_folded
         self._log = log
         self._stores = {store.projection.name: store for store in stores}
         self._thread = thread
@@ -168,6 +171,7 @@ class Runner:
                 self._note(store.projection.name, error)
             self._position = batch[-1].position
         self._wake()
+        self._on_folded()
 
     async def _fold_one(self, store: Store) -> None:
         """Brings one store to where the others are."""

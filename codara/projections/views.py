@@ -62,14 +62,15 @@ class Views:
         self._stores = {store.projection.name: store for store in stores}
         self._readers = readers
         self._thread = thread
-        self._runner = Runner(log, stores, thread)
+        self._runner = Runner(log, stores, thread, on_folded=self._look_ahead)
+        self._looking: asyncio.Task[None] | None = None
         self._one_rebuild = asyncio.Lock()
         self._closed = False
         self.sessions = Sessions(readers["sessions"], log, clock)
         self.tasks = Tasks(readers["tasks"], log)
         self.traces = Traces(readers["tasks"], log)
         self.workspaces = Workspaces(readers["workspaces"], log, clock)
-        self.accounts = Accounts(readers["accounts"], log, clock)
+        self.accounts = Accounts(readers["accounts"], log, clock, self._runner.position)
         self.users = Users(readers["users"], log, clock)
         self.audit = Audit(readers["audit"])
         self.unfinished = Unfinished(readers["unfinished"])
@@ -161,11 +162,24 @@ class Views:
             return
         self._closed = True
         await self._runner.close()
+        if self._looking is not None:
+            await asyncio.wait({self._looking})
         for reader in self._readers.values():
             await reader.close()
         for store in self._stores.values():
             await self._hop(store.close)
         self._thread.shutdown(wait=False)
+
+    def _look_ahead(self) -> None:
+        """The next turn finds the accounts in memory."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._kept_accounts())
+
+    async def _kept_accounts(self) -> None:
+        try:
+            await self.accounts.keep()
+        except sqlite3.Error as error:
+            _LOG.warning("the accounts are not at hand: %s", error)
 
     async def _hop(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

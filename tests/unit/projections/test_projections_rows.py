@@ -27,6 +27,7 @@ from codara.events import streams
 from codara.events.account import QuotaWindow
 from codara.events.base import Append, Event
 from codara.projections.headroom import UNTOLD
+from codara.projections.queries import Reader
 from tests import given
 
 QUOTA = streams.quota(given.ACCOUNT)
@@ -353,6 +354,33 @@ async def test_an_account_was_used_when_it_took_a_turn_over(world: World) -> Non
     await world.happen(REGISTERED, PLACE, requested(), {SESSION: [given.account_changed()]})
     (standing,) = await world.views.accounts.of_provider("codex")
     assert standing.last_used_at == given.NOW
+
+
+async def test_a_cooldown_that_is_over_does_not_keep_an_account_from_being_lent(
+    world: World,
+) -> None:
+    until = given.NOW + timedelta(minutes=5)
+    cooling = given.health_changed(after="cooldown", cause="rate_limited", until=until)
+    await world.happen(REGISTERED, {ACCOUNT: [cooling]})
+    (standing,) = await world.views.accounts.of_provider("codex")
+    assert (standing.status, standing.until) == ("cooldown", until)
+    world.clock.move(minutes=5)
+    (standing,) = await world.views.accounts.of_provider("codex")
+    assert (standing.status, standing.until) == ("ready", None)
+
+
+async def test_accounts_are_ranked_from_memory_until_the_read_models_move(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.happen(REGISTERED, PLACE)
+    (before,) = await world.views.accounts.of_provider("codex")
+    with monkeypatch.context() as without:
+        without.delattr(Reader, "rows")
+        assert await world.views.accounts.of_provider("codex") == [before]
+        assert await world.views.accounts.of_provider("gemini") == []
+    await world.happen(requested(), started())
+    (after,) = await world.views.accounts.of_provider("codex")
+    assert after.last_used_at == given.NOW
 
 
 async def test_a_removed_account_is_gone(world: World) -> None:
