@@ -5,7 +5,8 @@ CLI works on for a while behind its turn (it writes its store, takes its own sna
 comes before every turn of either way: no turn pays for what the one before it left behind. A turn
 through the gateway and one driven directly make a pair; which goes first changes from pair to pair.
 Both go to the same process and the same thread: two processes of one CLI differ by more than the
-gateway takes.
+gateway takes. The log has run for so long before that it writes over what it wrote, as it does but
+for its first minutes: a file that grows is slower to sync.
 """
 
 import asyncio
@@ -27,7 +28,7 @@ import orjson
 from benchmarks.common import median_interval, run, scratch, show, yardstick
 from codara.adapters.agents import listings
 from codara.application.accounts import NewAccount
-from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
+from codara.application.ports.agents import AgentTurn, FrameSink, Outcome, at_once
 from codara.application.ports.frames import Frame, TextDelta
 from codara.application.users import NewUser
 from codara.bootstrap import serving
@@ -41,6 +42,8 @@ WARM_UP = 5
 PAUSE_SECONDS = 0.3
 LEARNING_SECONDS = 120.0
 SYNCS = 200
+WAL_BYTES = 1000 * 4120
+"""SQLite begins its write-ahead log anew behind a thousand pages."""
 MODELS = {
     "codex": "gpt-5-codex",
     "gemini": "gemini-2.5-pro",
@@ -89,6 +92,8 @@ class Bench:
     run: RunTurn
     watched: Watched = attrs.field(factory=Watched)
     inside: float = 0.0
+    waited: float = 0.0
+    """For its permission, of the time inside the pool."""
     last: AgentTurn | None = None
 
     @classmethod
@@ -101,8 +106,14 @@ class Bench:
     async def watching(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
         """A turn of the gateway, whose time inside the pool is taken."""
         self.watched, self.last = Watched(sink), turn
+
+        async def permitted() -> None:
+            begun = time.perf_counter()
+            await turn.permitted()
+            self.waited = time.perf_counter() - begun
+
         begun = time.perf_counter()
-        outcome = await self.run(turn, self.watched)
+        outcome = await self.run(attrs.evolve(turn, permitted=permitted), self.watched)
         self.inside = time.perf_counter() - begun
         return outcome
 
@@ -123,7 +134,7 @@ class Bench:
         total = told["ended"] - told["begun"]
         return Cost(
             total=total * 1000,
-            outside=(total - self.inside) * 1000,
+            outside=(total - self.inside + self.waited) * 1000,
             first=(told["heard"] - self.watched.first) * 1000,
         )
 
@@ -131,7 +142,7 @@ class Bench:
         """The gateway's last turn again, with the pool alone: no log, no workspace, no HTTP."""
         assert self.last is not None
         until = utc_now() + timedelta(minutes=1)
-        turn = attrs.evolve(self.last, turn_id="trn_direct", until=until)
+        turn = attrs.evolve(self.last, turn_id="trn_direct", until=until, permitted=at_once)
         begun = time.perf_counter()
         outcome = await self.run(turn, Watched())
         if outcome.status != "completed":
@@ -224,6 +235,12 @@ async def rounds(at: Bench, runtime: str, turns: int) -> tuple[list[Cost], list[
     return through, direct
 
 
+async def log_in_use(at: Bench, runtime: str, wal: Path) -> None:
+    """Turns without a pause, until the log has its full length."""
+    while wal.stat().st_size < WAL_BYTES:
+        await at.through(runtime)
+
+
 async def sync_cost(folder: Path) -> float:
     """Milliseconds the disk takes for one page, in the middle; a turn waits for two of them."""
     costs: list[float] = []
@@ -241,6 +258,7 @@ async def measure(folder: Path, turns: int, runtimes: Sequence[str]) -> None:
     """Every runtime: both ways by turns, so that what the machine does meets both alike."""
     show("a million steps of plain Python", yardstick(), unit="ms")
     async with model_server() as address, bench(folder, address) as at:
+        await log_in_use(at, runtimes[0], folder / "data" / "events.db-wal")
         for runtime in runtimes:
             show("one sync of the disk, p50", await sync_cost(folder), unit="ms")
             report(runtime, *await rounds(at, runtime, turns))

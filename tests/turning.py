@@ -48,6 +48,8 @@ class FakeAgents:
     """Runs `script`; remembers the turns it was given, and how many were cancelled."""
 
     script: Script = says_hello
+    ready: list[AgentTurn] = attrs.field(factory=list)
+    """Those it got ready for, permitted or not."""
     turns: list[AgentTurn] = attrs.field(factory=list)
     prepared: list[AgentTurn] = attrs.field(factory=list)
     asked: list[str] = attrs.field(factory=list)
@@ -56,8 +58,10 @@ class FakeAgents:
     sighted: bool = True
 
     async def run(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
-        self.turns.append(turn)
+        self.ready.append(turn)
         try:
+            await turn.permitted()
+            self.turns.append(turn)
             return await self.script(turn, sink)
         except asyncio.CancelledError:
             self.cancelled += 1

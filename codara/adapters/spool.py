@@ -121,7 +121,7 @@ class FileSpool:
         self._jobs.put(job)
 
     def _file(self, turn_id: str) -> TurnFile:
-        return TurnFile(turn_id, self._folder / f"{turn_id}.spool", self._keys)
+        return TurnFile(turn_id, self._folder, self._keys)
 
     def _run(self) -> None:
         going_on = True

@@ -27,7 +27,7 @@ class TurnFile:
     """
 
     turn_id: str
-    path: Path
+    folder: Path
     keys: KeyRing
     handed_over: bool = False
     """Whether the thread has heard of it; set on the event loop."""
@@ -36,6 +36,10 @@ class TurnFile:
     _frames: int = 0
     _unwritten: list[bytes] = attrs.field(factory=list)
     """Lines that the disk did not take; held here so that the turn does not lose them."""
+
+    @property
+    def path(self) -> Path:
+        return self.folder / f"{self.turn_id}.spool"
 
     @property
     def is_open(self) -> bool:
@@ -80,7 +84,7 @@ class TurnFile:
     def _begin(self) -> AESGCM:
         """Makes the file; returns its key."""
         key_id, key = self.keys.sealing_key(SUBJECT)
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
         self._handle = os.open(self.path, flags, 0o600)
         _write_all(self._handle, _frame(key_id.encode()))

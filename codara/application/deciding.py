@@ -122,7 +122,7 @@ class Deciding:
         names = list(streams)
         deadline = time.monotonic() + self._retry_seconds
         while True:
-            proposed = await self._propose(names, decision, cause, payloads, new=new)
+            proposed = await self._propose(names, decision, cause, payloads, new=new, linger=False)
             if proposed.durable is None:
                 return Decided(None, proposed.states)
             try:
@@ -142,12 +142,14 @@ class Deciding:
         payloads: Sequence[SealedPayload] = (),
         *,
         new: Collection[str] = (),
+        linger: bool = False,
     ) -> Proposed:
-        """As `decide`, once, and without waiting for the disk: another decision follows at once.
+        """As `decide`, once, and without waiting for the disk.
 
-        Both then share one transaction. Should this one's append fail, the other's fails as well.
+        With `linger` another decision follows at once, and both share one transaction. Should this
+        one's append fail, those that build on it fail as well.
         """
-        return await self._propose(streams, decision, cause, payloads, new=new, linger=True)
+        return await self._propose(streams, decision, cause, payloads, new=new, linger=linger)
 
     async def _propose(
         self,
@@ -157,7 +159,7 @@ class Deciding:
         payloads: Sequence[SealedPayload],
         *,
         new: Collection[str],
-        linger: bool = False,
+        linger: bool,
     ) -> Proposed:
         folded = await self._fold(streams, new)
         states = {name: folded[name].state for name in streams}

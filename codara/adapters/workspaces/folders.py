@@ -51,6 +51,7 @@ class Folders:
         self._zone = SafeZone(root.absolute(), owner)
         self._trees = trees
         self._limits = limits or Limits()
+        self._at_a_glance = glance.bounds(self._limits)
         self._places = Places(trees, most=open_stores, most_files=cached_files)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="workspaces")
         self._running: set[Event] = set()
@@ -168,7 +169,7 @@ class Folders:
         if self._closed or place.lock.locked() or known is None or place.files > glance.MOST_FILES:
             return None
         try:
-            walk = glance.unchanged(self._zone.open(folder), known, self._limits)
+            walk = glance.unchanged(self._zone.open(folder), known, self._at_a_glance)
         except OSError:
             return None
         return None if walk is None else _found(known, walk)

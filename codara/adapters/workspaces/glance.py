@@ -11,6 +11,9 @@ from codara.adapters.workspaces.walker import Limits, Walk
 MOST_FILES = 200
 SECONDS = 0.005
 
+_UNSTOPPED = Event()
+"""It is over before anybody could stop it."""
+
 
 class _Differs(Exception):
     """There is something that the last snapshot did not see."""
@@ -33,18 +36,24 @@ class _Glance(Walk):
         raise _Differs
 
 
-def unchanged(root: int, known: Directory, limits: Limits) -> Walk | None:
-    """The walk over `root`, which is closed, if it found exactly what is `known`; else None.
+def bounds(limits: Limits) -> Limits:
+    """How far a glance goes: some tenths of a millisecond for a folder in the machine's memory.
 
-    It gives up beyond `MOST_FILES` or `SECONDS`: some tenths of a millisecond for a folder that is
-    in the machine's memory, and therefore nothing that needs a thread of its own.
+    Therefore it needs no thread of its own.
     """
-    bounds = attrs.evolve(
+    return attrs.evolve(
         limits,
         max_files=min(MOST_FILES, limits.max_files),
         seconds=min(SECONDS, limits.seconds),
     )
-    walk = _Glance(_Nothing(), bounds, Event())
+
+
+def unchanged(root: int, known: Directory, limits: Limits) -> Walk | None:
+    """The walk over `root`, which is closed, if it found exactly what is `known`; else None.
+
+    It gives up beyond `limits`, which are `bounds`.
+    """
+    walk = _Glance(_Nothing(), limits, _UNSTOPPED)
     try:
         same = walk.take(root, known) is known
     except _Differs:

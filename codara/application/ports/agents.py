@@ -1,6 +1,6 @@
 """Agents: who runs a turn, and how it ended."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -10,6 +10,9 @@ import attrs
 from codara.application.ports.frames import Frame
 
 LONGEST_ID = 256
+
+Permission = Callable[[], Awaitable[None]]
+"""Returns once an agent may hear of its turn, or raises what keeps the turn from it."""
 
 
 def sane_id(backend_id: str | None) -> str | None:
@@ -38,6 +41,10 @@ class Outcome:
     finish_reason: str = "stop"
 
 
+async def at_once() -> None:
+    """The permission of a turn that waits for nothing."""
+
+
 @attrs.frozen
 class Image:
     """A picture in the prompt: its media type (``image/png``) and its bytes."""
@@ -55,7 +62,8 @@ class AgentTurn:
     agent have lost that thread, a fresh one hears `fresh_prompt` and `fresh_images` instead.
     `until` bounds the whole turn, `stall_timeout` (seconds, 0: off) the time without progress.
     `on_login` says that the account is a CLI's login, not a key; it and `account_id` mean nothing
-    while a turn is only prepared.
+    while a turn is only prepared. Everything may be made ready for the turn before it is
+    `permitted`, but the agent is told nothing of it.
     """
 
     turn_id: str
@@ -75,6 +83,7 @@ class AgentTurn:
     read_only: bool
     until: datetime
     stall_timeout: float
+    permitted: Permission = attrs.field(default=at_once, repr=False)
 
     def afresh(self) -> "AgentTurn":
         """The turn as a thread has to hear it that has heard nothing."""
@@ -105,7 +114,8 @@ class Agents(Protocol):
 
         An agent's failure is an Outcome, not an exception; JailUnavailable is raised where no
         jail can be made, AgentFailed where the binary is missing or not executable or the account
-        is gone, Overloaded where no process became free in time. Cancelled,
+        is gone, Overloaded where no process became free in time; and whatever the turn's permission
+        raises, the agent having heard nothing. Cancelled,
         it interrupts the agent by its protocol, kills the jail after a grace, and returns the
         cancellation with nothing left running that could still write to the workspace.
         """

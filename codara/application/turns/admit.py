@@ -101,6 +101,7 @@ class Admission:
             cause,
             payloads,
             new=() if self.again else (request,),
+            linger=True,
         )
         if proposed.durable is None:
             raise RuntimeError("a request is a fact")

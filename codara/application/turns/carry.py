@@ -6,9 +6,10 @@ from functools import partial
 
 import attrs
 
+from codara.application.ports.agents import Outcome
 from codara.application.turns.commands import TurnResult
 from codara.application.turns.finish import Finish
-from codara.application.turns.live import Run, Stopped
+from codara.application.turns.live import NotStarted, Run, Stopped
 from codara.application.turns.lost import end_lost
 from codara.application.turns.means import Means
 from codara.application.turns.persist import lasting
@@ -18,9 +19,11 @@ from codara.application.turns.run import Heard, prepare_agent
 from codara.application.turns.staging import stage, unstage
 from codara.application.turns.start import start
 from codara.application.turns.work import work
-from codara.errors import CodaraError, Internal
+from codara.errors import CodaraError, Conflict, Internal, VersionClash
 
 logger = logging.getLogger(__name__)
+
+_START_TRIES = 20
 
 
 async def carry(means: Means, run: Run, queue: Queue) -> None:
@@ -58,18 +61,16 @@ class Carriage:
                 return await self._ended_early(reason)
 
     async def _from_queue_to_end(self) -> TurnResult | CodaraError:
-        means, run, queue = self.means, self.run, self.queue
+        means, run = self.means, self.run
         until = run.began + means.limits.queue_timeout
         prepare_agent(means, run)
         await self._enter(until)
         self.held.callback(self._give_back)
         run.mark("queue", run.began)
         await stage(means, run)
-        await start(means, run, queue, until)
-        self.heard = Heard.of(means, run)
-        outcome, refusal = await work(means, run, queue, self.heard)
+        outcome, refusal = await self._worked(until)
         await unstage(means, run)
-        if run.running is None:
+        if run.running is None or self.heard is None:
             raise RuntimeError("a turn ends after it has started")
         end = Finish(
             means=means,
@@ -88,10 +89,32 @@ class Carriage:
         else:
             await self.run.interruptible(entering)
 
+    async def _worked(self, until: float) -> tuple[Outcome, CodaraError | None]:
+        """The turn from its start on; anew where somebody else took what it was to start with."""
+        means, run, queue = self.means, self.run, self.queue
+        for _ in range(_START_TRIES):
+            await start(means, run, queue, until)
+            self.heard = Heard.of(means, run)
+            try:
+                return await work(means, run, queue, self.heard)
+            except NotStarted as lost:
+                self._take_back()
+                if not isinstance(lost.reason, VersionClash):
+                    raise lost.reason from lost
+        raise Conflict("Too many turns start at once with what this one needs. Try again.")
+
+    def _take_back(self) -> None:
+        """The start that was decided came to nothing."""
+        self._give_leases_back()
+        self.run.running = self.run.starting = self.heard = None
+
     def _give_back(self) -> None:
+        self._give_leases_back()
+        self.queue.leave(self.run.asked.workspace_id)
+
+    def _give_leases_back(self) -> None:
         for lease in self.run.running.leases if self.run.running else ():
             self.means.slots.give(lease)
-        self.queue.leave(self.run.asked.workspace_id)
 
     async def _ended_early(self, reason: Exception) -> CodaraError:
         """Not started, the turn is refused; after that, it is as lost as one of a lost gateway."""

@@ -24,6 +24,14 @@ class Stopped(Exception):
     """The turn's work was cancelled."""
 
 
+class NotStarted(Exception):
+    """That the turn has started did not come to the disk; `reason` is what kept it from there."""
+
+    def __init__(self, reason: CodaraError | VersionClash) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
 @attrs.frozen(kw_only=True)
 class Asked:
     """The turn as it was requested; nothing of it changes any more."""
@@ -51,7 +59,6 @@ class Asked:
 class Running:
     """What was taken when the turn started."""
 
-    position: int
     baseline: str
     partial: tuple[str, ...]
     choice: AccountChosen
@@ -59,12 +66,9 @@ class Running:
     until: datetime
 
     @classmethod
-    def of(
-        cls, started: TurnStarted, position: int = 0, partial: tuple[str, ...] = ()
-    ) -> "Running":
+    def of(cls, started: TurnStarted, partial: tuple[str, ...] = ()) -> "Running":
         """What the fact says was taken."""
         return cls(
-            position=position,
             baseline=started.baseline,
             partial=partial,
             choice=started.account_chosen,
@@ -85,6 +89,10 @@ class Run:
     began: float
     broadcast: Broadcast = attrs.field(factory=Broadcast)
     running: Running | None = None
+    starting: asyncio.Future[int] | None = None
+    """Done once it is on the disk that the turn has started, or failed with why it is not."""
+    started_at: float = 0.0
+    """On the machine's monotonic clock."""
     cancel_cause: str | None = None
     cancelled_by: str | None = None
     listeners: int = 0
@@ -123,9 +131,27 @@ class Run:
         now = time.monotonic()
         self.timings[phase] = round((now - since) * 1000, 3)
 
-    def start(self, started: Started) -> None:
-        """The turn has everything it needs; those who wait for that go on."""
+    def begin(self, running: Running, starting: asyncio.Future[int], since: float) -> None:
+        """The turn has everything it needs; once that is on the disk, those who wait go on."""
+        self.running, self.starting = running, starting
+        starting.add_done_callback(lambda _: self._on_disk(starting, since))
+
+    def _on_disk(self, starting: asyncio.Future[int], since: float) -> None:
+        if starting.cancelled() or starting.exception() or self._started.done():
+            return
+        self.mark("start", since)
+        self.started_at = time.monotonic()
+        started = Started(position=starting.result(), thread=self.asked.thread_kind)
         self._started.set_result(started)
+
+    async def permitted(self) -> None:
+        """Returns once it is on the disk that the turn has started; NotStarted if it never will."""
+        if self.starting is None:
+            raise RuntimeError("a turn is permitted once it is to start")
+        try:
+            await asyncio.shield(self.starting)
+        except (CodaraError, VersionClash) as reason:
+            raise NotStarted(reason) from reason
 
     def end(self, result: TurnResult | CodaraError) -> None:
         """The turn is over; everyone who listens gets its result or its error."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -46,7 +45,6 @@ class Heard:
     means: Means
     run: Run
     spool: SpoolFile
-    began: float
     text: list[str] = attrs.field(factory=list)
     usage: Usage | None = None
     quota: QuotaSeen | None = None
@@ -65,8 +63,7 @@ class Heard:
     @classmethod
     def of(cls, means: Means, run: Run) -> "Heard":
         """Nothing yet of a turn whose agent begins now."""
-        spool = means.spool.open(run.asked.turn_id)
-        return cls(means=means, run=run, spool=spool, began=time.monotonic())
+        return cls(means=means, run=run, spool=means.spool.open(run.asked.turn_id))
 
     def raw(self, line: bytes) -> None:
         """One line as the agent wrote it, for the record."""
@@ -77,7 +74,7 @@ class Heard:
         match frame:
             case TextDelta(text=text):
                 if not self.text:
-                    self.run.mark("first_delta", self.began)
+                    self.run.mark("first_delta", self.run.started_at)
                 self.text.append(text)
             case ReasoningDelta():
                 self.thought = True
@@ -173,21 +170,22 @@ def _size(report: Mapping[str, object]) -> int:
 
 
 async def run_agent(means: Means, run: Run, heard: Heard) -> Outcome:
-    """Lets the agent work until its turn has ended, one way or another."""
-    try:
-        running = run.running
-        if running is None:
-            raise RuntimeError("a turn runs after it has started")
-        account_id = running.choice.account_id
-        lent: account.Account = await means.deciding.state(streams.account(account_id))
-        lent_turn = attrs.evolve(
-            _agent_turn(means, run, running.until),
-            account_id=account_id,
-            on_login=lent.auth_type == credential.OAUTH_SESSION,
-        )
-        return await means.agents.run(lent_turn, heard)
-    finally:
-        run.mark("agent", heard.began)
+    """Lets the agent work until its turn has ended, one way or another; NotStarted if it never may.
+
+    It gets ready while *started* is on its way to the disk.
+    """
+    running = run.running
+    if running is None:
+        raise RuntimeError("a turn runs after its start was decided")
+    account_id = running.choice.account_id
+    lent: account.Account = await means.deciding.state(streams.account(account_id))
+    lent_turn = attrs.evolve(
+        _agent_turn(means, run, running.until),
+        account_id=account_id,
+        on_login=lent.auth_type == credential.OAUTH_SESSION,
+        permitted=run.permitted,
+    )
+    return await means.agents.run(lent_turn, heard)
 
 
 def prepare_agent(means: Means, run: Run) -> None:

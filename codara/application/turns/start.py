@@ -1,11 +1,11 @@
-"""Start: the baseline, an account, the locks; then *started* is appended."""
+"""Start: the baseline, an account, the locks; then *started* is on its way to the disk."""
 
+import asyncio
 import time
 from datetime import timedelta
 from functools import partial
 
 from codara.application.ports.workspaces import MISSING, Snapshot
-from codara.application.turns.commands import Started
 from codara.application.turns.lending import Reservation, borrowables
 from codara.application.turns.live import Run, Running
 from codara.application.turns.means import Means
@@ -19,23 +19,21 @@ _SECONDS_TO_CATCH_UP = 1.0
 
 
 async def start(means: Means, run: Run, queue: Queue, until: float) -> None:
-    """Appends *started*, waiting for a free account until `until` (the event loop's time).
+    """Queues *started*, waiting for a free account until `until` (the event loop's time).
 
-    Raises what stands in the way, Stopped if the turn was cancelled; nothing is held then.
+    `Run.permitted` tells when it is on the disk. Raises what stands in the way, Stopped if the turn
+    was cancelled; nothing is held then.
     """
-    asked = run.asked
     since = time.monotonic()
     baseline = await _baseline(means, run)
     while True:
         try:
-            position, started = await _started(means, run, baseline.tree)
+            started, durable = await _started(means, run, baseline.tree)
             break
         except NoFreeAccount:
             if not await run.interruptible(queue.something_returns(until)):
                 raise
-    run.running = Running.of(started, position, baseline.partial)
-    run.mark("start", since)
-    run.start(Started(position=position, thread=asked.thread_kind))
+    run.begin(Running.of(started, baseline.partial), durable, since)
 
 
 async def _baseline(means: Means, run: Run) -> Snapshot:
@@ -48,26 +46,30 @@ async def _baseline(means: Means, run: Run) -> Snapshot:
     return await means.workspaces.snapshot(place, folder)
 
 
-async def _started(means: Means, run: Run, baseline: str) -> tuple[int, TurnStarted]:
+async def _started(
+    means: Means, run: Run, baseline: str
+) -> tuple[TurnStarted, asyncio.Future[int]]:
     """Nothing is refused on the word of a read model that is behind the log."""
     head = means.log.head()
     try:
-        return await _append(means, run, baseline)
+        return await _queue(means, run, baseline)
     except (NoAccount, AllAccountsCooling):
         if means.feed.position() >= head:
             raise
     await means.feed.wait_for(head, _SECONDS_TO_CATCH_UP)
-    return await _append(means, run, baseline)
+    return await _queue(means, run, baseline)
 
 
-async def _append(means: Means, run: Run, baseline: str) -> tuple[int, TurnStarted]:
+async def _queue(means: Means, run: Run, baseline: str) -> tuple[TurnStarted, asyncio.Future[int]]:
     with Reservation(means.slots) as reservation:
         ask = await _ask(means, run, baseline, reservation)
         decision = partial(turn.start, ask=ask)
-        decided = await means.deciding.decide(ask.streams(), decision, run.cause)
-        started: TurnStarted = decided.states[streams.session(run.asked.session_id)].turn.started
+        proposed = await means.deciding.propose(ask.streams(), decision, run.cause)
+        if proposed.durable is None:
+            raise RuntimeError("a start is a fact")
+        started: TurnStarted = proposed.states[streams.session(run.asked.session_id)].turn.started
         reservation.keep(started.leases)
-        return decided.position or 0, started
+        return started, proposed.durable
 
 
 async def _ask(means: Means, run: Run, baseline: str, reservation: Reservation) -> turn.Start:

@@ -8,7 +8,7 @@ import attrs
 from codara.application.ports.agents import Outcome
 from codara.application.turns import failures
 from codara.application.turns.lending import Reservation, borrowables
-from codara.application.turns.live import Run, Running, Stopped
+from codara.application.turns.live import NotStarted, Run, Running, Stopped
 from codara.application.turns.means import Means
 from codara.application.turns.queue import Queue
 from codara.application.turns.run import Heard, run_agent
@@ -57,17 +57,21 @@ class Work:
     _retried: bool = attrs.field(default=False, init=False)
 
     async def done(self) -> Outcome:
-        """How the agent ended: the last one of those that were tried."""
+        """How the agent ended: the last one of those that were tried; NotStarted if none was."""
         while True:
             attempt = await self._attempt()
+            await self.run.permitted()
+            self.run.mark("agent", self.run.started_at)
             if not await self._goes_on(attempt):
                 return attempt.outcome
             self.heard.again()
 
     async def _attempt(self) -> Attempt:
-        """However the agent ends: nothing of it may keep the turn from being finished."""
+        """However the agent ends: nothing of it may keep a started turn from being finished."""
         try:
             outcome = await self.run.interruptible(run_agent(self.means, self.run, self.heard))
+        except NotStarted:
+            raise
         except Stopped:
             return Attempt(outcome=Outcome(status="interrupted", cause="killed"))
         except JailUnavailable as error:
@@ -182,6 +186,9 @@ def _failed(cause: str, message: str = "") -> Outcome:
 async def work(
     means: Means, run: Run, queue: Queue, heard: Heard
 ) -> tuple[Outcome, CodaraError | None]:
-    """Lets the agent work, and `heard` listen: how it ended, and why nobody took over."""
+    """Lets the agent work, and `heard` listen: how it ended, and why nobody took over.
+
+    NotStarted if the turn's start did not come to the disk.
+    """
     doing = Work(means=means, run=run, queue=queue, heard=heard)
     return await doing.done(), doing.refusal

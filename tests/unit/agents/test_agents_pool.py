@@ -14,7 +14,7 @@ from codara.adapters.agents.pool import AgentPool
 from codara.adapters.agents.room import Bounds
 from codara.adapters.agents.slots import HomeKey
 from codara.application.ports.agents import AgentTurn, FrameSink, Image, Outcome
-from codara.errors import AgentFailed, Overloaded, ShuttingDown
+from codara.errors import AgentFailed, Overloaded, ShuttingDown, StorageFull
 from tests.agenting import Listener
 
 HEAVY = 100
@@ -142,6 +142,39 @@ async def test_an_agent_without_eyes_is_not_started_for_a_picture(
     with pytest.raises(AgentFailed, match="codex takes no pictures"):
         await run(pool, images=(Image("image/png", b"x"),))
     assert runtime.opened == []
+
+
+async def test_an_agent_is_there_but_hears_nothing_until_its_turn_is_permitted(
+    runtime: FakeRuntime, pool: AgentPool
+) -> None:
+    asked, permission = asyncio.Event(), asyncio.Event()
+
+    async def permitted() -> None:
+        asked.set()
+        await permission.wait()
+
+    running = asyncio.create_task(run(pool, permitted=permitted))
+    await asked.wait()
+    (session,) = runtime.sessions
+    assert not session.at_work.is_set()
+    permission.set()
+    assert (await running).status == "completed"
+    assert session.at_work.is_set()
+
+
+async def test_what_keeps_a_turn_from_its_agent_leaves_the_agent_as_it_was(
+    runtime: FakeRuntime, pool: AgentPool
+) -> None:
+    async def refused() -> None:
+        raise StorageFull("no room")
+
+    with pytest.raises(StorageFull):
+        await run(pool, permitted=refused)
+    (session,) = runtime.sessions
+    assert not session.at_work.is_set()
+    assert (await run(pool)).status == "completed"
+    assert runtime.live() == ["wsp_1"]
+    assert len(runtime.sessions) == 1
 
 
 async def test_a_home_keeps_its_process(runtime: FakeRuntime, pool: AgentPool) -> None:

@@ -122,7 +122,7 @@ async def test_several_streams_are_appended_together_or_not_at_all(
 
 async def test_what_builds_on_a_proposal_shares_its_transaction(deciding: Deciding) -> None:
     slot, other = (streams.lease("user", given.USER, n) for n in (0, 1))
-    proposed = await deciding.propose([slot], take(slot, "trn_1"), given.CAUSE)
+    proposed = await deciding.propose([slot], take(slot, "trn_1"), given.CAUSE, linger=True)
     decided = await deciding.decide([slot, other], take(other, "trn_1"), given.CAUSE)
     assert proposed.durable is not None
     assert proposed.durable.done()
@@ -136,7 +136,7 @@ async def test_what_builds_on_a_proposal_that_clashes_is_decided_anew(
     for stream in (slot, other):
         await deciding.state(stream)
     await log.append([Append(slot, 0, [given.lease_taken(turn_id="trn_9")])], given.CAUSE)
-    proposed = await deciding.propose([slot], take(slot, "trn_1"), given.CAUSE)
+    proposed = await deciding.propose([slot], take(slot, "trn_1"), given.CAUSE, linger=True)
     seen: list[str] = []
 
     def follow(states: Mapping[str, Any]) -> dict[str, list[Any]]:

@@ -2,7 +2,8 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from codara.application.turns.commands import Message
 from codara.events import streams
 from codara.events.account import HealthChanged
 from codara.events.base import Append
+from codara.events.recorder import Fate, Group
 from codara.events.session import (
     SessionExpired,
     TurnCancelled,
@@ -716,6 +718,93 @@ async def test_a_request_that_the_disk_does_not_take_never_runs(
     monkeypatch.setattr(house.log._recorder, "insert_groups", insert)
     monkeypatch.setattr(house.log._writer, "_trouble", None)
     assert (await house.ask("three")).text == "hello"
+
+
+@attrs.define
+class Held:
+    """Stands before the log's disk: the start of a turn waits for `open`, then may be refused."""
+
+    insert: Callable[[Sequence[Group]], list[Fate]]
+    reached: threading.Event = attrs.field(factory=threading.Event)
+    open: threading.Event = attrs.field(factory=threading.Event)
+    refuses: bool = False
+
+    def __call__(self, groups: Sequence[Group]) -> list[Fate]:
+        if any(event.topic == TurnStarted.name for group in groups for event in group.events):
+            self.reached.set()
+            assert self.open.wait(10)
+            if self.refuses:
+                full(groups)
+        return self.insert(groups)
+
+
+@pytest.fixture
+def held(house: House, monkeypatch: pytest.MonkeyPatch) -> Held:
+    held = Held(house.log._recorder.insert_groups)
+    monkeypatch.setattr(house.log._recorder, "insert_groups", held)
+    return held
+
+
+async def test_an_agent_gets_ready_but_hears_nothing_before_its_start_is_on_the_disk(
+    house: House, held: Held
+) -> None:
+    turn = asyncio.create_task(house.ask("one"))
+    await asyncio.to_thread(held.reached.wait, 10)
+    await asyncio.sleep(0.05)
+    assert [each.prompt for each in house.agents.ready] == ["one"]
+    assert house.agents.turns == []
+    held.open.set()
+    assert (await turn).text == "hello"
+    assert house.agents.turns == house.agents.ready
+
+
+async def test_a_turn_cancelled_while_its_start_is_written_never_reaches_its_agent(
+    house: House, held: Held
+) -> None:
+    submitting = asyncio.create_task(house.turns.submit(command("one")))
+    await asyncio.to_thread(held.reached.wait, 10)
+    await asyncio.sleep(0.05)
+    (waiting,) = house.agents.ready
+    await house.turns.cancel(waiting.turn_id, given.USER, "user:usr_1")
+    held.open.set()
+    with pytest.raises(errors.TaskCancelled):
+        await (await submitting).result()
+    assert (house.agents.turns, house.agents.cancelled) == ([], 1)
+    assert "session.turn_started" in await house.trail("session")
+    assert (await house.trail("lease")).count("lease.released") == 2
+
+
+async def test_a_start_that_another_writer_overtook_is_decided_anew(house: House) -> None:
+    await house.ask("one")
+    slot = streams.lease("account", given.ACCOUNT, 0)
+    gone = given.lease_taken(until=house.clock() - timedelta(seconds=1))
+    version = (await house.log.last(slot)).version
+    await house.log.append([Append(slot, version, [gone])], given.CAUSE)
+    assert (await house.ask("two")).text == "hello"
+    assert [turn.prompt for turn in house.agents.ready] == ["one", "two", "two"]
+    assert [turn.prompt for turn in house.agents.turns] == ["one", "two"]
+    assert (await house.trail("session")).count("session.turn_started") == 2
+
+
+async def test_a_start_that_the_disk_does_not_take_gives_back_what_it_had(
+    house: House, held: Held
+) -> None:
+    gate = Gate()
+    house.agents.script = gate
+    held.open.set()
+    first = await house.turns.submit(command("one", session_label="a"))
+    await gate.reached.wait()
+    second = await house.turns.submit(command("two", session_label="b"))
+    held.refuses = True
+    gate.open.set()
+    with pytest.raises(errors.StorageFull):
+        await second.result()
+    await first.result()
+    held.refuses = False
+    await house.happened("session.turn_failed")
+    assert not house.means.slots._reserved
+    assert [turn.prompt for turn in house.agents.turns] == ["one"]
+    assert (await house.ask("three", session_label="b")).text == "first second"
 
 
 async def test_a_retry_of_another_request_joins_nothing(house: House) -> None:

@@ -62,7 +62,7 @@ def trusted(folder: Path) -> Directory:
 
 
 def test_an_unchanged_folder_is_recognised(folder: Path):
-    seen = glance.unchanged(opened(folder), trusted(folder), PATIENT)
+    seen = glance.unchanged(opened(folder), trusted(folder), glance.bounds(PATIENT))
     assert seen is not None
     assert (seen.files, seen.bytes, seen.read, seen.partial) == (2, 9, 0, {})
 
@@ -84,7 +84,7 @@ def test_an_unchanged_folder_is_recognised(folder: Path):
 def test_whatever_changed_is_not_recognised(folder: Path, change: Callable[[Path], object]):
     known = trusted(folder)
     change(folder)
-    assert glance.unchanged(opened(folder), known, PATIENT) is None
+    assert glance.unchanged(opened(folder), known, glance.bounds(PATIENT)) is None
 
 
 def test_a_changed_file_is_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch):
@@ -95,27 +95,27 @@ def test_a_changed_file_is_not_read(folder: Path, monkeypatch: pytest.MonkeyPatc
         raise AssertionError
 
     monkeypatch.setattr(files, "read_content", nobody_reads)
-    assert glance.unchanged(opened(folder), known, PATIENT) is None
+    assert glance.unchanged(opened(folder), known, glance.bounds(PATIENT)) is None
 
 
 def test_a_folder_of_many_files_is_given_up(folder: Path, monkeypatch: pytest.MonkeyPatch):
     known = trusted(folder)
     monkeypatch.setattr(glance, "MOST_FILES", 1)
-    assert glance.unchanged(opened(folder), known, PATIENT) is None
+    assert glance.unchanged(opened(folder), known, glance.bounds(PATIENT)) is None
 
 
 def test_a_glance_that_takes_long_is_given_up(folder: Path, monkeypatch: pytest.MonkeyPatch):
     known = trusted(folder)
     monkeypatch.setattr(glance, "SECONDS", 0.0)
-    assert glance.unchanged(opened(folder), known, PATIENT) is None
+    assert glance.unchanged(opened(folder), known, glance.bounds(PATIENT)) is None
 
 
 def test_no_descriptor_stays_open(folder: Path):
     known = trusted(folder)
     before = open_descriptors()
-    glance.unchanged(opened(folder), known, PATIENT)
+    glance.unchanged(opened(folder), known, glance.bounds(PATIENT))
     (folder / "src" / "new").write_text("x")
-    glance.unchanged(opened(folder), known, PATIENT)
+    glance.unchanged(opened(folder), known, glance.bounds(PATIENT))
     assert open_descriptors() == before
 
 
