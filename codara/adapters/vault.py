@@ -88,7 +88,7 @@ class FileVault:
 
     def digest(self, purpose: str, *parts: str) -> str:
         """HMAC-SHA256 under this vault's own key: 64 hexadecimal digits."""
-        return self._hmac(purpose, *(part.encode(errors="surrogatepass") for part in parts))
+        return self._hmac(purpose, *[part.encode(errors="surrogatepass") for part in parts])
 
     async def ensure(self, subject: str) -> None:
         """Makes the subject's key in a worker thread, so that nobody waits for the disk later."""
@@ -124,7 +124,7 @@ class FileVault:
         await asyncio.to_thread(self._close)
 
     def _hmac(self, purpose: str, *parts: bytes) -> str:
-        framed = b"".join(len(part).to_bytes(8) + part for part in (purpose.encode(), *parts))
+        framed = b"".join([len(part).to_bytes(8) + part for part in (purpose.encode(), *parts)])
         keyed = self._keyed.copy()
         keyed.update(framed)
         return keyed.finalize().hex()

@@ -20,6 +20,10 @@ class Queue:
         WorkspaceBusy or Overloaded if that takes longer than `until` (the event loop's time).
         Refused or cancelled, it holds nothing.
         """
+        if self.has_room(workspace_id):
+            await self._workspaces.acquire(workspace_id)
+            await self._places.acquire()
+            return
         try:
             async with asyncio.timeout_at(until):
                 await self._workspaces.acquire(workspace_id)

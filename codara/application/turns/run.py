@@ -179,12 +179,8 @@ async def run_agent(means: Means, run: Run, heard: Heard) -> Outcome:
         raise RuntimeError("a turn runs after its start was decided")
     account_id = running.choice.account_id
     lent: account.Account = await means.deciding.state(streams.account(account_id))
-    lent_turn = attrs.evolve(
-        _agent_turn(means, run, running.until),
-        account_id=account_id,
-        on_login=lent.auth_type == credential.OAUTH_SESSION,
-        permitted=run.permitted,
-    )
+    on_login = lent.auth_type == credential.OAUTH_SESSION
+    lent_turn = _agent_turn(means, run, running.until, account_id=account_id, on_login=on_login)
     return await means.agents.run(lent_turn, heard)
 
 
@@ -196,8 +192,10 @@ def prepare_agent(means: Means, run: Run) -> None:
         means.agents.prepare(_agent_turn(means, run, until))
 
 
-def _agent_turn(means: Means, run: Run, until: datetime) -> AgentTurn:
-    """The turn, before it has an account."""
+def _agent_turn(
+    means: Means, run: Run, until: datetime, *, account_id: str = "", on_login: bool = False
+) -> AgentTurn:
+    """The turn as its agent gets it; before there is an account, for what can be prepared."""
     asked, command = run.asked, run.command
     return AgentTurn(
         turn_id=asked.turn_id,
@@ -206,7 +204,8 @@ def _agent_turn(means: Means, run: Run, until: datetime) -> AgentTurn:
         folder=asked.folder,
         provider=command.provider,
         model=command.model,
-        account_id="",
+        account_id=account_id,
+        on_login=on_login,
         instructions=asked.instructions,
         prompt=asked.prompt,
         fresh_prompt=asked.fresh_prompt,
@@ -216,6 +215,7 @@ def _agent_turn(means: Means, run: Run, until: datetime) -> AgentTurn:
         read_only=command.manual,
         until=until,
         stall_timeout=means.limits.patience[command.provider].stall_timeout,
+        permitted=run.permitted,
     )
 
 

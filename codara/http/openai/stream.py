@@ -59,9 +59,10 @@ class EventStream:
     async def end(self, *events: dict[str, Any], done: bool) -> None:
         """The last events in one piece, with the mark that the answer is whole if it is `done`."""
         *pieces, last = _pieces(b"".join(map(_data, events)) + (_DONE if done else b""))
-        for piece in pieces:
-            await self._bounded(self._response.write(piece))
-        await self._bounded(self._response.write_eof(last))
+        async with self._writing:
+            for piece in pieces:
+                await self._bounded(self._response.write(piece))
+            await self._bounded(self._response.write_eof(last))
 
     @asynccontextmanager
     async def kept_alive(self) -> AsyncIterator[None]:
@@ -119,7 +120,7 @@ async def stream_turn(
             raise
         except Exception as error:
             last, done = [error_body(presentable(request, error))], False
-    await events.end(*last, done=done)
+        await events.end(*last, done=done)
     return response
 
 
