@@ -39,6 +39,8 @@ from codara.runtimes import PROVIDERS
 
 TURNS = 60
 WARM_UP = 5
+CONVERSATION = 20
+"""So many pairs a thread: a CLI needs the longer for a turn, the longer its thread is."""
 PAUSE_SECONDS = 0.3
 LEARNING_SECONDS = 120.0
 SYNCS = 200
@@ -90,6 +92,7 @@ class Bench:
 
     client: asyncio.subprocess.Process
     run: RunTurn
+    session: str = "first"
     watched: Watched = attrs.field(factory=Watched)
     inside: float = 0.0
     waited: float = 0.0
@@ -123,7 +126,7 @@ class Bench:
             "model": f"{runtime}/{MODELS[runtime]}",
             "messages": [{"role": "user", "content": PROMPT}],
             "workspace_id": runtime,
-            "client_session_id": runtime,
+            "client_session_id": self.session,
             "stream": True,
         }
         assert self.client.stdin is not None and self.client.stdout is not None
@@ -225,14 +228,24 @@ async def listed(file: Path) -> None:
 
 
 async def rounds(at: Bench, runtime: str, turns: int) -> tuple[list[Cost], list[Cost]]:
-    """So many turns of either way, after some to get warm: through the gateway, and directly."""
+    """So many turns of either way, through the gateway and directly, in short conversations."""
     ways = [(at.through, list[Cost]()), (at.direct, list[Cost]())]
-    for number in range(WARM_UP + turns):
+    for number in range(turns):
+        if number % CONVERSATION == 0:
+            await new_conversation(at, runtime, number)
         for way, costs in reversed(ways) if number % 2 else ways:
             await asyncio.sleep(PAUSE_SECONDS)
             costs.append(await way(runtime))
-    through, direct = (costs[WARM_UP:] for _, costs in ways)
+    through, direct = (costs for _, costs in ways)
     return through, direct
+
+
+async def new_conversation(at: Bench, runtime: str, number: int) -> None:
+    """Some turns of it that nobody counts: what follows is warm."""
+    at.session = f"{runtime}-{number}"
+    for _ in range(WARM_UP):
+        await asyncio.sleep(PAUSE_SECONDS)
+        await at.through(runtime)
 
 
 async def log_in_use(at: Bench, runtime: str, wal: Path) -> None:

@@ -154,7 +154,8 @@ async def test_an_agent_is_there_but_hears_nothing_until_its_turn_is_permitted(
         await permission.wait()
 
     running = asyncio.create_task(run(pool, permitted=permitted))
-    await asked.wait()
+    async with asyncio.timeout(10):
+        await asked.wait()
     (session,) = runtime.sessions
     assert not session.at_work.is_set()
     permission.set()

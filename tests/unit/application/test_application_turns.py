@@ -30,6 +30,7 @@ from codara.events.workspace import DiffRecorded
 from tests import given
 from tests.turning import (
     LIMITS,
+    FakeAgents,
     FakeFeed,
     House,
     close_house,
@@ -786,9 +787,8 @@ async def test_a_start_that_another_writer_overtook_is_decided_anew(house: House
     assert (await house.trail("session")).count("session.turn_started") == 2
 
 
-async def test_a_start_that_the_disk_does_not_take_gives_back_what_it_had(
-    house: House, held: Held
-) -> None:
+async def never_to_start(house: House, held: Held) -> None:
+    """A turn that waits for its place, and whose start the disk then does not take."""
     gate = Gate()
     house.agents.script = gate
     held.open.set()
@@ -802,9 +802,31 @@ async def test_a_start_that_the_disk_does_not_take_gives_back_what_it_had(
     await first.result()
     held.refuses = False
     await house.happened("session.turn_failed")
+
+
+async def test_a_start_that_the_disk_does_not_take_gives_back_what_it_had(
+    house: House, held: Held
+) -> None:
+    await never_to_start(house, held)
     assert not house.means.slots._reserved
     assert [turn.prompt for turn in house.agents.turns] == ["one"]
     assert (await house.ask("three", session_label="b")).text == "first second"
+
+
+async def test_an_agent_that_fails_before_it_may_begin_does_not_hide_a_full_disk(
+    house: House, held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = FakeAgents.run
+
+    async def is_missing(agents: FakeAgents, turn: AgentTurn, sink: FrameSink) -> Outcome:
+        if turn.prompt == "two":
+            raise errors.AgentFailed("there is no codex")
+        return await run(agents, turn, sink)
+
+    monkeypatch.setattr(FakeAgents, "run", is_missing)
+    await never_to_start(house, held)
+    assert (await house.the(TurnFailed)).code == "storage_full"
+    assert (await house.trail("session")).count("session.turn_started") == 1
 
 
 async def test_a_retry_of_another_request_joins_nothing(house: House) -> None:

@@ -286,8 +286,9 @@ async def test_no_silence_is_longer_than_the_interval(slow: Slow) -> None:
     assert [at for at, _ in slow.written] == [0.5, 8.5, 16.5, 24.5, 32.5]
 
 
+@pytest.mark.parametrize("last", [False, True])
 async def test_no_comment_comes_in_the_middle_of_an_event(
-    slow: Slow, monkeypatch: pytest.MonkeyPatch
+    slow: Slow, monkeypatch: pytest.MonkeyPatch, last: bool
 ) -> None:
     events = stream.EventStream(cast("Any", None), cast("Any", slow))
     write = slow.write
@@ -301,10 +302,12 @@ async def test_no_comment_comes_in_the_middle_of_an_event(
             await meanwhile
 
     monkeypatch.setattr(slow, "write", writing_takes_long)
+    event = {"text": "x" * 300_000}
     async with events.kept_alive():
-        await events.send({"text": "x" * 300_000})
+        await (events.end(event, done=True) if last else events.send(event))
     whole = b'data: {"text":"' + b"x" * 300_000 + b'"}\n\n'
-    assert whole in b"".join(data for _, data in slow.written)
+    written = b"".join(data for _, data in slow.written)
+    assert written == whole + b"data: [DONE]\n\n" if last else whole in written
 
 
 async def test_what_is_long_is_written_piece_by_piece(slow: Slow) -> None:

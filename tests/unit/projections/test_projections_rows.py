@@ -1,5 +1,7 @@
 """Given events, then what the read models answer."""
 
+import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -26,8 +28,9 @@ from codara.errors import InvalidRequest
 from codara.events import streams
 from codara.events.account import QuotaWindow
 from codara.events.base import Append, Event
+from codara.projections.base import Value
 from codara.projections.headroom import UNTOLD
-from codara.projections.queries import Reader
+from codara.projections.queries import Reader, Row
 from tests import given
 
 QUOTA = streams.quota(given.ACCOUNT)
@@ -381,6 +384,26 @@ async def test_accounts_are_ranked_from_memory_until_the_read_models_move(
     await world.happen(requested(), started())
     (after,) = await world.views.accounts.of_provider("codex")
     assert after.last_used_at == given.NOW
+
+
+async def test_the_accounts_are_read_again_behind_what_happens_and_not_with_the_next_turn(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = asyncio.Event()
+    rows = Reader.rows
+
+    async def seen(reader: Reader, sql: str, parameters: Sequence[Value] = ()) -> list[Row]:
+        found = await rows(reader, sql, parameters)
+        if reader is world.views.accounts.reader:
+            asyncio.get_running_loop().call_soon(read.set)
+        return found
+
+    monkeypatch.setattr(Reader, "rows", seen)
+    await world.happen(REGISTERED)
+    async with asyncio.timeout(10):
+        await read.wait()
+    monkeypatch.delattr(Reader, "rows")
+    assert len(await world.views.accounts.of_provider("codex")) == 1
 
 
 async def test_a_removed_account_is_gone(world: World) -> None:
