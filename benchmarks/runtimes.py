@@ -1,40 +1,23 @@
 """Turns of the real CLIs: through the gateway, and driven by the pool alone, one after the other.
 
-The gateway runs in this process; the client and the scripted model are processes of their own. A
-CLI works on for a while behind its turn (it writes its store, takes its own snapshots), so a pause
-comes before every turn of either way: no turn pays for what the one before it left behind. A turn
-through the gateway and one driven directly make a pair; which goes first changes from pair to pair.
-Both go to the same process and the same thread: two processes of one CLI differ by more than the
-gateway takes. The log has run for so long before that it writes over what it wrote, as it does but
-for its first minutes: a file that grows is slower to sync.
+A CLI works on for a while behind its turn (it writes its store, takes its own snapshots), so a
+pause comes before every turn of either way: no turn pays for what the one before it left behind. A
+turn through the gateway and one driven directly make a pair; which goes first changes from pair to
+pair. Both go to the same process and the same thread: two processes of one CLI differ by more than
+the gateway takes. The log has run for so long before that it writes over what it wrote, as it does
+but for its first minutes: a file that grows is slower to sync.
 """
 
 import asyncio
-import contextlib
-import json
 import os
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
-from datetime import timedelta
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
-
-import attrs
-import orjson
 
 from benchmarks.common import median_interval, run, scratch, show, yardstick
-from codara.adapters.agents import listings
-from codara.application.accounts import NewAccount
-from codara.application.ports.agents import AgentTurn, FrameSink, Outcome, at_once
-from codara.application.ports.frames import Frame, TextDelta
-from codara.application.users import NewUser
-from codara.bootstrap import serving
-from codara.clock import utc_now
-from codara.config.load import Loaded
-from codara.config.settings import Server, Settings
+from benchmarks.ways import Bench, Cost, bench, model_server
 from codara.runtimes import PROVIDERS
 
 TURNS = 60
@@ -42,189 +25,10 @@ WARM_UP = 5
 CONVERSATION = 20
 """So many pairs a thread: a CLI needs the longer for a turn, the longer its thread is."""
 PAUSE_SECONDS = 0.3
-LEARNING_SECONDS = 120.0
 SYNCS = 200
 WAL_BYTES = 1000 * 4120
 """SQLite begins its write-ahead log anew behind a thousand pages."""
-MODELS = {
-    "codex": "gpt-5-codex",
-    "gemini": "gemini-2.5-pro",
-    "opencode": "opencode/big-pickle",
-    "claude": "sonnet",
-}
-PATHS = {"codex": "/v1", "gemini": "", "opencode": "/v1", "claude": ""}
-ACCOUNT = "bench-{}"
-PROMPT = "[[text:hello]]"
-RunTurn = Callable[[AgentTurn, FrameSink], Awaitable[Outcome]]
 OWN = {"reach": "10", "unit": "ms"}
-
-
-@attrs.define
-class Watched:
-    """A sink that notes when the first piece of the answer came from the CLI."""
-
-    sink: FrameSink | None = None
-    first: float | None = None
-
-    def raw(self, line: bytes) -> None:
-        if self.sink:
-            self.sink.raw(line)
-
-    def frame(self, frame: Frame) -> None:
-        if self.first is None and isinstance(frame, TextDelta):
-            self.first = time.perf_counter()
-        if self.sink:
-            self.sink.frame(frame)
-
-
-@attrs.define
-class Cost:
-    """Milliseconds of one turn: in all, outside the agent, from its first delta to the client's."""
-
-    total: float
-    outside: float = 0.0
-    first: float = 0.0
-
-
-@attrs.define
-class Bench:
-    """The gateway's client, and how the pool runs turns, which the direct ones go to."""
-
-    client: asyncio.subprocess.Process
-    run: RunTurn
-    session: str = "first"
-    watched: Watched = attrs.field(factory=Watched)
-    inside: float = 0.0
-    waited: float = 0.0
-    """For its permission, of the time inside the pool."""
-    last: AgentTurn | None = None
-
-    @classmethod
-    def between(cls, pool: Any, client: asyncio.subprocess.Process) -> Self:
-        """Stands between the gateway and its pool, and watches the turns."""
-        bench = cls(client, pool.run)
-        pool.run = bench.watching
-        return bench
-
-    async def watching(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
-        """A turn of the gateway, whose time inside the pool is taken."""
-        self.watched, self.last = Watched(sink), turn
-
-        async def permitted() -> None:
-            begun = time.perf_counter()
-            await turn.permitted()
-            self.waited = time.perf_counter() - begun
-
-        begun = time.perf_counter()
-        outcome = await self.run(attrs.evolve(turn, permitted=permitted), self.watched)
-        self.inside = time.perf_counter() - begun
-        return outcome
-
-    async def through(self, runtime: str) -> Cost:
-        """A turn as a client sends it."""
-        body = {
-            "model": f"{runtime}/{MODELS[runtime]}",
-            "messages": [{"role": "user", "content": PROMPT}],
-            "workspace_id": runtime,
-            "client_session_id": self.session,
-            "stream": True,
-        }
-        assert self.client.stdin is not None and self.client.stdout is not None
-        self.client.stdin.write(orjson.dumps(body) + b"\n")
-        told = orjson.loads(await self.client.stdout.readline())
-        if told["last"] != "data: [DONE]" or self.watched.first is None:
-            raise SystemExit(f"a turn of {runtime} failed: {told['last']}")
-        total = told["ended"] - told["begun"]
-        return Cost(
-            total=total * 1000,
-            outside=(total - self.inside + self.waited) * 1000,
-            first=(told["heard"] - self.watched.first) * 1000,
-        )
-
-    async def direct(self, runtime: str) -> Cost:
-        """The gateway's last turn again, with the pool alone: no log, no workspace, no HTTP."""
-        assert self.last is not None
-        until = utc_now() + timedelta(minutes=1)
-        turn = attrs.evolve(self.last, turn_id="trn_direct", until=until, permitted=at_once)
-        begun = time.perf_counter()
-        outcome = await self.run(turn, Watched())
-        if outcome.status != "completed":
-            raise SystemExit(f"{runtime} failed: {outcome}")
-        return Cost((time.perf_counter() - begun) * 1000)
-
-
-@asynccontextmanager
-async def program(*words: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A Python module in a process of its own, spoken to by lines."""
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", *words), stdin=pipe, stdout=pipe
-    )
-    try:
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
-        await process.wait()
-
-
-@asynccontextmanager
-async def model_server() -> AsyncIterator[str]:
-    """The scripted model; its address."""
-    async with program("codara.demo.modelserver") as process:
-        assert process.stdout is not None
-        told = json.loads(await process.stdout.readline())
-        yield str(told["base_url"]).removesuffix("/v1")
-
-
-def settings(folder: Path, address: str) -> Settings:
-    plain = Settings.at(folder / "data", server=Server(port=0))
-    blocks = {
-        name: attrs.evolve(plain.providers.named(name), base_url=address + PATHS[name])
-        for name in PROVIDERS
-    }
-    return attrs.evolve(plain, providers=attrs.evolve(plain.providers, **blocks))
-
-
-@asynccontextmanager
-async def bench(folder: Path, address: str) -> AsyncIterator[Bench]:
-    """The gateway in this process, with an account for each runtime."""
-    ready: asyncio.Future[serving.Running] = asyncio.get_running_loop().create_future()
-    loaded = Loaded(settings=settings(folder, address), sources={})
-    task = asyncio.create_task(
-        serving.serve(loaded, accept_unjailed=False, on_ready=ready.set_result)
-    )
-    await asyncio.wait({ready, task}, return_when=asyncio.FIRST_COMPLETED)
-    if not ready.done():
-        task.result()
-    running = ready.result()
-    services = running.house.services
-    user = await services.users.provision(NewUser(email="bench@example.org"), "bench")
-    for name in PROVIDERS:
-        account = NewAccount(
-            account_id=ACCOUNT.format(name),
-            provider=name,
-            auth_type="API_KEY",
-            label="bench",
-            credential=b"sk-bench",
-        )
-        await services.accounts.register(account, "bench")
-    try:
-        async with program("benchmarks.load_one", running.address, user.key.raw_key) as client:
-            await listed(loaded.settings.server.data_dir / listings.FILE)
-            yield Bench.between(running.house.means.agents, client)
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
-
-
-async def listed(file: Path) -> None:
-    """Waits until every CLI was asked for its models, as a gateway does once after its start."""
-    until = time.monotonic() + LEARNING_SECONDS
-    while not file.exists() or json.loads(file.read_bytes()).keys() != set(PROVIDERS):
-        if time.monotonic() > until:
-            raise SystemExit("not every CLI lists its models")
-        await asyncio.sleep(0.2)
 
 
 async def rounds(at: Bench, runtime: str, turns: int) -> tuple[list[Cost], list[Cost]]:
@@ -236,7 +40,7 @@ async def rounds(at: Bench, runtime: str, turns: int) -> tuple[list[Cost], list[
         for way, costs in reversed(ways) if number % 2 else ways:
             await asyncio.sleep(PAUSE_SECONDS)
             costs.append(await way(runtime))
-    through, direct = (costs for _, costs in ways)
+    (_, through), (_, direct) = ways
     return through, direct
 
 

@@ -202,7 +202,7 @@ class Deciding:
     def _held(self, stream: str) -> _Folded | None:
         """What the cache holds, now the most recently used; None where that was lost."""
         held = self._cache.get(stream)
-        if held is None or (held.durable is not None and held.lost):
+        if held is None or held.lost:
             return None
         self._cache.move_to_end(stream)
         return held

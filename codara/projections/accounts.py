@@ -152,16 +152,16 @@ FROM accounts ORDER BY opened
 class Accounts:
     """Asks for accounts; one whose cooldown is over reads `ready`, noted in the log or not.
 
-    `position` tells how far the read models are: for so long what is needed to rank the accounts is
-    kept in memory.
+    `position` tells how far the read models are: until they move, what is needed to rank the
+    accounts is remembered.
     """
 
     reader: Reader
     log: ReadableLog
     clock: Clock
     position: Callable[[], int]
-    _kept: Sequence[Row] = attrs.field(default=(), init=False)
-    _kept_at: int = attrs.field(default=-1, init=False)
+    _remembered: Sequence[Row] = attrs.field(default=(), init=False)
+    _remembered_of: tuple[int, int] | None = attrs.field(default=None, init=False)
 
     async def list(
         self,
@@ -191,15 +191,19 @@ class Accounts:
 
     async def of_provider(self, provider: str) -> Sequence[Standing]:
         """All registered accounts of the provider, the first registered first."""
-        if self._kept_at != self.position():
-            await self.keep()
-        return [self._standing(row) for row in self._kept if row["provider"] == provider]
+        if self._remembered_of != self._moment():
+            await self.remember()
+        return [self._standing(row) for row in self._remembered if row["provider"] == provider]
 
-    async def keep(self) -> None:
-        """Keeps what `of_provider` answers from."""
-        position = self.position()
+    async def remember(self) -> None:
+        """Reads what `of_provider` answers from."""
+        moment_of_asking = self._moment()
         rows = await self.reader.rows(_STANDINGS)
-        self._kept, self._kept_at = rows, position
+        self._remembered, self._remembered_of = rows, moment_of_asking
+
+    def _moment(self) -> tuple[int, int]:
+        """How far the rows are, in which file."""
+        return self.position(), self.reader.generation
 
     def _now(self) -> tuple[str]:
         return (moment(self.clock()),)

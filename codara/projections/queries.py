@@ -37,6 +37,8 @@ class Reader:
 
     def __init__(self, db: aiosqlite.Connection) -> None:
         self._db = db
+        self.generation = 0
+        """How often it has turned to another file."""
 
     @classmethod
     async def open(cls, path: Path) -> "Reader":
@@ -45,6 +47,7 @@ class Reader:
     async def turn_to(self, path: Path) -> None:
         """Asks another generation from now on; questions under way are answered by the old one."""
         before, self._db = self._db, await _connect(path)
+        self.generation += 1
         await before.close()
 
     async def rows(self, sql: str, parameters: Sequence[Value] = ()) -> list[Row]:

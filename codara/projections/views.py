@@ -62,8 +62,8 @@ class Views:
         self._stores = {store.projection.name: store for store in stores}
         self._readers = readers
         self._thread = thread
-        self._runner = Runner(log, stores, thread, on_folded=self._look_ahead)
-        self._looking: asyncio.Task[None] | None = None
+        self._runner = Runner(log, stores, thread, on_folded=self._remember_accounts)
+        self._remembering: asyncio.Task[None] | None = None
         self._one_rebuild = asyncio.Lock()
         self._closed = False
         self.sessions = Sessions(readers["sessions"], log, clock)
@@ -162,22 +162,22 @@ class Views:
             return
         self._closed = True
         await self._runner.close()
-        if self._looking is not None:
-            await asyncio.wait({self._looking})
+        if self._remembering is not None:
+            await asyncio.wait({self._remembering})
         for reader in self._readers.values():
             await reader.close()
         for store in self._stores.values():
             await self._hop(store.close)
         self._thread.shutdown(wait=False)
 
-    def _look_ahead(self) -> None:
+    def _remember_accounts(self) -> None:
         """The next turn finds the accounts in memory."""
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._kept_accounts())
+        if self._remembering is None or self._remembering.done():
+            self._remembering = asyncio.create_task(self._accounts_remembered())
 
-    async def _kept_accounts(self) -> None:
+    async def _accounts_remembered(self) -> None:
         try:
-            await self.accounts.keep()
+            await self.accounts.remember()
         except sqlite3.Error as error:
             _LOG.warning("the accounts are not at hand: %s", error)
 

@@ -51,16 +51,19 @@ async def _started(
 ) -> tuple[TurnStarted, asyncio.Future[int]]:
     """Nothing is refused on the word of a read model that is behind the log."""
     head = means.log.head()
+    is_behind = means.feed.position() < head
     try:
-        return await _queue(means, run, baseline)
+        return await _proposed(means, run, baseline)
     except (NoAccount, AllAccountsCooling):
-        if means.feed.position() >= head:
+        if not is_behind:
             raise
     await means.feed.wait_for(head, _SECONDS_TO_CATCH_UP)
-    return await _queue(means, run, baseline)
+    return await _proposed(means, run, baseline)
 
 
-async def _queue(means: Means, run: Run, baseline: str) -> tuple[TurnStarted, asyncio.Future[int]]:
+async def _proposed(
+    means: Means, run: Run, baseline: str
+) -> tuple[TurnStarted, asyncio.Future[int]]:
     with Reservation(means.slots) as reservation:
         ask = await _ask(means, run, baseline, reservation)
         decision = partial(turn.start, ask=ask)

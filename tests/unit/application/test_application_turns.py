@@ -27,11 +27,13 @@ from codara.events.session import (
     TurnStarted,
 )
 from codara.events.workspace import DiffRecorded
+from codara.projections.accounts import Standing
 from tests import given
 from tests.turning import (
     LIMITS,
     FakeAgents,
     FakeFeed,
+    FakeStandings,
     House,
     close_house,
     command,
@@ -226,6 +228,25 @@ async def test_nothing_is_refused_on_the_word_of_a_read_model_that_is_behind(
     known = list(house.standings.accounts)
     house.standings.accounts.clear()
     feed.behind = lambda: house.standings.accounts.extend(known)
+    assert (await house.ask()).text == "hello"
+    await close_house(house)
+
+
+async def test_nothing_is_refused_on_the_word_of_a_read_model_that_catches_up_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed = FakeFeed()
+    house = await open_house(tmp_path, feed=feed)
+    feed.behind = lambda: None
+    of_provider = FakeStandings.of_provider
+
+    async def as_they_were(standings: FakeStandings, provider: str) -> Sequence[Standing]:
+        if feed.behind is None:
+            return await of_provider(standings, provider)
+        feed.behind = None
+        return []
+
+    monkeypatch.setattr(FakeStandings, "of_provider", as_they_were)
     assert (await house.ask()).text == "hello"
     await close_house(house)
 

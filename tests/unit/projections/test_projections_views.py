@@ -3,10 +3,11 @@
 import asyncio
 import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from world import KEY, PLACE, SESSION, USER, World, completed, requested, started
+from world import ACCOUNT, KEY, PLACE, SESSION, USER, World, completed, requested, started
 
 from codara.events.base import Recorded
 from codara.events.log import EventLog
@@ -237,6 +238,17 @@ async def test_a_rebuild_brings_a_dead_read_model_back(world: World) -> None:
     await world.views.rebuild("users")
     assert world.views.failures() == {}
     assert len((await world.views.users.list()).items) == 1
+
+
+async def test_accounts_are_ranked_from_the_file_that_took_over(world: World) -> None:
+    await world.happen({ACCOUNT: [given.account_registered()]})
+    assert len(await world.views.accounts.of_provider("codex")) == 1
+    with closing(sqlite3.connect(world.views.files()["accounts"])) as file, file:
+        file.execute("DELETE FROM accounts")
+    await world.views.accounts.remember()
+    assert await world.views.accounts.of_provider("codex") == []
+    await world.views.rebuild("accounts")
+    assert len(await world.views.accounts.of_provider("codex")) == 1
 
 
 async def test_views_can_stop_at_a_position(world: World, tmp_path: Path) -> None:
