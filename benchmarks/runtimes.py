@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks import processor
 from benchmarks.common import median_interval, run, scratch, show, yardstick
 from benchmarks.ways import Bench, Cost, bench, model_server
 from codara.runtimes import PROVIDERS
@@ -28,7 +29,6 @@ PAUSE_SECONDS = 0.3
 SYNCS = 200
 WAL_BYTES = 1000 * 4120
 """SQLite begins its write-ahead log anew behind a thousand pages."""
-OWN = {"reach": "10", "unit": "ms"}
 
 
 async def rounds(at: Bench, runtime: str, turns: int) -> tuple[list[Cost], list[Cost]]:
@@ -45,11 +45,12 @@ async def rounds(at: Bench, runtime: str, turns: int) -> tuple[list[Cost], list[
 
 
 async def new_conversation(at: Bench, runtime: str, number: int) -> None:
-    """Some turns of it that nobody counts: what follows is warm."""
-    at.session = f"{runtime}-{number}"
+    """Some turns of it that nobody counts: what follows is warm, and the agent's process known."""
+    at.session, before = f"{runtime}-{number}", processor.so_far()
     for _ in range(WARM_UP):
         await asyncio.sleep(PAUSE_SECONDS)
         await at.through(runtime)
+    at.agent = processor.busiest(before)
 
 
 async def log_in_use(at: Bench, runtime: str, wal: Path) -> None:
@@ -83,18 +84,36 @@ async def measure(folder: Path, turns: int, runtimes: Sequence[str]) -> None:
 
 def report(runtime: str, through: Sequence[Cost], direct: Sequence[Cost]) -> None:
     """The figures of one runtime; its own time is that of pairs, so that slow minutes cancel."""
-    own = [way.total - alone.total for way, alone in zip(through, direct, strict=True)]
-    low, high = median_interval(own)
     total = statistics.median(cost.total for cost in through)
     alone = statistics.median(cost.total for cost in direct)
     first = statistics.median(cost.first for cost in through)
     outside = statistics.median(cost.outside for cost in through)
     show(f"{runtime}: a warm turn through the gateway, p50", total, unit="ms")
     show(f"{runtime}: the same turn driven directly, p50", alone, unit="ms")
-    show(f"{runtime}: gateway's own time, p50 of the pairs", statistics.median(own), **OWN)
-    print(f"    with 95 % between {low:.1f} and {high:.1f} ms")
+    own = [way.total - alone.total for way, alone in zip(through, direct, strict=True)]
+    show_own(f"{runtime}: gateway's own time, p50 of the pairs", own)
+    show_own("    the agent's own computing set aside", beside_computing(own, through, direct))
     show(f"{runtime}: of the turn through the gateway outside the agent, p50", outside, unit="ms")
     show(f"{runtime}: CLI's first delta to the client, p50", first, reach="5", unit="ms")
+
+
+def beside_computing(
+    own: Sequence[float], through: Sequence[Cost], direct: Sequence[Cost]
+) -> Sequence[float]:
+    """The pairs' differences without that of what the agent computed in its two turns.
+
+    Of all its threads, or of the main one alone: whichever leaves less that varies.
+    """
+    pairs = [(way.computed, alone.computed) for way, alone in zip(through, direct, strict=True)]
+    of_all = [left - (a.process - b.process) for left, (a, b) in zip(own, pairs, strict=True)]
+    of_main = [left - (a.main - b.main) for left, (a, b) in zip(own, pairs, strict=True)]
+    return min(of_all, of_main, key=statistics.stdev)
+
+
+def show_own(what: str, values: Sequence[float]) -> None:
+    low, high = median_interval(values)
+    show(what, statistics.median(values), reach="10", unit="ms")
+    print(f"    with 95 % between {low:.1f} and {high:.1f} ms")
 
 
 def main() -> None:

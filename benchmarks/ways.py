@@ -17,6 +17,7 @@ from typing import Any, Self
 import attrs
 import orjson
 
+from benchmarks.processor import Computed, computed
 from codara.adapters.agents import listings
 from codara.application.accounts import NewAccount
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome, at_once
@@ -59,11 +60,15 @@ class Watched:
             self.sink.frame(frame)
 
 
-@attrs.define
+@attrs.define(kw_only=True)
 class Cost:
-    """Milliseconds of one turn: in all, outside the agent, from its first delta to the client's."""
+    """Milliseconds of one turn: in all, outside the agent, from its first delta to the client's.
+
+    `computed` is what the agent's process computed in it.
+    """
 
     total: float
+    computed: Computed
     outside: float = 0.0
     first: float = 0.0
 
@@ -77,8 +82,13 @@ class Bench:
     session: str = "first"
     watched: Watched = attrs.field(factory=Watched)
     inside: float = 0.0
+    looking: float = 0.0
+    """Seconds it took to look at the agent behind the turn: not the gateway's."""
     waited: float = 0.0
     """For its permission, of the time inside the pool."""
+    agent: int = 0
+    """The process whose turns are measured."""
+    computed: Computed = attrs.field(factory=Computed)
     last: AgentTurn | None = None
 
     @classmethod
@@ -97,9 +107,15 @@ class Bench:
             await turn.permitted()
             self.waited = time.perf_counter() - begun
 
+        return await self._run(attrs.evolve(turn, permitted=permitted), self.watched)
+
+    async def _run(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
+        before = computed(self.agent)
         begun = time.perf_counter()
-        outcome = await self.run(attrs.evolve(turn, permitted=permitted), self.watched)
-        self.inside = time.perf_counter() - begun
+        outcome = await self.run(turn, sink)
+        ended = time.perf_counter()
+        self.computed = computed(self.agent).since(before)
+        self.inside, self.looking = ended - begun, time.perf_counter() - ended
         return outcome
 
     async def through(self, runtime: str) -> Cost:
@@ -116,9 +132,10 @@ class Bench:
         told = orjson.loads(await self.client.stdout.readline())
         if told["last"] != "data: [DONE]" or self.watched.first is None:
             raise SystemExit(f"a turn of {runtime} failed: {told['last']}")
-        total = told["ended"] - told["begun"]
+        total = told["ended"] - told["begun"] - self.looking
         return Cost(
             total=total * 1000,
+            computed=self.computed,
             outside=(total - self.inside + self.waited) * 1000,
             first=(told["heard"] - self.watched.first) * 1000,
         )
@@ -128,11 +145,10 @@ class Bench:
         assert self.last is not None
         until = utc_now() + timedelta(minutes=1)
         turn = attrs.evolve(self.last, turn_id="trn_direct", until=until, permitted=at_once)
-        begun = time.perf_counter()
-        outcome = await self.run(turn, Watched())
+        outcome = await self._run(turn, Watched())
         if outcome.status != "completed":
             raise SystemExit(f"{runtime} failed: {outcome}")
-        return Cost((time.perf_counter() - begun) * 1000)
+        return Cost(total=self.inside * 1000, computed=self.computed)
 
 
 @asynccontextmanager

@@ -18,8 +18,10 @@ KEPT_BYTES = 64 * 1024
 """What a turn wrote is also kept in memory up to here: the end of most turns reads no file."""
 MOST_BYTES = 64 * 1024 * 1024
 """What one turn wrote is recorded up to here, whole lines only."""
-GATHER_SECONDS = 0.05
+GATHER_SECONDS = 0.25
 """For so long lines wait for the next ones: the thread is woken once for all of them."""
+GATHERED_BYTES = 256 * 1024
+"""So much of them waits no longer."""
 CLOSE_SECONDS = 60.0
 
 logger = logging.getLogger(__name__)
@@ -40,14 +42,16 @@ _Job = _Line | Callable[[], object]
 class FileSpool:
     """Satisfies `Spool`: one thread does all that is done to the files, in its order.
 
-    Lines are gathered for `GATHER_SECONDS` and written in batches of whatever waits; a turn that
-    is over before has no file. Belongs to the event loop.
+    Lines are gathered for `GATHER_SECONDS` and written in batches of whatever waits: a gateway
+    that is killed loses no more than that, and a turn that is over before has no file. Belongs to
+    the event loop.
     """
 
     def __init__(self, folder: Path, keys: KeyRing) -> None:
         self._folder = folder
         self._keys = keys
         self._gathered: list[_Line] = []
+        self._gathered_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -81,7 +85,10 @@ class FileSpool:
         """For `FileSpoolFile`: the thread gets the line soon, and before whatever follows."""
         self._refuse_if_closed()
         self._gathered.append(_Line(file, line))
-        if self._timer is None:
+        self._gathered_bytes += len(line)
+        if self._gathered_bytes >= GATHERED_BYTES:
+            self._flush()
+        elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(GATHER_SECONDS, self._flush)
 
     def drop(self, file: TurnFile) -> None:
@@ -113,6 +120,7 @@ class FileSpool:
             line.file.handed_over = True
             self._hand_over(line)
         self._gathered.clear()
+        self._gathered_bytes = 0
 
     def _hand_over(self, job: _Job) -> None:
         if self._thread is None:

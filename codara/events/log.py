@@ -15,6 +15,7 @@ from codara.errors import LogDamaged, NotFound, ShuttingDown, StorageFull
 from codara.events import streams
 from codara.events.base import Append, Cause, Metadata, PayloadRef, Recorded, Sealed
 from codara.events.gateway import LogOpened
+from codara.events.groups import Group
 from codara.events.keys import KeyRing
 from codara.events.lock import FileLock
 from codara.events.mapper import EventMapper
@@ -26,7 +27,7 @@ from codara.events.payloads import (
     unseal_payload,
 )
 from codara.events.reader import LogReader, recorded
-from codara.events.recorder import Group, LogDatastore, LogRecorder
+from codara.events.recorder import LogDatastore, LogRecorder
 from codara.events.tail import Tail
 from codara.events.writer import Writer
 from codara.ids import NewId, new_id

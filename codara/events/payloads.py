@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from codara.errors import LogDamaged
 from codara.events import sealing
 from codara.events.base import PayloadRef
-from codara.events.recorder import PayloadPart
+from codara.events.groups import PayloadPart
 
 PART_BYTES = 256 * 1024
 """A payload up to this size, sealed, rides in the transaction of its event."""

@@ -2,11 +2,9 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
-import attrs
 from eventsourcing.persistence import (
     ListenNotifySubscription,
     Notification,
@@ -22,49 +20,26 @@ from eventsourcing.sqlite import (
 
 from codara.errors import VersionClash
 from codara.events import schema
+from codara.events.groups import Batch, Fate, Group, Statement
 
 KNOWN_VERSIONS = 20_000
-ROWS_AT_ONCE = (256, 64, 16, 4, 1)
-
-
-@attrs.frozen
-class PayloadPart:
-    """One row of a payload; its parts in order are the sealed bytes."""
-
-    payload_id: str
-    part: int
-    box: bytes
-
-
-@attrs.define(eq=False)
-class Group:
-    """What is written together or not at all. A group without events writes its parts alone.
-
-    `builds_on` are groups decided before it that were not written yet: it fails with any of them,
-    also where its versions follow on by chance.
-    """
-
-    events: Sequence[StoredEvent]
-    parts: Sequence[PayloadPart] = ()
-    builds_on: Sequence["Group"] = ()
-    failed: bool = False
-
-
-Fate = int | VersionClash
-"""The group's last position (0 if it has no events), or why it was left out."""
 
 
 class LogConnections(SQLiteConnectionPool):
     """WAL, and a commit is on the disk before it is acknowledged."""
 
-    def _create_connection(self) -> SQLiteConnection:
+    def connect(self) -> sqlite3.Connection:
+        """A connection that the pool knows nothing of."""
         connection = sqlite3.connect(
             self.db_name, isolation_level=None, check_same_thread=False, cached_statements=64
         )
         connection.row_factory = sqlite3.Row
         for pragma in ("journal_mode=WAL", "synchronous=FULL"):
             connection.execute(f"PRAGMA {pragma}").fetchall()
-        return SQLiteConnection(connection, self.max_age)
+        return connection
+
+    def _create_connection(self) -> SQLiteConnection:
+        return SQLiteConnection(self.connect(), self.max_age)
 
 
 class LogDatastore(SQLiteDatastore):
@@ -73,7 +48,20 @@ class LogDatastore(SQLiteDatastore):
     def __init__(self, db_name: str) -> None:
         super().__init__(db_name, originator_id_type="text")
         self.pool.close()
-        self.pool = LogConnections(db_name=db_name)
+        self.pool: LogConnections = LogConnections(db_name=db_name)
+        self._writing: sqlite3.Connection | None = None
+
+    def writing(self) -> sqlite3.Connection:
+        """The connection for `insert_groups`: borrowing one for each write takes too long."""
+        if self._writing is None:
+            self._writing = self.pool.connect()
+        return self._writing
+
+    def close(self) -> None:
+        super().close()
+        if self._writing is not None:
+            self._writing.close()
+            self._writing = None
 
 
 class LogRecorder(SQLiteApplicationRecorder):
@@ -82,9 +70,12 @@ class LogRecorder(SQLiteApplicationRecorder):
     `insert_groups` is for one thread; everything else comes from the library and is for any.
     """
 
-    def __init__(self, datastore: SQLiteDatastore) -> None:
+    datastore: LogDatastore
+
+    def __init__(self, datastore: LogDatastore) -> None:
         super().__init__(datastore)
         self.insert_events_statement = schema.INSERT
+        self._position: int | None = None
         self._versions: dict[str, int] = {}
         self._listeners: set[threading.Event] = set()
 
@@ -96,14 +87,15 @@ class LogRecorder(SQLiteApplicationRecorder):
 
         Returns when it is durable. On any error nothing of it is.
         """
+        database = self.datastore.writing()
         try:
-            fates, versions = self._try_groups(groups)
+            batch = self._written(database, groups)
         except sqlite3.IntegrityError:
-            self._versions.clear()
-            fates, versions = self._try_groups(groups)
-        self._remember(versions)
+            self._forget()
+            batch = self._written(database, groups)
+        self._remember(batch)
         self._notify()
-        return fates
+        return batch.fates
 
     def insert_events(
         self, stored_events: Sequence[StoredEvent], **kwargs: Any
@@ -155,98 +147,84 @@ class LogRecorder(SQLiteApplicationRecorder):
     def unlisten(self, event: threading.Event) -> None:
         self._listeners.discard(event)
 
-    def _try_groups(self, groups: Sequence[Group]) -> tuple[list[Fate], dict[str, int]]:
-        with self._transaction() as cursor:
-            row = cursor.execute(schema.LAST_POSITION).fetchone()
-            position = row[0] if row else 0
-            versions: dict[str, int] = {}
-            fates: list[Fate] = []
-            values: list[Any] = []
-            for group in groups:
-                clash = self._clash(cursor, group, versions)
-                group.failed = clash is not None
-                if clash is not None:
-                    fates.append(clash)
-                    continue
-                for stored in group.events:
-                    position += 1
-                    values += (
-                        position,
-                        stored.originator_id,
-                        stored.originator_version,
-                        stored.topic,
-                        stored.state,
-                    )
-                for part in group.parts:
-                    cursor.execute(schema.INSERT_PART, (part.payload_id, part.part, part.box))
-                fates.append(position if group.events else 0)
-            _insert(cursor, values)
-        return fates, versions
+    def _written(self, database: sqlite3.Connection, groups: Sequence[Group]) -> Batch:
+        """Decided on what is known of the log; what is no longer so, its constraints refuse."""
+        batch = Batch(self._last_position(database))
+        for group in groups:
+            clash = self._clash(database, group, batch.versions)
+            group.failed = clash is not None
+            if clash is None:
+                batch.add(group)
+            else:
+                batch.fates.append(clash)
+        _execute(database, batch.statements())
+        return batch
 
     def _clash(
-        self, cursor: sqlite3.Cursor, group: Group, versions: dict[str, int]
+        self, database: sqlite3.Connection, group: Group, versions: dict[str, int]
     ) -> VersionClash | None:
         if any(earlier.failed for earlier in group.builds_on):
             return VersionClash(str(group.events[0].originator_id))
-        return self._follow_on(cursor, group.events, versions)
+        return self._follow_on(database, group.events, versions)
 
     def _follow_on(
-        self, cursor: sqlite3.Cursor, events: Sequence[StoredEvent], versions: dict[str, int]
+        self, database: sqlite3.Connection, events: Sequence[StoredEvent], versions: dict[str, int]
     ) -> VersionClash | None:
         """Raises `versions` by the events of one group, unless one of them is out of turn."""
         raised: dict[str, int] = {}
         for stored in events:
             stream = str(stored.originator_id)
-            version = raised.get(stream) or versions.get(stream) or self._version(cursor, stream)
+            version = raised.get(stream) or versions.get(stream) or self._version(database, stream)
             if stored.originator_version != version + 1:
                 return VersionClash(stream)
             raised[stream] = version + 1
         versions.update(raised)
         return None
 
-    def _version(self, cursor: sqlite3.Cursor, stream: str) -> int:
+    def _version(self, database: sqlite3.Connection, stream: str) -> int:
         known = self._versions.get(stream)
         if known is not None:
             return known
-        version: int | None = cursor.execute(schema.LAST_VERSION, (stream,)).fetchone()[0]
+        version: int | None = database.execute(schema.LAST_VERSION, (stream,)).fetchone()[0]
         return version or 0
 
-    def _remember(self, versions: dict[str, int]) -> None:
-        for stream, version in versions.items():
+    def _last_position(self, database: sqlite3.Connection) -> int:
+        if self._position is None:
+            row = database.execute(schema.LAST_POSITION).fetchone()
+            self._position = row[0] if row else 0
+        return self._position
+
+    def _forget(self) -> None:
+        self._position = None
+        self._versions.clear()
+
+    def _remember(self, batch: Batch) -> None:
+        self._position = batch.position
+        for stream, version in batch.versions.items():
             self._versions.pop(stream, None)
             self._versions[stream] = version
         while len(self._versions) > KNOWN_VERSIONS:
             del self._versions[next(iter(self._versions))]
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Cursor]:
-        with (
-            self.datastore.get_connection(commit=True) as connection,
-            connection.cursor() as cursor,
-        ):
-            cursor.execute("BEGIN IMMEDIATE")
-            try:
-                yield cursor
-                cursor.execute("COMMIT")
-            except BaseException:
-                if cursor.connection.in_transaction:
-                    cursor.execute("ROLLBACK")
-                raise
 
     def _notify(self) -> None:
         for event in tuple(self._listeners):
             event.set()
 
 
-def _insert(cursor: sqlite3.Cursor, values: list[Any]) -> None:
-    """Many rows a statement: the interpreter's lock is given away once for all of them."""
-    start = 0
-    for rows in ROWS_AT_ONCE:
-        width = rows * schema.COLUMNS
-        statement = schema.insert_at(rows)
-        while start + width <= len(values):
-            cursor.execute(statement, values[start : start + width])
-            start += width
+def _execute(database: sqlite3.Connection, statements: Sequence[Statement]) -> None:
+    """All or nothing. One statement is a transaction by itself."""
+    if len(statements) == 1:
+        database.execute(*statements[0])
+        return
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        for statement in statements:
+            database.execute(*statement)
+        database.execute("COMMIT")
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise
 
 
 class LogSubscription(ListenNotifySubscription[LogRecorder]):

@@ -13,7 +13,8 @@ import attrs
 from eventsourcing.persistence import StoredEvent
 
 from codara.errors import CodaraError, LogDamaged, Overloaded, ShuttingDown, StorageFull
-from codara.events.recorder import Fate, Group, LogRecorder
+from codara.events.groups import Fate, Group
+from codara.events.recorder import LogRecorder
 
 BATCH_EVENTS = 1000
 BATCH_BYTES = 1024 * 1024

@@ -146,11 +146,25 @@ async def test_a_turn_that_is_over_at_once_makes_no_file_and_takes_no_other_turn
     assert [file.name for file in (tmp_path / "spool").iterdir()] == ["trn_2.spool"]
 
 
+async def comes(file: Path) -> None:
+    async with asyncio.timeout(30):
+        while not file.exists():
+            await asyncio.sleep(0.005)
+
+
 async def test_lines_reach_the_disk_by_themselves(spool: FileSpool, tmp_path: Path) -> None:
     spool.open("trn_1").write(b"one")
-    async with asyncio.timeout(30):
-        while not (tmp_path / "spool" / "trn_1.spool").exists():
-            await asyncio.sleep(0.005)
+    await comes(tmp_path / "spool" / "trn_1.spool")
+
+
+async def test_many_bytes_do_not_wait_for_the_next_lines(
+    spool: FileSpool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adapter, "GATHER_SECONDS", 3600.0)
+    file = spool.open("trn_1")
+    for _ in range(2):
+        file.write(bytes(adapter.GATHERED_BYTES // 2))
+    await comes(tmp_path / "spool" / "trn_1.spool")
 
 
 async def test_what_an_earlier_life_left_can_be_removed(spool: FileSpool) -> None:

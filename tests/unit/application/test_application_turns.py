@@ -18,7 +18,7 @@ from codara.application.turns.commands import Message
 from codara.events import streams
 from codara.events.account import HealthChanged
 from codara.events.base import Append
-from codara.events.recorder import Fate, Group
+from codara.events.groups import Fate, Group
 from codara.events.session import (
     SessionExpired,
     TurnCancelled,

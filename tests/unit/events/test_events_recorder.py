@@ -5,6 +5,7 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
@@ -14,7 +15,8 @@ from eventsourcing import cryptography
 from eventsourcing.persistence import IntegrityError, OperationalError, StoredEvent
 
 from codara.errors import VersionClash
-from codara.events.recorder import Group, LogDatastore, LogRecorder, PayloadPart
+from codara.events.groups import Group, PayloadPart
+from codara.events.recorder import LogDatastore, LogRecorder
 
 # The shipped tests import a cipher that needs one more package; no recorder uses it.
 sys.modules.setdefault("eventsourcing.cipher", cryptography)
@@ -75,6 +77,13 @@ def fact(stream: str, version: int) -> StoredEvent:
     )
 
 
+@contextmanager
+def stranger_of(folder: Path) -> Iterator[sqlite3.Connection]:
+    """Somebody else at the same database."""
+    with closing(sqlite3.connect(folder / "events.db", isolation_level=None)) as stranger:
+        yield stranger
+
+
 @pytest.fixture
 def recorder(tmp_path: Path) -> Iterator[LogRecorder]:
     recorder = open_recorder(tmp_path / "events.db")
@@ -109,12 +118,34 @@ def test_a_gap_is_a_clash(recorder: LogRecorder) -> None:
     assert recorder.max_notification_id() is None
 
 
-def test_a_long_batch_is_written_whole_and_in_order(recorder: LogRecorder) -> None:
-    versions = [1 + number for number in range(777)]
+@pytest.mark.parametrize("length", [1, 15, 16, 17, 256, 777])
+def test_a_batch_of_any_length_is_written_whole_and_in_order(
+    recorder: LogRecorder, length: int
+) -> None:
+    versions = [1 + number for number in range(length)]
     fates = recorder.insert_groups([Group([fact("a", version)]) for version in versions])
     assert fates == versions
     written = recorder.select_events("a")
     assert [one.originator_version for one in written] == versions
+
+
+@pytest.mark.parametrize("parts", [(), (PayloadPart("pay_2", 0, b"x"),)], ids=["alone", "parts"])
+def test_of_a_transaction_that_fails_nothing_is_written(
+    recorder: LogRecorder, tmp_path: Path, parts: tuple[PayloadPart, ...]
+) -> None:
+    recorder.insert_groups([Group([fact("a", 1)], [PayloadPart("pay_1", 0, b"x")])])
+    with stranger_of(tmp_path) as stranger:
+        stranger.execute(
+            "CREATE TRIGGER broken BEFORE INSERT ON stored_events WHEN NEW.originator_id = 'c'"
+            " BEGIN SELECT RAISE(ABORT, 'broken'); END"
+        )
+    with pytest.raises(sqlite3.IntegrityError, match="broken"):
+        recorder.insert_groups([Group([fact("b", 1), fact("c", 1)], parts)])
+    assert recorder.max_notification_id() == 1
+    with stranger_of(tmp_path) as stranger:
+        stranger.execute("DROP TRIGGER broken")
+        assert stranger.execute("SELECT payload_id FROM payloads").fetchall() == [("pay_1",)]
+    assert recorder.insert_groups([Group([fact("b", 1), fact("c", 1)], parts)]) == [3]
 
 
 def test_what_another_writer_wrote_is_noticed(recorder: LogRecorder) -> None:
@@ -152,18 +183,18 @@ def test_the_database_itself_refuses_to_change_what_was_written(
     recorder: LogRecorder, tmp_path: Path, statement: str
 ) -> None:
     recorder.insert_groups([Group([fact("a", 1)], [PayloadPart("pay_1", 0, b"x")])])
-    stranger = sqlite3.connect(tmp_path / "events.db", isolation_level=None)
-    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+    with (
+        stranger_of(tmp_path) as stranger,
+        pytest.raises(sqlite3.IntegrityError, match="append-only"),
+    ):
         stranger.execute(statement)
-    stranger.close()
 
 
 def test_a_position_is_never_given_out_twice(recorder: LogRecorder, tmp_path: Path) -> None:
     recorder.insert_groups([Group([fact("a", 1)]), Group([fact("b", 1)])])
-    stranger = sqlite3.connect(tmp_path / "events.db", isolation_level=None)
-    stranger.execute("DROP TRIGGER stored_events_refuse_delete")
-    stranger.execute("DELETE FROM stored_events WHERE position = 2")
-    stranger.close()
+    with stranger_of(tmp_path) as stranger:
+        stranger.execute("DROP TRIGGER stored_events_refuse_delete")
+        stranger.execute("DELETE FROM stored_events WHERE position = 2")
     assert recorder.insert_groups([Group([fact("c", 1)])]) == [3]
 
 

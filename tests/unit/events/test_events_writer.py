@@ -15,8 +15,8 @@ from eventsourcing.persistence import StoredEvent
 from codara.errors import LogDamaged, Overloaded, ShuttingDown, StorageFull
 from codara.events import writer as writing
 from codara.events.base import Append
+from codara.events.groups import Fate, Group
 from codara.events.log import EventLog
-from codara.events.recorder import Fate, Group
 from codara.events.writer import Writer
 from tests import given
 from tests.fakes import FakeKeyRing
