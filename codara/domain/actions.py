@@ -11,6 +11,8 @@ import orjson
 from codara.domain.action import Action
 from codara.domain.patches import find_envelope, read_file_diff, starts_file_diff
 
+_MARK = re.compile(r"SEARCH|\*\*\* Begin Patch|diff --git |@@|[{\[]")
+"""Without any of these there is no action in a text; most answers have none."""
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})[ \t]*([A-Za-z0-9_+-]{0,20})")
 _LABEL = re.compile(r"(?:#{1,6}[ \t]+|[*_`]{0,3}(?:File|Path|Filename)[*_`]{0,3}:)(.{1,1000})")
 _LONE_PATH = re.compile(r"[^\s`*#<>|]{1,1000}")
@@ -47,6 +49,8 @@ def _numbered(found: Iterable[Action]) -> list[Action]:
 
 
 def _of_diff(patch: str) -> Iterator[Action]:
+    if not _MARK.search(patch):
+        return
     lines = patch.split("\n")
     at = 0
     while at < len(lines):
@@ -59,6 +63,8 @@ def _of_diff(patch: str) -> Iterator[Action]:
 
 
 def _of_text(text: str) -> Iterator[Action]:
+    if not _MARK.search(text):
+        return
     if text.lstrip()[:1] in {"{", "["}:
         whole = list(_of_json(text))
         if whole:

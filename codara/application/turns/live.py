@@ -259,7 +259,10 @@ class TurnHandle:
         return await self._run.started()
 
     def frames(self) -> AsyncIterator[Frame]:
-        """Everything the agent says, from the first frame on; ends with the turn."""
+        """What the agent says and does, from the first frame on; ends with the turn.
+
+        Not what only the end of the turn tells: usage, quota, warnings, the agent's own ids.
+        """
         return self._run.broadcast.frames()
 
     async def result(self) -> TurnResult:

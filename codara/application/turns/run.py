@@ -36,6 +36,8 @@ logger = logging.getLogger(__name__)
 _RAW_BYTES = 16 * 1024
 _MOST_TOKENS = 2**53
 """No agent counts so far, and every JSON number up to here is exact."""
+_FOR_THE_END = UsageSeen | QuotaSeen | BackendSeen | Warned
+"""What is told with the end of the turn, or later: nobody is woken for it meanwhile."""
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -70,7 +72,7 @@ class Heard:
         self.spool.write(line)
 
     def frame(self, frame: Frame) -> None:
-        """Takes what the end of the turn needs from the frame, and passes it on."""
+        """Takes what the end of the turn needs from the frame; whoever listens hears the rest."""
         match frame:
             case TextDelta(text=text):
                 if not self.text:
@@ -92,7 +94,8 @@ class Heard:
                 self._bind(frame.backend_id)
             case _:
                 pass
-        self.run.broadcast.publish(frame)
+        if not isinstance(frame, _FOR_THE_END):
+            self.run.broadcast.publish(frame)
 
     @property
     def something_came(self) -> bool:
