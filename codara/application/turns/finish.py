@@ -20,7 +20,14 @@ from codara.application.turns.remains import Left, diff_fact, left_behind
 from codara.application.turns.run import Heard
 from codara.domain import turn
 from codara.errors import CodaraError
-from codara.events.session import Thread, TurnCancelled, TurnCompleted, TurnEnd, TurnFailed
+from codara.events.session import (
+    Thread,
+    TurnCancelled,
+    TurnCompleted,
+    TurnEnd,
+    TurnFailed,
+    Usage,
+)
 
 _FULL = "context_full"
 _FOLDER_GONE = Outcome(status="failed", cause="workspace_gone")
@@ -38,9 +45,11 @@ class Finish:
     refusal: CodaraError | None = None
     """Why no other account took over, where there is another."""
     parcel: Parcel = attrs.field(init=False)
+    usage: Usage | None = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.parcel = Parcel(means=self.means, subject=self.run.command.caller.user_id)
+        self.usage = self.heard.usage
 
     async def finish(self) -> TurnResult | CodaraError:
         """Appends *ended*; the result, or the error it ended with."""
@@ -96,7 +105,7 @@ class Finish:
             thread=self._thread(),
             lost_thread=self._lost_thread(),
             expires_at=self.means.clock() + self.means.limits.session_ttl,
-            usage=self.heard.usage,
+            usage=self.usage,
             frames=await self.parcel.data(frames),
             actions=await self.parcel.data(orjson.dumps(left.actions) if left.actions else b""),
             activity=await self.parcel.data(self.heard.activity.as_json()),
@@ -168,6 +177,6 @@ class Finish:
             actions=left.actions,
             dirty=False,
             jailed=self.outcome.jailed,
-            usage=self.heard.usage,
+            usage=self.usage,
             timings=dict(self.run.timings),
         )

@@ -48,19 +48,18 @@ class Heard:
     run: Run
     spool: SpoolFile
     text: list[str] = attrs.field(factory=list)
-    usage: Usage | None = None
+    counted: UsageSeen | None = None
+    """What this attempt took, by the agent's newest word."""
     quota: QuotaSeen | None = None
     backend_id: str | None = None
     tool_ran: bool = False
     thought: bool = False
     activity: Activity = attrs.field(factory=Activity)
     bindings: list[asyncio.Task[None]] = attrs.field(factory=list)
-    spent: Usage = attrs.field(factory=Usage)
+    spent: Usage | None = None
     """Tokens of the attempts before this one."""
-    reports: Reports = attrs.field(factory=Reports)
-    """What the agent said of the tokens in all attempts."""
     reported: Reports = attrs.field(factory=Reports)
-    """The same of the attempts before this one."""
+    """What the agent said of those."""
 
     @classmethod
     def of(cls, means: Means, run: Run) -> "Heard":
@@ -86,8 +85,7 @@ class Heard:
             case ToolFinished() | RetryNotice() | Warned():
                 self._note(frame)
             case UsageSeen():
-                self.reports = _joined(self.reported, frame.raw)
-                self.usage = _usage(frame, self.spent, self.reports)
+                self.counted = frame
             case QuotaSeen():
                 self.quota = frame
             case BackendSeen():
@@ -104,8 +102,20 @@ class Heard:
 
     def again(self) -> None:
         """Another attempt begins; what was said of the last account's quota is not this one's."""
-        self.spent, self.reported = self.usage or Usage(), self.reports
-        self.quota = None
+        self.spent, self.reported = self.usage, self.reports
+        self.counted = self.quota = None
+
+    @property
+    def usage(self) -> Usage | None:
+        """Tokens of all attempts; None while the agent has said nothing of them."""
+        if self.counted is None:
+            return self.spent
+        return _usage(self.counted, self.spent or Usage(), self.reports)
+
+    @property
+    def reports(self) -> Reports:
+        """What the agent said of the tokens in all attempts."""
+        return _joined(self.reported, self.counted.raw) if self.counted else self.reported
 
     @property
     def answer(self) -> str:
