@@ -107,7 +107,12 @@ def beside_computing(
     pairs = [(way.computed, alone.computed) for way, alone in zip(through, direct, strict=True)]
     of_all = [left - (a.process - b.process) for left, (a, b) in zip(own, pairs, strict=True)]
     of_main = [left - (a.main - b.main) for left, (a, b) in zip(own, pairs, strict=True)]
-    return min(of_all, of_main, key=statistics.stdev)
+    return min(of_all, of_main, key=_width)
+
+
+def _width(values: Sequence[float]) -> float:
+    low, high = median_interval(values)
+    return high - low
 
 
 def show_own(what: str, values: Sequence[float]) -> None:

@@ -46,10 +46,17 @@ class Finish:
     """Why no other account took over, where there is another."""
     parcel: Parcel = attrs.field(init=False)
     usage: Usage | None = attrs.field(init=False)
+    lost_thread: bool = attrs.field(init=False)
+    """Whether the agent had to begin a fresh thread although it was to go on with one."""
+    thread: Thread = attrs.field(init=False)
+    """What the next turn goes on with."""
 
     def __attrs_post_init__(self) -> None:
         self.parcel = Parcel(means=self.means, subject=self.run.command.caller.user_id)
         self.usage = self.heard.usage
+        wanted, backend_id = self.run.asked.thread.backend_id, self._backend_id()
+        self.lost_thread = wanted is not None and backend_id not in (None, wanted)
+        self.thread = self._thread(backend_id)
 
     async def finish(self) -> TurnResult | CodaraError:
         """Appends *ended*; the result, or the error it ended with."""
@@ -102,8 +109,8 @@ class Finish:
 
     async def _end(self, left: Left, frames: bytes) -> TurnEnd:
         return TurnEnd(
-            thread=self._thread(),
-            lost_thread=self._lost_thread(),
+            thread=self.thread,
+            lost_thread=self.lost_thread,
             expires_at=self.means.clock() + self.means.limits.session_ttl,
             usage=self.usage,
             frames=await self.parcel.data(frames),
@@ -117,19 +124,14 @@ class Finish:
     def _backend_id(self) -> str | None:
         return self.heard.backend_id or self.outcome.backend_id
 
-    def _lost_thread(self) -> bool:
-        """Whether the agent had to begin a fresh thread although it was to go on with one."""
-        wanted = self.run.asked.thread.backend_id
-        return wanted is not None and self._backend_id() not in (None, wanted)
-
-    def _thread(self) -> Thread:
-        """What the next turn goes on with; a thread that is full would fail that one, too."""
-        asked, backend_id = self.run.asked, self._backend_id()
+    def _thread(self, backend_id: str | None) -> Thread:
+        """A thread that is full would fail the next turn, too."""
+        asked = self.run.asked
         if self.outcome.cause == _FULL:
             return Thread()
         if backend_id is None:
             return asked.thread
-        return turn.heard(asked.fresh if self._lost_thread() else asked.heard, backend_id)
+        return turn.heard(asked.fresh if self.lost_thread else asked.heard, backend_id)
 
     async def _fact(
         self, end: TurnEnd, error: CodaraError | None
@@ -165,8 +167,8 @@ class Finish:
             workspace=asked.workspace,
             provider=command.provider,
             model=command.model,
-            backend_id=self._thread().backend_id,
-            thread="fresh" if self._lost_thread() else asked.thread_kind,
+            backend_id=self.thread.backend_id,
+            thread="fresh" if self.lost_thread else asked.thread_kind,
             position=position,
             text=self.heard.answer,
             finish_reason=self.outcome.finish_reason,

@@ -70,7 +70,8 @@ async def left_behind(means: Means, place: Place, running: Running, *, text: str
     except Exception as trouble:
         logger.exception("the workspace of task %s cannot be looked at", place.turn_id)
         left = unseen(running, trouble.code if isinstance(trouble, CodaraError) else "unreadable")
-    return attrs.evolve(left, actions=await _found(place, text, left.diff.patch))
+    actions = await _found(place, text, left.diff.patch)
+    return attrs.evolve(left, actions=actions) if actions else left
 
 
 def unseen(running: Running, why: str) -> Left:

@@ -115,7 +115,8 @@ class Heard:
     @property
     def reports(self) -> Reports:
         """What the agent said of the tokens in all attempts."""
-        return _joined(self.reported, self.counted.raw) if self.counted else self.reported
+        later = self.counted.raw if self.counted else Reports()
+        return _joined(self.reported, later) if self.reported.newest else later
 
     @property
     def answer(self) -> str:
