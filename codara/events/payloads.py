@@ -11,6 +11,9 @@ from codara.events import sealing
 from codara.events.base import PayloadRef
 from codara.events.groups import PayloadPart
 
+SMALL_BYTES = 16 * 1024
+"""A payload up to this size is compressed with a window of 8 KiB in place of 32: what that needs is
+a tenth of the memory, whose pages take longer to come than the compressing."""
 PART_BYTES = 256 * 1024
 """A payload up to this size, sealed, rides in the transaction of its event."""
 
@@ -30,7 +33,7 @@ def seal_payload(
 ) -> SealedPayload:
     """Compresses and seals: milliseconds a megabyte, for a worker thread."""
     bound_to = sealing.associated(log_id, payload_id, KIND, key_id)
-    box = sealing.seal(key, zlib.compress(plain), bound_to)
+    box = sealing.seal(key, _compressed(plain), bound_to)
     ref = PayloadRef(
         payload_id=payload_id,
         digest=hashlib.sha256(box).hexdigest(),
@@ -38,6 +41,14 @@ def seal_payload(
         key_id=key_id,
     )
     return SealedPayload(ref, box)
+
+
+def _compressed(plain: bytes) -> bytes:
+    """In zlib's format (RFC 1950)."""
+    if len(plain) > SMALL_BYTES:
+        return zlib.compress(plain)
+    small = zlib.compressobj(wbits=13, memLevel=5)
+    return small.compress(plain) + small.flush()
 
 
 def unseal_payload(log_id: str, ref: PayloadRef, key: AESGCM, box: bytes) -> bytes:

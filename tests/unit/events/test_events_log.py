@@ -225,7 +225,7 @@ async def test_nothing_private_is_in_the_file(log: EventLog, tmp_path: Path) -> 
     assert b"Ada" not in (tmp_path / "events.db").read_bytes()
 
 
-@pytest.mark.parametrize("size", [0, 10, 200_000, 256 * 1024, 3_000_000])
+@pytest.mark.parametrize("size", [0, 10, 16 * 1024, 200_000, 256 * 1024, 3_000_000])
 async def test_a_payload_comes_back_as_it_was(log: EventLog, size: int) -> None:
     data = os.urandom(size)
     payload = await log.seal(given.USER, data)
