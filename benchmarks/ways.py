@@ -27,6 +27,7 @@ from codara.bootstrap import serving
 from codara.clock import utc_now
 from codara.config.load import Loaded
 from codara.config.settings import Server, Settings
+from codara.demo.agents import AGENTS
 from codara.runtimes import PROVIDERS
 
 LEARNING_SECONDS = 120.0
@@ -36,7 +37,6 @@ MODELS = {
     "opencode": "opencode/big-pickle",
     "claude": "sonnet",
 }
-PATHS = {"codex": "/v1", "gemini": "", "opencode": "/v1", "claude": ""}
 ACCOUNT = "bench-{}"
 PROMPT = "[[text:hello]]"
 RunTurn = Callable[[AgentTurn, FrameSink], Awaitable[Outcome]]
@@ -178,7 +178,7 @@ async def model_server() -> AsyncIterator[str]:
 def settings(folder: Path, address: str) -> Settings:
     plain = Settings.at(folder / "data", server=Server(port=0))
     blocks = {
-        name: attrs.evolve(plain.providers.named(name), base_url=address + PATHS[name])
+        name: attrs.evolve(plain.providers.named(name), base_url=address + AGENTS[name].path)
         for name in PROVIDERS
     }
     return attrs.evolve(plain, providers=attrs.evolve(plain.providers, **blocks))

@@ -94,6 +94,7 @@ class FileSpool:
     def drop(self, file: TurnFile) -> None:
         """For `FileSpoolFile`: what the turn wrote is of no use any more."""
         self._gathered = [line for line in self._gathered if line.file is not file]
+        self._gathered_bytes = sum(len(each.line) for each in self._gathered)
         if file.handed_over:
             self._put(file.discard)
 

@@ -212,9 +212,10 @@ class LogRecorder(SQLiteApplicationRecorder):
 
 
 def _execute(database: sqlite3.Connection, statements: Sequence[Statement]) -> None:
-    """All or nothing. One statement is a transaction by itself."""
-    if len(statements) == 1:
-        database.execute(*statements[0])
+    """All or nothing. One statement is a transaction by itself, and none needs none."""
+    if len(statements) < 2:
+        for statement in statements:
+            database.execute(*statement)
         return
     database.execute("BEGIN IMMEDIATE")
     try:

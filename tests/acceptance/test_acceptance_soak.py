@@ -16,6 +16,7 @@ import attrs
 import pytest
 
 from codara.adapters.jail import processes
+from codara.demo.agents import AGENTS
 from codara.runtimes import PROVIDERS
 from tests.gatewaying import Gateway, Reply, gateway
 
@@ -36,8 +37,6 @@ MODELS = {
     "opencode": "opencode/opencode/big-pickle",
     "claude": "claude/sonnet",
 }
-PATHS = {"codex": "/v1", "gemini": "", "opencode": "/v1", "claude": ""}
-"""What follows the model server's address in a runtime's `base_url`."""
 
 SETTINGS = """
 [orchestrator]
@@ -66,7 +65,7 @@ PLANS = (
 def blocks(address: str) -> str:
     """The configuration of every runtime but codex, which a `Gateway` writes itself."""
     others = [name for name in PROVIDERS if name != "codex"]
-    told = (f'[providers.{n}]\nbase_url = "{address}{PATHS[n]}"\n{PATIENT}' for n in others)
+    told = (f'[providers.{n}]\nbase_url = "{address}{AGENTS[n].path}"\n{PATIENT}' for n in others)
     return SETTINGS + "".join(told)
 
 

@@ -13,7 +13,15 @@ import pytest
 from codara import errors
 from codara.application.callers import Caller
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
-from codara.application.ports.frames import BackendSeen, TextDelta, ToolStarted
+from codara.application.ports.frames import (
+    BackendSeen,
+    QuotaSeen,
+    Reports,
+    TextDelta,
+    ToolStarted,
+    UsageSeen,
+    Warned,
+)
 from codara.application.turns.commands import Message
 from codara.events import streams
 from codara.events.account import HealthChanged
@@ -376,6 +384,25 @@ async def test_who_joins_late_hears_everything(house: House) -> None:
     gate.open.set()
     frames = [frame async for frame in late.frames() if isinstance(frame, TextDelta)]
     assert "".join(frame.text for frame in frames) == "first second"
+
+
+async def test_nobody_who_listens_is_woken_for_what_only_the_end_tells(house: House) -> None:
+    async def says(turn: AgentTurn, sink: FrameSink) -> Outcome:
+        for frame in (
+            BackendSeen("backend-1"),
+            Warned("an old key"),
+            QuotaSeen("headers", ()),
+            UsageSeen(1, 0, 0, 1, 0, Reports()),
+            TextDelta("hello"),
+        ):
+            sink.frame(frame)
+        return Outcome(status="completed", backend_id="backend-1")
+
+    house.agents.script = says
+    handle = await house.turns.submit(command("x"))
+    assert [frame async for frame in handle.frames()] == [TextDelta("hello")]
+    result = await handle.result()
+    assert (result.backend_id, result.usage and result.usage.input) == ("backend-1", 1)
 
 
 async def test_a_repeated_key_gets_the_recorded_answer(house: House) -> None:
