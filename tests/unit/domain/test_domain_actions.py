@@ -97,6 +97,11 @@ def test_an_agent_that_miscounts_is_followed_but_not_called_exact():
     assert action.patch.endswith("+d\n")
 
 
+def test_an_envelope_without_hunks_is_found_too():
+    (action,) = find("*** Begin Patch\n*** Delete File: a.txt\n*** End Patch")
+    assert action.path == "a.txt"
+
+
 def test_an_envelope_gives_an_action_for_every_file():
     envelope = """*** Begin Patch
 *** Add File: new.txt
