@@ -25,7 +25,11 @@ class Session(Protocol):
         """Whether a turn of this home can run in it as it was started."""
 
     async def run(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
-        """Runs a turn to its end; cancelled, it leaves nothing running and then raises."""
+        """Runs a turn to its end; cancelled, it leaves nothing running and then raises.
+
+        It awaits `turn.permitted` before the agent is told anything of the turn. What that raises
+        goes on to the caller, and the agent is as it was.
+        """
 
     async def close(self) -> None:
         """Ends the agent and everything it started; returns when all of it is gone."""

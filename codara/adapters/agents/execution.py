@@ -45,6 +45,7 @@ class Execution(ABC, Generic[L]):
 
     async def run(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
         """One process; a second one in a fresh thread where the first knew no such thread."""
+        await turn.permitted()
         outcome = await self._once(turn, sink, turn.backend_id)
         if outcome.cause == "unknown_session" and outcome.backend_id is None:
             sink.frame(Warned(FRESH_THREAD))

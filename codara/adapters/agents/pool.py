@@ -57,10 +57,7 @@ class AgentPool:
         self._learner = Learner()
 
     async def run(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
-        """See `ports.Agents.run`; waiting for a free process counts against the turn's time.
-
-        A process is found or started before the turn is permitted.
-        """
+        """See `ports.Agents.run`; waiting for a free process counts against the turn's time."""
         runtime = self._runtimes.get(turn.provider)
         if runtime is None:
             raise AgentFailed(f"there is no agent runtime named {turn.provider!r}")
@@ -71,7 +68,6 @@ class AgentPool:
         try:
             async with asyncio.timeout(left) as waiting, self._session(runtime, turn) as session:
                 waiting.reschedule(None)
-                await turn.permitted()
                 return await session.run(turn, sink)
         except TimeoutError:
             if not waiting.expired():

@@ -78,7 +78,9 @@ class Staying(ABC, Generic[L]):
         current = self._listening(sink, self._garbage)
         self._turn, self._garbage = current, 0
         try:
-            self._jail.broker.lend(await self._lender.lend(turn, current))
+            lending = await self._lender.lend(turn, current)
+            await turn.permitted()
+            self._jail.broker.lend(lending)
             ending = await self._ending(turn, current)
         finally:
             self._turn = None

@@ -23,6 +23,7 @@ class ToySession:
         return True
 
     async def run(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
+        await turn.permitted()
         (turn.folder / "heard.txt").write_text(turn.prompt)
         sink.frame(TextDelta(f"{turn.model}: {turn.prompt}"))
         return Outcome(status="completed", backend_id=turn.backend_id or f"toy-{turn.turn_id}")

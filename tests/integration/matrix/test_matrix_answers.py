@@ -18,6 +18,7 @@ from codara.application.ports.frames import (
     ToolFinished,
     ToolStarted,
 )
+from codara.errors import StorageFull
 from tests.runtimes import (
     Scene,
     both,
@@ -85,6 +86,22 @@ async def test_a_thread_goes_on_in_the_next_turn(scene: Scene) -> None:
     second, heard = await scene.run("[[history]]", backend_id=first.backend_id)
     assert second.backend_id == first.backend_id
     assert heard.of(BackendSeen) == [BackendSeen(str(first.backend_id))]
+    assert heard.text == "user messages: 2\n1. hello\n2. [[history]]"
+    assert scene.starts == started + (not scene.stays)
+
+
+@both
+async def test_the_agent_hears_nothing_of_a_turn_that_is_not_permitted(scene: Scene) -> None:
+    async def refused() -> None:
+        assert not scene.server.requests
+        raise StorageFull("no room")
+
+    first, _ = await scene.run("hello")
+    scene.server.requests.clear()
+    with pytest.raises(StorageFull):
+        await scene.run("no", backend_id=first.backend_id, permitted=refused)
+    started = scene.starts
+    _, heard = await scene.run("[[history]]", backend_id=first.backend_id)
     assert heard.text == "user messages: 2\n1. hello\n2. [[history]]"
     assert scene.starts == started + (not scene.stays)
 

@@ -49,6 +49,7 @@ class FakeSession:
         return True
 
     async def run(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
+        await turn.permitted()
         self.at_work.set()
         await self.open.wait()
         return Outcome(status="completed", backend_id=self.workspace_id)
