@@ -28,15 +28,15 @@ logger = logging.getLogger(__name__)
 
 
 @attrs.frozen(eq=False)
-class _Line:
-    """One line to write."""
+class _Lines:
+    """What is to be written to a file."""
 
     file: TurnFile
-    line: bytes
+    lines: list[bytes]
 
 
-_Job = _Line | Callable[[], object]
-"""A line, or something to do once the lines before it are written."""
+_Job = _Lines | Callable[[], object]
+"""Lines, or something to do once the lines before it are written."""
 
 
 class FileSpool:
@@ -50,7 +50,7 @@ class FileSpool:
     def __init__(self, folder: Path, keys: KeyRing) -> None:
         self._folder = folder
         self._keys = keys
-        self._gathered: list[_Line] = []
+        self._gathered: dict[TurnFile, list[bytes]] = {}
         self._gathered_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
@@ -84,7 +84,7 @@ class FileSpool:
     def write(self, file: TurnFile, line: bytes) -> None:
         """For `FileSpoolFile`: the thread gets the line soon, and before whatever follows."""
         self._refuse_if_closed()
-        self._gathered.append(_Line(file, line))
+        self._gathered.setdefault(file, []).append(line)
         self._gathered_bytes += len(line)
         if self._gathered_bytes >= GATHERED_BYTES:
             self._flush()
@@ -93,8 +93,7 @@ class FileSpool:
 
     def drop(self, file: TurnFile) -> None:
         """For `FileSpoolFile`: what the turn wrote is of no use any more."""
-        self._gathered = [line for line in self._gathered if line.file is not file]
-        self._gathered_bytes = sum(len(each.line) for each in self._gathered)
+        self._gathered_bytes -= sum(map(len, self._gathered.pop(file, ())))
         if file.handed_over:
             self._put(file.discard)
 
@@ -117,10 +116,10 @@ class FileSpool:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for line in self._gathered:
-            line.file.handed_over = True
-            self._hand_over(line)
-        self._gathered.clear()
+        for file, lines in self._gathered.items():
+            file.handed_over = True
+            self._hand_over(_Lines(file, lines))
+        self._gathered = {}
         self._gathered_bytes = 0
 
     def _hand_over(self, job: _Job) -> None:
@@ -139,8 +138,8 @@ class FileSpool:
             jobs, going_on = self._gather()
             lines: dict[TurnFile, list[bytes]] = {}
             for job in jobs:
-                if isinstance(job, _Line):
-                    lines.setdefault(job.file, []).append(job.line)
+                if isinstance(job, _Lines):
+                    lines.setdefault(job.file, []).extend(job.lines)
                 else:
                     _write_each(lines)
                     job()
