@@ -1,5 +1,6 @@
 """From an event to the bytes that are stored, and back: JSON with its private fields sealed."""
 
+import typing
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -57,7 +58,7 @@ class EventMapper:
         upcasters: Mapping[tuple[str, int], Upcaster] = UPCASTERS,
     ) -> None:
         converter = Converter()
-        converter.register_unstructure_hook(datetime, lambda value: value)
+        converter.register_unstructure_hook_func(_is_json, lambda value: value)
         self.log_id = log_id
         self._keys = keys
         self._upcasters = upcasters
@@ -159,6 +160,11 @@ def _shape(event_class: type[Event], converter: Converter) -> _Shape:
         fields=make_dict_unstructure_fn(event_class, converter),
         make=class_maker(event_class),
     )
+
+
+def _is_json(kind: Any) -> bool:
+    """Whether orjson writes a value of that type as it is; mappings hold nothing it does not."""
+    return kind is datetime or typing.get_origin(kind) is dict
 
 
 def _empty(kind: Any) -> Any:
