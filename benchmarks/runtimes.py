@@ -93,6 +93,7 @@ def report(runtime: str, through: Sequence[Cost], direct: Sequence[Cost]) -> Non
     own = [way.total - alone.total for way, alone in zip(through, direct, strict=True)]
     show_own(f"{runtime}: gateway's own time, p50 of the pairs", own)
     show_own("    the agent's own computing set aside", beside_computing(own, through, direct))
+    show_own("    as if the agent waited for the gateway's loop", by_its_work(through, direct))
     show(f"{runtime}: of the turn through the gateway outside the agent, p50", outside, unit="ms")
     show(f"{runtime}: CLI's first delta to the client, p50", first, reach="5", unit="ms")
 
@@ -108,6 +109,15 @@ def beside_computing(
     of_all = [left - (a.process - b.process) for left, (a, b) in zip(own, pairs, strict=True)]
     of_main = [left - (a.main - b.main) for left, (a, b) in zip(own, pairs, strict=True)]
     return min(of_all, of_main, key=_width)
+
+
+def by_its_work(through: Sequence[Cost], direct: Sequence[Cost]) -> Sequence[float]:
+    """The time outside the agent, and what the loop computed more while the agent had the turn.
+
+    As if the agent had waited for all of that, though it works on meanwhile.
+    """
+    pairs = zip(through, direct, strict=True)
+    return [way.outside + way.worked - alone.worked for way, alone in pairs]
 
 
 def _width(values: Sequence[float]) -> float:

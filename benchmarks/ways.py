@@ -64,11 +64,13 @@ class Watched:
 class Cost:
     """Milliseconds of one turn: in all, outside the agent, from its first delta to the client's.
 
-    `computed` is what the agent's process computed in it.
+    `computed` is what the agent's process computed in it, `worked` what the gateway's event loop
+    did while the turn was the agent's.
     """
 
     total: float
     computed: Computed
+    worked: float
     outside: float = 0.0
     first: float = 0.0
 
@@ -86,6 +88,8 @@ class Bench:
     """Seconds it took to look at the agent behind the turn: not the gateway's."""
     waited: float = 0.0
     """For its permission, of the time inside the pool."""
+    worked: float = 0.0
+    """Processor seconds of the event loop inside the pool, but for that wait."""
     agent: int = 0
     """The process whose turns are measured."""
     computed: Computed = attrs.field(factory=Computed)
@@ -101,20 +105,23 @@ class Bench:
     async def watching(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
         """A turn of the gateway, whose time inside the pool is taken."""
         self.watched, self.last = Watched(sink), turn
+        aside: list[float] = []
 
         async def permitted() -> None:
-            begun = time.perf_counter()
+            begun, before = time.perf_counter(), time.thread_time()
             await turn.permitted()
             self.waited = time.perf_counter() - begun
+            aside.append(time.thread_time() - before)
 
-        return await self._run(attrs.evolve(turn, permitted=permitted), self.watched)
+        outcome = await self._run(attrs.evolve(turn, permitted=permitted), self.watched)
+        self.worked -= sum(aside)
+        return outcome
 
     async def _run(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
-        before = computed(self.agent)
-        begun = time.perf_counter()
+        begun, before = time.perf_counter(), time.thread_time()
         outcome = await self.run(turn, sink)
-        ended = time.perf_counter()
-        self.computed = computed(self.agent).since(before)
+        ended, self.worked = time.perf_counter(), time.thread_time() - before
+        self.computed = computed(self.agent)
         self.inside, self.looking = ended - begun, time.perf_counter() - ended
         return outcome
 
@@ -128,6 +135,7 @@ class Bench:
             "stream": True,
         }
         assert self.client.stdin is not None and self.client.stdout is not None
+        before = computed(self.agent)
         self.client.stdin.write(orjson.dumps(body) + b"\n")
         told = orjson.loads(await self.client.stdout.readline())
         if told["last"] != "data: [DONE]" or self.watched.first is None:
@@ -135,7 +143,8 @@ class Bench:
         total = told["ended"] - told["begun"] - self.looking
         return Cost(
             total=total * 1000,
-            computed=self.computed,
+            computed=self.computed.since(before),
+            worked=self.worked * 1000,
             outside=(total - self.inside + self.waited) * 1000,
             first=(told["heard"] - self.watched.first) * 1000,
         )
@@ -145,10 +154,15 @@ class Bench:
         assert self.last is not None
         until = utc_now() + timedelta(minutes=1)
         turn = attrs.evolve(self.last, turn_id="trn_direct", until=until, permitted=at_once)
+        before = computed(self.agent)
         outcome = await self._run(turn, Watched())
         if outcome.status != "completed":
             raise SystemExit(f"{runtime} failed: {outcome}")
-        return Cost(total=self.inside * 1000, computed=self.computed)
+        return Cost(
+            total=self.inside * 1000,
+            computed=self.computed.since(before),
+            worked=self.worked * 1000,
+        )
 
 
 @asynccontextmanager
