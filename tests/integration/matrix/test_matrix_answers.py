@@ -90,7 +90,7 @@ async def test_a_thread_goes_on_in_the_next_turn(scene: Scene) -> None:
     assert scene.starts == started + (not scene.stays)
 
 
-@both
+@everywhere
 async def test_the_agent_hears_nothing_of_a_turn_that_is_not_permitted(scene: Scene) -> None:
     async def refused() -> None:
         assert not scene.server.requests
@@ -184,7 +184,7 @@ async def test_a_prompt_is_never_a_command(scene: Scene, prompt: str) -> None:
     assert prompt in scene.server.requests[0].conversation.prompts[-1]
 
 
-@both
+@everywhere
 async def test_the_model_gets_exactly_the_pictures_that_were_given(scene: Scene) -> None:
     given = [Image("image/png", a_png(side)) for side in (16, 24)]
     outcome, heard = await scene.run("[[text:seen]]", images=tuple(given))
