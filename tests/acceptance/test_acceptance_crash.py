@@ -97,7 +97,7 @@ async def test_the_partial_diff_of_a_killed_turn_is_recorded(house: Gateway) -> 
     turn = asyncio.create_task(_ask(house, "[[write:half.txt=1]] [[shell:sleep 30]]"))
     folder = next((house.data_dir / "workspaces").glob("usr_*"))
     async with asyncio.timeout(60):
-        while not list(folder.rglob("half.txt")):
+        while not any(half.stat().st_size for half in folder.rglob("half.txt")):
             await asyncio.sleep(0.02)
     await house.kill()
     await turn
