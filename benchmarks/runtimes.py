@@ -2,10 +2,11 @@
 
 A CLI works on for a while behind its turn (it writes its store, takes its own snapshots), so a
 pause comes before every turn of either way: no turn pays for what the one before it left behind. A
-turn through the gateway and one driven directly make a pair; which goes first changes from pair to
-pair. Both go to the same process and the same thread: two processes of one CLI differ by more than
-the gateway takes. The log has run for so long before that it writes over what it wrote, as it does
-but for its first minutes: a file that grows is slower to sync.
+turn through the gateway and one driven directly make a pair; which goes first is left to chance,
+and so is part of the pause: what a CLI does every few turns or seconds falls on both ways alike.
+Both go to the same process and the same thread: two processes of one CLI differ by more than the
+gateway takes. The log has run for so long before that it writes over what it wrote, as it does but
+for its first minutes: a file that grows is slower to sync.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 
 from benchmarks import processor
 from benchmarks.common import median_interval, run, scratch, show, yardstick
@@ -33,12 +35,12 @@ WAL_BYTES = 1000 * 4120
 
 async def rounds(at: Bench, runtime: str, turns: int) -> tuple[list[Cost], list[Cost]]:
     """So many turns of either way, through the gateway and directly, in short conversations."""
-    ways = [(at.through, list[Cost]()), (at.direct, list[Cost]())]
+    ways, chance = [(at.through, list[Cost]()), (at.direct, list[Cost]())], Random(runtime)
     for number in range(turns):
         if number % CONVERSATION == 0:
             await new_conversation(at, runtime, number)
-        for way, costs in reversed(ways) if number % 2 else ways:
-            await asyncio.sleep(PAUSE_SECONDS)
+        for way, costs in chance.sample(ways, k=2):
+            await asyncio.sleep(PAUSE_SECONDS * chance.uniform(1, 2))
             costs.append(await way(runtime))
     (_, through), (_, direct) = ways
     return through, direct
