@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -165,6 +166,17 @@ async def test_many_bytes_do_not_wait_for_the_next_lines(
     for _ in range(2):
         file.write(bytes(adapter.GATHERED_BYTES // 2))
     await comes(tmp_path / "spool" / "trn_1.spool")
+
+
+async def test_lines_of_a_turn_that_is_over_hurry_nobody(
+    spool: FileSpool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adapter, "GATHER_SECONDS", 3600.0)
+    for turn_id in ("trn_1", "trn_2"):
+        file = spool.open(turn_id)
+        file.write(bytes(adapter.GATHERED_BYTES // 2))
+        file.remove()
+    assert "spool" not in {thread.name for thread in threading.enumerate()}
 
 
 async def test_what_an_earlier_life_left_can_be_removed(spool: FileSpool) -> None:
