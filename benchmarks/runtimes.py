@@ -1,9 +1,10 @@
 """Turns of the real CLIs: through the gateway, and driven by the pool alone, one after the other.
 
 A CLI works on for a while behind its turn (it writes its store, takes its own snapshots), so a
-pause comes before every turn of either way: no turn pays for what the one before it left behind. A
-turn through the gateway and one driven directly make a pair; which goes first is left to chance,
-and so is part of the pause: what a CLI does every few turns or seconds falls on both ways alike.
+pause comes before every turn of either way: no turn pays for what the one before it left behind.
+The pause is as long as that work, and no longer: what is measured is warm. A turn through the
+gateway and one driven directly make a pair; which goes first is left to chance, and so is part of
+the pause: what a CLI does every few turns or seconds falls on both ways alike.
 Both go to the same process and the same thread: two processes of one CLI differ by more than the
 gateway takes. The log has run for so long before that it writes over what it wrote, as it does but
 for its first minutes: a file that grows is slower to sync.
@@ -14,33 +15,34 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
 
 from benchmarks import processor
 from benchmarks.common import median_interval, run, scratch, show, yardstick
 from benchmarks.ways import Bench, Cost, bench, model_server
-from codara.runtimes import PROVIDERS
 
-TURNS = 60
+PAIRS = {"codex": 100, "gemini": 100, "claude": 100, "opencode": 300}
+"""OpenCode's turns differ from one to the next by more than the others'."""
 WARM_UP = 5
 CONVERSATION = 20
 """So many pairs a thread: a CLI needs the longer for a turn, the longer its thread is."""
-PAUSE_SECONDS = 0.3
+PAUSE_SECONDS = {"codex": 0.1, "gemini": 0.05, "claude": 0.1, "opencode": 0.3}
+"""For so long each CLI computes on behind its turn."""
 SYNCS = 200
 WAL_BYTES = 1000 * 4120
 """SQLite begins its write-ahead log anew behind a thousand pages."""
 
 
-async def rounds(at: Bench, runtime: str, turns: int) -> tuple[list[Cost], list[Cost]]:
+async def rounds(at: Bench, runtime: str, pairs: int) -> tuple[list[Cost], list[Cost]]:
     """So many turns of either way, through the gateway and directly, in short conversations."""
     ways, chance = [(at.through, list[Cost]()), (at.direct, list[Cost]())], Random(runtime)
-    for number in range(turns):
+    for number in range(pairs):
         if number % CONVERSATION == 0:
             await new_conversation(at, runtime, number)
         for way, costs in chance.sample(ways, k=2):
-            await asyncio.sleep(PAUSE_SECONDS * chance.uniform(1, 2))
+            await asyncio.sleep(PAUSE_SECONDS[runtime] * chance.uniform(1, 1.5))
             costs.append(await way(runtime))
     (_, through), (_, direct) = ways
     return through, direct
@@ -50,7 +52,7 @@ async def new_conversation(at: Bench, runtime: str, number: int) -> None:
     """Some turns of it that nobody counts: what follows is warm, and the agent's process known."""
     at.session, before = f"{runtime}-{number}", processor.so_far()
     for _ in range(WARM_UP):
-        await asyncio.sleep(PAUSE_SECONDS)
+        await asyncio.sleep(PAUSE_SECONDS[runtime])
         await at.through(runtime)
     at.agent = processor.busiest(before)
 
@@ -74,14 +76,14 @@ async def sync_cost(folder: Path) -> float:
     return statistics.median(costs)
 
 
-async def measure(folder: Path, turns: int, runtimes: Sequence[str]) -> None:
+async def measure(folder: Path, pairs: Mapping[str, int]) -> None:
     """Every runtime: both ways by turns, so that what the machine does meets both alike."""
     show("a million steps of plain Python", yardstick(), unit="ms")
     async with model_server() as address, bench(folder, address) as at:
-        await log_in_use(at, runtimes[0], folder / "data" / "events.db-wal")
-        for runtime in runtimes:
+        await log_in_use(at, "gemini", folder / "data" / "events.db-wal")
+        for runtime, number in pairs.items():
             show("one sync of the disk, p50", await sync_cost(folder), unit="ms")
-            report(runtime, *await rounds(at, runtime, turns))
+            report(runtime, *await rounds(at, runtime, number))
 
 
 def report(runtime: str, through: Sequence[Cost], direct: Sequence[Cost]) -> None:
@@ -134,10 +136,11 @@ def show_own(what: str, values: Sequence[float]) -> None:
 
 
 def main() -> None:
-    """`python -m benchmarks.runtimes [TURNS [RUNTIME...]]`"""
-    turns = int(sys.argv[1]) if len(sys.argv) > 1 else TURNS
+    """`python -m benchmarks.runtimes [PAIRS [RUNTIME...]]`"""
+    runtimes = sys.argv[2:] or list(PAIRS)
+    pairs = {name: int(sys.argv[1]) if len(sys.argv) > 1 else PAIRS[name] for name in runtimes}
     with scratch() as folder:
-        run(measure(folder, turns, sys.argv[2:] or sorted(PROVIDERS)))
+        run(measure(folder, pairs))
 
 
 if __name__ == "__main__":
