@@ -180,6 +180,8 @@ def encode(event: Event) -> bytes:
 
 def _tool(call: Call, asked: Request) -> tuple[str, Mapping[str, Any]]:
     step = call.step
+    if step.kind == "delegate":
+        return "Agent", {"description": "A part of the script", "prompt": step.text}
     if step.kind == "write" and not asked.refused:
         return "Write", {"file_path": step.target, "content": step.text}
     if step.kind == "edit" and step.target in asked.known_files and not asked.refused:

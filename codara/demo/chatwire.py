@@ -192,6 +192,9 @@ def _event(body: Mapping[str, Any]) -> bytes:
 
 def _tool(call: Call, tools: frozenset[str]) -> tuple[str, Mapping[str, str]]:
     step = call.step
+    if step.kind == "delegate":
+        part = {"description": "A part of the script", "prompt": step.text}
+        return "task", {**part, "subagent_type": "general"}
     if step.kind == "write" and "write" in tools:
         return "write", {"filePath": step.target, "content": step.text}
     if step.kind == "edit" and "edit" in tools:

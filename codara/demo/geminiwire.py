@@ -179,6 +179,8 @@ def encode(body: Mapping[str, Any]) -> bytes:
 
 def _tool(call: Call, tools: frozenset[str]) -> tuple[str, Mapping[str, str]]:
     step = call.step
+    if step.kind == "delegate":
+        return "invoke_agent", {"agent_name": "generalist", "prompt": step.text}
     if step.kind == "write" and "write_file" in tools:
         return "write_file", {"file_path": step.target, "content": step.text}
     if step.kind == "edit" and "replace" in tools:

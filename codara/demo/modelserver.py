@@ -119,7 +119,7 @@ class ModelServer:
         for event in responses.thought(move.thought, f"rs_{response_id}") if move.thought else ():
             await stream.write(responses.encode(event))
         call_id = f"call_{next(self._numbers)}"
-        event = responses.tool_call(move, call_id, by_script=asked.by_script)
+        event = responses.tool_call(move, asked, call_id)
         await stream.write(responses.encode(event))
         await stream.write(responses.encode(responses.completed(response_id, move.thought)))
         return stream

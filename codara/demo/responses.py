@@ -26,10 +26,14 @@ Event = Mapping[str, Any]
 
 @attrs.frozen
 class Request:
-    """One POST: the conversation, and whether tools are called through JavaScript."""
+    """One POST: the conversation, and whether tools are called through JavaScript.
+
+    `started` is the sub-agent that was started last and not waited for yet.
+    """
 
     conversation: Conversation
     by_script: bool
+    started: str | None
 
 
 def read(body: Mapping[str, Any], key: str) -> Request:
@@ -37,19 +41,21 @@ def read(body: Mapping[str, Any], key: str) -> Request:
     items = [item for item in body.get("input", []) if isinstance(item, dict)]
     prompts: list[str] = []
     instructions: list[str] = []
-    done = 0
+    done, started = 0, None
     for item in items:
         if item.get("type") in _TOOL_RESULTS:
-            done += 1
+            started = _started(item)
+            done += started is None
         elif item.get("role") == "user" and not _WRAPPER.match(_text_of(item)):
             prompts.append(_text_of(item).strip())
-            done = 0
+            done, started = 0, None
         elif item.get("role") in ("developer", "system") and item.get("content"):
             instructions.append(_text_of(item))
     model = str(body.get("model", ""))
     images = tuple(url[5:].partition(";")[0] for item in items for url in _images_of(item))
     conversation = Conversation(key, model, tuple(instructions), tuple(prompts), done, images)
-    return Request(conversation, by_script=not _offers_exec_command(body))
+    by_script = not _offers_exec_command(body)
+    return Request(conversation, by_script=by_script, started=started)
 
 
 def opening(response_id: str) -> Event:
@@ -90,10 +96,15 @@ def message_done(item_id: str, answer: Answer) -> Iterator[Event]:
     yield {"type": "response.output_item.done", "output_index": 0, "item": item}
 
 
-def tool_call(call: Call, call_id: str, *, by_script: bool) -> Event:
-    """The call of a tool in the one form the request offered."""
+def tool_call(call: Call, asked: Request, call_id: str) -> Event:
+    """The call of a tool in the one form the request offered; sub-agents are functions always.
+
+    A sub-agent is started with one call and waited for with the next.
+    """
     item: dict[str, Any] = {"id": f"item_{call_id}", "call_id": call_id, "status": "completed"}
-    if by_script:
+    if call.step.kind == "delegate":
+        item |= {"type": "function_call", **_delegated(call.step, asked)}
+    elif asked.by_script:
         item |= {"type": "custom_tool_call", "name": "exec", "input": _javascript(call.step)}
     else:
         arguments = {"cmd": command(call.step), "yield_time_ms": _LONGEST_WAIT}
@@ -167,6 +178,24 @@ def command(step: Step) -> str:
 
 def _message(item_id: str, *content: Event) -> dict[str, Any]:
     return {"type": "message", "role": "assistant", "id": item_id, "content": [*content]}
+
+
+def _delegated(step: Step, asked: Request) -> Mapping[str, str]:
+    """The call in codex's newer form where it has scripts, else in the older one."""
+    if asked.by_script:
+        start: dict[str, Any] = {"message": step.text, "task_name": "part", "fork_turns": "none"}
+        namespace, wait = "collaboration", {}
+    else:
+        start = {"message": step.text}
+        namespace, wait = "multi_agent_v1", {"targets": [asked.started]}
+    name, arguments = ("wait_agent", wait) if asked.started else ("spawn_agent", start)
+    return {"namespace": namespace, "name": name, "arguments": json.dumps(arguments)}
+
+
+def _started(result: Mapping[str, Any]) -> str | None:
+    """The sub-agent that a tool's result says was started."""
+    found = re.match(r'\{"(?:agent_id|task_name)":"([^"]+)"', str(result.get("output")))
+    return found[1] if found else None
 
 
 def _javascript(step: Step) -> str:

@@ -7,6 +7,7 @@ known here.
     [[text:…]] [[think:…]] [[history]] [[instructions]]      what it says
     [[write:name]] [[write:name=content]] [[append:name=…]]  what it does
     [[edit:file=old=>new]] [[delete:file]] [[shell:command]]
+    [[delegate:prompt]]                                      what a sub-agent is to do
     [[sleep:seconds]] [[slow:pieces]]                        how long it takes
     [[hang:mid]] [[hang:none]]                               how it falls silent
     [[fail:401|429|429quota|500|503|context|nomodel]]        how it fails; [[fail:500*1]] only once
@@ -24,7 +25,7 @@ _MARKER = re.compile(r"\[\[(\w+)(?::(.*?))?\]\]", re.DOTALL)
 _FILE = re.compile(r"(?<![\w/.-])([\w-][\w./-]*\.[A-Za-z]\w{0,7})\b")
 _MAKE = re.compile(r"\b(create|write|make|generate|start)\b", re.IGNORECASE)
 _CHANGE = re.compile(r"\b(add|append|change|edit|extend|fix|update)\b", re.IGNORECASE)
-_TOOLS = frozenset({"write", "append", "edit", "delete", "shell"})
+_TOOLS = frozenset({"write", "append", "edit", "delete", "shell", "delegate"})
 _BROKEN = frozenset({"drop", "cut", "thinking"})
 
 GREETING = (

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.agenting import Listener
-from tests.clis import CLAUDE, CODEX, GEMINI
+from tests.clis import CLAUDE, CLIS, CODEX, GEMINI, OPENCODE
 from tests.runtimes import Scene, everywhere, scenes
 
 pytestmark = [pytest.mark.cli, pytest.mark.asyncio(loop_scope="session")]
@@ -12,6 +12,8 @@ TWO_REQUESTS = "[[think:hm]] [[write:a.txt=one]] [[text:ok]]"
 
 counting = scenes(CODEX, GEMINI, CLAUDE, soak="process")
 """Those that tell the tokens of a request before its tools have ended."""
+delegating = scenes(*CLIS, soak="process", without=(CODEX, OPENCODE))
+"""Like `everywhere`, but not by `codex exec` and `opencode run`, silent on sub-agents' tokens."""
 
 
 def taken(scene: Scene, requests: int, *, thoughts: int = 0) -> dict[str, int]:
@@ -38,6 +40,14 @@ async def test_usage_counts_every_request_of_the_turn_and_of_no_other(scene: Sce
     second, heard = await scene.run(TWO_REQUESTS, backend_id=first.backend_id)
     assert (second.status, len(scene.server.requests)) == ("completed", 2)
     assert counted(heard) == taken(scene, 2, thoughts=1)
+
+
+@delegating
+async def test_what_a_sub_agent_took_is_the_turns_and_what_it_said_is_not(scene: Scene) -> None:
+    outcome, heard = await scene.run("[[delegate:Say something]] [[text:ok]]")
+    assert (outcome.status, heard.text) == ("completed", "ok")
+    assert len(scene.server.requests) > 2
+    assert counted(heard) == taken(scene, len(scene.server.requests))
 
 
 @everywhere

@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 
 from codara.adapters.agents.claude import recorded as claude
+from codara.adapters.agents.claude.reading import NOTHING
 from codara.adapters.agents.codex import recorded as codex
 from codara.adapters.agents.codex.reading import Tokens
 from codara.adapters.agents.codex.rollouts import Noted, noted
@@ -31,16 +32,17 @@ FILES = frozenset({"stdout.jsonl", "stderr.txt", "exit.json", BOTH_WAYS, EVENTS,
 
 
 def turns_of_claude(folder: Path) -> Iterator[claude.Recorded]:
+    """Of a turn that was interrupted, what came from then on."""
     if not (folder / BOTH_WAYS).exists():
         words = _words(folder)
         options = () if "--fork-session" in words else ("--resume", "--session-id")
         yield claude.read_recorded(_lines(folder), _ending(folder, *options))
         return
-    cost = 0.0
+    spent = NOTHING
     for said, answers in _said(folder):
-        if said["type"] == "user":
-            turn = claude.read_recorded(map(_line, answers), Ending(), cost=cost)
-            cost = turn.cost
+        if said["type"] == "user" or said["request"]["subtype"] == "interrupt":
+            turn = claude.read_recorded(map(_line, answers), Ending(), spent=spent)
+            spent = turn.spent
             yield turn
 
 

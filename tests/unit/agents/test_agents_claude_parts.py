@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from codara.adapters.agents.claude import quota
@@ -17,7 +18,8 @@ from codara.adapters.agents.claude.config import (
 from codara.adapters.agents.claude.outcome import outcome_of
 from codara.adapters.agents.claude.parse import is_progress, line
 from codara.adapters.agents.claude.prompt import spoken
-from codara.adapters.agents.claude.reading import Reading
+from codara.adapters.agents.claude.reading import NOTHING, Reading, Spent
+from codara.adapters.agents.claude.recorded import read_recorded
 from codara.adapters.agents.ending import FILTER, Ending
 from codara.application.ports.agents import Outcome
 from codara.application.ports.frames import Frame, ReasoningDelta, TextDelta, ToolStarted, UsageSeen
@@ -63,8 +65,8 @@ STOPS = event("message_stop")
 TEXT = {"type": "text", "text": "Hello"}
 
 
-def read(*lines: dict[str, Any], cost: float = 0.0) -> tuple[list[Frame], Outcome]:
-    reading, frames = Reading(cost=cost), []
+def read(*lines: dict[str, Any], spent: Spent = NOTHING) -> tuple[list[Frame], Outcome]:
+    reading, frames = Reading(spent=spent), []
     for each in lines:
         reading, found = line(reading, each)
         frames.extend(found)
@@ -243,7 +245,7 @@ def test_whole_messages_that_think_the_same_have_thought_twice() -> None:
 
 
 def test_input_has_all_cached_tokens_in_it_and_the_cost_is_the_turns_own() -> None:
-    frames, _ = read(starts(), says("x"), STOPS, result(), cost=0.2)
+    frames, _ = read(starts(), says("x"), STOPS, result(), spent=Spent(0.2))
     (seen,) = [frame for frame in frames if isinstance(frame, UsageSeen)]
     assert (seen.input, seen.cached, seen.cache_write, seen.output) == (127, 40, 7, 12)
     (report,) = seen.raw.newest
@@ -305,6 +307,28 @@ def test_a_sum_that_knows_of_more_than_was_heard_is_believed() -> None:
     frames, _ = read(counting("msg_1", **FIRST), says("x"), STOPS, result())
     seen = [frame for frame in frames if isinstance(frame, UsageSeen)][-1]
     assert (seen.input, seen.cache_write, seen.output) == (127, 7, 12)
+
+
+def of_models(*counts: int) -> dict[str, Any]:
+    names = "inputTokens", "cacheReadInputTokens", "cacheCreationInputTokens", "outputTokens"
+    small, large = dict(zip(names, counts, strict=True)), dict.fromkeys(names, 1000)
+    return {"modelUsage": {"small": small, "large": large}}
+
+
+def test_what_the_process_took_since_the_last_turn_has_sub_agents_in_it() -> None:
+    last = read_recorded([orjson.dumps(result(**of_models(500, 100, 10, 50)))], Ending())
+    ends = result(**of_models(700, 180, 30, 86))
+    frames, _ = read(counting("msg_1", **FIRST), STOPS, ends, spent=last.spent)
+    seen = [frame for frame in frames if isinstance(frame, UsageSeen)][-1]
+    assert (seen.input, seen.cached, seen.cache_write, seen.output) == (300, 80, 20, 36)
+
+
+def test_a_result_without_the_models_counts_takes_nothing_back() -> None:
+    before = Spent(0.7, {"input_tokens": 500})
+    last = read_recorded([orjson.dumps(result())], Ending(), spent=before)
+    assert (last.spent.cost, last.spent.tokens["input_tokens"]) == (0.7, 500)
+    (seen,) = [frame for frame in last.frames if isinstance(frame, UsageSeen)]
+    assert (seen.input, seen.raw.newest[-1]["cost_usd"]) == (127, 0.0)
 
 
 def test_the_tokens_of_a_sub_agents_messages_are_left_to_the_sum() -> None:

@@ -118,9 +118,9 @@ def test_a_repeated_report_of_an_unknown_past_counts_nothing() -> None:
     assert [frame.input for frame in frames] == [40]
 
 
-def report(turn_id: str, total: int, last: int) -> dict[str, object]:
+def report(turn_id: str, total: int, last: int, *, thread: str = "t") -> dict[str, object]:
     usage = {"total": {"inputTokens": total}, "last": {"inputTokens": last}}
-    params = {"threadId": "t", "turnId": turn_id, "tokenUsage": usage}
+    params = {"threadId": thread, "turnId": turn_id, "tokenUsage": usage}
     return {"method": "thread/tokenUsage/updated", "params": params}
 
 
@@ -131,6 +131,37 @@ def test_a_report_on_an_earlier_turn_is_where_this_one_begins() -> None:
     reading, _ = appserver_line(reading, report("now", 130, 30))
     _, frames = appserver_line(reading, report("now", 150, 20))
     assert [(frame.input, len(frame.raw.newest)) for frame in frames] == [(50, 2)]
+
+
+def test_what_sub_agents_took_is_the_turns() -> None:
+    reading = Reading(thread_id="t", turn_id="now", total=Tokens())
+    lines = (
+        report("now", 100, 100),
+        report("its own", 30, 30, thread="helper"),
+        report("its own", 50, 20, thread="helper"),
+        report("another", 7, 7, thread="second helper"),
+        report("now", 110, 10),
+    )
+    counts = []
+    for line in lines:
+        reading, frames = appserver_line(reading, line)
+        counts += [frame.input for frame in frames]
+    assert counts == [100, 130, 150, 157, 167]
+    assert (reading.used, reading.total) == (Tokens(input=110), Tokens(input=110))
+
+
+def test_a_sub_agent_that_goes_on_in_a_later_turn_took_only_what_grew() -> None:
+    known = Reading(thread_id="t", turn_id="now", helpers={"helper": Tokens(input=50)})
+    _, frames = appserver_line(known, report("its own", 90, 10, thread="helper"))
+    assert [frame.input for frame in frames] == [40]
+    reading, frames = appserver_line(known, report("its own", 50, 10, thread="helper"))
+    assert (frames, reading.helped) == ((), Tokens())
+
+
+def test_what_is_written_down_of_a_turn_has_no_sub_agents_in_it() -> None:
+    reading = Reading(used=Tokens(input=100), helped=Tokens(input=70))
+    _, frames = settle(reading, Tokens(input=120), {"input_tokens": 120})
+    assert [frame.input for frame in frames] == [190]
 
 
 def test_what_is_written_down_of_a_turn_counts_where_it_is_more_than_was_heard() -> None:

@@ -1,8 +1,11 @@
 """The scripted model: its plan, and how it is said."""
 
+import json
+from collections.abc import Mapping
+
 import pytest
 
-from codara.demo.responses import command, read
+from codara.demo.responses import Request, command, read, tool_call
 from codara.demo.script import (
     GREETING,
     Answer,
@@ -106,6 +109,37 @@ def test_what_the_cli_adds_for_itself_is_no_prompt() -> None:
     request = read(body, "thread")
     assert request.conversation == Conversation("thread", "m", ("be brief",), ("one",), 1)
     assert not request.by_script
+
+
+@pytest.mark.parametrize(
+    ("tools", "told", "namespace", "waiting"),
+    [
+        ([{"name": "exec_command"}], {"agent_id": "a1"}, "multi_agent_v1", {"targets": ["a1"]}),
+        ([], {"task_name": "/root/part"}, "collaboration", {}),
+    ],
+)
+def test_a_sub_agent_is_started_and_then_waited_for(
+    tools: list[dict[str, str]], told: dict[str, str], namespace: str, waiting: dict[str, object]
+) -> None:
+    prompt = {"role": "user", "content": "[[delegate:Look around]] [[text:ok]]"}
+    result = {"type": "function_call_output", "call_id": "c"}
+    items = [prompt, {**result, "output": json.dumps(told, separators=(",", ":"))}]
+    started = called(read({"tools": tools, "input": items[:1]}, "thread"))
+    assert (started["namespace"], started["name"]) == (namespace, "spawn_agent")
+    assert json.loads(started["arguments"])["message"] == "Look around"
+    waited = called(read({"tools": tools, "input": items}, "thread"))
+    assert (waited["namespace"], waited["name"]) == (namespace, "wait_agent")
+    assert json.loads(waited["arguments"]) == waiting
+    items.append({**result, "output": "done"})
+    answer = next_move(read({"tools": tools, "input": items}, "thread").conversation)
+    assert isinstance(answer, Answer) and "".join(answer.pieces) == "ok"
+
+
+def called(request: Request) -> Mapping[str, str]:
+    move = next_move(request.conversation)
+    assert isinstance(move, Call)
+    item: Mapping[str, str] = tool_call(move, request, "call_1")["item"]
+    return item
 
 
 def test_commands_quote_what_they_are_given() -> None:

@@ -10,12 +10,12 @@ from codara.adapters.agents.claude.reading import (
     Ended,
     Read,
     Reading,
+    Spent,
     begin,
     conclude,
     count,
     speak,
     think,
-    usage_of,
 )
 from codara.application.ports.frames import (
     BackendSeen,
@@ -32,6 +32,7 @@ SYNTHETIC = "<synthetic>"
 """The model of messages that claude wrote itself: errors and answers to its own commands."""
 
 _KINDS = {
+    "Agent": "agent",
     "Bash": "command",
     "Edit": "file_change",
     "MultiEdit": "file_change",
@@ -40,6 +41,13 @@ _KINDS = {
     "Write": "file_change",
 }
 _TITLES = ("command", "file_path", "notebook_path", "description", "pattern", "url", "query")
+_MODEL_USAGE = {
+    "input_tokens": "inputTokens",
+    "cache_read_input_tokens": "cacheReadInputTokens",
+    "cache_creation_input_tokens": "cacheCreationInputTokens",
+    "output_tokens": "outputTokens",
+}
+"""What a `usage` calls the counts of `modelUsage`."""
 _NO_PROGRESS = frozenset({"api_retry", "status"})
 
 
@@ -166,13 +174,14 @@ def _result(reading: Reading, message: Message) -> Read:
 
 
 def _counted(reading: Reading, message: Message) -> Read:
-    usage = message.get("usage") or {}
-    total = float(message.get("total_cost_usd") or 0.0)
-    report = {**usage, "total_cost_usd": total, "cost_usd": max(0.0, total - reading.cost)}
-    reading = attrs.evolve(
-        reading, cost=max(total, reading.cost), summed=usage_of([usage]) is not None
-    )
-    return conclude(reading, report)
+    by_model = message.get("modelUsage") or {}
+    tokens = {
+        name: sum(int(each.get(theirs) or 0) for each in by_model.values())
+        for name, theirs in _MODEL_USAGE.items()
+    }
+    spent = Spent(float(message.get("total_cost_usd") or 0.0), tokens)
+    told = {"modelUsage": by_model} if by_model else {}
+    return conclude(reading, spent, {**(message.get("usage") or {}), **told})
 
 
 def _ended(reading: Reading, message: Message) -> Ended:

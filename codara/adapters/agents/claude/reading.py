@@ -25,6 +25,30 @@ class Ended:
     """Of a turn that is completed, the model's own word on why its answer ended."""
 
 
+@attrs.frozen
+class Spent:
+    """What a process of claude took in all its turns: dollars, and tokens as a `usage` names them.
+
+    Sub-agents are in it, whom a turn's own `usage` leaves out.
+    """
+
+    cost: float = 0.0
+    tokens: Mapping[str, int] = attrs.field(factory=dict)
+
+    def since(self, earlier: "Spent") -> "Spent":
+        tokens = {name: now - earlier.tokens.get(name, 0) for name, now in self.tokens.items()}
+        return Spent(self.cost - earlier.cost, tokens)
+
+    def at_least(self, earlier: "Spent") -> "Spent":
+        """The count never falls: a word that leaves something out takes nothing back."""
+        names = self.tokens.keys() | earlier.tokens.keys()
+        most = {name: max(self.tokens.get(name, 0), earlier.tokens.get(name, 0)) for name in names}
+        return Spent(max(self.cost, earlier.cost), most)
+
+
+NOTHING = Spent()
+
+
 @attrs.frozen(kw_only=True)
 class Reading:
     """One turn as it was read so far.
@@ -35,7 +59,7 @@ class Reading:
     that it is whole. `broken` turns true once a text begins anew. `stop` is why the latest message
     ended, `before` the last reason of those before it. `running` holds the tools that began and did
     not end. `told` has what was said of each message's tokens; `summed` is whether the last word
-    had any. `cost` is the process's cumulative one before the turn.
+    had any. `spent` is what the process took before the turn, and behind its end with it.
     """
 
     thread_id: str | None = None
@@ -54,7 +78,7 @@ class Reading:
     error: str = ""
     told: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
     summed: bool = False
-    cost: float = 0.0
+    spent: Spent = NOTHING
     ended: Ended | None = None
 
 
@@ -102,14 +126,22 @@ def count(reading: Reading, message_id: str, usage: Mapping[str, Any]) -> Read:
     return after, (seen,) if seen is not None else ()
 
 
-def conclude(reading: Reading, report: Mapping[str, Any]) -> Read:
-    """claude's own sum at the end of a turn, in which a request that was cut off is missing."""
+def conclude(reading: Reading, spent: Spent, report: Mapping[str, Any]) -> Read:
+    """claude's own words at the end of a turn; the one that knows of most tokens holds.
+
+    In its sum a request that was cut off is missing, and sub-agents are; in what was heard of the
+    messages, sub-agents are; in what the process took, what claude itself did not hear of.
+    """
+    spent = spent.at_least(reading.spent)
+    grown = spent.since(reading.spent)
     messages = list(reading.told.values())
-    heard, said = usage_of(messages), usage_of([report])
-    most = max((each for each in (said, heard) if each is not None), key=_size, default=None)
+    counts = usage_of([grown.tokens]), usage_of([report]), usage_of(messages)
+    most = max((each for each in counts if each is not None), key=_size, default=None)
+    after = attrs.evolve(reading, spent=spent, summed=counts[1] is not None)
     if most is None:
-        return reading, ()
-    return reading, (attrs.evolve(most, raw=Reports().plus(*messages, report)),)
+        return after, ()
+    report = {**report, "total_cost_usd": spent.cost, "cost_usd": grown.cost}
+    return after, (attrs.evolve(most, raw=Reports().plus(*messages, report)),)
 
 
 def usage_of(told: Sequence[Mapping[str, Any]]) -> UsageSeen | None:

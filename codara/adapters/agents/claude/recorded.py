@@ -6,7 +6,7 @@ import attrs
 
 from codara.adapters.agents.claude.outcome import outcome_of
 from codara.adapters.agents.claude.parse import line
-from codara.adapters.agents.claude.reading import Reading
+from codara.adapters.agents.claude.reading import NOTHING, Reading, Spent
 from codara.adapters.agents.ending import Ending
 from codara.adapters.agents.lines import message_of
 from codara.application.ports.agents import Outcome
@@ -15,16 +15,16 @@ from codara.application.ports.frames import Frame
 
 @attrs.frozen
 class Recorded:
-    """What a turn's lines mean; `cost` is the process's cumulative one behind it."""
+    """What a turn's lines mean; `spent` is what the process took, this turn included."""
 
     frames: tuple[Frame, ...]
     outcome: Outcome
-    cost: float
+    spent: Spent
 
 
-def read_recorded(lines: Iterable[bytes], ending: Ending, *, cost: float = 0.0) -> Recorded:
+def read_recorded(lines: Iterable[bytes], ending: Ending, *, spent: Spent = NOTHING) -> Recorded:
     """Reads the lines of one turn, of either transport."""
-    reading = Reading(cost=cost)
+    reading = Reading(spent=spent)
     frames: list[Frame] = []
     for each in lines:
         message = message_of(each)
@@ -34,4 +34,4 @@ def read_recorded(lines: Iterable[bytes], ending: Ending, *, cost: float = 0.0) 
         frames.extend(found)
         if reading.ended is not None:
             break
-    return Recorded(tuple(frames), outcome_of(reading, ending), reading.cost)
+    return Recorded(tuple(frames), outcome_of(reading, ending), reading.spent)

@@ -6,6 +6,7 @@ from codara.adapters.agents.answers import Gone, Refused
 from codara.adapters.agents.claude.causes import cause_of
 from codara.adapters.agents.claude.process import Process
 from codara.adapters.agents.claude.prompt import message_of
+from codara.adapters.agents.claude.reading import NOTHING
 from codara.adapters.agents.claude.turn import ClaudeTurn
 from codara.adapters.agents.lender import Lender
 from codara.adapters.agents.listening import FRESH_THREAD
@@ -43,7 +44,7 @@ class Conversation(Staying[ClaudeTurn]):
         self._told = _told(turn)
         self._used = False
         self.listed: tuple[str, ...] = ()
-        self._cost = 0.0
+        self._spent = NOTHING
         self._process = Process(jail, self._heard)
         self._hear(self._process)
 
@@ -79,7 +80,7 @@ class Conversation(Staying[ClaudeTurn]):
 
     def _listening(self, sink: FrameSink, garbage: int) -> ClaudeTurn:
         self._used = True
-        return ClaudeTurn(sink, self._clock, cost=self._cost, garbage=garbage)
+        return ClaudeTurn(sink, self._clock, spent=self._spent, garbage=garbage)
 
     async def _converse(self, turn: AgentTurn, current: ClaudeTurn) -> str:
         lost = turn.backend_id not in (None, self._thread_id)
@@ -104,7 +105,7 @@ class Conversation(Staying[ClaudeTurn]):
         await self._kill(reason)
 
     async def _after(self, current: ClaudeTurn) -> None:
-        self._cost = current.reading.cost
+        self._spent = current.reading.spent
 
 
 def _told(turn: AgentTurn) -> tuple[object, ...]:

@@ -8,7 +8,7 @@ from codara.adapters.agents.claude import quota
 from codara.adapters.agents.claude.causes import cause_of
 from codara.adapters.agents.claude.outcome import outcome_of
 from codara.adapters.agents.claude.parse import is_progress, line
-from codara.adapters.agents.claude.reading import Reading
+from codara.adapters.agents.claude.reading import NOTHING, Reading, Spent
 from codara.adapters.agents.ending import Ending
 from codara.adapters.agents.lines import Message
 from codara.adapters.agents.listening import Listening
@@ -26,10 +26,10 @@ class ClaudeTurn(Listening):
     model_path = "/v1/messages"
 
     def __init__(
-        self, sink: FrameSink, clock: Clock, *, cost: float = 0.0, garbage: int = 0
+        self, sink: FrameSink, clock: Clock, *, spent: Spent = NOTHING, garbage: int = 0
     ) -> None:
         super().__init__(sink, clock, garbage)
-        self.reading = Reading(cost=cost)
+        self.reading = Reading(spent=spent)
         self._used_up = False
         self._windows: tuple[WindowSeen, ...] = ()
 

@@ -14,6 +14,7 @@ from codara.adapters.agents.codex.reading import (
     begin,
     conclude,
     count,
+    count_helper,
     exec_tokens,
     finish,
     server_tokens,
@@ -55,15 +56,15 @@ _TOOLS = {
 def appserver_line(reading: Reading, message: Message) -> Read:
     """Folds one notification of the app-server; answers to our own requests say nothing here.
 
-    Words, counts and ends of other threads (sub-agents) are not this turn's; their tools are.
+    Words and ends of other threads (sub-agents) are not this turn's; their tools and tokens are.
     """
     method, params = message.get("method"), message.get("params") or {}
     ours = params.get("threadId") in (None, reading.thread_id)
     match method:
         case str() if method.startswith("item/"):
             return _item(reading, method, params, ours=ours)
-        case "thread/tokenUsage/updated" if ours:
-            return _counted(reading, params)
+        case "thread/tokenUsage/updated":
+            return _counted(reading, params, ours=ours)
         case "account/rateLimits/updated":
             return _limits(reading, params.get("rateLimits") or {})
         case "turn/plan/updated" if ours:
@@ -198,13 +199,15 @@ def _part(kind: str, index: object) -> str:
     return f"{kind} {index}"
 
 
-def _counted(reading: Reading, params: Message) -> Read:
+def _counted(reading: Reading, params: Message, *, ours: bool) -> Read:
     """A report on an earlier turn, as there is one after a resume, says where this one begins."""
     usage = params.get("tokenUsage") or {}
-    total = server_tokens(usage.get("total") or {})
+    total, last = (server_tokens(usage.get(name) or {}) for name in ("total", "last"))
+    if not ours:
+        return count_helper(reading, str(params.get("threadId")), total, last, usage)
     if params.get("turnId") not in (None, reading.turn_id):
         return attrs.evolve(reading, total=total), ()
-    return count(reading, total, server_tokens(usage.get("last") or {}), usage)
+    return count(reading, total, last, usage)
 
 
 def _limits(reading: Reading, limits: Message) -> Read:

@@ -118,7 +118,9 @@ _TEXT = "text"
 class Reading:
     """One turn as it was read so far.
 
-    `total` is the thread's token count where it is known, None after a resume by a new process.
+    `total` is the thread's token count where it is known, None after a resume by a new process, and
+    `used` what this turn took of it. `helpers` are the counts of sub-agents' threads as they were
+    told last, `helped` what those took in this turn.
     `said` is what was passed on, by item and part of it. `open` are the messages that began and did
     not end; `torn` turns true once an item ends as another text than the one that was passed on.
     `running` holds the tools that began and did not end; `heard` turns true with the first output,
@@ -129,6 +131,8 @@ class Reading:
     turn_id: str | None = None
     total: Tokens | None = None
     used: Tokens = Tokens()
+    helpers: Mapping[str, Tokens] = attrs.field(factory=dict)
+    helped: Tokens = Tokens()
     reports: Reports = attrs.field(factory=Reports)
     said: Mapping[tuple[str, str], Said] = attrs.field(factory=dict)
     open: frozenset[str] = frozenset()
@@ -218,22 +222,32 @@ def count(reading: Reading, total: Tokens, last: Tokens | None, raw: Mapping[str
         grown = total.since(reading.total)
     else:
         grown = last if last is not None and reading.heard else Tokens()
-    used = reading.used.plus(grown)
-    after = attrs.evolve(reading, total=total)
-    return (after, ()) if used == reading.used else _used(after, used, raw)
+    after = attrs.evolve(reading, total=total, used=reading.used.plus(grown))
+    return (after, ()) if after.used == reading.used else _told(after, raw)
+
+
+def count_helper(
+    reading: Reading, thread_id: str, total: Tokens, last: Tokens, raw: Mapping[str, Any]
+) -> Read:
+    """A sub-agent's count moved on; the first that is heard of it is of its last request."""
+    known = reading.helpers.get(thread_id)
+    grown = last if known is None else total.since(known)
+    helpers = {**reading.helpers, thread_id: total}
+    after = attrs.evolve(reading, helpers=helpers, helped=reading.helped.plus(grown))
+    return (after, ()) if after.helped == reading.helped else _told(after, raw)
 
 
 def settle(reading: Reading, written: Tokens, raw: Mapping[str, Any]) -> Read:
     """What codex wrote down of the turn holds where it said less of it."""
     if written.input + written.output <= reading.used.input + reading.used.output:
         return reading, ()
-    return _used(reading, written, raw)
+    return _told(attrs.evolve(reading, used=written), raw)
 
 
-def _used(reading: Reading, used: Tokens, raw: Mapping[str, Any]) -> Read:
+def _told(reading: Reading, raw: Mapping[str, Any]) -> Read:
     reports = reading.reports.plus(raw)
-    after = attrs.evolve(reading, used=used, reports=reports)
-    return after, (UsageSeen(**attrs.asdict(used), raw=reports),)
+    tokens = attrs.asdict(reading.used.plus(reading.helped))
+    return attrs.evolve(reading, reports=reports), (UsageSeen(**tokens, raw=reports),)
 
 
 def window(name: str, found: Mapping[str, Any] | None) -> WindowSeen | None:
