@@ -196,6 +196,15 @@ def test_a_sub_agents_words_are_not_the_answer_but_its_tools_are_seen() -> None:
     assert outcome.status == "completed"
 
 
+@pytest.mark.parametrize("name", ["Agent", "Task"])
+def test_a_sub_agent_is_shown_as_one_by_either_name(name: str) -> None:
+    tool = {"type": "tool_use", "id": "t1", "name": name, "input": {"description": "Look"}}
+    frames, _ = read(starts(), whole("msg_1", tool))
+    assert [each for each in frames if isinstance(each, ToolStarted)] == [
+        ToolStarted("t1", "agent", "Look")
+    ]
+
+
 def test_thinking_becomes_reasoning() -> None:
     frames, _ = read(starts(), thinks("hm"), STOPS, result())
     assert ReasoningDelta("hm") in frames

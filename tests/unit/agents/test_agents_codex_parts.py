@@ -133,29 +133,37 @@ def test_a_report_on_an_earlier_turn_is_where_this_one_begins() -> None:
     assert [(frame.input, len(frame.raw.newest)) for frame in frames] == [(50, 2)]
 
 
+def begins(thread: str) -> dict[str, object]:
+    return {"method": "turn/started", "params": {"threadId": thread, "turn": {"id": "its own"}}}
+
+
 def test_what_sub_agents_took_is_the_turns() -> None:
     reading = Reading(thread_id="t", turn_id="now", total=Tokens())
     lines = (
         report("now", 100, 100),
-        report("its own", 30, 30, thread="helper"),
-        report("its own", 50, 20, thread="helper"),
-        report("another", 7, 7, thread="second helper"),
+        begins("helper"),
+        report("its own", 530, 30, thread="helper"),
+        report("its own", 550, 20, thread="helper"),
+        begins("helper"),
+        report("its own", 560, 10, thread="helper"),
+        begins("second helper"),
+        report("its own", 7, 7, thread="second helper"),
         report("now", 110, 10),
     )
     counts = []
     for line in lines:
         reading, frames = appserver_line(reading, line)
         counts += [frame.input for frame in frames]
-    assert counts == [100, 130, 150, 157, 167]
-    assert (reading.used, reading.total) == (Tokens(input=110), Tokens(input=110))
+    assert counts == [100, 130, 150, 160, 167, 177]
+    assert (reading.turn_id, reading.used, reading.total) == ("now", *[Tokens(input=110)] * 2)
 
 
-def test_a_sub_agent_that_goes_on_in_a_later_turn_took_only_what_grew() -> None:
-    known = Reading(thread_id="t", turn_id="now", helpers={"helper": Tokens(input=50)})
-    _, frames = appserver_line(known, report("its own", 90, 10, thread="helper"))
-    assert [frame.input for frame in frames] == [40]
-    reading, frames = appserver_line(known, report("its own", 50, 10, thread="helper"))
-    assert (frames, reading.helped) == ((), Tokens())
+def test_what_is_told_late_of_another_conversation_is_not_this_turns() -> None:
+    unbegun = Reading(thread_id="t")
+    assert appserver_line(unbegun, begins("another"))[0] == unbegun
+    reading = Reading(thread_id="t", turn_id="now", total=Tokens())
+    late = report("earlier", 500, 40, thread="another")
+    assert appserver_line(reading, late) == (reading, ())
 
 
 def test_what_is_written_down_of_a_turn_has_no_sub_agents_in_it() -> None:

@@ -129,8 +129,8 @@ def count(reading: Reading, message_id: str, usage: Mapping[str, Any]) -> Read:
 def conclude(reading: Reading, spent: Spent, report: Mapping[str, Any]) -> Read:
     """claude's own words at the end of a turn; the one that knows of most tokens holds.
 
-    In its sum a request that was cut off is missing, and sub-agents are; in what was heard of the
-    messages, sub-agents are; in what the process took, what claude itself did not hear of.
+    Its sum leaves out sub-agents and requests that were cut off. Those it heard of are in the
+    messages' own counts, sub-agents in what the process took.
     """
     spent = spent.at_least(reading.spent)
     grown = spent.since(reading.spent)

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from base64 import b64encode
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +52,6 @@ class AppServer(Staying[CodexTurn]):
         self._look = look
         self._totals: dict[str, Tokens | None] = {}
         """The token counts of the threads this process has loaded."""
-        self._helpers: Mapping[str, Tokens] = {}
-        """Those of the sub-agents' threads."""
         self._rpc = Rpc(jail, self._heard)
         self._hear(self._rpc)
 
@@ -93,14 +90,14 @@ class AppServer(Staying[CodexTurn]):
         if turn.backend_id not in self._totals:
             return await self._resumed(turn, turn.backend_id, current)
         total = self._totals[turn.backend_id]
-        current.reading = self._reading(turn.backend_id, total)
+        current.reading = Reading(thread_id=turn.backend_id, total=total)
         await self._instruct(turn.backend_id, turn.instructions)
         return turn.backend_id
 
     async def _fresh(self, turn: AgentTurn, current: CodexTurn) -> str:
         result = await self._rpc.call("thread/start", **_thread_settings(turn))
         thread_id = str(result["thread"]["id"])
-        current.reading = self._reading(thread_id, Tokens())
+        current.reading = Reading(thread_id=thread_id, total=Tokens())
         await self._told.note(thread_id, turn.instructions)
         return thread_id
 
@@ -117,12 +114,9 @@ class AppServer(Staying[CodexTurn]):
             current.say(Warned(FRESH_THREAD))
             return await self._fresh(turn, current)
         thread_id = str(result["thread"]["id"])
-        current.reading = self._reading(thread_id, noted.total if noted else None)
+        current.reading = Reading(thread_id=thread_id, total=noted.total if noted else None)
         await self._instruct(thread_id, turn.instructions)
         return thread_id
-
-    def _reading(self, thread_id: str, total: Tokens | None) -> Reading:
-        return Reading(thread_id=thread_id, total=total, helpers=self._helpers)
 
     async def _instruct(self, thread_id: str, instructions: str) -> None:
         """codex takes developer instructions at a thread's start only: changes are injected."""
@@ -161,11 +155,10 @@ class AppServer(Staying[CodexTurn]):
         return bool(current.reading.running) or super()._left(current)
 
     async def _after(self, current: CodexTurn) -> None:
-        """Notes the threads' token counts, and what a turn took that was stopped untold."""
+        """Notes the thread's token count, and what a turn took that was stopped untold."""
         reading = current.reading
         if reading.thread_id is None or reading.thread_id not in self._totals:
             return
-        self._helpers = reading.helpers
         self._totals[reading.thread_id] = reading.total
         if not current.is_counted and reading.turn_id is not None:
             noted = await self._look(reading.thread_id)

@@ -11,6 +11,7 @@ from codara.adapters.agents.codex.reading import (
     Read,
     Reading,
     anew,
+    attend,
     begin,
     conclude,
     count,
@@ -64,7 +65,7 @@ def appserver_line(reading: Reading, message: Message) -> Read:
         case str() if method.startswith("item/"):
             return _item(reading, method, params, ours=ours)
         case "thread/tokenUsage/updated":
-            return _counted(reading, params, ours=ours)
+            return _counted(reading, params) if ours else _helped(reading, params)
         case "account/rateLimits/updated":
             return _limits(reading, params.get("rateLimits") or {})
         case "turn/plan/updated" if ours:
@@ -74,6 +75,8 @@ def appserver_line(reading: Reading, message: Message) -> Read:
         case "turn/started" if ours:
             turn_id = str((params.get("turn") or {}).get("id"))
             return attrs.evolve(reading, turn_id=turn_id), ()
+        case "turn/started" if reading.turn_id is not None:
+            return attend(reading, str(params.get("threadId"))), ()
         case "turn/completed" if ours:
             return _ended(reading, params.get("turn") or {})
         case "warning" | "configWarning" | "guardianWarning" if ours:
@@ -199,15 +202,19 @@ def _part(kind: str, index: object) -> str:
     return f"{kind} {index}"
 
 
-def _counted(reading: Reading, params: Message, *, ours: bool) -> Read:
+def _counted(reading: Reading, params: Message) -> Read:
     """A report on an earlier turn, as there is one after a resume, says where this one begins."""
     usage = params.get("tokenUsage") or {}
-    total, last = (server_tokens(usage.get(name) or {}) for name in ("total", "last"))
-    if not ours:
-        return count_helper(reading, str(params.get("threadId")), total, last, usage)
+    total = server_tokens(usage.get("total") or {})
     if params.get("turnId") not in (None, reading.turn_id):
         return attrs.evolve(reading, total=total), ()
-    return count(reading, total, last, usage)
+    return count(reading, total, server_tokens(usage.get("last") or {}), usage)
+
+
+def _helped(reading: Reading, params: Message) -> Read:
+    usage = params.get("tokenUsage") or {}
+    total, last = (server_tokens(usage.get(name) or {}) for name in ("total", "last"))
+    return count_helper(reading, str(params.get("threadId")), total, last, usage)
 
 
 def _limits(reading: Reading, limits: Message) -> Read:

@@ -119,8 +119,8 @@ class Reading:
     """One turn as it was read so far.
 
     `total` is the thread's token count where it is known, None after a resume by a new process, and
-    `used` what this turn took of it. `helpers` are the counts of sub-agents' threads as they were
-    told last, `helped` what those took in this turn.
+    `used` what this turn took of it. `helpers` are the counts of the sub-agents' threads as they
+    were told last, None before that, and `helped` what those took in this turn.
     `said` is what was passed on, by item and part of it. `open` are the messages that began and did
     not end; `torn` turns true once an item ends as another text than the one that was passed on.
     `running` holds the tools that began and did not end; `heard` turns true with the first output,
@@ -131,7 +131,7 @@ class Reading:
     turn_id: str | None = None
     total: Tokens | None = None
     used: Tokens = Tokens()
-    helpers: Mapping[str, Tokens] = attrs.field(factory=dict)
+    helpers: Mapping[str, Tokens | None] = attrs.field(factory=dict)
     helped: Tokens = Tokens()
     reports: Reports = attrs.field(factory=Reports)
     said: Mapping[tuple[str, str], Said] = attrs.field(factory=dict)
@@ -226,11 +226,22 @@ def count(reading: Reading, total: Tokens, last: Tokens | None, raw: Mapping[str
     return (after, ()) if after.used == reading.used else _told(after, raw)
 
 
+def attend(reading: Reading, thread_id: str) -> Reading:
+    """A turn of another thread begins within this one: that thread is a sub-agent's."""
+    helpers = {**reading.helpers, thread_id: reading.helpers.get(thread_id)}
+    return attrs.evolve(reading, helpers=helpers)
+
+
 def count_helper(
     reading: Reading, thread_id: str, total: Tokens, last: Tokens, raw: Mapping[str, Any]
 ) -> Read:
-    """A sub-agent's count moved on; the first that is heard of it is of its last request."""
-    known = reading.helpers.get(thread_id)
+    """A sub-agent's count moved on; the first that is heard of it is of its last request.
+
+    What is still told of an earlier turn's thread is no sub-agent's and counts nothing.
+    """
+    if thread_id not in reading.helpers:
+        return reading, ()
+    known = reading.helpers[thread_id]
     grown = last if known is None else total.since(known)
     helpers = {**reading.helpers, thread_id: total}
     after = attrs.evolve(reading, helpers=helpers, helped=reading.helped.plus(grown))
