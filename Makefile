@@ -10,7 +10,7 @@ ARGS ?=
 
 export PATH := $(CURDIR)/agents/node_modules/.bin:$(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test check pytest soak bench format examples system clean
+.PHONY: demo test check pytest soak bench format examples system tracer clean
 
 demo: $(PYTHON_READY) $(AGENTS_READY) system
 	$(BIN)/codara demo $(ARGS)
@@ -23,7 +23,7 @@ check: $(PYTHON_READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-pytest: $(PYTHON_READY) $(AGENTS_READY) system
+pytest: $(PYTHON_READY) $(AGENTS_READY) system tracer
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -rs --durations=10 -m "not soak" $(ARGS)
 
 soak: $(PYTHON_READY) $(AGENTS_READY) system
@@ -51,6 +51,9 @@ $(AGENTS_READY): agents/package.json agents/package-lock.json | $(PYTHON_READY)
 
 system:
 	@scripts/system.sh
+
+tracer:
+	@command -v strace >/dev/null || scripts/apt.sh strace
 
 clean:
 	rm -rf $(VENV) agents/node_modules .codara dist

@@ -1,8 +1,12 @@
 """What the machine says of its processes."""
 
+import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+
+from codara.adapters.jail import orphans, processes
 
 
 def sleeping(seconds: str) -> list[str]:
@@ -16,6 +20,28 @@ def command_lines() -> Iterator[tuple[str, bytes]]:
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             yield folder.name, (folder / "cmdline").read_bytes()
+
+
+async def agents_below(pid: int) -> list[int]:
+    """The living processes below a gateway, but for the one that watches over its end."""
+    below = await asyncio.to_thread(processes.descendants, pid)
+    return [each for each in below if processes.start_time(each) is not None and _works(each)]
+
+
+def _works(pid: int) -> bool:
+    try:
+        return orphans.__name__.encode() not in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def descriptors_of(pid: int) -> Counter[str]:
+    """How many descriptors of each kind a process holds: files by their names."""
+    held = Counter[str]()
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):
+            held[str(entry.readlink()).partition(":[")[0]] += 1
+    return held
 
 
 def environments(inner_pid: int) -> Iterator[bytes]:

@@ -6,7 +6,7 @@ import random
 import re
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,10 @@ import aiohttp
 import attrs
 import pytest
 
-from codara.adapters.jail import processes
 from codara.demo.agents import AGENTS
 from codara.runtimes import PROVIDERS
 from tests.gatewaying import Gateway, Reply, gateway
+from tests.processes import agents_below, descriptors_of
 
 pytestmark = [pytest.mark.cli, pytest.mark.soak, pytest.mark.timeout(3600)]
 
@@ -165,8 +165,7 @@ def words_of(pid: int) -> list[str]:
 async def below(house: Gateway) -> list[int]:
     """The living processes below the gateway."""
     assert house.process is not None
-    pids = await asyncio.to_thread(processes.descendants, house.process.pid)
-    return [pid for pid in pids if processes.start_time(pid) is not None]
+    return await agents_below(house.process.pid)
 
 
 async def at_rest(house: Gateway) -> Standing:
@@ -185,17 +184,10 @@ async def at_rest(house: Gateway) -> Standing:
         line for line in (proc / "status").read_text().splitlines() if line.startswith("VmRSS")
     )
     return Standing(
-        descriptors=Counter(descriptors(proc / "fd")),
+        descriptors=descriptors_of(house.process.pid),
         mounts=len((proc / "mounts").read_text().splitlines()),
         memory=int(resident.split()[1]),
     )
-
-
-def descriptors(folder: Path) -> Iterator[str]:
-    """What each open descriptor is: a file by its name, anything else by its kind."""
-    for entry in folder.iterdir():
-        with suppress(OSError):
-            yield str(entry.readlink()).partition(":[")[0]
 
 
 async def _running(house: Gateway) -> list[Any]:

@@ -5,12 +5,14 @@ import os
 import re
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from codara.adapters.jail import processes
 
 PREFIX = "codara-"
+LOOKS_IN_VAIN = 3
+"""bubblewrap, what it forks, and what that forks."""
 _MARK = re.compile(r"codara-(\d+)-(\d+)-(.+)")
 
 
@@ -27,20 +29,28 @@ def gateway_is_gone(name: str) -> bool:
 
 
 def end_marked(name: str, seconds: float) -> None:
-    """Kills what bears the mark on its command line and waits until it is gone. Blocks.
+    """Kills what bears the mark on its command line, until nothing does.
 
-    bubblewrap killed early in its start leaves a stub that waits for it for ever.
+    bubblewrap killed early in its start leaves a stub that waits for it for ever. Blocks for little
+    longer than `seconds` at most.
     """
-    _end([pid for pid, found in _marked() if found == name], seconds)
+    _end_all(lambda found: found == name, seconds)
 
 
-def end_orphans(seconds: float) -> None:
-    """The same for all marks whose gateways are gone, until none is found any more."""
-    give_up = time.monotonic() + seconds
-    while orphans := [pid for pid, found in _marked() if gateway_is_gone(found)]:
-        _end(orphans, seconds)
-        if time.monotonic() > give_up:
-            return
+def end_orphans(seconds: float) -> bool:
+    """The same for all marks whose gateways are gone; true if there was one."""
+    return _end_all(gateway_is_gone, seconds)
+
+
+def _end_all(meant: Callable[[str], bool], seconds: float) -> bool:
+    """A process that forks and dies during a look is not seen by it, but its child by the next."""
+    found_any, in_vain, give_up = False, 0, time.monotonic() + seconds
+    while in_vain < LOOKS_IN_VAIN and time.monotonic() < give_up:
+        pids = [pid for pid, found in _marked() if meant(found)]
+        in_vain = 0 if pids else in_vain + 1
+        found_any = found_any or bool(pids)
+        _end(pids, seconds)
+    return found_any
 
 
 def _marked() -> Iterator[tuple[int, str]]:

@@ -1,6 +1,5 @@
 """Processes by what cannot be reused: a pid together with its start time and the boot."""
 
-import asyncio
 import contextlib
 import os
 import signal
@@ -80,22 +79,3 @@ def _await_end(pid: int, began: int, seconds: float) -> None:
         if time.monotonic() > give_up:
             raise TimeoutError(f"process {pid} does not end although it was killed")
         time.sleep(0.002)
-
-
-async def ended(pidfd: int) -> None:
-    """Returns when the process of a pidfd has ended.
-
-    The end of a pid namespace's first process means the end of all others in it.
-    """
-    loop = asyncio.get_running_loop()
-    done = loop.create_future()
-
-    def finish() -> None:
-        if not done.done():
-            done.set_result(None)
-
-    loop.add_reader(pidfd, finish)
-    try:
-        await done
-    finally:
-        loop.remove_reader(pidfd)

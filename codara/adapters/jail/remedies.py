@@ -3,6 +3,7 @@
 from codara.errors import JailUnavailable
 
 INSTALL = "bubblewrap: no `bwrap` on this host. Install it: `apt-get install bubblewrap`."
+SETPRIV = "setpriv: not on this host. Install it: `apt-get install util-linux`."
 TOO_OLD = "bubblewrap: this version lacks {option}. Install 0.8 or newer (Debian 12, Ubuntu 24.04)."
 MACHINE = "seccomp: there is no system call filter for {machine} yet; run on x86_64 or aarch64."
 NAMESPACES = (

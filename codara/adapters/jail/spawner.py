@@ -17,11 +17,13 @@ from typing import ParamSpec, TypeVar
 import attrs
 
 from codara.adapters.jail import bwrap, marks, remedies, seccomp, staging
+from codara.adapters.jail.orphans import OrphanWatch
 from codara.adapters.jail.spec import HOME_INSIDE, JailSpec
 from codara.errors import JailUnavailable
 
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 INFO_SECONDS = 10.0
+END_SECONDS = 5.0
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -47,8 +49,9 @@ class Spawner:
     def __init__(self, uid: int) -> None:
         self.uid = uid
         self.drops = os.geteuid() == 0
-        self._program = ""
+        self._program = self._setpriv = ""
         self._binds_fds = False
+        self._watch: OrphanWatch | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="jails")
 
     async def start(self) -> None:
@@ -61,8 +64,11 @@ class Spawner:
         return await loop.run_in_executor(self._thread, lambda: work(*args, **kwargs))
 
     def close(self) -> None:
-        """Ends the thread, and with it every jail that is left."""
+        """Ends the thread, and with it every jail that is left; then those half made. Blocks."""
         self._thread.shutdown(wait=True)
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
 
     def spawn(self, spec: JailSpec, env: dict[str, str]) -> Spawned:
         """Stages and starts; called in the thread. JailUnavailable, with nothing left mounted."""
@@ -70,6 +76,7 @@ class Spawner:
             with contextlib.ExitStack() as fds:
                 return self._spawn(spec, env, fds)
         except OSError as failure:
+            marks.end_marked(marks.mark(spec.jail_id), END_SECONDS)
             self.unstage(spec.jail_id)
             raise JailUnavailable(remedies.FOLDER.format(detail=failure)) from failure
 
@@ -92,7 +99,11 @@ class Spawner:
         if platform.machine() not in seccomp.TABLES:
             raise JailUnavailable(remedies.MACHINE.format(machine=platform.machine()))
         if self.drops:
+            self._setpriv = shutil.which("setpriv", path=SYSTEM_PATH) or ""
+            if not self._setpriv:
+                raise JailUnavailable(remedies.SETPRIV)
             staging.enter()
+        self._watch = OrphanWatch()
 
     def _spawn(self, spec: JailSpec, env: dict[str, str], fds: contextlib.ExitStack) -> Spawned:
         home, workspace, *programs = self._places(spec, fds)
@@ -138,7 +149,7 @@ class Spawner:
             *(place.fd for place in _all_places(command) if place.fd is not None),
         ]
         return subprocess.Popen(
-            [self._program, "--args", str(arguments), "--", *command.program()],
+            [*self._dropping(), self._program, "--args", str(arguments), "--", *command.program()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -148,10 +159,17 @@ class Spawner:
             cwd="/",
             umask=0o022,
             start_new_session=True,
-            user=self.uid if self.drops else None,
-            group=self.uid if self.drops else None,
-            extra_groups=[] if self.drops else None,
         )
+
+    def _dropping(self) -> Sequence[str]:
+        """The words that give up root's rights first.
+
+        Popen's own `user` takes 5 ms more of the gateway's processor: with it Python copies all
+        page tables (fork), without it the child borrows them until it is another program (vfork).
+        """
+        if not self.drops:
+            return ()
+        return (self._setpriv, f"--reuid={self.uid}", f"--regid={self.uid}", "--clear-groups", "--")
 
     def _places(self, spec: JailSpec, fds: contextlib.ExitStack) -> list[bwrap.Place]:
         wanted = [

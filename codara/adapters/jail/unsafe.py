@@ -14,7 +14,7 @@ from pathlib import Path
 
 import aiohttp
 
-from codara.adapters.jail import network, processes, remedies, warden
+from codara.adapters.jail import network, pidfds, remedies, warden
 from codara.adapters.jail.broker import Broker
 from codara.adapters.jail.bubblewrap import BASE_ENVIRONMENT
 from codara.adapters.jail.doors import Doors
@@ -154,7 +154,7 @@ class LooseProcess:
     async def gone(self) -> int | None:
         """Waits until the warden, which goes last, has ended."""
         try:
-            await processes.ended(self._pidfd)
+            await pidfds.ended(self._pidfd)
             code = self._child.wait()
             return 128 - code if code < 0 else code
         finally:

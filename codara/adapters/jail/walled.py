@@ -5,7 +5,7 @@ import contextlib
 import os
 import subprocess
 
-from codara.adapters.jail import processes
+from codara.adapters.jail import pidfds, processes
 
 OUTER_SECONDS = 1.0
 
@@ -39,20 +39,20 @@ class WalledProcess:
         try:
             await self._first_end()
             self.kill()
-            await processes.ended(self._inner)
+            await pidfds.ended(self._inner)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(OUTER_SECONDS):
-                    await processes.ended(self._outer)
+                    await pidfds.ended(self._outer)
             self._child.kill()
-            await processes.ended(self._outer)
+            await pidfds.ended(self._outer)
             return _as_shells_say(self._child.wait())
         finally:
             self._over = True
             self._fds.close()
 
     async def _first_end(self) -> None:
-        inner = asyncio.ensure_future(processes.ended(self._inner))
-        outer = asyncio.ensure_future(processes.ended(self._outer))
+        inner = asyncio.ensure_future(pidfds.ended(self._inner))
+        outer = asyncio.ensure_future(pidfds.ended(self._outer))
         try:
             await asyncio.wait({inner, outer}, return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from codara.adapters.jail import processes
+from codara.adapters.jail import pidfds, processes
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_only_the_very_process_is_killed(sleeper):
 
 async def test_the_end_of_a_process_is_heard_of(sleeper):
     pidfd = os.pidfd_open(sleeper.pid)
-    waiting = asyncio.create_task(processes.ended(pidfd))
+    waiting = asyncio.create_task(pidfds.ended(pidfd))
     processes.send_kill(pidfd)
     await asyncio.wait_for(waiting, 5)
     os.close(pidfd)
