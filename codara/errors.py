@@ -11,7 +11,7 @@ CodaraError
 ├── the agent                  AgentFailed, AgentAuthFailed, AgentStalled, AgentOverloaded,
 │                              TurnTimeout
 ├── the house                  NoAccount, NoFreeAccount, JailUnavailable, StorageFull,
-│                              ShuttingDown, Internal
+│                              StorageFailed, ShuttingDown, Internal
 ├── the turn ended early       ClientClosedRequest, TaskCancelled
 └── at start, for the operator ConfigInvalid, LogLocked, LogDamaged, MasterKeyInvalid, AddressInUse
 
@@ -234,6 +234,12 @@ class StorageFull(CodaraError):
     """The disk that holds the log has no room; reads go on, writes come back by themselves."""
 
     code = "storage_full"
+
+
+class StorageFailed(CodaraError):
+    """The disk that holds the log fails: nothing is written until its files have been checked."""
+
+    code = "storage_failed"
 
 
 class ShuttingDown(CodaraError):

@@ -5,7 +5,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
 
 from codara.adapters.masterkey import parse_master_key, read_or_make
-from codara.errors import LogDamaged, MasterKeyInvalid, NotFound, StorageFull
+from codara.errors import LogDamaged, MasterKeyInvalid, NotFound, StorageFailed, StorageFull
+from codara.events import trouble
 from codara.events.sealing import seal, unseal
 from codara.ids import new_id
 
@@ -30,6 +31,7 @@ SCHEMA = """
 """
 HMAC_ROOT = "hmac"
 CACHED_KEYS = 20_000
+RETRY_SECONDS = 5.0
 
 T = TypeVar("T")
 
@@ -41,8 +43,11 @@ class FileVault:
     first use of a new subject writes one row and returns when that is durable.
     """
 
-    def __init__(self, connection: sqlite3.Connection, master: AESGCM, root: bytes) -> None:
+    def __init__(
+        self, file: Path, connection: sqlite3.Connection, master: AESGCM, root: bytes
+    ) -> None:
         """For `open` alone."""
+        self._file = file
         self._connection = connection
         self._master = master
         self._keyed = HMAC(root, SHA256())
@@ -66,7 +71,7 @@ class FileVault:
         known = self._newest.get(subject)
         if known is not None:
             return known
-        with self._lock:
+        with self._lock, self._disk():
             known = self._read_newest(subject) or self._make_key(subject)
             _keep(self._newest, subject, known)
             return known
@@ -76,7 +81,7 @@ class FileVault:
         known = self._by_id.get(key_id)
         if known is not None:
             return known
-        with self._lock:
+        with self._lock, self._disk():
             row = self._connection.execute(
                 "SELECT wrapped FROM data_keys WHERE key_id = ?", (key_id,)
             ).fetchone()
@@ -123,6 +128,33 @@ class FileVault:
         """Lets go of keys.db and of every key."""
         await asyncio.to_thread(self._close)
 
+    @contextmanager
+    def _disk(self) -> Iterator[None]:
+        """Says what an error of the disk means; after one that is no lack of room, opens it again.
+
+        StorageFull, StorageFailed.
+        """
+        try:
+            yield
+        except sqlite3.Error as error:
+            if trouble.no_room(error, self._file.parent):
+                raise StorageFull(
+                    f"keys.db takes no writes ({error}); make room on its disk, "
+                    "writes come back by themselves"
+                ) from error
+            self._reconnect()
+            raise StorageFailed(
+                f"keys.db cannot be used although its disk has room ({error}); try again, and"
+                " check the disk if it stays so",
+                retry_after=RETRY_SECONDS,
+            ) from error
+
+    def _reconnect(self) -> None:
+        with suppress(sqlite3.Error):
+            self._connection.close()
+        with suppress(sqlite3.Error):
+            self._connection = _connect(self._file)
+
     def _hmac(self, purpose: str, *parts: bytes) -> str:
         framed = b"".join([len(part).to_bytes(8) + part for part in (purpose.encode(), *parts)])
         keyed = self._keyed.copy()
@@ -142,15 +174,14 @@ class FileVault:
     def _make_key(self, subject: str) -> tuple[str, AESGCM]:
         key_id, key = new_id("dk"), AESGCM.generate_key(256)
         wrapped = seal(self._master, key, f"data\0{key_id}".encode())
-        with _as_storage_full():
-            self._connection.execute(
-                "INSERT INTO data_keys (key_id, subject, wrapped) VALUES (?, ?, ?)",
-                (key_id, subject, wrapped),
-            )
+        self._connection.execute(
+            "INSERT INTO data_keys (key_id, subject, wrapped) VALUES (?, ?, ?)",
+            (key_id, subject, wrapped),
+        )
         return key_id, AESGCM(key)
 
     def _destroy(self, subject: str) -> None:
-        with self._lock:
+        with self._lock, self._disk():
             rows = self._connection.execute(
                 "DELETE FROM data_keys WHERE subject = ? RETURNING key_id", (subject,)
             ).fetchall()
@@ -160,7 +191,7 @@ class FileVault:
                 self._by_id.pop(key_id, None)
 
     def _read_box(self, account_id: str) -> bytes:
-        with self._lock:
+        with self._lock, self._disk():
             row = self._connection.execute(
                 "SELECT box FROM credentials WHERE account_id = ?", (account_id,)
             ).fetchone()
@@ -171,7 +202,7 @@ class FileVault:
             return box
 
     def _store(self, account_id: str, box: bytes) -> None:
-        with self._lock, _as_storage_full():
+        with self._lock, self._disk():
             self._connection.execute(
                 "INSERT INTO credentials VALUES (?, ?)"
                 " ON CONFLICT (account_id) DO UPDATE SET box = excluded.box",
@@ -180,7 +211,7 @@ class FileVault:
             _keep(self._boxes, account_id, box)
 
     def _remove(self, account_id: str) -> None:
-        with self._lock, _as_storage_full():
+        with self._lock, self._disk():
             self._connection.execute("DELETE FROM credentials WHERE account_id = ?", (account_id,))
             self._boxes.pop(account_id, None)
 
@@ -196,24 +227,40 @@ def _open(data_dir: Path, master_key_text: str | None) -> FileVault:
     data_dir.mkdir(parents=True, exist_ok=True)
     file = data_dir / "keys.db"
     os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
     try:
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
-            connection.execute(f"PRAGMA {pragma}").fetchall()
+        connection = _connect(file)
+    except sqlite3.Error as error:
+        raise _damaged(file, error) from error
+    try:
         connection.executescript(SCHEMA)
         row = connection.execute("SELECT wrapped FROM roots WHERE name = ?", (HMAC_ROOT,))
         wrapped = row.fetchone()
         master = _master_key(data_dir, master_key_text, is_new=wrapped is None)
         root = _root(connection, master, wrapped[0] if wrapped else None)
-        return FileVault(connection, master, root)
+        return FileVault(file, connection, master, root)
     except sqlite3.Error as error:
         connection.close()
-        raise LogDamaged(
-            f"{file} cannot be opened as a vault ({error}); check the disk and restore a backup"
-        ) from error
+        raise _damaged(file, error) from error
     except BaseException:
         connection.close()
         raise
+
+
+def _connect(file: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    try:
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _damaged(file: Path, error: Exception) -> LogDamaged:
+    return LogDamaged(
+        f"{file} cannot be opened as a vault ({error}); check the disk and restore a backup"
+    )
 
 
 def _master_key(data_dir: Path, text: str | None, *, is_new: bool) -> AESGCM:
@@ -248,14 +295,3 @@ def _keep(cache: dict[str, T], name: str, value: T) -> None:
     cache[name] = value
     while len(cache) > CACHED_KEYS:
         cache.pop(next(iter(cache)), None)
-
-
-@contextmanager
-def _as_storage_full() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise StorageFull(
-            f"keys.db takes no writes ({error}); make room on its disk, "
-            "writes come back by themselves"
-        ) from error

@@ -162,8 +162,8 @@ async def open_house(loaded: Loaded, stack: AsyncExitStack) -> House:
 
 
 def log_trouble(log: EventLog) -> list[str]:
-    trouble = log.healthy()
-    return [f"the log takes no writes: {trouble}"] if trouble else []
+    trouble = log.trouble()
+    return [f"the log takes no writes: {trouble.code}: {trouble.message}"] if trouble else []
 
 
 def view_trouble(views: Views) -> list[str]:

@@ -11,7 +11,7 @@ import orjson
 from eventsourcing.persistence import PersistenceError, StoredEvent
 
 from codara.clock import Clock, utc_now
-from codara.errors import LogDamaged, NotFound, ShuttingDown, StorageFull
+from codara.errors import CodaraError, LogDamaged, NotFound, ShuttingDown, StorageFull
 from codara.events import streams
 from codara.events.base import Append, Cause, Metadata, PayloadRef, Recorded, Sealed
 from codara.events.gateway import LogOpened
@@ -63,13 +63,14 @@ class EventLog:
         self._new_id = new_id
         self._clock = clock
         self._mapper = EventMapper(log_id, keys)
-        self._streams = LogReader(path, self._mapper)
-        self._positions = LogReader(path, self._mapper)
+        self._loop = asyncio.get_running_loop()
         self._head = recorder.max_notification_id() or 0
         self._tail = Tail()
         self._moved = asyncio.Event()
         self._closed = False
-        self._writer = Writer(recorder, path.parent, self._advance)
+        self._writer = Writer(recorder, path.parent, self._advance, self._reopen)
+        self._streams = LogReader(path, self._mapper, self._writer.suspect)
+        self._positions = LogReader(path, self._mapper, self._writer.suspect)
 
     @classmethod
     async def open(
@@ -105,8 +106,8 @@ class EventLog:
         With `linger` the transaction waits some milliseconds for the next append to share it.
 
         The future holds the last position once it is durable, or fails with VersionClash,
-        StorageFull or LogDamaged. Raises at once EventTooLarge, Overloaded, or ShuttingDown after
-        `close`.
+        StorageFull, StorageFailed or LogDamaged. Raises at once EventTooLarge, Overloaded, or
+        ShuttingDown after `close`.
         """
         at = self._clock()
         events = [
@@ -181,9 +182,9 @@ class EventLog:
         """The JSON value inside; None once its key is destroyed."""
         return self._mapper.open_value(sealed)
 
-    def healthy(self) -> str | None:
-        """None, or why writes are refused at present."""
-        return self._writer.healthy()
+    def trouble(self) -> CodaraError | None:
+        """None, or the error with which writes are refused at present."""
+        return self._writer.trouble()
 
     async def close(self) -> None:
         """Writes what is queued, then lets go of the file. Harmless when done twice."""
@@ -208,7 +209,19 @@ class EventLog:
         """Whoever wrote goes on first, those who only follow the log a moment later."""
         self._tail.extend(position, committed)
         self._head = position
-        asyncio.get_running_loop().call_soon(self._wake)
+        self._loop.call_soon(self._wake)
+
+    def _reopen(self) -> None:
+        """In the writer's thread. While all connections are closed SQLite shares no old file."""
+        with self._streams.closed(), self._positions.closed():
+            head = self._recorder.reopen()
+        self._loop.call_soon_threadsafe(self._reopened, head)
+
+    def _reopened(self, head: int) -> None:
+        """An append that was told to have failed may be there all the same, whole."""
+        self._head = max(head, self._head)
+        self._tail = Tail()
+        self._wake()
 
     def _wake(self) -> None:
         self._moved.set()
@@ -222,6 +235,7 @@ def _open(path: Path, lock: FileLock) -> tuple[str, LogRecorder]:
     try:
         recorder = LogRecorder(LogDatastore(str(path)))
         recorder.create_table()
+        recorder.remember_newest()
         return _log_id(recorder), recorder
     except (sqlite3.Error, PersistenceError) as error:
         lock.release()

@@ -3,13 +3,15 @@
 import asyncio
 import json
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from codara.errors import LogDamaged
+from codara.errors import LogDamaged, StorageFailed
+from codara.events import trouble
 from codara.events.base import Recorded
 from codara.events.mapper import EventMapper
 
@@ -39,11 +41,19 @@ Row = tuple[int, str, int, str, bytes]
 
 
 class LogReader:
-    """Reads one log file, in a thread of its own."""
+    """Reads one log file, in a thread of its own.
 
-    def __init__(self, path: Path, mapper: EventMapper) -> None:
+    Every read raises LogDamaged where the file is no log any more, StorageFailed where the disk
+    fails; `on_failure` hears of the latter, in that thread.
+    """
+
+    def __init__(
+        self, path: Path, mapper: EventMapper, on_failure: Callable[[Exception], None]
+    ) -> None:
         self._path = path
         self._mapper = mapper
+        self._on_failure = on_failure
+        self._shut = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="log-reader")
         self._connection: sqlite3.Connection | None = None
 
@@ -72,10 +82,37 @@ class LogReader:
         """Ends the thread; harmless when done twice."""
         await asyncio.to_thread(self._close)
 
+    @contextmanager
+    def closed(self) -> Iterator[None]:
+        """The file is let go of meanwhile, and whoever reads gets StorageFailed.
+
+        For another thread; blocks until the present read has ended.
+        """
+        self._shut = True
+        try:
+            self._thread.submit(self._let_go).result()
+            yield
+        finally:
+            self._shut = False
+
     async def _run(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, _told, work)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._told, work)
+
+    def _told(self, work: Callable[[], T]) -> T:
+        try:
+            return work()
+        except sqlite3.DatabaseError as error:
+            if trouble.fails(error) and not trouble.damage(error):
+                self._let_go()
+                self._on_failure(error)
+                raise trouble.of_read(error).error() from error
+            raise LogDamaged(
+                f"the log cannot be read ({error}); check the disk and restore a backup"
+            ) from error
 
     def _rows(self, statement: str, values: Iterable[Any]) -> list[Any]:
+        if self._shut:
+            raise StorageFailed("the log is being checked; try again in a moment", retry_after=1.0)
         if self._connection is None:
             self._connection = sqlite3.connect(
                 f"file:{quote(str(self._path))}?mode=ro",
@@ -101,6 +138,9 @@ class LogReader:
 
     def _close(self) -> None:
         self._thread.shutdown(wait=True)
+        self._let_go()
+
+    def _let_go(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -113,12 +153,3 @@ def recorded(mapper: EventMapper, row: Row, *, sealed: bool) -> Recorded:
     return Recorded(
         position=position, stream=stream, version=version, event=event, metadata=metadata
     )
-
-
-def _told(work: Callable[[], T]) -> T:
-    try:
-        return work()
-    except sqlite3.DatabaseError as error:
-        raise LogDamaged(
-            f"the log cannot be read ({error}); check the disk and restore a backup"
-        ) from error

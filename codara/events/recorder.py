@@ -18,11 +18,15 @@ from eventsourcing.sqlite import (
     SQLiteDatastore,
 )
 
-from codara.errors import VersionClash
-from codara.events import schema
+from codara.errors import LogDamaged, VersionClash
+from codara.events import schema, trouble
 from codara.events.groups import Batch, Fate, Group, Statement
 
 KNOWN_VERSIONS = 20_000
+
+
+Row = tuple[Any, ...]
+"""Position, stream, version, name and bytes of a stored event."""
 
 
 class LogConnections(SQLiteConnectionPool):
@@ -34,8 +38,12 @@ class LogConnections(SQLiteConnectionPool):
             self.db_name, isolation_level=None, check_same_thread=False, cached_statements=64
         )
         connection.row_factory = sqlite3.Row
-        for pragma in ("journal_mode=WAL", "synchronous=FULL"):
-            connection.execute(f"PRAGMA {pragma}").fetchall()
+        try:
+            for pragma in ("journal_mode=WAL", "synchronous=FULL"):
+                connection.execute(f"PRAGMA {pragma}").fetchall()
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _create_connection(self) -> SQLiteConnection:
@@ -63,6 +71,11 @@ class LogDatastore(SQLiteDatastore):
             self._writing.close()
             self._writing = None
 
+    def reopen(self) -> None:
+        """Lets go of the file; the next connection opens it again."""
+        self.close()
+        self.pool = LogConnections(db_name=self.pool.db_name)
+
 
 class LogRecorder(SQLiteApplicationRecorder):
     """Writes the log. Positions are never given out twice; rows are never changed or removed.
@@ -77,6 +90,7 @@ class LogRecorder(SQLiteApplicationRecorder):
         self.insert_events_statement = schema.INSERT
         self._position: int | None = None
         self._versions: dict[str, int] = {}
+        self._newest: Row | None = None
         self._listeners: set[threading.Event] = set()
 
     def construct_create_table_statements(self) -> list[str]:
@@ -96,6 +110,27 @@ class LogRecorder(SQLiteApplicationRecorder):
         self._remember(batch)
         self._notify()
         return batch.fates
+
+    def remember_newest(self) -> None:
+        """Notes the last event of a log that was just opened; `reopen` has to find it again."""
+        self._newest = self.datastore.writing().execute(schema.NEWEST).fetchone()
+
+    def reopen(self) -> int:
+        """Opens the file again, checks it and returns the last position.
+
+        LogDamaged if a page is broken, a table or the newest event not there; sqlite3.Error if the
+        file cannot be opened or read. Blocks: some seconds for each gigabyte.
+        """
+        self.datastore.reopen()
+        self._forget()
+        try:
+            database = self.datastore.writing()
+            self._check(database)
+            return self._last_position(database)
+        except sqlite3.DatabaseError as error:
+            if trouble.damage(error) or trouble.code_of(error) == sqlite3.SQLITE_ERROR:
+                raise LogDamaged(f"its file is damaged ({error})") from error
+            raise
 
     def insert_events(
         self, stored_events: Sequence[StoredEvent], **kwargs: Any
@@ -146,6 +181,17 @@ class LogRecorder(SQLiteApplicationRecorder):
 
     def unlisten(self, event: threading.Event) -> None:
         self._listeners.discard(event)
+
+    def _check(self, database: sqlite3.Connection) -> None:
+        (said,) = database.execute("PRAGMA quick_check(1)").fetchone()
+        if said != "ok":
+            raise LogDamaged(f"its file is damaged ({said})")
+        if self._newest is None:
+            return
+        position = self._newest[0]
+        found = database.execute(schema.AT_POSITION, (position,)).fetchone()
+        if found is None or tuple(found) != tuple(self._newest):
+            raise LogDamaged(f"the event at position {position:,}, which was written, is not there")
 
     def _written(self, database: sqlite3.Connection, groups: Sequence[Group]) -> Batch:
         """Decided on what is known of the log; what is no longer so, its constraints refuse."""
@@ -200,6 +246,8 @@ class LogRecorder(SQLiteApplicationRecorder):
 
     def _remember(self, batch: Batch) -> None:
         self._position = batch.position
+        if batch.values:
+            self._newest = tuple(batch.values[-schema.COLUMNS :])
         for stream, version in batch.versions.items():
             self._versions.pop(stream, None)
             self._versions[stream] = version

@@ -46,6 +46,14 @@ INSERT = (
 )
 INSERT_PART = "INSERT INTO payloads (payload_id, part, box) VALUES (?, ?, ?)"
 LAST_POSITION = "SELECT seq FROM sqlite_sequence WHERE name = 'stored_events'"
+NEWEST = """
+    SELECT position, originator_id, originator_version, topic, state FROM stored_events
+    ORDER BY position DESC LIMIT 1
+"""
+AT_POSITION = """
+    SELECT position, originator_id, originator_version, topic, state FROM stored_events
+    WHERE position = ?
+"""
 LAST_VERSION = "SELECT MAX(originator_version) FROM stored_events WHERE originator_id = ?"
 COLUMNS = 5
 

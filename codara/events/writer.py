@@ -2,9 +2,8 @@
 
 import asyncio
 import logging
-import os
-import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -12,22 +11,24 @@ from queue import Empty, SimpleQueue
 import attrs
 from eventsourcing.persistence import StoredEvent
 
-from codara.errors import CodaraError, LogDamaged, Overloaded, ShuttingDown, StorageFull
+from codara.errors import CodaraError, LogDamaged, Overloaded, ShuttingDown
+from codara.events import trouble
 from codara.events.groups import Fate, Group
 from codara.events.recorder import LogRecorder
+from codara.events.trouble import Trouble
 
 BATCH_EVENTS = 1000
 BATCH_BYTES = 1024 * 1024
 WAITING_GROUPS = 10_000
 WAITING_BYTES = 64 * 1024 * 1024
-ROOM_BYTES = 1024 * 1024
-"""A disk that was full counts as having room once this much more of it is free."""
 CLOSE_SECONDS = 60.0
 LINGER_SECONDS = 0.003
 """For so long a lingering group waits for another one to share its transaction with."""
-NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
+REOPEN_SECONDS = 1.0
+"""A disk that fails is given this long before the log's files are opened again."""
 
 OnCommit = Callable[[int, Sequence[StoredEvent]], None]
+Reopen = Callable[[], None]
 
 logger = logging.getLogger(__name__)
 
@@ -39,34 +40,29 @@ class _Job:
     future: asyncio.Future[int]
 
 
-@attrs.frozen
-class _Trouble:
-    """Why the last transaction failed, and how much of the disk was free then."""
-
-    error: type[CodaraError]
-    reason: str
-    free: int
-
-
 class Writer:
     """Writes groups in the order of `submit`; belongs to the event loop it is made in.
 
     `on_commit` is called on the loop with the last position of each transaction and its events in
-    their order, before anybody goes on who awaits one of its futures.
+    their order, before anybody goes on who awaits one of its futures. `reopen` is called in the
+    writing thread when the disk has failed: it opens the log's files again and checks them, and
+    raises LogDamaged if they are not what was written, anything else if the disk still fails.
     """
 
-    def __init__(self, recorder: LogRecorder, folder: Path, on_commit: OnCommit):
+    def __init__(self, recorder: LogRecorder, folder: Path, on_commit: OnCommit, reopen: Reopen):
         self._recorder = recorder
         self._folder = folder
         self._on_commit = on_commit
+        self._reopen = reopen
         self._loop = asyncio.get_running_loop()
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._jobs: SimpleQueue[_Job | Exception | None] = SimpleQueue()
         self._lingering: list[_Job] = []
         self._newest: dict[str, Group] = {}
         """The last group of every stream for which one is on its way."""
         self._waiting_groups = 0
         self._waiting_bytes = 0
-        self._trouble: _Trouble | None = None
+        self._trouble: Trouble | None = None
+        self._try_again = 0.0
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()
@@ -76,9 +72,9 @@ class Writer:
 
         With `linger` it waits for the next group, for `LINGER_SECONDS` at most: one sync for two.
 
-        It fails with VersionClash (this group alone), StorageFull or LogDamaged (nothing of the
-        transaction was written). Raises Overloaded when too much is waiting, ShuttingDown after
-        `close`. Cancelling the future does not cancel the write.
+        It fails with VersionClash (this group alone), StorageFull, StorageFailed or LogDamaged
+        (nothing of the transaction was written). Raises Overloaded when too much is waiting,
+        ShuttingDown after `close`. Cancelling the future does not cancel the write.
         """
         if self._closed:
             raise ShuttingDown("the log is closed")
@@ -100,14 +96,17 @@ class Writer:
             self._loop.call_later(LINGER_SECONDS, self._flush)
         return future
 
-    def healthy(self) -> str | None:
+    def suspect(self, error: Exception) -> None:
+        """Has the log's files opened again and checked before anything more is written.
+
+        For whoever reads them and finds that the disk fails. May be called from any thread.
+        """
+        self._jobs.put(error)
+
+    def trouble(self) -> CodaraError | None:
         """None, or why the last transaction failed, until one succeeds or the disk has room."""
-        trouble = self._trouble
-        if trouble is None:
-            return None
-        if trouble.error is StorageFull and _free(self._folder) >= trouble.free + ROOM_BYTES:
-            return None
-        return f"{trouble.error.code}: {trouble.reason}"
+        found = self._trouble
+        return None if found is None or found.over(self._folder) else found.error()
 
     async def close(self) -> None:
         """Writes what is queued and ends the thread."""
@@ -137,16 +136,26 @@ class Writer:
     def _run(self) -> None:
         going_on = True
         while going_on:
+            self._mend()
             batch, going_on = self._gather()
             if batch:
                 self._tell(batch, self._write(batch))
 
     def _gather(self) -> tuple[list[_Job], bool]:
-        """What waits right now, up to the bounds of one batch; False once `close` was called."""
+        """What waits right now, up to the bounds of one batch; False once `close` was called.
+
+        While the disk fails it waits for no longer than until the files are tried again.
+        """
         batch: list[_Job] = []
         events = size = 0
-        job = self._jobs.get()
+        try:
+            job = self._jobs.get(timeout=self._patience())
+        except Empty:
+            return batch, True
         while job is not None:
+            if isinstance(job, Exception):
+                self._note(trouble.of_read(job))
+                return batch, True
             batch.append(job)
             events += len(job.group.events)
             size += job.size
@@ -158,47 +167,70 @@ class Writer:
                 return batch, True
         return batch, False
 
-    def _write(self, batch: Sequence[_Job]) -> Sequence[Fate] | _Trouble:
+    def _write(self, batch: Sequence[_Job]) -> Sequence[Fate] | Trouble:
+        if self._trouble is not None and self._trouble.failing:
+            return self._failed(batch, self._trouble)
         try:
             fates = self._recorder.insert_groups([job.group for job in batch])
         except Exception as error:
-            for job in batch:
-                job.group.failed = True
-            trouble = self._told(error)
-            if self._trouble is None:
-                logger.warning("the log takes no writes: %s", trouble.reason)
-            self._trouble = trouble
-            return trouble
+            return self._failed(batch, trouble.of_write(error, self._folder))
+        self._well_again()
+        return fates
+
+    def _failed(self, batch: Sequence[_Job], found: Trouble) -> Trouble:
+        for job in batch:
+            job.group.failed = True
+        self._note(found)
+        return found
+
+    def _note(self, found: Trouble) -> None:
+        """Trouble that is there already stays as it is first told, but for what is worse."""
+        if self._trouble is None or found.final:
+            logger.warning("the log takes no writes: %s", found.reason)
+        if self._trouble is None or not self._trouble.failing or found.final:
+            self._trouble = found
+            self._try_again = time.monotonic() + REOPEN_SECONDS
+
+    def _well_again(self) -> None:
         if self._trouble is not None:
             logger.warning("the log takes writes again")
             self._trouble = None
-        return fates
 
-    def _told(self, error: Exception) -> _Trouble:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code in NO_ROOM:
-            reason = (
-                f"the disk of the log does not take more ({error}); make room on it, "
-                "writes come back by themselves"
-            )
-            return _Trouble(StorageFull, reason, _free(self._folder))
-        reason = f"the log cannot be written ({error}); check the disk and restore a backup"
-        return _Trouble(LogDamaged, reason, 0)
+    def _patience(self) -> float | None:
+        """Seconds until the log's files are to be opened again; None where they are not."""
+        found = self._trouble
+        if found is None or not found.failing or found.final:
+            return None
+        return max(0.0, self._try_again - time.monotonic())
 
-    def _tell(self, batch: Sequence[_Job], outcome: Sequence[Fate] | _Trouble) -> None:
+    def _mend(self) -> None:
+        """Opens the files again and checks them, once it is time to."""
+        if self._patience() != 0.0:
+            return
+        try:
+            self._reopen()
+        except LogDamaged as damaged:
+            self._note(trouble.stopped(damaged.message))
+        except Exception as error:
+            logger.info("the log's files cannot be opened yet: %s", error)
+            self._try_again = time.monotonic() + REOPEN_SECONDS
+        else:
+            self._well_again()
+
+    def _tell(self, batch: Sequence[_Job], outcome: Sequence[Fate] | Trouble) -> None:
         try:
             self._loop.call_soon_threadsafe(self._settle, batch, outcome)
         except RuntimeError:
             logger.warning("the event loop ended before the log was closed")
 
-    def _settle(self, batch: Sequence[_Job], outcome: Sequence[Fate] | _Trouble) -> None:
+    def _settle(self, batch: Sequence[_Job], outcome: Sequence[Fate] | Trouble) -> None:
         self._waiting_groups -= len(batch)
         self._waiting_bytes -= sum(job.size for job in batch)
         self._unchain(batch)
-        if isinstance(outcome, _Trouble):
+        if isinstance(outcome, Trouble):
             for job in batch:
                 if not job.future.done():
-                    job.future.set_exception(outcome.error(outcome.reason, retry_after=1.0))
+                    job.future.set_exception(outcome.error())
             return
         for job, fate in zip(batch, outcome, strict=True):
             if job.future.done():
@@ -217,11 +249,3 @@ class Writer:
                 committed += job.group.events
         if committed:
             self._on_commit(last, committed)
-
-
-def _free(folder: Path) -> int:
-    try:
-        room = os.statvfs(folder)
-    except OSError:
-        return 0
-    return room.f_bavail * room.f_frsize

@@ -57,6 +57,7 @@ TABLE: dict[str, tuple[int, str]] = {
     "agent_overloaded": (503, _SERVER),
     "overloaded": (503, _SERVER),
     "storage_full": (503, _SERVER),
+    "storage_failed": (503, _SERVER),
     "shutting_down": (503, _SERVER),
     "turn_timeout": (504, _SERVER),
 }

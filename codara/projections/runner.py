@@ -12,7 +12,7 @@ from functools import partial
 from itertools import count
 from typing import TypeVar
 
-from codara.errors import ShuttingDown
+from codara.errors import ShuttingDown, StorageFailed
 from codara.events.base import Recorded
 from codara.projections.base import ReadableLog
 from codara.projections.store import Store
@@ -36,8 +36,8 @@ class Runner:
 
     A read model whose fold raises is dead until the next start: the others go on, `failures`
     names it. One whose file cannot be written at the moment (a full disk) is named there too, and
-    tried again every second. `thread` is the one thread that all stores belong to; `on_folded` is
-    called on the loop behind every batch.
+    tried again every second; so are all while the log cannot be read. `thread` is the one thread
+    that all stores belong to; `on_folded` is called on the loop behind every batch.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class Runner:
                 await self._lull()
                 await self._heal()
                 self.lag()
-                await self._fold_to(self._log.head())
+                await self._follow()
         except ShuttingDown:
             _LOG.info("the log is closed: the read models stay as they are")
         except Exception as error:
@@ -133,6 +133,15 @@ class Runner:
             self._dead = dict.fromkeys(self._stores, _words(error))
         finally:
             self._wake(everyone=True)
+
+    async def _follow(self) -> None:
+        """Folds to the head; a log whose disk fails is read again in a second."""
+        try:
+            await self._fold_to(self._log.head())
+        except StorageFailed as error:
+            for name in self._stores.keys() - self._dead.keys():
+                self._note(name, error)
+            await asyncio.sleep(RETRY_SECONDS)
 
     async def _something_to_do(self) -> None:
         with suppress(TimeoutError):
@@ -193,7 +202,7 @@ class Runner:
     def _note(self, name: str, error: Exception) -> None:
         _LOG.error("the read model %s does not follow the log", name, exc_info=error)
         self._sick.pop(name, None)
-        if isinstance(error, sqlite3.OperationalError):
+        if isinstance(error, sqlite3.OperationalError | StorageFailed):
             self._sick[name] = _words(error)
             self._try_again = self._monotonic() + RETRY_SECONDS
         else:

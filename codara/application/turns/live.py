@@ -120,7 +120,7 @@ class Run:
         return self._ended.done()
 
     async def recorded(self) -> None:
-        """Returns once the request is on the disk; Conflict or StorageFull if it will not be."""
+        """Returns once the request is on the disk; raises why it never will be."""
         try:
             await asyncio.shield(self.requested)
         except VersionClash as clash:

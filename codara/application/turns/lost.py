@@ -12,12 +12,12 @@ from codara.application.turns.means import Means
 from codara.application.turns.parcel import Parcel
 from codara.application.turns.remains import Left, diff_fact, left_behind, unseen
 from codara.domain import session, turn
-from codara.errors import CodaraError, Overloaded, ShuttingDown, StorageFull
+from codara.errors import CodaraError, Overloaded, ShuttingDown, StorageFailed, StorageFull
 from codara.events import streams
 from codara.events.base import Cause
 from codara.events.session import Thread, TurnEnd, TurnFailed
 
-NO_WRITES = (StorageFull, Overloaded, ShuttingDown)
+NO_WRITES = (StorageFull, StorageFailed, Overloaded, ShuttingDown)
 
 logger = logging.getLogger(__name__)
 

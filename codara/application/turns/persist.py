@@ -1,4 +1,4 @@
-"""An end that has to be written: a full disk delays it, and nothing else is lost meanwhile."""
+"""An end that has to be written: a full or failing disk delays it, and nothing else is lost."""
 
 import asyncio
 import logging
@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from codara.application.turns.live import Run
-from codara.errors import Overloaded, StorageFull, VersionClash
+from codara.errors import Overloaded, StorageFailed, StorageFull, VersionClash
 
 T = TypeVar("T")
 
@@ -16,17 +16,19 @@ logger = logging.getLogger(__name__)
 
 
 async def lasting(run: Run, append: Callable[[], Awaitable[T]]) -> T:
-    """Appends until the log takes it; those who listen hear of a full disk at once.
+    """Appends until the log takes it; those who listen hear of the disk at once.
 
     Ends with the gateway at the latest: recovery ends the turn at the next start.
     """
     while True:
         try:
             return await append()
-        except (StorageFull, Overloaded) as full:
+        except (StorageFull, StorageFailed, Overloaded) as refused:
             if not run.over:
-                logger.warning("task %s cannot be ended yet: %s", run.asked.turn_id, full.message)
-                run.end(full)
+                logger.warning(
+                    "task %s cannot be ended yet: %s", run.asked.turn_id, refused.message
+                )
+                run.end(refused)
         except VersionClash as clash:
             logger.warning("task %s cannot be ended yet: %s", run.asked.turn_id, clash)
         await asyncio.sleep(_AGAIN_SECONDS)

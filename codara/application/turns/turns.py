@@ -21,7 +21,6 @@ from codara.errors import (
     NotFound,
     Overloaded,
     ShuttingDown,
-    StorageFull,
     VersionClash,
 )
 from codara.events import streams
@@ -117,8 +116,8 @@ class Turns:
     def _refuse_if_full(self, command: RunTurn) -> None:
         if self._closing:
             raise ShuttingDown("The gateway is stopping. Try again shortly.", retry_after=5.0)
-        if trouble := self._means.log.healthy():
-            raise StorageFull(trouble, retry_after=30.0)
+        if trouble := self._means.log.trouble():
+            raise trouble
         limits, caller = self._means.limits, command.caller
         if len(self._runs) >= limits.max_concurrency + limits.queue_limit:
             raise Overloaded("The gateway's queue is full. Try again shortly.", retry_after=1.0)

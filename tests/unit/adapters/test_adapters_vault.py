@@ -70,7 +70,7 @@ async def test_a_destroyed_key_is_gone_and_another_one_follows(
 
 def test_a_digest_is_the_keyed_hash_of_its_framed_parts() -> None:
     root = os.urandom(32)
-    vault = FileVault(sqlite3.connect(":memory:"), AESGCM(bytes(32)), root)
+    vault = FileVault(Path("keys.db"), sqlite3.connect(":memory:"), AESGCM(bytes(32)), root)
     framed = b"".join(len(part).to_bytes(8) + part for part in (b"email", b"ada"))
     for _ in range(2):
         assert vault.digest("email", "ada") == hmac.digest(root, framed, "sha256").hex()

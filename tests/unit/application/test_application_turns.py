@@ -24,6 +24,7 @@ from codara.application.ports.frames import (
 )
 from codara.application.turns.commands import Message
 from codara.events import streams
+from codara.events import writer as writing
 from codara.events.account import HealthChanged
 from codara.events.base import Append
 from codara.events.groups import Fate, Group
@@ -37,6 +38,7 @@ from codara.events.session import (
 from codara.events.workspace import DiffRecorded
 from codara.projections.accounts import Standing
 from tests import given
+from tests.breaking import no_writes
 from tests.turning import (
     LIMITS,
     FakeAgents,
@@ -888,3 +890,41 @@ async def test_a_retry_of_another_request_joins_nothing(house: House) -> None:
     gate.open.set()
     await first.result()
     await elsewhere.result()
+
+
+async def test_a_disk_that_fails_delays_the_end_and_leaves_no_session_busy(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "REOPEN_SECONDS", 0.3)
+    gate = Gate()
+    house.agents.script = gate
+    handle = await house.turns.submit(command("one"))
+    await gate.reached.wait()
+    await house.happened("session.backend_bound")
+    no_writes(tmp_path, ["events.db-wal"])
+    gate.open.set()
+    with pytest.raises(errors.StorageFailed):
+        await handle.result()
+    with pytest.raises(errors.StorageFailed):
+        await house.ask("two")
+    await house.happened("session.turn_completed")
+    assert (await house.ask("three")).text == "first second"
+
+
+async def test_a_log_that_stays_closed_refuses_turns_with_the_reason(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "REOPEN_SECONDS", 0.01)
+    await house.ask("one")
+
+    def damaged() -> None:
+        raise errors.LogDamaged("page 7 is not a page")
+
+    monkeypatch.setattr(house.log._writer, "_reopen", damaged)
+    house.log._writer.suspect(sqlite3.OperationalError("disk I/O error"))
+    async with asyncio.timeout(10):
+        while "page 7" not in str(house.log.trouble()):
+            await asyncio.sleep(0.01)
+    with pytest.raises(errors.StorageFailed, match="page 7") as refused:
+        await house.ask("two")
+    assert not refused.value.retry_safe

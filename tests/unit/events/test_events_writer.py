@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from eventsourcing.persistence import StoredEvent
 
-from codara.errors import LogDamaged, Overloaded, ShuttingDown, StorageFull
+from codara.errors import LogDamaged, Overloaded, ShuttingDown, StorageFailed, StorageFull
 from codara.events import writer as writing
 from codara.events.base import Append
 from codara.events.groups import Fate, Group
@@ -29,7 +29,14 @@ class SlowRecorder:
         self.batches: list[int] = []
         self.free = threading.Event()
         self.error: Exception | None = None
+        self.reopened = threading.Event()
+        self.reopening: Exception | None = None
         self._position = 0
+
+    def reopen(self) -> None:
+        self.reopened.set()
+        if self.reopening is not None:
+            raise self.reopening
 
     def insert_groups(self, groups: Sequence[Group]) -> list[Fate]:
         self.free.wait(10)
@@ -65,7 +72,7 @@ async def writer(recorder: SlowRecorder, tmp_path: Path):
         heads.append(last)
         committed.extend(events)
 
-    made = Writer(recorder, tmp_path, note)
+    made = Writer(recorder, tmp_path, note, recorder.reopen)
     made.heads, made.committed = heads, committed
     yield made
     recorder.free.set()
@@ -121,7 +128,7 @@ async def test_a_lingering_group_that_stays_alone_is_written_all_the_same(
 
 
 async def test_closing_writes_what_lingers(recorder: SlowRecorder, tmp_path: Path) -> None:
-    writer = Writer(recorder, tmp_path, lambda last, events: None)
+    writer = Writer(recorder, tmp_path, lambda last, events: None, recorder.reopen)
     lingering = writer.submit(group(), linger=True)
     recorder.free.set()
     await writer.close()
@@ -159,18 +166,117 @@ async def test_a_full_disk_fails_the_whole_batch_and_is_told(
     recorder.free.set()
     outcomes = await asyncio.gather(*waiting, return_exceptions=True)
     assert all(isinstance(outcome, StorageFull) for outcome in outcomes)
-    assert str(writer.healthy()).startswith("storage_full: ")
+    assert isinstance(writer.trouble(), StorageFull)
     recorder.error = None
     assert await writer.submit(group()) == 1
-    assert writer.healthy() is None
+    assert writer.trouble() is None
 
 
-async def test_a_damaged_file_is_no_full_disk(writer: Writer, recorder: SlowRecorder) -> None:
-    recorder.error = error(sqlite3.SQLITE_CORRUPT, "database disk image is malformed")
+FAILURES = [
+    (sqlite3.SQLITE_IOERR_WRITE, "disk I/O error"),
+    (sqlite3.SQLITE_IOERR_FSYNC, "disk I/O error"),
+    (sqlite3.SQLITE_CANTOPEN, "unable to open database file"),
+    (sqlite3.SQLITE_CORRUPT, "database disk image is malformed"),
+    (sqlite3.SQLITE_NOTADB, "file is not a database"),
+    (sqlite3.SQLITE_READONLY, "attempt to write a readonly database"),
+]
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that fails is given no time to come to itself."""
+    monkeypatch.setattr(writing, "REOPEN_SECONDS", 0.01)
+
+
+@pytest.mark.parametrize(("code", "text"), FAILURES)
+async def test_a_disk_that_fails_is_no_full_disk(
+    writer: Writer, recorder: SlowRecorder, code: int, text: str
+) -> None:
+    recorder.error = error(code, text)
     recorder.free.set()
-    with pytest.raises(LogDamaged, match="malformed"):
+    with pytest.raises(StorageFailed, match=text) as refused:
         await writer.submit(group())
-    assert str(writer.healthy()).startswith("log_damaged: ")
+    assert refused.value.retry_after
+    assert isinstance(writer.trouble(), StorageFailed)
+
+
+async def test_nothing_is_written_to_a_disk_that_fails_before_its_files_were_checked(
+    writer: Writer, recorder: SlowRecorder
+) -> None:
+    recorder.error = error(sqlite3.SQLITE_IOERR, "disk I/O error")
+    recorder.free.set()
+    with pytest.raises(StorageFailed):
+        await writer.submit(group())
+    recorder.error = None
+    with pytest.raises(StorageFailed):
+        await writer.submit(group())
+    assert recorder.batches == []
+
+
+async def test_files_that_were_checked_are_written_to_again(
+    writer: Writer, recorder: SlowRecorder, at_once: None
+) -> None:
+    recorder.error = error(sqlite3.SQLITE_IOERR, "disk I/O error")
+    recorder.free.set()
+    with pytest.raises(StorageFailed):
+        await writer.submit(group())
+    recorder.error = None
+    await until_well(writer)
+    assert await writer.submit(group()) == 1
+
+
+async def test_files_that_cannot_be_opened_yet_are_tried_again(
+    writer: Writer, recorder: SlowRecorder, at_once: None
+) -> None:
+    recorder.error = recorder.reopening = error(sqlite3.SQLITE_IOERR, "disk I/O error")
+    recorder.free.set()
+    with pytest.raises(StorageFailed):
+        await writer.submit(group())
+    await asyncio.to_thread(recorder.reopened.wait, 10)
+    recorder.reopened.clear()
+    await asyncio.to_thread(recorder.reopened.wait, 10)
+    recorder.error = recorder.reopening = None
+    await until_well(writer)
+    assert await writer.submit(group()) == 1
+
+
+async def test_files_that_are_not_what_was_written_stay_closed(
+    writer: Writer, recorder: SlowRecorder, at_once: None
+) -> None:
+    recorder.error = error(sqlite3.SQLITE_CORRUPT, "database disk image is malformed")
+    recorder.reopening = LogDamaged("page 7 is not a page")
+    recorder.free.set()
+    with pytest.raises(StorageFailed):
+        await writer.submit(group())
+    recorder.error = None
+    await the_reason(writer, "page 7")
+    recorder.reopened.clear()
+    with pytest.raises(StorageFailed, match=r"page 7.*restore a backup") as refused:
+        await writer.submit(group())
+    assert not refused.value.retry_safe
+    assert not recorder.reopened.is_set()
+
+
+async def test_whoever_cannot_read_the_log_has_its_files_opened_again(
+    writer: Writer, recorder: SlowRecorder, at_once: None
+) -> None:
+    recorder.free.set()
+    writer.suspect(error(sqlite3.SQLITE_IOERR_READ, "disk I/O error"))
+    await asyncio.to_thread(recorder.reopened.wait, 10)
+    await until_well(writer)
+    assert await writer.submit(group()) == 1
+
+
+async def until_well(writer: Writer) -> None:
+    async with asyncio.timeout(10):
+        while writer.trouble() is not None:
+            await asyncio.sleep(0.005)
+
+
+async def the_reason(writer: Writer, words: str) -> None:
+    async with asyncio.timeout(10):
+        while words not in str(writer.trouble()):
+            await asyncio.sleep(0.005)
 
 
 async def test_an_error_nobody_thought_of_ends_no_thread(
@@ -182,7 +288,7 @@ async def test_an_error_nobody_thought_of_ends_no_thread(
         await writer.submit(group())
     recorder.error = None
     assert await writer.submit(group()) == 1
-    assert writer.healthy() is None
+    assert writer.trouble() is None
 
 
 async def test_a_cancelled_caller_does_not_stop_the_others(
@@ -197,7 +303,7 @@ async def test_a_cancelled_caller_does_not_stop_the_others(
 async def test_a_closed_writer_has_written_what_was_queued(
     recorder: SlowRecorder, tmp_path: Path
 ) -> None:
-    writer = Writer(recorder, tmp_path, lambda last, events: None)
+    writer = Writer(recorder, tmp_path, lambda last, events: None, recorder.reopen)
     waiting = [writer.submit(group()) for _ in range(5)]
     recorder.free.set()
     await writer.close()
@@ -261,17 +367,17 @@ async def test_a_full_disk_refuses_whole_appends_until_there_is_room(
     log = await EventLog.open(disk.folder / "events.db", keys)
     disk.fill()
     kept, refused = await append_until_full(log)
-    assert str(log.healthy()).startswith("storage_full: ")
+    assert isinstance(log.trouble(), StorageFull)
     assert "make room" in str(refused)
     assert log.head() == 1 + 2 * kept
     assert len(await log.read(0, limit=10_000)) == log.head()
 
     disk.make_room()
     if isinstance(disk, SmallTmpfs):
-        assert log.healthy() is None
+        assert log.trouble() is None
     position = await log.append(pair(kept), given.CAUSE)
     assert position == 3 + 2 * kept
-    assert log.healthy() is None
+    assert log.trouble() is None
     await log.close()
 
     again = await EventLog.open(disk.folder / "events.db", keys)
