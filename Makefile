@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON_READY := $(VENV)/.python-ready
 AGENTS_READY := agents/node_modules/.ready
-WORKERS ?= 2
+WORKERS ?= 6
 ARGS ?=
 
 export PATH := $(CURDIR)/agents/node_modules/.bin:$(CURDIR)/$(BIN):$(PATH)
