@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -49,6 +50,16 @@ def watches_of(pid: int) -> list[int]:
     return [each for each in below if watching in Path(f"/proc/{each}/cmdline").read_bytes()]
 
 
+def appears(mark: str) -> int:
+    """The process that bears the mark; its command line may come a moment after its start."""
+    give_up = time.monotonic() + 20
+    while not (found := bearing(mark)):
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+    (pid,) = found
+    return pid
+
+
 def ends(pid: int) -> bool:
     """Whether a process ends soon."""
     give_up = time.monotonic() + 20
@@ -73,7 +84,7 @@ def a_gateway(then: str) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
 
 def test_what_was_half_made_ends_with_a_gateway_that_is_killed() -> None:
     with a_gateway("time.sleep(600)") as (gateway, mark):
-        (half_made,), (watch,) = bearing(mark), watches_of(gateway.pid)
+        half_made, (watch,) = appears(mark), watches_of(gateway.pid)
         gateway.kill()
         assert ends(half_made)
         assert ends(watch)
@@ -100,6 +111,23 @@ async def test_jails_that_are_closed_in_order_leave_no_watch() -> None:
     assert len(watches_of(os.getpid())) == len(before) + 1
     await jails.close()
     assert watches_of(os.getpid()) == before
+
+
+def test_what_is_still_becoming_a_program_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a moment at its start a program has no command line, and bears no mark in it."""
+    mark, looks = marks.mark("jail_becoming"), 0
+    read = processes.command_line
+    words = [sys.executable, "-c", "import time; time.sleep(600)", mark]
+    with subprocess.Popen(words, start_new_session=True) as child:
+
+        def hidden(pid: int) -> bytes | None:
+            nonlocal looks
+            looks += pid == child.pid
+            return b"" if pid == child.pid and looks < 20 else read(pid)
+
+        monkeypatch.setattr(processes, "command_line", hidden)
+        marks.end_marked(mark, 10.0)
+        assert child.wait() == -signal.SIGKILL
 
 
 async def test_a_child_that_was_started_but_not_handed_over_is_ended(

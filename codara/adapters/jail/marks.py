@@ -6,7 +6,6 @@ import re
 import signal
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from codara.adapters.jail import processes
 
@@ -43,22 +42,24 @@ def end_orphans(seconds: float) -> bool:
 
 
 def _end_all(meant: Callable[[str], bool], seconds: float) -> bool:
-    """A process that forks and dies during a look is not seen by it, but its child by the next."""
+    """A process that forks and dies during a look is not seen by it, but its child by the next.
+
+    Nor is one seen that is just becoming another program: until it is, no look is in vain.
+    """
     found_any, in_vain, give_up = False, 0, time.monotonic() + seconds
     while in_vain < LOOKS_IN_VAIN and time.monotonic() < give_up:
+        becoming = any(processes.is_becoming(pid) for pid in processes.all_pids())
         pids = [pid for pid, found in _marked() if meant(found)]
-        in_vain = 0 if pids else in_vain + 1
+        in_vain = 0 if pids or becoming else in_vain + 1
         found_any = found_any or bool(pids)
         _end(pids, seconds)
     return found_any
 
 
 def _marked() -> Iterator[tuple[int, str]]:
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError, UnicodeDecodeError):
-                words = (entry / "cmdline").read_bytes().decode().split("\0")
-                yield from ((int(entry.name), word) for word in words if _MARK.fullmatch(word))
+    for pid in processes.all_pids():
+        words = (processes.command_line(pid) or b"").decode(errors="replace").split("\0")
+        yield from ((pid, word) for word in words if _MARK.fullmatch(word))
 
 
 def _end(pids: list[int], seconds: float) -> None:

@@ -6,6 +6,11 @@ import signal
 import time
 from pathlib import Path
 
+TICKS = os.sysconf("SC_CLK_TCK")
+BECOMING_SECONDS = 5.0
+KERNEL_THREADS = 2
+"""The process below which the kernel's threads are."""
+
 
 def boot_id() -> str:
     """The kernel's id of this boot."""
@@ -22,10 +27,36 @@ def start_time(pid: int) -> int | None:
     return None if state in "ZX" else int(fields[18])
 
 
+def all_pids() -> list[int]:
+    """Every process there is, zombies included."""
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def command_line(pid: int) -> bytes | None:
+    """The words a process was started with, each with a NUL behind it; None once it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return None
+
+
+def is_becoming(pid: int) -> bool:
+    """Whether a process is on its way from one program to another: it has no command line then.
+
+    False for a process that is gone or a zombie, for one that has existed for more than 5 s, and
+    for the kernel's own threads, which never have any.
+    """
+    if command_line(pid) != b"":
+        return False
+    uptime = float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
+    began = start_time(pid)
+    young = began is not None and uptime - began / TICKS < BECOMING_SECONDS
+    return young and parent(pid) != KERNEL_THREADS
+
+
 def parents() -> dict[int, int]:
     """The parent of every process there is, zombies included."""
-    pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
-    tree = ((pid, parent(pid)) for pid in pids)
+    tree = ((pid, parent(pid)) for pid in all_pids())
     return {pid: above for pid, above in tree if above is not None}
 
 

@@ -40,3 +40,18 @@ async def test_the_end_of_a_process_is_heard_of(sleeper):
     processes.send_kill(pidfd)
     await asyncio.wait_for(waiting, 5)
     os.close(pidfd)
+
+
+def test_what_runs_or_is_gone_is_not_becoming_a_program(sleeper) -> None:
+    assert not processes.is_becoming(os.getpid())
+    assert not processes.is_becoming(processes.KERNEL_THREADS)
+    assert not processes.is_becoming(2**22 + 1)
+    sleeper.kill()
+    assert not processes.is_becoming(sleeper.pid)
+
+
+def test_a_young_process_without_a_command_line_is_becoming_a_program(sleeper, monkeypatch) -> None:
+    monkeypatch.setattr(processes, "command_line", lambda _: b"")
+    assert processes.is_becoming(sleeper.pid)
+    assert not processes.is_becoming(processes.KERNEL_THREADS)
+    assert not processes.is_becoming(1)
