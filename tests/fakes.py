@@ -34,6 +34,10 @@ class FakeKeyRing:
         text = "\0".join((purpose, *parts))
         return hmac.digest(b"fake", text.encode(errors="surrogatepass"), "sha256").hex()
 
+    def secret(self, subject: str, purpose: str) -> bytes:
+        text = f"{purpose}\0{subject}\0{self._forgotten[subject]}"
+        return hashlib.sha256(text.encode()).digest()
+
     async def ensure(self, subject: str) -> None:
         self.sealing_key(subject)
 

@@ -170,9 +170,10 @@ class Gateway:
         return AsyncOpenAI(base_url=f"{self.address}/v1", api_key=self.key, **options)
 
     async def chat(self, text: str, **fields: Any) -> Reply:
-        """One turn, not streamed."""
+        """One turn, not streamed, in the session `default` unless told otherwise."""
         headers = fields.pop("headers", {})
         body = {
+            "client_session_id": "default",
             "model": "codex/gpt-5-codex",
             "messages": [{"role": "user", "content": text}],
             **fields,

@@ -16,6 +16,7 @@ from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.application.ports.frames import BackendSeen, TextDelta
 from codara.application.ports.workspaces import MISSING, Diff, Snapshot, Upload
 from codara.application.turns.commands import Message, RunTurn
+from codara.application.turns.finding import Finder
 from codara.application.turns.means import Limits, Means, Patience
 from codara.application.turns.turns import Turns
 from codara.application.workspaces import WorkspaceDesk
@@ -56,6 +57,7 @@ class FakeAgents:
     """Whose models it was to learn."""
     cancelled: int = 0
     sighted: bool = True
+    forking: bool = False
 
     async def run(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
         self.ready.append(turn)
@@ -72,6 +74,9 @@ class FakeAgents:
 
     def takes_images(self, provider: str) -> bool:
         return self.sighted
+
+    def forks(self, provider: str) -> bool:
+        return self.forking
 
     async def models(self, provider: str) -> Sequence[str]:
         return ("gpt-5-codex",)
@@ -180,6 +185,26 @@ class FakeFeed:
         if catch_up:
             catch_up()
         return True
+
+
+@attrs.define
+class NothingFolded:
+    """Read models that hold no point yet: whoever looks for one finds it in memory."""
+
+    def position(self) -> int:
+        return 0
+
+    async def wait_for(self, position: int, seconds: float) -> bool:
+        return False
+
+    async def of_digests(self, digests: Sequence[str], **of: str) -> Sequence[Any]:
+        return []
+
+    async def of_tail(self, tail: str, **of: str) -> Sequence[Any]:
+        return []
+
+    async def of_session(self, session_id: str, digests: Sequence[str], **of: str) -> Sequence[Any]:
+        return []
 
 
 def standing(account_id: str = given.ACCOUNT, **changes: Any) -> Standing:
@@ -294,6 +319,7 @@ async def open_house(folder: Path, limits: Limits = LIMITS, **parts: Any) -> Hou
         keys=keys,
         standings=standings,
         feed=parts.get("feed", FakeFeed()),
+        finder=Finder(NothingFolded(), NothingFolded()),
         clock=clock,
         new_id=parts.get("new_id", _new_id),
         limits=limits,

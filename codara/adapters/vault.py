@@ -1,6 +1,7 @@
 """The vault: credentials and per-subject data keys in keys.db, wrapped by the master key."""
 
 import asyncio
+import hmac
 import os
 import sqlite3
 import threading
@@ -29,10 +30,12 @@ SCHEMA = """
     CREATE INDEX IF NOT EXISTS data_keys_by_subject ON data_keys (subject);
     CREATE TABLE IF NOT EXISTS credentials (account_id TEXT PRIMARY KEY, box BLOB NOT NULL);
 """
+_FIRST_KEY = "SELECT key_id, wrapped FROM data_keys WHERE subject = ? ORDER BY number LIMIT 1"
 HMAC_ROOT = "hmac"
 CACHED_KEYS = 20_000
 RETRY_SECONDS = 5.0
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 
@@ -55,6 +58,7 @@ class FileVault:
         self._newest: dict[str, tuple[str, AESGCM]] = {}
         self._by_id: dict[str, AESGCM] = {}
         self._boxes: dict[str, bytes] = {}
+        self._secrets: dict[tuple[str, str], bytes] = {}
 
     @classmethod
     async def open(cls, data_dir: Path, master_key_text: str | None = None) -> "FileVault":
@@ -94,6 +98,19 @@ class FileVault:
     def digest(self, purpose: str, *parts: str) -> str:
         """HMAC-SHA256 under this vault's own key: 64 hexadecimal digits."""
         return self._hmac(purpose, *[part.encode(errors="surrogatepass") for part in parts])
+
+    def secret(self, subject: str, purpose: str) -> bytes:
+        """32 bytes that follow from the subject's first data key, which stays when others join."""
+        known = self._secrets.get((subject, purpose))
+        if known is not None:
+            return known
+        self.sealing_key(subject)
+        with self._lock, self._disk():
+            key_id, wrapped = self._connection.execute(_FIRST_KEY, (subject,)).fetchone()
+            first = unseal(self._master, wrapped, f"data\0{key_id}".encode())
+        made = hmac.digest(first, purpose.encode(), "sha256")
+        _keep(self._secrets, (subject, purpose), made)
+        return made
 
     async def ensure(self, subject: str) -> None:
         """Makes the subject's key in a worker thread, so that nobody waits for the disk later."""
@@ -187,6 +204,8 @@ class FileVault:
             ).fetchall()
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             self._newest.pop(subject, None)
+            for known in [each for each in self._secrets if each[0] == subject]:
+                del self._secrets[known]
             for (key_id,) in rows:
                 self._by_id.pop(key_id, None)
 
@@ -221,6 +240,7 @@ class FileVault:
             self._newest.clear()
             self._by_id.clear()
             self._boxes.clear()
+            self._secrets.clear()
 
 
 def _open(data_dir: Path, master_key_text: str | None) -> FileVault:
@@ -291,7 +311,7 @@ def _place(account_id: str) -> bytes:
     return f"credential\0{account_id}".encode()
 
 
-def _keep(cache: dict[str, T], name: str, value: T) -> None:
+def _keep(cache: dict[K, T], name: K, value: T) -> None:
     cache[name] = value
     while len(cache) > CACHED_KEYS:
         cache.pop(next(iter(cache)), None)

@@ -20,6 +20,7 @@ from codara.application.jails import Jails
 from codara.application.models import Models
 from codara.application.operators import Operators
 from codara.application.sessions import Sessions
+from codara.application.turns.finding import Finder
 from codara.application.turns.means import Means
 from codara.application.turns.turns import Turns
 from codara.application.users import Users
@@ -111,6 +112,7 @@ async def open_house(loaded: Loaded, stack: AsyncExitStack) -> House:
         keys=vault,
         standings=views.accounts,
         feed=views,
+        finder=Finder(views.points, views),
         clock=utc_now,
         new_id=new_id,
         limits=limits(settings),

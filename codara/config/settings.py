@@ -41,6 +41,17 @@ class Server:
     trusted_proxies: tuple[str, ...] = setting(
         (), "Addresses or networks whose X-Forwarded-For is believed."
     )
+    asides: bool = setting(
+        True, "Titles, tags and follow-ups that chat programs ask for run apart from the chat."
+    )
+    conversation_headers: tuple[str, ...] = setting(
+        (), "Headers beside `X-OpenWebUI-Chat-Id` that tell a client's chats apart."
+    )
+    conversation_fields: tuple[str, ...] = setting(
+        (),
+        "Body fields, `name` or `metadata.name`, that tell a client's chats apart; `user`, "
+        "`prompt_cache_key` and `safety_identifier` never do.",
+    )
 
 
 @attrs.frozen(kw_only=True)

@@ -1,80 +1,100 @@
-"""History: what the agent has not heard yet, told from the client's list of messages."""
+"""History: what of a request the agent has not heard yet, and in which words it hears it."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import attrs
 
-from codara.errors import InvalidRequest
-from codara.events.session import Thread
-
-Message = tuple[str, str]
-"""Role and text."""
-
-DigestOf = Callable[[str], str]
-"""A keyed digest of fixed length, so that recorded digests give no text away."""
+from codara.domain.conversation import is_cut
+from codara.domain.transcript import ASSISTANT, USER, DigestOf, Entry, Message, advance, same
+from codara.events.session import Point
 
 _INSTRUCTING = frozenset({"system", "developer"})
 _OPENING = (
     "This is the conversation so far, oldest message first. A line like the next one names who "
-    "is speaking. Answer the last message."
+    "is speaking. "
 )
+_ANSWER = "Answer the last message."
+_GO_ON = "The last message is the beginning of your own answer: go on with it from its end."
+CUT = "(Your last answer was cut off before its end.)"
+GO_ON = "Go on with your last answer from its end."
 
 
 @attrs.frozen(kw_only=True)
-class History:
-    """What a request adds to a thread.
+class Unheard:
+    """What a thread has not heard of a request: all entries from `place` on.
 
-    `new` are the user's texts to send, unless `whole` says that the agent needs the entire history
-    as one text. `resend`: the agent has heard them already and hears the last one again.
-    `diverged`: the thread cannot go on, a fresh one begins. `thread` is how it stands afterwards.
+    `cut`: the last question it heard had no whole answer. `again`: it has heard everything, and
+    hears the last question again.
     """
 
-    new: tuple[str, ...]
-    thread: Thread
-    whole: bool = False
-    resend: bool = False
-    diverged: bool = False
+    place: int
+    cut: bool = False
+    again: bool = False
 
 
-def roll(digest: str, message: str, digest_of: DigestOf) -> str:
-    """The rolling digest after one more user message; white space around it does not count."""
-    return digest_of(f"{digest}\n{message.strip()}")
+def unheard_without_answers(point: Point, entries: Sequence[Entry], digest_of: DigestOf) -> Unheard:
+    """Of a request that holds no answer everything is new, but what was asked since the last one.
 
-
-def compare(thread: Thread, messages: Sequence[Message], digest_of: DigestOf) -> History:
-    """Tells what of `messages` the thread has not heard.
-
-    Only user messages are compared. A thread without a backend id has heard nothing.
-    InvalidRequest if no user says anything.
+    For a named session, whose client may send its newest message alone.
     """
-    texts = [text for role, text in messages if role == "user"]
-    if not texts:
-        raise InvalidRequest("messages holds no message of the user.", param="messages")
-    known = thread if thread.backend_id is not None else Thread()
-    if not any(role == "assistant" for role, _ in messages):
-        return History(new=tuple(texts), thread=_heard(known, texts, digest_of))
-    if known.messages == 0:
-        return History(new=tuple(texts), thread=_heard(known, texts, digest_of), whole=True)
-    return _continued(known, texts, digest_of)
+    if not is_cut(point):
+        return Unheard(place=0)
+    heard = Point(digest=point.answered)
+    for place, entry in enumerate(entries, 1):
+        heard = advance(heard, [entry], digest_of)
+        if heard.digest == point.digest:
+            return _from(place, entries, cut=True)
+    return Unheard(place=0, cut=True)
 
 
-def _continued(known: Thread, texts: Sequence[str], digest_of: DigestOf) -> History:
-    prefix = _heard(Thread(), texts[: known.messages], digest_of)
-    if (prefix.messages, prefix.digest) != (known.messages, known.digest):
-        fresh = _heard(Thread(), texts, digest_of)
-        return History(new=tuple(texts), thread=fresh, whole=True, diverged=True)
-    rest = texts[known.messages :]
-    if not rest:
-        return History(new=(texts[-1],), thread=known, resend=True)
-    return History(new=tuple(rest), thread=_heard(known, rest, digest_of))
+def unheard_after(
+    point: Point, entries: Sequence[Entry], points: Sequence[Point]
+) -> Unheard | None:
+    """What a request adds to a thread that has come to `point`; None if it is not on its way."""
+    place = next((at for at in _from_the_end(points) if same(points[at], point)), None)
+    if place is None:
+        return None
+    cut = is_cut(point)
+    if cut and place < len(entries) and entries[place].role == ASSISTANT:
+        place += 1
+    return _from(place, entries, cut=cut)
 
 
-def _heard(thread: Thread, texts: Iterable[str], digest_of: DigestOf) -> Thread:
-    count, digest = thread.messages, thread.digest
-    for text in texts:
-        count, digest = count + 1, roll(digest, text, digest_of)
-    return attrs.evolve(thread, messages=count, digest=digest)
+def _from_the_end(points: Sequence[Point]) -> Iterable[int]:
+    return range(len(points) - 1, 0, -1)
+
+
+def _from(place: int, entries: Sequence[Entry], *, cut: bool) -> Unheard:
+    """Where nothing is left, the question that had no answer is asked again."""
+    if place < len(entries) or not cut:
+        return Unheard(place=place, cut=cut)
+    return asked_again(entries)
+
+
+def asked_again(entries: Sequence[Entry]) -> Unheard:
+    """The last question once more, for a thread that has heard everything."""
+    questions = [at for at, entry in enumerate(entries) if entry.role == USER]
+    return Unheard(place=questions[-1] if questions else len(entries), cut=True, again=True)
+
+
+def told(messages: Sequence[Message]) -> str:
+    """What the agent hears of messages that its thread has not heard.
+
+    The user's words alone where nobody else speaks among them; the list's own last answer is the
+    agent's to go on with.
+    """
+    said = [(role, text) for role, text in messages if role not in _INSTRUCTING and text.strip()]
+    if not said:
+        return GO_ON
+    if all(role == USER for role, _ in said):
+        return "\n\n".join(text for _, text in said)
+    return render_history(said)
+
+
+def with_notes(prompt: str, *notes: str) -> str:
+    """The prompt behind lines of ours, each by itself."""
+    return "\n\n".join([*filter(None, notes), prompt])
 
 
 def instructions(messages: Iterable[Message]) -> str:
@@ -92,7 +112,8 @@ def render_history(messages: Sequence[Message]) -> str:
     said = [(role, text) for role, text in messages if role not in _INSTRUCTING]
     mark = _mark(said)
     parts = [f"=== {role.upper()}{mark} ===\n{text}" for role, text in said]
-    return "\n\n".join([_OPENING, *parts])
+    ending = _GO_ON if said and said[-1][0] == ASSISTANT else _ANSWER
+    return "\n\n".join([_OPENING + ending, *parts])
 
 
 def _mark(said: Sequence[Message]) -> str:

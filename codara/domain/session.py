@@ -9,6 +9,7 @@ from codara.events.base import Event
 from codara.events.session import (
     AccountChanged,
     BackendBound,
+    Elsewhere,
     SessionExpired,
     SessionOpened,
     SessionReset,
@@ -41,8 +42,14 @@ class Session:
     user_id: str = ""
     workspace_id: str = ""
     provider: str = ""
+    origin: str = ""
+    caller: str = ""
+    chat: str = ""
+    system: str = ""
     thread: Thread = attrs.field(factory=Thread)
+    elsewhere: tuple[Elsewhere, ...] = ()
     dirty: bool = False
+    kept: bool = True
     expires_at: datetime | None = None
     turn: OpenTurn | None = None
 
@@ -63,6 +70,8 @@ def evolve(state: Session, event: Event) -> Session:
                 user_id=event.user_id,
                 workspace_id=event.workspace_id,
                 provider=event.provider,
+                origin=event.origin,
+                caller=event.caller,
             )
         case TurnRequested():
             return _requested(event)
@@ -82,7 +91,7 @@ def evolve(state: Session, event: Event) -> Session:
         case TurnFailed() | TurnCancelled():
             return _ended(state, event, dirty=state.dirty or _had_started(state))
         case SessionReset() | SessionExpired():
-            return attrs.evolve(state, thread=Thread(), dirty=False, expires_at=None)
+            return attrs.evolve(state, thread=Thread(), elsewhere=(), dirty=False, expires_at=None)
         case _:
             return state
 
@@ -99,8 +108,14 @@ def _requested(event: TurnRequested) -> Session:
         user_id=event.user_id,
         workspace_id=event.workspace_id,
         provider=event.provider,
+        origin=event.origin,
+        caller=event.caller,
+        chat=event.chat,
+        system=event.system,
         thread=event.thread,
+        elsewhere=event.elsewhere,
         dirty=event.dirty,
+        kept=event.persistent,
         turn=turn,
     )
 
@@ -121,10 +136,27 @@ def _had_started(state: Session) -> bool:
     return state.turn is not None and state.turn.started is not None
 
 
+def is_expired(state: Session, now: datetime) -> bool:
+    """Whether its time is over, whether or not the log says so yet."""
+    return state.expires_at is not None and state.expires_at <= now
+
+
 def standing_thread(state: Session, *, provider: str, now: datetime) -> Thread:
-    """The thread the next turn goes on with: an empty one after expiry or a change of provider."""
-    expired = state.expires_at is not None and state.expires_at <= now
-    return Thread() if expired or state.provider != provider else state.thread
+    """The thread the next turn goes on with: an empty one after expiry, or with a new provider."""
+    if is_expired(state, now):
+        return Thread()
+    if state.provider == provider:
+        return state.thread
+    return next((each.thread for each in state.elsewhere if each.provider == provider), Thread())
+
+
+def threads_elsewhere(state: Session, *, provider: str, now: datetime) -> tuple[Elsewhere, ...]:
+    """The threads that stay beside the one of this provider."""
+    if is_expired(state, now):
+        return ()
+    present = Elsewhere(provider=state.provider, thread=state.thread)
+    kept = (*state.elsewhere, *([present] if state.thread != Thread() else []))
+    return tuple(each for each in kept if each.provider != provider)
 
 
 def refuse_if_busy(state: Session) -> None:
@@ -139,8 +171,7 @@ def refuse_if_busy(state: Session) -> None:
 
 def expire(state: Session, *, now: datetime) -> list[Event]:
     """Says for the trail what has been true since `expires_at`; nothing while a turn is open."""
-    over = state.expires_at is not None and state.expires_at <= now
-    if not over or state.turn is not None:
+    if not is_expired(state, now) or state.turn is not None:
         return []
     return [SessionExpired(session_id=state.session_id)]
 

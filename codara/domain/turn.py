@@ -47,6 +47,8 @@ class Request:
     """The name stream of the session's label; None for a session that is not kept."""
     based_on: session.Session
     """The session that `requested` was worked out from."""
+    may_wait: bool = True
+    """Whether the session was named: one that was found is left to whoever was faster."""
     body_digest: str
     diverged: HistoryDiverged | None
 
@@ -54,13 +56,15 @@ class Request:
 def request(states: States, ask: Request) -> Facts:
     """*Requested*: the session is free, the idempotency key is new.
 
-    SessionBusy while another turn runs. VersionClash if the session is no longer what the prompt
-    was worked out from, or another turn has taken its name or the idempotency key meanwhile.
+    SessionBusy while another turn of a named session runs. VersionClash if the session is no longer
+    what the prompt was worked out from (one that was found then is looked for again), or another
+    turn has taken its name or the idempotency key meanwhile.
     """
     wanted = ask.requested
     stream = streams.session(wanted.session_id)
     current: session.Session = states[stream]
-    session.refuse_if_busy(current)
+    if ask.may_wait:
+        session.refuse_if_busy(current)
     if current != ask.based_on:
         raise VersionClash(stream)
     facts: Facts = {

@@ -11,20 +11,72 @@ from codara.events.base import Event, PayloadRef, private
 @attrs.frozen(kw_only=True)
 class SessionOpened(Event):
     name: ClassVar[str] = "session.opened"
+    version: ClassVar[int] = 2
     session_id: str
     user_id: str
     workspace_id: str
     provider: str
     client_session_id: str = private()
+    """The label that a client chose; empty for a session that is found by its transcript."""
+    origin: str
+    """`named`, `reference`, `found`, `new`, `forked` or `aside`: how its first turn came to it."""
+    caller: str
+    """The key, or the operator, whose requests may find it; empty for a named one of old."""
+    forked_from: str | None = None
+    """The task after which it branched from another session."""
+
+
+@attrs.frozen(kw_only=True)
+class Point:
+    """How far a conversation has come, as digests under a secret of its user.
+
+    They tell equal transcripts and nothing else. All are empty before the first word.
+    """
+
+    digest: str = ""
+    """Of everything that was asked and answered."""
+    entries: int = 0
+    """How many questions and answers that are."""
+    answered: str = ""
+    """The digest behind the last answer; another one than `digest` while a question is open."""
+    question: str = ""
+    """Of what the user has said since the last answer."""
+    exchange: str = ""
+    """Of the last question with its answer."""
+    tail: str = ""
+    """Of the last two of those; empty while there are fewer."""
+    pictures: str = ""
+    """Of all pictures; they only tell points of one transcript apart."""
 
 
 @attrs.frozen(kw_only=True)
 class Thread:
-    """What the agent's own conversation heard: how many user messages, and their rolling digest."""
+    """The agent's own conversation, and how far it has come.
+
+    `mark` is the agent's own id of that point, at which the thread can be branched later.
+    """
 
     backend_id: str | None = None
-    messages: int = 0
-    digest: str = ""
+    point: Point = attrs.field(factory=Point)
+    mark: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Elsewhere:
+    """The session's thread with another provider than its last turn's."""
+
+    provider: str
+    thread: Thread
+
+
+@attrs.frozen(kw_only=True)
+class Branch:
+    """Where a thread branches: behind a turn of some session, at the mark that its end recorded."""
+
+    session_id: str
+    turn_id: str
+    backend_id: str
+    mark: str
 
 
 @attrs.frozen(kw_only=True)
@@ -39,11 +91,12 @@ class Picture:
 class TurnRequested(Event):
     """A turn waits to start.
 
-    It carries the session's standing (`provider`, `thread`, `dirty`), so that a decision needs to
-    fold no event older than the last of these.
+    It carries the session's standing (`provider`, `thread`, `elsewhere`, `dirty`, `origin`,
+    `caller`), so that a decision needs to fold no event older than the last of these.
     """
 
     name: ClassVar[str] = "session.turn_requested"
+    version: ClassVar[int] = 2
     session_id: str
     turn_id: str
     user_id: str
@@ -54,8 +107,19 @@ class TurnRequested(Event):
     model: str
     manual: bool = False
     persistent: bool = True
+    origin: str
+    """How the session's first turn came to it: see `SessionOpened`."""
+    caller: str
+    chat: str = ""
+    """Digest of the chat id that the request bears."""
+    system: str = ""
+    """Digest of its system messages."""
     thread: Thread
-    """The agent's thread as it stands; empty when a fresh one begins."""
+    """The agent's thread as it stands; empty when a fresh one begins. Its point is what the turn
+    continues: the session's end at this moment."""
+    fork: Branch | None = None
+    """The thread that this turn branches from, instead of going on with `thread`."""
+    elsewhere: tuple[Elsewhere, ...] = ()
     heard: Thread
     """The same thread once the agent has heard the prompt."""
     dirty: bool
@@ -95,7 +159,7 @@ class TurnStarted(Event):
     turn_id: str
     user_id: str
     thread: str
-    """`new`, `resumed` or `fresh`."""
+    """`new`, `resumed`, `forked` or `fresh`."""
     baseline: str
     """Tree id of the workspace before the turn."""
     account_chosen: AccountChosen
@@ -108,6 +172,7 @@ class TurnStarted(Event):
 @attrs.frozen(kw_only=True)
 class BackendBound(Event):
     name: ClassVar[str] = "session.backend_bound"
+    version: ClassVar[int] = 2
     session_id: str
     turn_id: str
     backend_id: str
@@ -193,6 +258,7 @@ class TurnEnd:
 @attrs.frozen(kw_only=True)
 class TurnCompleted(Event):
     name: ClassVar[str] = "session.turn_completed"
+    version: ClassVar[int] = 2
     session_id: str
     turn_id: str
     user_id: str
@@ -207,6 +273,7 @@ class TurnCompleted(Event):
 @attrs.frozen(kw_only=True)
 class TurnFailed(Event):
     name: ClassVar[str] = "session.turn_failed"
+    version: ClassVar[int] = 2
     session_id: str
     turn_id: str
     user_id: str
@@ -223,6 +290,7 @@ class TurnFailed(Event):
 @attrs.frozen(kw_only=True)
 class TurnCancelled(Event):
     name: ClassVar[str] = "session.turn_cancelled"
+    version: ClassVar[int] = 2
     session_id: str
     turn_id: str
     user_id: str

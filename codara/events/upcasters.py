@@ -5,7 +5,45 @@ from typing import Any
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
-UPCASTERS: Mapping[tuple[str, int], Upcaster] = {}
+UNKNOWN = "unknown"
+"""The digest of a transcript from the time before there were any: it is equal to no other."""
+
+
+def _session_opened(fields: dict[str, Any]) -> dict[str, Any]:
+    """Every session was found by a name, if only by one that was made for it."""
+    return {**fields, "origin": "named", "caller": ""}
+
+
+def _turn_requested(fields: dict[str, Any]) -> dict[str, Any]:
+    threads = {name: _thread(fields[name]) for name in ("thread", "heard")}
+    return {**fields, **threads, "origin": "named", "caller": ""}
+
+
+def _backend_bound(fields: dict[str, Any]) -> dict[str, Any]:
+    heard = fields.get("heard")
+    return {**fields, "heard": None if heard is None else _thread(heard)}
+
+
+def _turn_ended(fields: dict[str, Any]) -> dict[str, Any]:
+    end = fields["end"]
+    return {**fields, "end": {**end, "thread": _thread(end["thread"])}}
+
+
+def _thread(thread: dict[str, Any]) -> dict[str, Any]:
+    """What was counted and digested then, of the user's messages alone, is worth nothing now."""
+    said = thread.get("messages", 0)
+    point = {"digest": UNKNOWN, "answered": UNKNOWN, "entries": said} if said else {}
+    return {"backend_id": thread.get("backend_id"), "point": point}
+
+
+UPCASTERS: Mapping[tuple[str, int], Upcaster] = {
+    ("session.opened", 1): _session_opened,
+    ("session.turn_requested", 1): _turn_requested,
+    ("session.backend_bound", 1): _backend_bound,
+    ("session.turn_completed", 1): _turn_ended,
+    ("session.turn_failed", 1): _turn_ended,
+    ("session.turn_cancelled", 1): _turn_ended,
+}
 """By stored name and the version that is lifted by one.
 
 An upcaster gets the fields as JSON values, private ones as `Sealed`: it may move those, but not

@@ -15,6 +15,7 @@ from codara.projections.accounts import Accounts, AccountsProjection
 from codara.projections.audit import Audit, AuditProjection
 from codara.projections.base import Projection, ReadableLog
 from codara.projections.jails import Unfinished, UnfinishedProjection
+from codara.projections.points import Points, PointsProjection
 from codara.projections.queries import Reader
 from codara.projections.rebuild import Progress, rebuild
 from codara.projections.runner import Runner
@@ -33,6 +34,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     UsersProjection(),
     AuditProjection(),
     UnfinishedProjection(),
+    PointsProjection(),
 )
 
 _LOG = logging.getLogger(__name__)
@@ -74,6 +76,7 @@ class Views:
         self.users = Users(readers["users"], log, clock)
         self.audit = Audit(readers["audit"])
         self.unfinished = Unfinished(readers["unfinished"])
+        self.points = Points(readers["points"], clock)
 
     @classmethod
     async def open(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from codara.application.ports.agents import Fork
 from codara.application.ports.frames import RetryNotice, TextDelta, ToolStarted
 from tests.agenting import Den
 from tests.scripted import TRANSPORTS, a_scripted_den
@@ -48,6 +49,13 @@ async def test_an_answer_without_end_is_not_read_for_ever(den: Den) -> None:
     assert "without end" in outcome.message
     outcome, _ = await den.run("hello", backend_id=outcome.backend_id)
     assert outcome.status == "completed"
+
+
+async def test_a_session_too_long_to_be_looked_through_has_no_copy(den: Den) -> None:
+    fork = Fork(backend_id="ses_long", mark="msg_1")
+    outcome, heard = await den.run("no", fork=fork, fresh_prompt="all of it")
+    assert (outcome.status, heard.text) == ("completed", "You said: all of it")
+    assert (heard.warnings, den.journal.killings) == (["fresh_thread"], [])
 
 
 async def test_an_answer_that_is_none_is_no_success(den: Den) -> None:

@@ -11,7 +11,7 @@ import os
 import sys
 import time
 
-from fake_script import NOBODY, Turns, begin, post
+from fake_script import NOBODY, NOWHERE, Turns, begin, post
 
 USAGE = {"input_tokens": 10, "output_tokens": 5}
 LISTED = [{"value": "default"}, {"value": "fake-model"}]
@@ -130,12 +130,14 @@ class Claude(Turns):
 
 
 def thread():
-    option = "--resume" if "--resume" in sys.argv else "--session-id"
+    option = "--session-id" if "--session-id" in sys.argv else "--resume"
     return sys.argv[sys.argv.index(option) + 1]
 
 
 if __name__ == "__main__":
     begin("claude", old=False)
-    if thread() == NOBODY:
+    if NOBODY in sys.argv:
         sys.exit("No conversation found with session ID: " + NOBODY)
+    if NOWHERE in sys.argv:
+        sys.exit("No message found with message.uuid of: " + NOWHERE)
     Claude().serve()

@@ -12,7 +12,18 @@ import time
 import tomllib
 from pathlib import Path
 
-from fake_script import NOBODY, OUT, Turns, main, of_option, of_url, post
+from fake_script import (
+    DEAF,
+    MISSHAPEN,
+    NOBODY,
+    NOWHERE,
+    OUT,
+    Turns,
+    main,
+    of_option,
+    of_url,
+    post,
+)
 
 
 class Codex(Turns):
@@ -63,6 +74,18 @@ class AppServer(Codex):
             return
         self.threads.setdefault(thread_id, [0, []])
         self.answer(number, {"thread": {"id": thread_id}})
+
+    def on_thread_fork(self, number, params):
+        source, point = params["threadId"], params["lastTurnId"]
+        if source == MISSHAPEN:
+            self.answer(number, {"thread": "a copy"})
+        elif not kept(source):
+            if source != DEAF:
+                self.refuse(number, "no rollout found for thread id " + source)
+        elif point == NOWHERE:
+            self.refuse(number, "turn not found: " + point)
+        else:
+            self.on_thread_start(number, {})
 
     def on_thread_inject_items(self, number, params):
         text = params["items"][0]["content"][0]["text"]
@@ -180,6 +203,8 @@ class Exec(Codex):
         thread_id = sys.argv[-2] if resumed else f"thread-{os.getpid()}"
         if thread_id == NOBODY:
             sys.exit("Error: no rollout found for thread id " + thread_id)
+        if not resumed:
+            keep(thread_id)
         self.pictures = of_option("-i")
         self.send({"type": "thread.started", "thread_id": thread_id})
         self.play(prompt)

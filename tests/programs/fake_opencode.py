@@ -15,11 +15,23 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from fake_script import MEBIBYTE, Turns, encode, main, of_option, of_url, post
+from fake_script import (
+    DEAF,
+    MEBIBYTE,
+    MISSHAPEN,
+    Turns,
+    encode,
+    main,
+    of_option,
+    of_url,
+    post,
+)
 
 TOKENS = {"input": 10, "output": 5, "reasoning": 0, "cache": {"read": 0, "write": 0}}
 BUSY = "The provider is overloaded"
-ELSEWHERE = "ses_another"
+ELSEWHERE, LONG = "ses_another", "ses_long"
+MESSAGES = [{"info": {"id": "msg_1"}}, {"info": {"id": "msg_2"}}]
+"""What every session has."""
 
 
 class Opencode(Turns):
@@ -191,6 +203,14 @@ class Door(BaseHTTPRequestHandler):
             self.listen()
         elif self.path == "/global/health":
             self.reply(200, {"healthy": True})
+        elif self.path == f"/session/{DEAF}":
+            threading.Event().wait()
+        elif self.path in (f"/session/{MISSHAPEN}", f"/session/{LONG}"):
+            self.reply(200, {})
+        elif self.path == f"/session/{LONG}/message":
+            self.flood()
+        elif self.path.endswith("/message"):
+            self.reply(200, [1] if MISSHAPEN in self.path else MESSAGES)
         else:
             found = self.path.removeprefix("/session/") in kept()
             self.reply(200 if found else 404, {})
@@ -203,10 +223,19 @@ class Door(BaseHTTPRequestHandler):
             self.reply(200, [1, 2] if self.turns.odd else {"id": keep(f"ses_{time.time_ns()}")})
         elif self.path.endswith("/abort"):
             self.abort()
+        elif self.path.endswith("/fork"):
+            self.reply(200, {"id": f"ses_{time.time_ns()}"})
         else:
             words, *shown = json.loads(told)["parts"]
             self.turns.pictures = [of_url(each["url"]) for each in shown]
             self.prompt(words["text"])
+
+    def do_PATCH(self):
+        """A copy is none as long as it may ask people."""
+        changes = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if {each["action"] for each in changes["permission"]} == {"deny"}:
+            keep(self.path.removeprefix("/session/"))
+        self.reply(200, {})
 
     def known(self):
         key = "opencode:" + os.environ["OPENCODE_SERVER_PASSWORD"]

@@ -44,6 +44,8 @@ STUBBORN = "trap '' TERM INT HUP; while :; do sleep 1; done"
 MEBIBYTE = 1 << 20
 NOBODY = "00000000-0000-4000-8000-000000000000"
 """A thread that no agent knows."""
+DEAF, MISSHAPEN, NOWHERE = "ses_deaf", "ses_odd", "msg_nowhere"
+"""A thread whose copying is never answered, one whose is answered oddly, a point that none has."""
 GARBAGE = (b"warning: this is no JSON", b"[1, 2]", b"{broken")
 NO_TEXT = "\ufffd"
 """What a reader makes of what is no text."""

@@ -122,6 +122,10 @@ class Runtime(Protocol):
     def takes_images(self) -> bool:
         """Whether a turn may carry pictures."""
 
+    @property
+    def forks(self) -> bool:
+        """Whether a thread can be branched: its sessions run turns with a `fork`, and say marks."""
+
     async def open(self, turn: AgentTurn) -> Session:
         """Starts the agent in the turn's home.
 

@@ -9,12 +9,12 @@ import attrs
 
 from codara.adapters.agents.ending import Ending
 from codara.adapters.agents.lender import Lender
-from codara.adapters.agents.listening import FRESH_THREAD, Listening
+from codara.adapters.agents.listening import Listening, fresh
 from codara.adapters.agents.output import Exit, Output
 from codara.adapters.agents.watch import Watch, to_the_end
 from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
-from codara.application.ports.frames import Warned
+from codara.application.ports.frames import FRESH_THREAD, Warned
 from codara.clock import Clock
 
 L = TypeVar("L", bound=Listening)
@@ -44,13 +44,18 @@ class Execution(ABC, Generic[L]):
         return False
 
     async def run(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
-        """One process; a second one in a fresh thread where the first knew no such thread."""
+        """One process; a second one in a fresh thread where the first knew no such thread.
+
+        Where no copy can be had of the thread that is to be forked, there is only the second.
+        """
         await turn.permitted()
-        outcome = await self._once(turn, sink, turn.backend_id)
-        if outcome.cause == "unknown_session" and outcome.backend_id is None:
-            sink.frame(Warned(FRESH_THREAD))
-            outcome = await self._once(turn.afresh(), sink, None)
-        return outcome
+        known = turn.backend_id if turn.fork is None else await self._copied(turn)
+        if turn.fork is None or known is not None:
+            outcome = await self._once(turn, sink, known)
+            if outcome.cause != "unknown_session" or outcome.backend_id is not None:
+                return outcome
+        sink.frame(Warned(FRESH_THREAD))
+        return await self._once(fresh(turn), sink, None)
 
     async def close(self) -> None:
         if not self.ended.done():
@@ -67,6 +72,13 @@ class Execution(ABC, Generic[L]):
     async def _listening(self, turn: AgentTurn, sink: FrameSink, known: str | None) -> L:
         """Listens to the process of a turn."""
 
+    @abstractmethod
+    async def _copied(self, turn: AgentTurn) -> str | None:
+        """The thread that is, or becomes with the process, the copy for a turn with a `fork`.
+
+        None where the agent makes none, as it has lost the thread or its point.
+        """
+
     def _input(self, turn: AgentTurn) -> str:
         """What the process has to find on its standard input."""
         return turn.prompt
@@ -78,6 +90,10 @@ class Execution(ABC, Generic[L]):
     async def _over(self, turn: AgentTurn, current: L) -> None:
         """The process is gone, also that of a turn that was cancelled."""
 
+    async def _finish(self, turn: AgentTurn, current: L) -> None:
+        await self._over(turn, current)
+        current.tell_mark()
+
     async def _once(self, turn: AgentTurn, sink: FrameSink, known: str | None) -> Outcome:
         current = await self._listening(turn, sink, known)
         try:
@@ -87,7 +103,7 @@ class Execution(ABC, Generic[L]):
             finally:
                 await to_the_end(jail.close(grace=0))
                 current.complain()
-                await to_the_end(self._over(turn, current))
+                await to_the_end(self._finish(turn, current))
         finally:
             if turn.images:
                 await to_the_end(self._sweep())

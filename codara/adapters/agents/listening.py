@@ -13,9 +13,11 @@ from codara.adapters.agents.lines import Message, TooMuch, message_of
 from codara.adapters.agents.watch import Watch
 from codara.adapters.agents.witness import Witness
 from codara.adapters.jail.spec import Hear, Lending
-from codara.application.ports.agents import FrameSink, Outcome
+from codara.application.ports.agents import AgentTurn, FrameSink, Outcome, sane_id
 from codara.application.ports.frames import (
+    FRESH_THREAD,
     Frame,
+    MarkSeen,
     ReasoningDelta,
     TextDelta,
     ToolStarted,
@@ -24,9 +26,6 @@ from codara.application.ports.frames import (
 from codara.application.ports.logins import Token
 from codara.clock import Clock
 
-FRESH_THREAD = "fresh_thread"
-"""The warning that the agent had lost the thread and began another one."""
-
 SAID_BYTES = 128 * 1024 * 1024
 FRAME_BYTES = 128
 """What a frame takes besides its text."""
@@ -34,14 +33,21 @@ FRAME_BYTES = 128
 _STARS = b"***"
 
 
+def fresh(turn: AgentTurn) -> AgentTurn:
+    """The turn as it is told to a thread that takes the place of one that was lost."""
+    return attrs.evolve(turn.afresh(), backend_id=None, fork=None)
+
+
 class Listening(ABC):
     """Listens while a turn runs.
 
     `decided` is set as soon as nothing more of the agent is awaited. `began` is true once it has
     said or done something. All it says is held until the turn ends: a line beyond `SAID_BYTES`
-    raises TooMuch. `retry_at` is when the provider said to come back. What the account was
-    lent with is starred out of a line before anybody sees it. `model_path` is how the paths end by
-    which the model itself is asked.
+    raises TooMuch. `retry_at` is when the provider said to come back. `lost` turns true once a
+    fresh thread has taken the place of the one that was asked for. `mark` is the agent's own id of
+    the point its thread has reached, by the end of the turn. What the account was lent with is
+    starred out of a line before anybody sees it. `model_path` is how the paths end by which the
+    model itself is asked.
     """
 
     model_path: ClassVar[str]
@@ -51,6 +57,8 @@ class Listening(ABC):
         self.retry_at: datetime | None = None
         self.ran_tools = False
         self.began = False
+        self.lost = False
+        self.mark: str | None = None
         self._sink = sink
         self._clock = clock
         self._secrets: tuple[bytes, ...] = ()
@@ -111,6 +119,16 @@ class Listening(ABC):
         """Says how many lines were no protocol, if any were."""
         if self._garbage:
             self.say(Warned(f"ignored {self._garbage} lines that are no JSON objects"))
+
+    def lose_thread(self) -> None:
+        """Says that the agent had lost the thread, or its point, and begins another one."""
+        self.lost = True
+        self.say(Warned(FRESH_THREAD))
+
+    def tell_mark(self) -> None:
+        """Says which point the thread has reached, where that is known."""
+        if (mark := sane_id(self.mark)) is not None:
+            self.say(MarkSeen(mark))
 
     @property
     @abstractmethod

@@ -11,12 +11,14 @@ import attrs
 
 from codara.adapters.agents.contract import Answering, Early, Runtime, Session
 from codara.adapters.agents.learner import Learner
+from codara.adapters.agents.listening import fresh
 from codara.adapters.agents.presence import Presence
 from codara.adapters.agents.room import USUAL, Bounds, Room, Weigh, weightless
 from codara.adapters.agents.slots import HomeKey, Slot, Slots
 from codara.adapters.agents.versions import Versions
 from codara.adapters.agents.watch import to_the_end
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
+from codara.application.ports.frames import FRESH_THREAD, Warned
 from codara.clock import Clock, utc_now
 from codara.errors import AgentFailed, CodaraError, ShuttingDown
 
@@ -63,6 +65,9 @@ class AgentPool:
             raise AgentFailed(f"there is no agent runtime named {turn.provider!r}")
         if turn.images and not runtime.takes_images:
             raise AgentFailed(f"{runtime.name} takes no pictures")
+        if turn.fork is not None and not runtime.forks:
+            sink.frame(Warned(FRESH_THREAD))
+            turn = fresh(turn)
         self._lately[turn.provider] = turn.account_id, turn.on_login
         left = (turn.until - self._clock()).total_seconds()
         try:
@@ -104,6 +109,11 @@ class AgentPool:
     def takes_images(self, provider: str) -> bool:
         runtime = self._runtimes.get(provider)
         return runtime is not None and runtime.takes_images
+
+    def forks(self, provider: str) -> bool:
+        """See `ports.Agents.forks`."""
+        runtime = self._runtimes.get(provider)
+        return runtime is not None and runtime.forks
 
     async def models(self, provider: str) -> Sequence[str]:
         """See `ports.Agents.models`."""

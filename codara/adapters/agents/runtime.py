@@ -85,6 +85,8 @@ class CliRuntime(ABC):
     default_login_base_url: ClassVar[str] = ""
     takes_images = True
     """By either transport: which one a turn gets may show only once it has started."""
+    forks: ClassVar[bool] = True
+    """By either transport, for the same reason."""
     first_words: ClassVar[str]
 
     def __init__(self, settings: Provider, house: House) -> None:

@@ -14,12 +14,11 @@ from codara.adapters.agents.ending import Ending
 from codara.adapters.agents.leftovers import NOBODY, living, strangers
 from codara.adapters.agents.lender import Lender
 from codara.adapters.agents.lines import Message
-from codara.adapters.agents.listening import FRESH_THREAD, Listening
+from codara.adapters.agents.listening import Listening, fresh
 from codara.adapters.agents.output import Exit, unreadable
 from codara.adapters.agents.watch import Watch, to_the_end
 from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
-from codara.application.ports.frames import Warned
 from codara.clock import Clock
 from codara.errors import AgentFailed
 
@@ -86,7 +85,7 @@ class Staying(ABC, Generic[L]):
             self._turn = None
             self._jail.broker.withdraw()
             current.complain()
-            await to_the_end(self._after(current))
+            await to_the_end(self._finish(current))
         return current.outcome(ending)
 
     async def close(self) -> None:
@@ -131,6 +130,10 @@ class Staying(ABC, Generic[L]):
     async def _after(self, current: L) -> None:
         """The turn is over, one way or another."""
 
+    async def _finish(self, current: L) -> None:
+        await self._after(current)
+        current.tell_mark()
+
     async def _ending(self, turn: AgentTurn, current: L) -> Ending:
         ending = Ending(jailed=self._jail.jailed)
         watch = Watch(turn, self._clock)
@@ -170,8 +173,8 @@ class Staying(ABC, Generic[L]):
             if not await self._forgets(turn.backend_id, refused):
                 raise
         current.decided.clear()
-        current.say(Warned(FRESH_THREAD))
-        return await self._converse(attrs.evolve(turn.afresh(), backend_id=None), current)
+        current.lose_thread()
+        return await self._converse(fresh(turn), current)
 
     async def _stop(self, current: L, reason: str) -> None:
         """By its protocol first; an agent that does not heed it is killed."""

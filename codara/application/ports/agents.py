@@ -54,12 +54,26 @@ class Image:
 
 
 @attrs.frozen(kw_only=True)
+class Fork:
+    """Where a thread branches: after the point `mark` of the thread `backend_id`.
+
+    `mark` is what `MarkSeen` told at the end of some turn of that thread. The thread itself stays
+    as it is.
+    """
+
+    backend_id: str
+    mark: str
+
+
+@attrs.frozen(kw_only=True)
 class AgentTurn:
     """One turn, as the agent gets it.
 
     `instructions` are the system messages; `prompt` is the text the agent has not heard yet, with
-    `images` after it; `backend_id` is the thread to go on with, None for a fresh one. Should the
-    agent have lost that thread, a fresh one hears `fresh_prompt` and `fresh_images` instead.
+    `images` after it; `backend_id` is the thread to go on with, None for a fresh one. With `fork`
+    (and no `backend_id`) the agent goes on with a copy of another thread of the same home, and
+    tells the copy's id by `BackendSeen`. Should the agent have lost that thread or point, a fresh
+    one hears `fresh_prompt` and `fresh_images` instead, and `Warned(FRESH_THREAD)` says so.
     `until` bounds the whole turn, `stall_timeout` (seconds, 0: off) the time without progress.
     `on_login` says that the account is a CLI's login, not a key; it and `account_id` mean nothing
     while a turn is only prepared. Everything may be made ready for the turn before it is
@@ -80,6 +94,7 @@ class AgentTurn:
     images: tuple[Image, ...] = ()
     fresh_images: tuple[Image, ...] = ()
     backend_id: str | None
+    fork: Fork | None = None
     read_only: bool
     until: datetime
     stall_timeout: float
@@ -122,6 +137,9 @@ class Agents(Protocol):
 
     def takes_images(self, provider: str) -> bool:
         """Whether the provider's CLI can be given pictures."""
+
+    def forks(self, provider: str) -> bool:
+        """Whether the provider's CLI can branch a thread at an earlier point of it."""
 
     async def models(self, provider: str) -> Sequence[str]:
         """The models the provider's CLI lists; from a cache, never waiting for it or a vendor.

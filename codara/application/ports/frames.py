@@ -6,6 +6,8 @@ from datetime import datetime
 import attrs
 
 REPORTS_KEPT = 64
+FRESH_THREAD = "fresh_thread"
+"""The warning that the agent had lost the thread, or the point of it, and began a fresh one."""
 
 
 @attrs.frozen
@@ -105,6 +107,16 @@ class BackendSeen:
 
 
 @attrs.frozen
+class MarkSeen:
+    """The agent's own id of the point its thread has reached: the last one of a turn counts.
+
+    A later turn may branch the thread there (`Fork`).
+    """
+
+    mark: str
+
+
+@attrs.frozen
 class Warned:
     """The agent complains about something that fails nothing."""
 
@@ -121,5 +133,6 @@ Frame = (
     | QuotaSeen
     | RetryNotice
     | BackendSeen
+    | MarkSeen
     | Warned
 )

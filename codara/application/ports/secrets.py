@@ -25,5 +25,8 @@ class Keys(Protocol):
     def digest(self, purpose: str, *parts: str) -> str:
         """64 hexadecimal digits; the same parts always give the same."""
 
+    def secret(self, subject: str, purpose: str) -> bytes:
+        """32 bytes of the subject's own: always the same, until its keys are destroyed."""
+
     async def ensure(self, subject: str) -> None:
         """Makes the subject's data key, so that nobody waits for the disk at its first event."""

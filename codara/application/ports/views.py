@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from codara.application.ports.jails import LeftJail
+from codara.events.session import Thread
 
 
 class AccountStanding(Protocol):
@@ -35,6 +36,54 @@ class AccountStanding(Protocol):
 class AccountStandings(Protocol):
     async def of_provider(self, provider: str) -> Sequence[AccountStanding]:
         """All registered accounts of the provider, removed ones left out."""
+
+
+class KnownPoint(Protocol):
+    """A point that a session has reached: the end of one of its turns.
+
+    `last` if no later turn has ended. `tree` is the workspace's tree behind the turn, "" where that
+    is unknown.
+    """
+
+    @property
+    def session_id(self) -> str: ...
+
+    @property
+    def turn_id(self) -> str: ...
+
+    @property
+    def thread(self) -> Thread: ...
+
+    @property
+    def last(self) -> bool: ...
+
+    @property
+    def system(self) -> str: ...
+
+    @property
+    def chat(self) -> str: ...
+
+    @property
+    def order(self) -> int: ...
+
+
+class Points(Protocol):
+    """The transcript points of sessions, as far as the read model has come."""
+
+    async def of_digests(
+        self, digests: Sequence[str], *, caller: str, workspace_id: str, provider: str
+    ) -> Sequence[KnownPoint]:
+        """Points of unnamed sessions with one of these digests, the latest first, at most 100."""
+
+    async def of_tail(
+        self, tail: str, *, caller: str, workspace_id: str, provider: str
+    ) -> Sequence[KnownPoint]:
+        """Ends of unnamed sessions with this digest of their last two exchanges."""
+
+    async def of_session(
+        self, session_id: str, digests: Sequence[str], *, provider: str
+    ) -> Sequence[KnownPoint]:
+        """Points of one session with one of these digests, the latest first."""
 
 
 class LiveFeed(Protocol):

@@ -12,24 +12,21 @@ from codara.application.turns.commands import RunTurn
 from codara.application.turns.hearing import Heard, hear
 from codara.application.turns.live import Asked, Run
 from codara.application.turns.means import Means
+from codara.application.turns.seat import Seat, caller_of
 from codara.domain import session, turn
-from codara.domain.name import Name
+from codara.domain.conversation import NAMED, Offered
 from codara.domain.workspace import Workspace
-from codara.errors import InvalidRequest, NotFound
 from codara.events import streams
 from codara.events.base import Cause
 from codara.events.payloads import SealedPayload
 from codara.events.request import RequestAccepted
-from codara.events.session import HistoryDiverged, Picture, SessionOpened, TurnRequested
-
-
-@attrs.frozen(kw_only=True)
-class Seat:
-    """The session a turn belongs to: its id, its label, and the stream that keeps it unique."""
-
-    session_id: str
-    label: str
-    name_stream: str | None
+from codara.events.session import (
+    HistoryDiverged,
+    Picture,
+    SessionOpened,
+    Thread,
+    TurnRequested,
+)
 
 
 def idempotency_stream(means: Means, command: RunTurn) -> str | None:
@@ -38,27 +35,6 @@ def idempotency_stream(means: Means, command: RunTurn) -> str | None:
         return None
     owner = command.caller.key_id or command.caller.actor
     return streams.idempotency(means.keys.digest("idempotency", owner, command.idempotency_key))
-
-
-async def find_seat(means: Means, command: RunTurn, workspace_id: str) -> Seat:
-    """The session that the request names; NotFound for an id that is not the caller's."""
-    label = command.session_label
-    if not command.persistent:
-        return Seat(session_id=means.new_id("ses"), label=label, name_stream=None)
-    if label.startswith("ses_"):
-        known: session.Session = await means.deciding.state(streams.session(label))
-        if known.user_id != command.caller.user_id:
-            raise NotFound(f"There is no session {label}.", param="client_session_id")
-        if known.workspace_id != workspace_id:
-            raise InvalidRequest(
-                f"Session {label} belongs to workspace {known.workspace_id}.",
-                param="workspace_id",
-            )
-        return Seat(session_id=label, label=label, name_stream=None)
-    named = means.keys.digest("session", command.caller.user_id, workspace_id, label)
-    stream = streams.name(named)
-    held: Name = await means.deciding.state(stream)
-    return Seat(session_id=held.owner or means.new_id("ses"), label=label, name_stream=stream)
 
 
 @attrs.frozen(kw_only=True)
@@ -72,22 +48,22 @@ class Admission:
     command: RunTurn
     place: Workspace
     seat: Seat
+    offered: Offered
     again: bool = False
 
     async def admit(self, cause: Cause) -> Run:
         """Queues *requested* and returns the turn, which may go on to its start meanwhile.
 
-        SessionBusy while the session runs another turn; VersionClash when the session, its name
-        or the idempotency key are no longer what they were a moment ago. That, or a full disk, may
-        also come out when it is written: `Run.requested` tells.
+        SessionBusy while a named session runs another turn; VersionClash when the session, its
+        name or the idempotency key are no longer what they were a moment ago, and when a session
+        that was found has gone on meanwhile. That, or a full disk, may also come out when it is
+        written: `Run.requested` tells.
         """
         began = time.monotonic()
         deciding = self.means.deciding
-        base: session.Session = await deciding.state(streams.session(self.seat.session_id))
-        session.refuse_if_busy(base)
         turn_id = self.means.new_id("trn")
-        heard = await hear(self.means, self.command, base, turn_id)
-        ask, payloads = await self._ask(base, heard, turn_id)
+        heard = hear(self.means, self.command, self.seat, self.offered, turn_id)
+        ask, payloads = await self._ask(heard, turn_id)
         wanted = ask.requested
         request = streams.request(wanted.request_id)
         names = [
@@ -108,9 +84,9 @@ class Admission:
         return self._run(wanted, heard, requested=proposed.durable, began=began)
 
     async def _ask(
-        self, base: session.Session, heard: Heard, turn_id: str
+        self, heard: Heard, turn_id: str
     ) -> tuple[turn.Request, tuple[SealedPayload, ...]]:
-        log, command = self.means.log, self.command
+        log, command, seat = self.means.log, self.command, self.seat
         caller = command.caller
         prompt = await texts.kept(log, caller.user_id, heard.prompt)
         instructions = await texts.kept(log, caller.user_id, heard.instructions)
@@ -118,7 +94,7 @@ class Admission:
             (image.media_type, await log.seal(caller.user_id, image.data)) for image in heard.images
         ]
         requested = TurnRequested(
-            session_id=self.seat.session_id,
+            session_id=seat.session_id,
             turn_id=turn_id,
             user_id=caller.user_id,
             workspace_id=self.place.workspace_id,
@@ -128,9 +104,17 @@ class Admission:
             model=command.model,
             manual=command.manual,
             persistent=command.persistent,
-            thread=heard.before,
+            origin=seat.origin,
+            caller=seat.base.caller or caller_of(command),
+            chat=self.offered.chat,
+            system=self.offered.system,
+            thread=Thread() if seat.fork else seat.thread,
+            fork=seat.fork,
+            elsewhere=session.threads_elsewhere(
+                seat.base, provider=command.provider, now=self.means.clock()
+            ),
             heard=heard.after,
-            dirty=base.dirty,
+            dirty=seat.base.dirty,
             idempotency=idempotency_stream(self.means, command),
             prompt=prompt.inline,
             prompt_payload=prompt.ref,
@@ -142,10 +126,11 @@ class Admission:
             requested=requested,
             accepted=self._accepted(requested),
             opened=self._opened(),
-            session_name=self.seat.name_stream,
-            based_on=base,
+            session_name=seat.name_stream,
+            based_on=seat.base,
+            may_wait=seat.origin == NAMED,
             body_digest=command.body_digest,
-            diverged=self._diverged(requested, base) if heard.diverged else None,
+            diverged=self._diverged(requested) if seat.diverged else None,
         )
         shown = (box for _, box in pictures)
         return ask, (*prompt.payloads, *instructions.payloads, *shown)
@@ -168,14 +153,17 @@ class Admission:
             workspace_id=self.place.workspace_id,
             provider=self.command.provider,
             client_session_id=self.seat.label,
+            origin=self.seat.origin,
+            caller=caller_of(self.command),
+            forked_from=self.seat.forked_from,
         )
 
-    def _diverged(self, requested: TurnRequested, base: session.Session) -> HistoryDiverged:
+    def _diverged(self, requested: TurnRequested) -> HistoryDiverged:
         return HistoryDiverged(
             session_id=requested.session_id,
             turn_id=requested.turn_id,
-            recorded=base.thread.messages,
-            offered=sum(message.role == "user" for message in self.command.messages),
+            recorded=self.seat.base.thread.point.entries,
+            offered=len(self.offered.entries),
         )
 
     def _run(
@@ -190,8 +178,14 @@ class Admission:
             workspace_id=place.workspace_id,
             workspace=place.label,
             folder=Path(place.folder),
-            thread_kind=heard.kind,
-            thread=heard.before,
+            thread_kind=self.seat.kind,
+            thread=wanted.thread,
+            fork=self.seat.fork,
+            forked_from=self.seat.forked_from,
+            origin=self.seat.origin,
+            dirty=wanted.dirty,
+            chat=self.offered.chat,
+            history=self.offered.history(),
             heard=heard.after,
             fresh=heard.fresh,
             idempotency=wanted.idempotency,

@@ -24,7 +24,9 @@ class Message:
 class RunTurn:
     """A request for one turn, decoded and authenticated.
 
-    `workspace` is a label or a ``wsp_`` id, `session_label` a label or a ``ses_`` id. `retry` says
+    `workspace` is a label or a ``wsp_`` id, `session_label` a label or a ``ses_`` id, or None where
+    the request names no session; `chat` is its client's own id of the chat, `aside` says that it is
+    asked beside one. `retry` says
     that the client's SDK sends the same request again by itself. `uploads` lie in the workspace for
     as long as the turn runs.
     """
@@ -40,9 +42,11 @@ class RunTurn:
     provider: str
     workspace: str
     workspace_root: str | None
-    session_label: str
+    session_label: str | None
+    chat: str | None = None
     manual: bool
     persistent: bool
+    aside: bool = False
     stream: bool
     uploads: tuple[Upload, ...] = ()
 
@@ -61,13 +65,15 @@ class TurnResult:
 
     turn_id: str
     session_id: str
-    client_session_id: str
+    client_session_id: str | None
     workspace_id: str
     workspace: str
     provider: str
     model: str
     backend_id: str | None
     thread: str
+    forked_from: str | None
+    aside: bool
     position: int
     text: str
     finish_reason: str

@@ -5,8 +5,10 @@ from functools import partial
 
 import attrs
 
+from codara.application.turns.finding import Reached
 from codara.application.turns.parcel import Parcel
 from codara.domain import turn
+from codara.events import streams
 from codara.events.base import Cause
 from codara.events.mapper import EventTooLarge
 
@@ -27,8 +29,13 @@ async def append_end(parcel: Parcel, ask: turn.End, cause: Cause) -> int:
 
 async def _append(parcel: Parcel, ask: turn.End, cause: Cause) -> int:
     decision = partial(turn.end, ask=ask)
-    decided = await parcel.means.deciding.decide(ask.streams(), decision, cause, parcel.payloads)
-    return decided.position or 0
+    means = parcel.means
+    decided = await means.deciding.decide(ask.streams(), decision, cause, parcel.payloads)
+    if decided.position is None:
+        return 0
+    stands = decided.states[streams.session(ask.ended.session_id)]
+    means.finder.note(Reached.of(stands, ask.ended.turn_id, decided.position))
+    return decided.position
 
 
 async def _answer_beside(parcel: Parcel, ask: turn.End) -> turn.End:

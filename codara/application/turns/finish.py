@@ -14,11 +14,12 @@ from codara.application.turns.commands import TurnResult
 from codara.application.turns.ending import append_end
 from codara.application.turns.live import Run, Running
 from codara.application.turns.means import Means
+from codara.application.turns.offering import digest_of
 from codara.application.turns.parcel import Parcel
 from codara.application.turns.persist import lasting
 from codara.application.turns.remains import Left, diff_fact, left_behind
 from codara.application.turns.run import Heard
-from codara.domain import turn
+from codara.domain import transcript, turn
 from codara.errors import CodaraError
 from codara.events.session import (
     Thread,
@@ -49,13 +50,15 @@ class Finish:
     lost_thread: bool = attrs.field(init=False)
     """Whether the agent had to begin a fresh thread although it was to go on with one."""
     thread: Thread = attrs.field(init=False)
-    """What the next turn goes on with."""
+    """What the next turn goes on with, as far as the question goes."""
 
     def __attrs_post_init__(self) -> None:
         self.parcel = Parcel(means=self.means, subject=self.run.command.caller.user_id)
         self.usage = self.heard.usage
         wanted, backend_id = self.run.asked.thread.backend_id, self._backend_id()
-        self.lost_thread = wanted is not None and backend_id not in (None, wanted)
+        self.lost_thread = self.heard.lost_thread or (
+            wanted is not None and backend_id not in (None, wanted)
+        )
         self.thread = self._thread(backend_id)
 
     async def finish(self) -> TurnResult | CodaraError:
@@ -92,7 +95,7 @@ class Finish:
         means, asked, quota = self.means, self.run.asked, self.heard.quota
         now = means.clock()
         self.parcel.payloads.clear()
-        end = await self._end(left, frames)
+        end = await self._end(left, frames, error)
         ask = turn.End(
             ended=await self._fact(end, error),
             workspace_id=asked.workspace_id,
@@ -107,9 +110,9 @@ class Finish:
         )
         return await append_end(self.parcel, ask, self.run.cause)
 
-    async def _end(self, left: Left, frames: bytes) -> TurnEnd:
+    async def _end(self, left: Left, frames: bytes, error: CodaraError | None) -> TurnEnd:
         return TurnEnd(
-            thread=self.thread,
+            thread=self._reached(error),
             lost_thread=self.lost_thread,
             expires_at=self.means.clock() + self.means.limits.session_ttl,
             usage=self.usage,
@@ -132,6 +135,16 @@ class Finish:
         if backend_id is None:
             return asked.thread
         return turn.heard(asked.fresh if self.lost_thread else asked.heard, backend_id)
+
+    def _reached(self, error: CodaraError | None) -> Thread:
+        """The thread behind the answer; behind the question, where there is no whole one."""
+        if self.thread.backend_id is None or self.thread == self.run.asked.thread:
+            return self.thread
+        point = self.thread.point
+        if error is None:
+            digest = digest_of(self.means, self.run.command.caller.user_id)
+            point = transcript.answered(point, self.heard.answer, digest)
+        return attrs.evolve(self.thread, point=point, mark=self.heard.mark)
 
     async def _fact(
         self, end: TurnEnd, error: CodaraError | None
@@ -162,13 +175,15 @@ class Finish:
         return TurnResult(
             turn_id=asked.turn_id,
             session_id=asked.session_id,
-            client_session_id=asked.client_session_id,
+            client_session_id=asked.client_session_id or None,
             workspace_id=asked.workspace_id,
             workspace=asked.workspace,
             provider=command.provider,
             model=command.model,
             backend_id=self.thread.backend_id,
             thread="fresh" if self.lost_thread else asked.thread_kind,
+            forked_from=asked.forked_from,
+            aside=command.aside,
             position=position,
             text=self.heard.answer,
             finish_reason=self.outcome.finish_reason,
@@ -177,7 +192,7 @@ class Finish:
             diff_truncated=diff.truncated,
             partial=left.partial,
             actions=left.actions,
-            dirty=False,
+            dirty=asked.dirty,
             jailed=self.outcome.jailed,
             usage=self.usage,
             timings=dict(self.run.timings),

@@ -1,9 +1,6 @@
 """Hearing: what of a request the agent has not heard yet, in words and pictures."""
 
-import asyncio
-import hashlib
 from collections.abc import Iterable, Sequence
-from functools import partial
 
 import attrs
 
@@ -11,19 +8,20 @@ from codara.application.ports.agents import Image
 from codara.application.ports.workspaces import Upload
 from codara.application.turns.commands import Message, RunTurn
 from codara.application.turns.means import Means
-from codara.domain import history, images, session, uploads
+from codara.application.turns.seat import Seat
+from codara.domain import history, images, uploads
+from codara.domain.conversation import Offered
 from codara.errors import InvalidRequest
 from codara.events.session import Thread
 
 _PICTURE = "[image]"
+_USER = "user"
 
 
 @attrs.frozen(kw_only=True)
 class Heard:
     """What the agent is to hear, and what its thread has heard then."""
 
-    kind: str
-    """`new`, `resumed` or `fresh`."""
     prompt: str
     fresh_prompt: str
     """The same, should the thread be lost: all that the client has told of the conversation."""
@@ -31,67 +29,55 @@ class Heard:
     fresh_images: tuple[Image, ...]
     """Those of the whole conversation, which belong to `fresh_prompt`."""
     instructions: str
-    before: Thread
     after: Thread
     fresh: Thread
     """What a fresh thread has heard after `fresh_prompt`."""
-    diverged: bool
 
 
-async def hear(means: Means, command: RunTurn, base: session.Session, turn_id: str) -> Heard:
-    """Compares the client's history with what the agent's thread has heard.
+def hear(means: Means, command: RunTurn, seat: Seat, offered: Offered, turn_id: str) -> Heard:
+    """Puts what the seat's thread has not heard into words.
 
     InvalidRequest where that makes more pictures than a turn may show.
     """
-    thread = session.standing_thread(base, provider=command.provider, now=means.clock())
     messages = command.messages
-    compared_by = await _compared_by(messages)
-    digest_of = partial(means.keys.digest, "message")
-    compared = history.compare(thread, compared_by, digest_of)
-    new = [each for each in messages if each.role == "user"][-len(compared.new) :]
-    whole = history.render_history([(each.role, _shown(each)) for each in messages])
-    prompt = whole if compared.whole else _joined(new)
-    resumes = thread.backend_id is not None and not compared.diverged
+    new = _unheard(messages, seat, offered)
+    whole = _told(messages)
+    note = history.CUT if seat.unheard.cut else ""
     uploaded = _uploaded(command.uploads) if means.agents.takes_images(command.provider) else ()
     pictures, fresh_pictures = _pictures(new) + uploaded, _pictures(messages) + uploaded
     _refuse_too_many(fresh_pictures)
+    point = seat.thread.point if seat.unheard.again else seat.after
     return Heard(
-        kind="resumed" if resumes else "fresh" if base.exists else "new",
-        prompt=_with_uploads(prompt, command.uploads, turn_id),
-        fresh_prompt=_with_uploads(
-            whole if len(messages) > 1 else prompt, command.uploads, turn_id
-        ),
+        prompt=_with_uploads(history.with_notes(_told(new), note), command.uploads, turn_id),
+        fresh_prompt=_with_uploads(whole, command.uploads, turn_id),
         images=pictures,
         fresh_images=fresh_pictures,
         instructions=history.instructions((each.role, each.text) for each in messages),
-        before=Thread() if compared.diverged else thread,
-        after=compared.thread,
-        fresh=history.compare(Thread(), compared_by, digest_of).thread,
-        diverged=compared.diverged,
+        after=attrs.evolve(seat.thread, point=point, mark=None),
+        fresh=Thread(point=offered.points[-1]),
     )
 
 
-async def _compared_by(messages: Sequence[Message]) -> list[history.Message]:
-    """Role and text; a picture counts as a part of the text, by its digest."""
-    if not any(message.images for message in messages):
-        return [(message.role, message.text) for message in messages]
-    return await asyncio.to_thread(lambda: [_digested(message) for message in messages])
+def _unheard(messages: Sequence[Message], seat: Seat, offered: Offered) -> Sequence[Message]:
+    """The messages behind the entries that the thread has heard."""
+    place = seat.unheard.place
+    return messages[offered.entries[place - 1].at + 1 :] if place else messages
 
 
-def _digested(message: Message) -> history.Message:
-    digests = (hashlib.sha256(image.data).hexdigest() for image in message.images)
-    return message.role, "\n".join((message.text, *(f"{_PICTURE} {each}" for each in digests)))
+def _told(messages: Sequence[Message]) -> str:
+    """The texts; a word stands for each picture, where nobody says anything beside it."""
+    alone = all(each.role == _USER or not each.text.strip() for each in messages)
+    show = _text if alone and any(each.text.strip() for each in messages) else _shown
+    return history.told([(each.role, show(each)) for each in messages])
 
 
-def _joined(messages: Iterable[Message]) -> str:
-    """The texts; where there are pictures only, a word that stands for them."""
-    texts = (message.text for message in messages)
-    text = "\n\n".join(texts)
-    return text if text.strip() else _PICTURE
+def _text(message: Message) -> str:
+    return message.text
 
 
 def _shown(message: Message) -> str:
-    return "\n".join((message.text, *(_PICTURE for _ in message.images)))
+    text = message.text if message.text.strip() else ""
+    return "\n".join(filter(None, (text, *(_PICTURE for _ in message.images))))
 
 
 def _with_uploads(prompt: str, files: Sequence[Upload], turn_id: str) -> str:

@@ -15,7 +15,7 @@ from codara.application.turns.broadcast import Broadcast
 from codara.application.turns.commands import RunTurn, Started, TurnResult
 from codara.errors import CodaraError, Conflict, VersionClash
 from codara.events.base import Cause
-from codara.events.session import AccountChosen, Thread, TurnStarted
+from codara.events.session import AccountChosen, Branch, Thread, TurnStarted
 
 T = TypeVar("T")
 
@@ -42,8 +42,16 @@ class Asked:
     workspace_id: str
     workspace: str
     folder: Path
+    origin: str
     thread_kind: str
     thread: Thread
+    fork: Branch | None
+    forked_from: str | None
+    dirty: bool
+    """Whether the session's turn before this one did not end well."""
+    chat: str
+    history: str
+    """The digest of what stands before the last question of the request."""
     heard: Thread
     fresh: Thread
     """What a fresh thread has heard, should the agent have lost `thread`."""
@@ -96,6 +104,8 @@ class Run:
     cancel_cause: str | None = None
     cancelled_by: str | None = None
     listeners: int = 0
+    joined: int = 0
+    """How many listeners there have been in all."""
     timings: dict[str, float] = attrs.field(factory=dict)
     work: asyncio.Task[Any] | None = None
     _leaving: asyncio.TimerHandle | None = None
@@ -114,6 +124,11 @@ class Run:
             correlation_id=self.command.trace_id,
             causation_id=self.command.request_id,
         )
+
+    @property
+    def was_heard(self) -> bool:
+        """Whether anybody has listened to it yet: its client may just not have come."""
+        return self.joined > 0
 
     @property
     def over(self) -> bool:
@@ -196,6 +211,7 @@ class Run:
     def join(self) -> None:
         """One listener more."""
         self.listeners += 1
+        self.joined += 1
         if self._leaving:
             self._leaving.cancel()
             self._leaving = None

@@ -12,6 +12,7 @@ from codara.application.ports.secrets import Keys
 from codara.application.ports.spool import Spool
 from codara.application.ports.views import AccountStandings, LiveFeed
 from codara.application.ports.workspaces import Workspaces
+from codara.application.turns.finding import Finder
 from codara.clock import Clock
 from codara.events import streams
 from codara.events.log import EventLog
@@ -81,6 +82,7 @@ class Means:
     keys: Keys
     standings: AccountStandings
     feed: LiveFeed
+    finder: Finder
     clock: Clock
     new_id: NewId
     limits: Limits

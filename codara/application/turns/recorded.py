@@ -1,6 +1,6 @@
 """A turn that has ended, answered again from the log."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any, TypeVar
 
 import attrs
@@ -9,10 +9,11 @@ import orjson
 from codara.application.ports.frames import Frame, TextDelta
 from codara.application.turns import failures, texts
 from codara.application.turns.commands import Started, TurnResult
+from codara.domain.conversation import ASIDE
 from codara.domain.workspace import Workspace
 from codara.errors import CodaraError, NotFound
 from codara.events import streams
-from codara.events.base import Event
+from codara.events.base import Event, Recorded
 from codara.events.log import EventLog
 from codara.events.session import (
     BackendBound,
@@ -76,6 +77,14 @@ class _Record:
     ended: TurnCompleted | TurnFailed | TurnCancelled
     diff: DiffRecorded | None
     position: int
+    first: bool
+    """Whether it was its session's first turn."""
+
+    @property
+    def forked_from(self) -> str | None:
+        if self.requested.fork:
+            return self.requested.fork.turn_id
+        return self.opened.forked_from if self.first else None
 
     @property
     def thread(self) -> str:
@@ -119,7 +128,13 @@ async def _record(log: EventLog, place: Workspace, session_id: str, turn_id: str
         ended=ended,
         diff=_last(DiffRecorded, of_turn),
         position=ends[-1].position,
+        first=next(_requests(told)) == turn_id,
     )
+
+
+def _requests(told: Iterable[Recorded]) -> Iterator[str]:
+    """The turns of a session, in their order."""
+    return (each.event.turn_id for each in told if isinstance(each.event, TurnRequested))
 
 
 def _ends(event: Event, turn_id: str) -> bool:
@@ -153,13 +168,15 @@ async def _result(log: EventLog, record: _Record, completed: TurnCompleted) -> T
     return TurnResult(
         turn_id=completed.turn_id,
         session_id=completed.session_id,
-        client_session_id=record.opened.client_session_id,
+        client_session_id=record.opened.client_session_id or None,
         workspace_id=record.place.workspace_id,
         workspace=record.place.label,
         provider=requested.provider,
         model=requested.model,
         backend_id=end.thread.backend_id,
         thread=record.thread,
+        forked_from=record.forked_from,
+        aside=record.opened.origin == ASIDE,
         position=record.position,
         text=await texts.whole(log, completed.answer, completed.answer_payload),
         finish_reason=completed.finish_reason,
@@ -168,7 +185,7 @@ async def _result(log: EventLog, record: _Record, completed: TurnCompleted) -> T
         diff_truncated=diff.truncated if diff else False,
         partial=diff.partial if diff else (),
         actions=tuple(orjson.loads(await log.open_payload(end.actions)) if end.actions else ()),
-        dirty=False,
+        dirty=requested.dirty,
         jailed=record.started.jailed if record.started else True,
         usage=end.usage,
         timings=end.timings,

@@ -9,10 +9,12 @@ from functools import partial
 import attrs
 import orjson
 
-from codara.application.ports.agents import AgentTurn, Outcome, sane_id
+from codara.application.ports.agents import AgentTurn, Fork, Outcome, sane_id
 from codara.application.ports.frames import (
+    FRESH_THREAD,
     BackendSeen,
     Frame,
+    MarkSeen,
     QuotaSeen,
     ReasoningDelta,
     Reports,
@@ -25,7 +27,7 @@ from codara.application.ports.frames import (
 )
 from codara.application.ports.spool import SpoolFile
 from codara.application.turns.activity import Activity
-from codara.application.turns.live import Run
+from codara.application.turns.live import Asked, Run
 from codara.application.turns.means import Means
 from codara.domain import account, credential, turn
 from codara.events import streams
@@ -36,7 +38,8 @@ logger = logging.getLogger(__name__)
 _RAW_BYTES = 16 * 1024
 _MOST_TOKENS = 2**53
 """No agent counts so far, and every JSON number up to here is exact."""
-_FOR_THE_END = UsageSeen | QuotaSeen | BackendSeen | Warned
+_FRESH = Warned(FRESH_THREAD)
+_FOR_THE_END = UsageSeen | QuotaSeen | BackendSeen | MarkSeen | Warned
 """What is told with the end of the turn, or later: nobody is woken for it meanwhile."""
 
 
@@ -52,6 +55,10 @@ class Heard:
     """What this attempt took, by the agent's newest word."""
     quota: QuotaSeen | None = None
     backend_id: str | None = None
+    mark: str | None = None
+    """The agent's own id of the point that its thread has reached."""
+    lost_thread: bool = False
+    """Whether the agent began a fresh thread although it was to go on with one, or branch it."""
     tool_ran: bool = False
     thought: bool = False
     activity: Activity = attrs.field(factory=Activity)
@@ -84,12 +91,15 @@ class Heard:
                 self._note(frame)
             case ToolFinished() | RetryNotice() | Warned():
                 self._note(frame)
+                self.lost_thread = self.lost_thread or frame == _FRESH
             case UsageSeen():
                 self.counted = frame
             case QuotaSeen():
                 self.quota = frame
             case BackendSeen():
                 self._bind(frame.backend_id)
+            case MarkSeen():
+                self.mark = sane_id(frame.mark)
             case _:
                 pass
         if not isinstance(frame, _FOR_THE_END):
@@ -134,7 +144,7 @@ class Heard:
         self.backend_id = backend_id
         if backend_id != known:
             asked = self.run.asked
-            lost = asked.thread.backend_id not in (None, backend_id)
+            lost = self.lost_thread or asked.thread.backend_id not in (None, backend_id)
             heard = asked.fresh if lost else None
             binding = _bind(self.means, self.run, backend_id, heard)
             self.bindings.append(asyncio.create_task(binding))
@@ -226,11 +236,18 @@ def _agent_turn(
         images=asked.images,
         fresh_images=asked.fresh_images,
         backend_id=asked.thread.backend_id,
+        fork=_fork(asked),
         read_only=command.manual,
         until=until,
         stall_timeout=means.limits.patience[command.provider].stall_timeout,
         permitted=run.permitted,
     )
+
+
+def _fork(asked: Asked) -> Fork | None:
+    if asked.fork is None:
+        return None
+    return Fork(backend_id=asked.fork.backend_id, mark=asked.fork.mark)
 
 
 async def _bind(means: Means, run: Run, backend_id: str, heard: Thread | None) -> None:

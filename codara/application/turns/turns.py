@@ -10,9 +10,12 @@ from codara.application.turns.commands import RunTurn
 from codara.application.turns.live import Run, TurnHandle
 from codara.application.turns.locks import NamedLocks
 from codara.application.turns.means import Means
+from codara.application.turns.offering import offer
 from codara.application.turns.queue import Queue
+from codara.application.turns.seat import caller_of, find_seat
 from codara.application.workspaces import WorkspaceDesk
 from codara.domain import idempotency
+from codara.domain.conversation import Offered
 from codara.domain.workspace import Workspace
 from codara.errors import (
     CodaraError,
@@ -70,21 +73,23 @@ class Turns:
         )
         key = admit.idempotency_stream(self._means, command)
         try:
+            offered = await offer(self._means, command)
             async with self._keys.held(key):
-                return await self._admitted(command, cause)
+                return await self._admitted(command, offered, cause)
         except CodaraError as error:
             await self._record_refusal(command, cause, error)
             raise
 
-    async def _admitted(self, command: RunTurn, cause: Cause) -> Handle:
+    async def _admitted(self, command: RunTurn, offered: Offered, cause: Cause) -> Handle:
         for attempt in range(_ADMISSION_TRIES):
             if earlier := await self._earlier(command, cause):
                 return earlier
+            await self._end_unheard(command, offered)
             self._refuse_if_full(command)
             user_id = command.caller.user_id
             self._of_user[user_id] += 1
             try:
-                run = await self._admit(command, cause, again=attempt > 0)
+                run = await self._admit(command, offered, cause, again=attempt > 0)
             except VersionClash:
                 self._left(user_id)
                 continue
@@ -103,13 +108,18 @@ class Turns:
             return TurnHandle(run)
         raise Conflict("Too many requests name this session at once. Try again.")
 
-    async def _admit(self, command: RunTurn, cause: Cause, *, again: bool) -> Run:
+    async def _admit(self, command: RunTurn, offered: Offered, cause: Cause, *, again: bool) -> Run:
         place = await self._workspaces.find(
             command.caller, command.workspace, command.workspace_root, cause
         )
-        seat = await admit.find_seat(self._means, command, place.workspace_id)
+        seat = await find_seat(self._means, command, place.workspace_id, offered)
         admission = admit.Admission(
-            means=self._means, command=command, place=place, seat=seat, again=again
+            means=self._means,
+            command=command,
+            place=place,
+            seat=seat,
+            offered=offered,
+            again=again,
         )
         return await admission.admit(cause)
 
@@ -172,18 +182,25 @@ class Turns:
         )
 
     def _retried(self, command: RunTurn) -> Run | None:
+        """The running turn that this repetition belongs to, if its client says that it is one.
+
+        Of several that are the same one whose client has left, else the oldest that nobody has
+        joined yet.
+        """
         if not command.retry:
             return None
-        for run in self._runs.values():
-            same_caller = run.command.caller.user_id == command.caller.user_id
-            same_session = (run.command.session_label, run.command.workspace) == (
-                command.session_label,
-                command.workspace,
-            )
-            same_body = run.command.body_digest == command.body_digest
-            if same_caller and same_session and same_body and not run.over:
-                return run
-        return None
+        same = [run for run in self._runs.values() if _repeats(run, command)]
+        left = (run for run in same if not run.listeners)
+        alone = (run for run in same if run.joined < 2)
+        return next(left, None) or next(alone, None)
+
+    async def _end_unheard(self, command: RunTurn, offered: Offered) -> None:
+        """Ends turns whose clients have left, where the same caller goes on beside them."""
+        left = [run for run in self._runs.values() if _gives_way(run, command, offered)]
+        for run in left:
+            run.cancel("client_gone", run.command.caller.actor)
+        for run in left:
+            await run.ends(_END_SECONDS)
 
     async def _recorded(
         self, command: RunTurn, session_id: str, turn_id: str, cause: Cause
@@ -241,6 +258,35 @@ class Turns:
             carrier.cancel()
         if self._carriers:
             await asyncio.wait(set(self._carriers), timeout=_END_SECONDS)
+
+
+def _repeats(run: Run, command: RunTurn) -> bool:
+    known = run.command
+    return (
+        not run.over
+        and caller_of(known) == caller_of(command)
+        and (known.session_label, known.workspace) == (command.session_label, command.workspace)
+        and known.body_digest == command.body_digest
+    )
+
+
+def _gives_way(run: Run, command: RunTurn, offered: Offered) -> bool:
+    """Whether a request takes the place of a turn that nobody listens to any more.
+
+    It does in the same session or chat, with the same history before its last question, and where
+    it goes on from that turn's question. A turn with an idempotency key waits for its client.
+    """
+    known, asked = run.command, run.asked
+    if run.over or run.listeners or not run.was_heard or known.idempotency_key is not None:
+        return False
+    if caller_of(known) != caller_of(command) or known.workspace != command.workspace:
+        return False
+    if command.session_label is not None:
+        return command.session_label in (known.session_label, asked.session_id)
+    same_chat = bool(offered.chat) and offered.chat == asked.chat
+    same_history = bool(offered.history()) and offered.history() == asked.history
+    goes_on = offered.said > 0 and offered.place_of(asked.heard.point) is not None
+    return known.session_label is None and (same_chat or same_history or goes_on)
 
 
 def _abandon(admission: "asyncio.Task[Handle]") -> None:

@@ -93,6 +93,8 @@ def ours(result: TurnResult) -> dict[str, Any]:
             "model": result.model,
             "backend_id": result.backend_id,
             "thread": result.thread,
+            **({"forked_from": result.forked_from} if result.thread in _BRANCHED else {}),
+            **({"aside": True} if result.aside else {}),
             "position": result.position,
             "files": [_file(change) for change in result.files],
             "diff_truncated": result.diff_truncated,
@@ -101,6 +103,9 @@ def ours(result: TurnResult) -> dict[str, Any]:
             "timings": dict(result.timings),
         },
     }
+
+
+_BRANCHED = ("forked", "fresh")
 
 
 def _file(change: FileChange) -> dict[str, Any]:

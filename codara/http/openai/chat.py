@@ -56,9 +56,10 @@ async def _decoded(request: web.Request, caller: Caller) -> ChatRequest:
         form = await read_form(request)
     else:
         form = Form(await json_body(request), ())
+    server = request.app[SERVICES].settings.server
     if (request.content_length or _LARGE) < _LARGE:
-        return decode(form.body, request.headers, caller, form.uploads)
-    return await asyncio.to_thread(decode, form.body, request.headers, caller, form.uploads)
+        return decode(form.body, request.headers, caller, form.uploads, server)
+    return await asyncio.to_thread(decode, form.body, request.headers, caller, form.uploads, server)
 
 
 async def _command(request: web.Request, caller: Caller, wanted: ChatRequest) -> RunTurn:
@@ -80,8 +81,10 @@ async def _command(request: web.Request, caller: Caller, wanted: ChatRequest) ->
         workspace=wanted.workspace,
         workspace_root=wanted.workspace_root,
         session_label=wanted.session_label,
+        chat=wanted.chat,
         manual=wanted.manual,
-        persistent=wanted.persistent,
+        persistent=wanted.persistent and not wanted.aside,
+        aside=wanted.aside,
         stream=wanted.stream,
         uploads=wanted.uploads,
     )

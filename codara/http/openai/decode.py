@@ -10,14 +10,17 @@ import orjson
 from codara.application.callers import Caller
 from codara.application.ports.workspaces import Upload
 from codara.application.turns.commands import Message
+from codara.config.settings import Server
 from codara.domain.labels import checked_label
 from codara.domain.models import checked_name
 from codara.errors import InvalidRequest, UnsupportedParameter, WorkspaceAccessDenied
+from codara.http.openai.asides import is_aside, plain_model
+from codara.http.openai.conversations import chat_id_of
 from codara.http.openai.fields import Fields, flag
 from codara.http.openai.messages import decode_messages, first_image
-from codara.http.openai.session import session_label
 
 _DEFAULT_WORKSPACE = "default"
+_PLAIN = Server()
 
 
 @attrs.frozen(kw_only=True)
@@ -29,7 +32,12 @@ class ChatRequest:
     messages: tuple[Message, ...]
     workspace: str
     workspace_root: str | None
-    session_label: str
+    session_label: str | None
+    """The session that the request names, if it names one."""
+    chat: str | None
+    """Its client's own id of the chat."""
+    aside: bool
+    """Whether it is what a chat program asks beside a chat."""
     manual: bool
     persistent: bool
     stream: bool
@@ -45,26 +53,34 @@ class ChatRequest:
 
 
 def decode(
-    body: Any, headers: Mapping[str, str], caller: Caller, uploads: tuple[Upload, ...] = ()
+    body: Any,
+    headers: Mapping[str, str],
+    caller: Caller,
+    uploads: tuple[Upload, ...] = (),
+    server: Server = _PLAIN,
 ) -> ChatRequest:
     """Checks everything the request says; InvalidRequest and its like name the field at fault.
 
-    Fields that mean nothing here, `tools` among them, are ignored.
+    Fields that mean nothing here, `tools` among them, are ignored. `server` lists where else a
+    client may say which chat it is in.
     """
     if not isinstance(body, dict):
         raise InvalidRequest("The body must be a JSON object.")
     _refuse_unsupported(body)
     fields = Fields(body, headers)
     messages = decode_messages(body.get("messages"))
+    label, model = _session_label(fields), _model(body.get("model"))
     workspace = _workspace(fields)
     root = _workspace_root(fields, caller)
     return ChatRequest(
-        model=_model(body.get("model")),
+        model=checked_name(plain_model(model)[0]) if server.asides else model,
         provider=fields.text("provider"),
         messages=messages,
         workspace=workspace,
         workspace_root=root,
-        session_label=session_label(fields, caller, root or workspace, messages),
+        session_label=label,
+        chat=chat_id_of(body, headers, server),
+        aside=server.asides and label is None and is_aside(body, messages, model),
         manual=fields.flag("manual_mode", False),
         persistent=fields.flag("session_persistence", True),
         stream=flag(body.get("stream"), "stream"),
@@ -98,6 +114,11 @@ def _refuse_unsupported(body: Mapping[str, Any]) -> None:
 
 def _model(value: Any) -> str:
     return checked_name(value.strip() if isinstance(value, str) else "")
+
+
+def _session_label(fields: Fields) -> str | None:
+    named = fields.text("client_session_id")
+    return None if named is None else checked_label(named, "client_session_id")
 
 
 def _workspace(fields: Fields) -> str:

@@ -38,6 +38,7 @@ class ToyRuntime:
 
     name = "toy"
     takes_images = False
+    forks = False
 
     def __init__(self, settings: Provider, house: House) -> None:
         self.max_processes = settings.max_processes

@@ -151,3 +151,18 @@ async def test_a_file_that_is_no_vault_is_damage(tmp_path: Path) -> None:
     (tmp_path / "keys.db").write_bytes(os.urandom(10_000))
     with pytest.raises(LogDamaged, match=r"keys\.db"):
         await FileVault.open(tmp_path, MASTER)
+
+
+async def test_a_subjects_secret_stays_when_keys_join_and_goes_when_they_are_destroyed(
+    tmp_path: Path,
+) -> None:
+    vault = await FileVault.open(tmp_path)
+    secret = vault.secret("usr_1", "transcript")
+    assert len(secret) == 32
+    assert vault.secret("usr_1", "other") != secret != vault.secret("usr_2", "transcript")
+    await vault.close()
+    vault = await FileVault.open(tmp_path)
+    assert vault.secret("usr_1", "transcript") == secret
+    await vault.destroy("usr_1")
+    assert vault.secret("usr_1", "transcript") != secret
+    await vault.close()

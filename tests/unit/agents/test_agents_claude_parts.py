@@ -21,7 +21,7 @@ from codara.adapters.agents.claude.prompt import spoken
 from codara.adapters.agents.claude.reading import NOTHING, Reading, Spent
 from codara.adapters.agents.claude.recorded import read_recorded
 from codara.adapters.agents.ending import FILTER, Ending
-from codara.application.ports.agents import Outcome
+from codara.application.ports.agents import Fork, Outcome
 from codara.application.ports.frames import Frame, ReasoningDelta, TextDelta, ToolStarted, UsageSeen
 
 THREAD = "11111111-2222-4333-8444-555555555555"
@@ -375,6 +375,7 @@ def test_an_end_we_did_not_ask_for_is_an_interruption() -> None:
         ({"message": "Credit balance is too low", "status": 400}, "quota_exhausted"),
         ({"message": "Not logged in · Please run /login"}, "auth_failed"),
         ({"message": "No conversation found with session ID: x"}, "unknown_session"),
+        ({"message": "No message found with message.uuid of: x"}, "unknown_session"),
         ({"message": "API Error: Stream ended without receiving any events"}, "cut_stream"),
         ({"message": "Connection to the API was lost (ECONNRESET)."}, "cut_stream"),
         ({"message": "Stream idle timeout - partial response received"}, "stalled"),
@@ -454,6 +455,28 @@ def test_neither_key_nor_instructions_stand_on_the_command_line() -> None:
     assert on_login["CLAUDE_CODE_OAUTH_TOKEN"] == "token"
     assert "ANTHROPIC_API_KEY" not in on_login
     assert not any("token" in word for word in told)
+
+
+def test_a_copy_is_resumed_at_its_point_under_a_name_of_its_own() -> None:
+    told = arguments(
+        model="opus",
+        thread_id=THREAD,
+        resume=False,
+        fork=Fork(backend_id="source", mark="point"),
+        instructions=None,
+        closed=(),
+    )
+    copy = ("--resume", "source", "--fork-session", "--resume-session-at", "point")
+    assert told[-7:] == (*copy, "--session-id", THREAD)
+
+
+def test_the_point_of_a_turn_is_its_last_message_and_no_sub_agents() -> None:
+    said = {"type": "assistant", "uuid": "one", "message": {"id": "m", "content": []}}
+    reading, _ = line(Reading(), said)
+    reading, _ = line(reading, {**said, "uuid": "theirs", "parent_tool_use_id": "t"})
+    assert reading.mark == "one"
+    reading, _ = line(reading, {**said, "uuid": "two"})
+    assert reading.mark == "two"
 
 
 def test_the_native_program_is_found_beside_its_launcher(tmp_path: Path) -> None:

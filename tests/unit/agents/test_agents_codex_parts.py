@@ -54,21 +54,53 @@ def test_pictures_are_named_before_all_that_stands_alone() -> None:
     assert told[-2:] == ("thread", "-")
 
 
+class Notes(dict[str, str]):
+    """What is kept beside a home."""
+
+    async def recall(self) -> dict[str, str]:
+        return dict(self)
+
+    async def remember(self, notes: dict[str, str]) -> None:
+        self.clear()
+        self.update(notes)
+
+    def told(self) -> Told:
+        return Told(self.recall, self.remember)
+
+
 async def test_what_a_thread_was_told_is_known_of_the_newest_threads() -> None:
-    kept: dict[str, str] = {}
-
-    async def recall() -> dict[str, str]:
-        return dict(kept)
-
-    async def remember(notes: dict[str, str]) -> None:
-        kept.clear()
-        kept.update(notes)
-
+    kept = Notes()
     for at in range(MOST + 2):
-        await Told(recall, remember).note(f"thread-{at}", "be brief")
-    await Told(recall, remember).note("thread-plain", "")
+        await kept.told().note(f"thread-{at}", "be brief")
+    await kept.told().note("thread-plain", "")
     assert list(kept)[:: MOST - 1] == ["thread-2", f"thread-{MOST + 1}"]
-    assert await Told(recall, remember).change(f"thread-{MOST + 1}", "be brief") == ""
+    assert await kept.told().change(f"thread-{MOST + 1}", "be brief") == ""
+
+
+async def test_a_copy_has_heard_what_its_thread_began_with() -> None:
+    told = Notes().told()
+    await told.note("source", "be brief", begins=True)
+    await told.inherit("copy", "source")
+    assert await told.change("copy", "be brief") == ""
+    assert "be long" in await told.change("copy", "be long")
+    await told.inherit("silent copy", "silent source")
+    assert await told.change("silent copy", "") == ""
+
+
+@pytest.mark.parametrize("first", ["be brief", ""])
+async def test_a_copy_of_a_thread_whose_instructions_changed_is_told_in_any_case(
+    first: str,
+) -> None:
+    told = Notes().told()
+    await told.note("source", first, begins=True)
+    await told.note("source", "be long")
+    await told.inherit("copy", "source")
+    for instructions in ("be brief", "be long", ""):
+        assert await told.change("copy", instructions)
+    await told.note("copy", "be long")
+    assert await told.change("copy", "be long") == ""
+    await told.inherit("copy of the copy", "copy")
+    assert await told.change("copy of the copy", "be long")
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,11 @@ def record(turn_id: str, tokens: int) -> dict[str, Any]:
     return {"type": "token_usage_record", "payload": payload}
 
 
+def a_copy(source: str, end: Any) -> dict[str, Any]:
+    base = {"thread_id": source, "end_byte_offset": end}
+    return {"type": "session_meta", "payload": {"id": "copy", "history_base": base}}
+
+
 NO_NEWS = {"type": "event_msg", "payload": {"type": "token_count", "info": None}}
 
 
@@ -69,6 +74,33 @@ def test_a_turn_that_was_stopped_is_written_down_before_the_threads_count(store:
 
 def test_a_thread_that_took_nothing_begins_at_nothing(store: Store) -> None:
     store.write({"type": "session_meta", "payload": {"id": THREAD}})
+    assert store.noted() == Noted()
+
+
+def test_a_copy_begins_where_the_thread_was_at_its_point(store: Store) -> None:
+    lines = (record("one", 100), total(100), record("two", 150), total(250))
+    end = sum(len(json.dumps(line)) + 1 for line in lines[:2])
+    store.write(*lines, thread_id="source")
+    store.write(a_copy("source", end), thread_id="copy")
+    store.write(a_copy("copy", 1 << 20))
+    found = store.noted()
+    assert found is not None
+    assert (found.total.input, found.turn_id, found.turn.input) == (100, "one", 100)
+    store.write(a_copy("copy", 1 << 20), record("three", 50), total(150))
+    found = store.noted()
+    assert found is not None
+    assert (found.total.input, found.turn_id) == (150, "three")
+
+
+@pytest.mark.parametrize("end", [-1, "far", None])
+def test_a_copy_of_nothing_has_no_number(store: Store, end: Any) -> None:
+    store.write(record("one", 100), total(100), thread_id="source")
+    store.write(a_copy("source", end))
+    assert store.noted() is None
+
+
+def test_a_copy_of_itself_is_looked_through_to_an_end(store: Store) -> None:
+    store.write(a_copy(THREAD, 1 << 20))
     assert store.noted() == Noted()
 
 

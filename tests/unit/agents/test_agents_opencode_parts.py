@@ -9,6 +9,7 @@ import attrs
 import pytest
 
 from codara.adapters.agents.ending import Ending
+from codara.adapters.agents.opencode import asking
 from codara.adapters.agents.opencode.causes import Retry, cause_of_error, gives_up
 from codara.adapters.agents.opencode.config import (
     Model,
@@ -19,7 +20,7 @@ from codara.adapters.agents.opencode.config import (
     run_arguments,
 )
 from codara.adapters.agents.opencode.outcome import outcome_of
-from codara.adapters.agents.opencode.parse import serve_event
+from codara.adapters.agents.opencode.parse import run_line, serve_event
 from codara.adapters.agents.opencode.reading import Failure, Reading, count
 from codara.adapters.agents.opencode.turn import OpencodeTurn
 from codara.application.ports.frames import QuotaSeen, TextDelta, UsageSeen
@@ -43,6 +44,27 @@ def test_every_steps_own_numbers_are_kept_and_each_is_counted_once() -> None:
     assert (seen.input, seen.cached, seen.cache_write) == (213, 40, 3)
     assert (seen.output, seen.reasoning) == (24, 5)
     assert list(seen.raw.newest) == told
+
+
+@pytest.mark.parametrize(
+    ("mark", "body"),
+    [("msg_2", {"messageID": "msg_3"}), ("msg_3", {}), ("msg_9", None), ("", None)],
+)
+def test_a_copy_ends_before_the_message_behind_its_point(
+    mark: str, body: dict[str, str] | None
+) -> None:
+    messages = [{"info": {"id": f"msg_{at}"}} for at in (1, 2, 3)]
+    assert asking.copying(messages, mark) == body
+
+
+def test_the_point_of_a_turn_is_its_last_message() -> None:
+    steps = ({"id": f"p{at}", "messageID": f"msg_{at}", "reason": "stop"} for at in (1, 2))
+    reading = OURS
+    for step in steps:
+        reading, _ = run_line(reading, {"type": "step_finish", "part": step})
+    assert reading.mark == "msg_2"
+    reading, _ = serve_event(OURS, {"info": {"id": "msg_3", "finish": "stop"}, "parts": []})
+    assert reading.mark == "msg_3"
 
 
 def test_a_models_first_segment_names_the_provider() -> None:

@@ -13,7 +13,7 @@ from codara.adapters.agents.contract import Session
 from codara.adapters.agents.pool import AgentPool
 from codara.adapters.agents.room import Bounds
 from codara.adapters.agents.slots import HomeKey
-from codara.application.ports.agents import AgentTurn, FrameSink, Image, Outcome
+from codara.application.ports.agents import AgentTurn, Fork, FrameSink, Image, Outcome
 from codara.errors import AgentFailed, Overloaded, ShuttingDown, StorageFull
 from tests.agenting import Listener
 
@@ -72,6 +72,7 @@ class FakeRuntime:
     max_processes: int = 3
     idle_seconds: float = 600.0
     takes_images: bool = False
+    forks: bool = False
     early: bool = True
     sessions: list[FakeSession] = attrs.field(factory=list)
     opened: list[AgentTurn] = attrs.field(factory=list)
@@ -143,6 +144,23 @@ async def test_an_agent_without_eyes_is_not_started_for_a_picture(
     with pytest.raises(AgentFailed, match="codex takes no pictures"):
         await run(pool, images=(Image("image/png", b"x"),))
     assert runtime.opened == []
+
+
+async def test_what_can_be_forked_is_the_runtimes_word() -> None:
+    pool = AgentPool({"codex": FakeRuntime(forks=True), "toy": FakeRuntime("toy")})
+    found = [pool.forks(provider) for provider in ("codex", "toy", "nobody")]
+    await pool.close()
+    assert found == [True, False, False]
+
+
+async def test_where_nothing_can_be_forked_a_fresh_thread_hears_everything() -> None:
+    runtime, heard = FakeRuntime(), Listener()
+    pool = AgentPool({"codex": runtime})
+    fork = Fork(backend_id="thread", mark="point")
+    await pool.run(turn(prompt="no", fork=fork, fresh_prompt="all of it"), heard)
+    await pool.close()
+    (given,) = runtime.opened
+    assert (given.prompt, given.fork, heard.warnings) == ("all of it", None, ["fresh_thread"])
 
 
 async def test_an_agent_is_there_but_hears_nothing_until_its_turn_is_permitted(

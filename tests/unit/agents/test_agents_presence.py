@@ -20,6 +20,7 @@ class FakeRuntime:
     max_processes: int = 1
     idle_seconds: float = 1.0
     takes_images: bool = False
+    forks: bool = False
 
     def program(self) -> Program:
         self.looked += 1

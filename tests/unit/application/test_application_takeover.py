@@ -426,8 +426,9 @@ async def test_a_fresh_thread_has_heard_what_it_was_told_and_no_more(house: Hous
     house.agents.script = forgets
     await house.ask("two")
     thread = (await house.the(TurnCompleted)).end.thread
-    assert (thread.backend_id, thread.messages) == ("backend-2", 1)
-    assert (await house.the(BackendBound)).heard == attrs.evolve(thread, backend_id=None)
+    assert (thread.backend_id, thread.point.entries) == ("backend-2", 2)
+    heard = (await house.the(BackendBound)).heard
+    assert (heard.backend_id, heard.point.entries) == (None, 1)
     history = (Message("user", "one"), Message("assistant", "hello"), Message("user", "three"))
     house.agents.script = says_hello
     assert (await house.ask("three", messages=history)).thread == "fresh"

@@ -1,26 +1,26 @@
-"""What the agent has not heard yet."""
+"""What the agent has not heard yet, and how it is told."""
 
 import hashlib
 
-import attrs
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codara.domain.history import compare, instructions, render_history, roll
-from codara.errors import InvalidRequest
-from codara.events.session import Thread
+from codara.domain.history import (
+    CUT,
+    GO_ON,
+    instructions,
+    render_history,
+    told,
+    unheard_after,
+    unheard_without_answers,
+    with_notes,
+)
+from codara.domain.transcript import advance, answered, entries_of, points_of
+from codara.events.session import Point
 
 
 def digest_of(text: str) -> str:
-    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
-
-
-def heard(*texts: str, backend_id: str | None = "thread-1") -> Thread:
-    digest = ""
-    for text in texts:
-        digest = roll(digest, text, digest_of)
-    return Thread(backend_id=backend_id, messages=len(texts), digest=digest)
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:32]
 
 
 def talk(*texts: str) -> list[tuple[str, str]]:
@@ -28,67 +28,96 @@ def talk(*texts: str) -> list[tuple[str, str]]:
     return [("user" if at % 2 == 0 else "assistant", text) for at, text in enumerate(texts)]
 
 
-def test_without_an_assistant_message_every_user_message_is_new():
-    found = compare(heard("one"), [("user", "one"), ("user", "two")], digest_of)
-    assert found.new == ("one", "two")
-    assert found.thread == heard("one", "one", "two")
-    assert not (found.whole or found.resend or found.diverged)
+def reached(*texts: str) -> Point:
+    """The point behind such a talk."""
+    return advance(Point(), entries_of(talk(*texts)), digest_of)
 
 
-def test_a_longer_list_sends_what_follows_the_known_prefix():
-    found = compare(heard("one"), talk("one", "yes", "two"), digest_of)
-    assert found.new == ("two",)
-    assert found.thread == heard("one", "two")
-    assert not (found.whole or found.diverged)
+def after(point: Point, *texts: str):
+    """What such a list adds to a thread at that point."""
+    entries = entries_of(talk(*texts))
+    return unheard_after(point, entries, points_of(entries, digest_of))
 
 
-def test_the_very_same_list_sends_the_last_message_again():
-    found = compare(heard("one", "two"), talk("one", "yes", "two"), digest_of)
-    assert found.resend
-    assert found.new == ("two",)
-    assert found.thread == heard("one", "two")
+def alone(point: Point, *texts: str):
+    """The same for a list of user messages alone."""
+    return unheard_without_answers(point, entries_of([("user", t) for t in texts]), digest_of)
 
 
-def test_an_edited_message_begins_a_fresh_thread_with_the_whole_history():
-    found = compare(heard("one", "two"), talk("one", "yes", "other"), digest_of)
-    assert found.diverged
-    assert found.whole
-    assert found.thread == heard("one", "other", backend_id=None)
+def test_without_answers_every_user_message_is_new():
+    found = alone(reached("one", "yes"), "one", "two")
+    assert (found.place, found.cut, found.again) == (0, False, False)
 
 
-def test_a_shorter_list_diverges():
-    found = compare(heard("one", "two", "three"), talk("one", "yes", "two"), digest_of)
-    assert found.diverged
-    assert found.thread.messages == 2
+def test_what_was_asked_since_the_last_answer_is_not_asked_twice():
+    cut = reached("one", "yes", "two")
+    assert alone(cut, "two", "three").place == 1
+    assert alone(cut, "three").place == 0
+    assert alone(cut, "three").cut
 
 
-def test_a_history_that_nobody_has_heard_is_told_whole_but_has_not_diverged():
-    found = compare(Thread(), talk("one", "yes", "two"), digest_of)
-    assert found.whole
-    assert not found.diverged
-    assert found.thread == heard("one", "two", backend_id=None)
+def test_a_question_without_an_answer_is_asked_again():
+    found = alone(reached("one", "yes", "two"), "two")
+    assert (found.place, found.cut, found.again) == (0, True, True)
 
 
-def test_a_thread_without_a_backend_has_heard_nothing():
-    found = compare(heard("one", backend_id=None), talk("one", "yes", "two"), digest_of)
-    assert found.whole
-    assert found.thread.messages == 2
+def test_a_longer_list_adds_what_follows_the_thread():
+    assert after(reached("one", "yes"), "one", "yes", "two").place == 2
 
 
-def test_white_space_around_a_message_does_not_matter():
-    found = compare(heard("one "), talk("\n one", "yes", "two"), digest_of)
-    assert found.new == ("two",)
+def test_answers_of_others_are_part_of_what_follows():
+    assert after(reached("one", "yes"), "one", "yes", "two", "theirs", "three").place == 2
 
 
-def test_a_changed_system_message_alone_does_not_diverge():
-    messages = [("system", "Now be brief."), *talk("one", "yes", "two")]
-    assert not compare(heard("one"), messages, digest_of).diverged
+def test_any_text_stands_for_an_answer_that_was_cut():
+    found = after(reached("one", "yes", "two"), "one", "yes", "two", "hal", "three")
+    assert (found.place, found.cut) == (4, True)
 
 
-def test_a_request_without_a_user_message_is_refused():
-    with pytest.raises(InvalidRequest) as refused:
-        compare(Thread(), [("system", "hello")], digest_of)
-    assert refused.value.param == "messages"
+def test_no_text_stands_for_an_answer_that_was_cut():
+    found = after(reached("one"), "one", "", "two")
+    assert (found.place, found.cut) == (1, True)
+
+
+def test_the_list_of_a_cut_answer_asks_its_question_again():
+    found = after(reached("one", "yes", "two"), "one", "yes", "two")
+    assert (found.place, found.again) == (2, True)
+
+
+def test_a_list_that_ends_with_the_threads_own_answer_adds_nothing():
+    found = after(reached("one", "yes"), "one", "yes")
+    assert (found.place, found.again) == (2, False)
+
+
+def test_edited_shorter_and_other_lists_are_not_on_the_way():
+    known = reached("one", "yes", "two", "no")
+    assert after(known, "one", "yes", "other") is None
+    assert after(known, "one", "yes", "two") is None
+    assert after(known, "uno", "yes", "two", "no", "three") is None
+
+
+def test_an_answer_without_text_stands_for_itself():
+    point = answered(reached("one"), "", digest_of)
+    assert after(point, "one", "", "two").cut is False
+
+
+def test_the_users_words_are_told_as_they_are():
+    assert told([("system", "be brief"), ("user", "one"), ("user", "two")]) == "one\n\ntwo"
+
+
+def test_answers_that_the_thread_did_not_give_are_told_with_who_said_them():
+    text = told([("user", "one"), ("assistant", "theirs"), ("user", "two")])
+    assert "=== ASSISTANT ===\ntheirs" in text
+    assert text.index("theirs") < text.index("two")
+
+
+def test_a_list_that_ends_with_an_answer_asks_the_agent_to_go_on_with_it():
+    assert "go on with it" in told([("user", "write"), ("assistant", "Once upon")])
+    assert told([]) == GO_ON
+
+
+def test_notes_stand_before_the_prompt():
+    assert with_notes("two", CUT, "") == f"{CUT}\n\ntwo"
 
 
 def test_instructions_are_the_system_and_developer_messages():
@@ -112,35 +141,6 @@ def test_a_message_cannot_pass_for_another_speaker():
 
 
 texts = st.lists(st.text(max_size=6), min_size=1, max_size=6)
-
-
-@given(texts, texts)
-def test_a_conversation_that_only_grows_never_diverges(first: list[str], more: list[str]):
-    """Stateful clients and list-resending clients end at the same thread."""
-    stateless = compare(Thread(), talk_of(first), digest_of)
-    thread = attrs.evolve(stateless.thread, backend_id="t")
-    grown = compare(thread, talk_of([*first, *more]), digest_of)
-    assert grown.new == tuple(more)
-    assert not grown.diverged
-    appended = compare(thread, [("user", text) for text in more], digest_of)
-    assert appended.thread == grown.thread == heard(*first, *more, backend_id="t")
-
-
-def talk_of(said: list[str]) -> list[tuple[str, str]]:
-    return [pair for text in said for pair in (("user", text), ("assistant", "ok"))]
-
-
-@given(texts, texts)
-def test_comparing_tells_prefix_repetition_and_divergence_apart(
-    known: list[str], offered: list[str]
-):
-    found = compare(heard(*known), talk_of(offered), digest_of)
-    trimmed = [text.strip() for text in offered]
-    is_prefix = [text.strip() for text in known] == trimmed[: len(known)]
-    assert found.diverged == (not is_prefix)
-    assert found.resend == (is_prefix and len(known) == len(offered))
-    assert found.thread.messages == max(len(offered), len(known) if is_prefix else 0)
-    assert found.new
 
 
 @given(st.lists(st.tuples(st.sampled_from(["user", "assistant", "tool"]), st.text()), max_size=5))

@@ -40,6 +40,8 @@ RESULT = TurnResult(
     model="gpt-5-codex",
     backend_id="thread-1",
     thread="new",
+    forked_from=None,
+    aside=False,
     position=42,
     text="Hello world",
     finish_reason="stop",
@@ -171,7 +173,13 @@ class FakeHealth:
 def services(**parts: Any) -> Services:
     """A bundle in which the parts the test does not name are harmless."""
     numbers = count(1)
-    server = SimpleNamespace(max_body_bytes=100_000, cors_origins=("https://ui.example",))
+    server = SimpleNamespace(
+        max_body_bytes=100_000,
+        cors_origins=("https://ui.example",),
+        conversation_headers=("X-My-Chat",),
+        conversation_fields=(),
+        asides=True,
+    )
     defaults = {"codex": "gpt-5-codex", "opencode": "opencode/big-pickle"}
     house: dict[str, Any] = {
         "turns": FakeTurns(),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from codara.application.ports.agents import Image
 from codara.application.ports.workspaces import Upload
 from codara.application.turns.commands import Message
+from codara.config.settings import Server
 from codara.domain.images import media_type_of
 from codara.errors import (
     CodaraError,
@@ -54,7 +55,7 @@ def image(data: bytes, media_type: str = "image/png") -> dict[str, Any]:
 def test_the_smallest_request_gets_every_default() -> None:
     wanted = decoded()
     assert wanted.messages == (Message("user", "Hi"),)
-    assert (wanted.workspace, wanted.session_label) == ("default", "default")
+    assert (wanted.workspace, wanted.session_label, wanted.chat) == ("default", None, None)
     assert (wanted.manual, wanted.persistent, wanted.stream) == (False, True, False)
     assert (wanted.provider, wanted.idempotency_key, wanted.retry) == (None, None, False)
 
@@ -249,39 +250,21 @@ def test_only_operators_name_a_folder() -> None:
     assert decode(body, {}, OPERATOR).workspace_root == "/srv/work"
 
 
-def test_openais_own_fields_name_the_session() -> None:
-    assert decoded(prompt_cache_key="cache", user="bob").session_label == "cache"
-    assert decoded(user="bob", metadata={"chat_id": "chat"}).session_label == "bob"
-    assert decoded(metadata={"chat_id": "chat"}).session_label == "chat"
+def test_only_our_own_field_names_a_session() -> None:
+    assert (
+        decoded(prompt_cache_key="cache", user="bob", safety_identifier="x").session_label is None
+    )
+    assert decoded(metadata={"chat_id": "chat"}).session_label is None
+    assert decoded(messages=[user("Hi"), assistant("Hello"), user("More")]).session_label is None
     assert decoded(user="bob", client_session_id="mine").session_label == "mine"
-
-
-def test_a_user_that_could_be_no_label_still_names_a_session_of_its_own() -> None:
-    bob = decoded(user="bob@example.org").session_label
-    assert bob == decoded(user="bob@example.org").session_label
-    assert bob != decoded(user="eve@example.org").session_label
-    assert bob.startswith("hint-")
-
-
-def test_a_hint_never_reaches_for_a_session_by_id() -> None:
-    assert decoded(user="ses_123").session_label.startswith("hint-")
     assert decoded(client_session_id="ses_123").session_label == "ses_123"
 
 
-def test_a_conversation_is_known_by_its_first_words() -> None:
-    first = decoded(messages=[user("Hi"), assistant("Hello"), user("More")])
-    later = decoded(messages=[user(" Hi "), assistant("Hello"), user("More"), user("Again")])
-    other = decoded(messages=[user("Ho"), assistant("Hello"), user("More")])
-    elsewhere = decoded(
-        workspace_id="elsewhere", messages=[user("Hi"), assistant("Hello"), user("More")]
-    )
-    assert first.session_label == later.session_label
-    assert len({first.session_label, other.session_label, elsewhere.session_label}) == 3
-
-
-def test_system_messages_alone_make_no_conversation() -> None:
-    wanted = decoded(messages=[{"role": "system", "content": "Be kind"}, user("Hi")])
-    assert wanted.session_label == "default"
+def test_a_chat_id_names_the_chat_and_no_session() -> None:
+    wanted = decoded(user="bob", metadata={"chat_id": "ses_123"})
+    assert (wanted.chat, wanted.session_label) == ("ses_123", None)
+    assert decoded({"X-OpenWebUI-Chat-Id": "chat"}).chat == "chat"
+    assert decoded(user="bob", prompt_cache_key="cache").chat is None
 
 
 def test_the_digest_does_not_see_order_and_white_space() -> None:
@@ -386,3 +369,17 @@ def test_whatever_comes_is_understood_or_refused_with_a_code(
         }
     else:
         assert wanted.messages
+
+
+def test_what_is_asked_beside_a_chat_is_told_from_the_chat() -> None:
+    wanted = decoded(model="codex/gpt-5-codex:aside")
+    assert (wanted.model, wanted.aside) == ("codex/gpt-5-codex", True)
+    assert decoded(metadata={"task": "title_generation"}).aside
+    assert not decoded(metadata={"task": "title_generation"}, client_session_id="mine").aside
+    assert not decoded().aside
+
+
+def test_asides_can_be_turned_off() -> None:
+    body = a_request(model="codex/gpt-5-codex:aside")
+    wanted = decode(body, {}, CALLER, (), Server(asides=False))
+    assert (wanted.model, wanted.aside) == ("codex/gpt-5-codex:aside", False)

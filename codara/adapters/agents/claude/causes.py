@@ -12,7 +12,7 @@ _NAMED = {
 }
 
 _WORDED = (
-    ("unknown_session", r"No conversation found|requires a valid session ID"),
+    ("unknown_session", r"No (conversation|message) found|requires a valid session ID"),
     ("quota_exhausted", r"usage limit|hit your (\w+ )?limit|credit balance is too low"),
     ("length", r"exceeded the \d+ output token maximum"),
     ("content_filter", r"unable to respond to this request"),

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from codara.adapters.agents.programs import package_folder
+from codara.application.ports.agents import Fork
 
 CONFIG_FOLDER = ".claude"
 INSTRUCTIONS_FILE = f"{CONFIG_FOLDER}/instructions.md"
@@ -82,11 +83,13 @@ def arguments(
     model: str,
     thread_id: str,
     resume: bool,
+    fork: Fork | None = None,
     instructions: Path | None,
     closed: tuple[str, ...],
 ) -> tuple[str, ...]:
     """A process for one thread, for as many prompts as come on standard input.
 
+    The thread is resumed or new, and if it is new, with a `fork` it is a copy.
     `instructions` is the file, as the agent sees it, that is added to the system prompt. `closed`
     is what `closed_arguments` gives.
     """
@@ -100,8 +103,18 @@ def arguments(
         *closed,
         *("--input-format", "stream-json"),
         *("--model", model),
+        *(_copying(fork) if fork else ()),
         *("--resume" if resume else "--session-id", thread_id),
         *(("--append-system-prompt-file", str(instructions)) if instructions else ()),
+    )
+
+
+def _copying(fork: Fork) -> tuple[str, ...]:
+    """The new thread is a copy; it is written down with its first turn."""
+    return (
+        *("--resume", fork.backend_id),
+        "--fork-session",
+        *("--resume-session-at", fork.mark),
     )
 
 

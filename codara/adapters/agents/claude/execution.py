@@ -1,6 +1,7 @@
 """The fall-back: one `claude -p` process per turn."""
 
 from collections.abc import Awaitable, Callable
+from uuid import uuid4
 
 import orjson
 
@@ -11,7 +12,10 @@ from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn, FrameSink
 
 Run = Callable[[AgentTurn, str | None], Awaitable[tuple[Jail, str]]]
-"""Starts the process of a turn, for a thread to resume or, with None, a fresh one; names it."""
+"""Starts the process of a turn, for a thread to resume or, with None, a fresh one; names it.
+
+With a `fork` the thread is none to resume, but the copy's.
+"""
 
 
 class ClaudeExecution(Execution[ClaudeTurn]):
@@ -20,6 +24,10 @@ class ClaudeExecution(Execution[ClaudeTurn]):
     def __init__(self, run: Run, around: Around) -> None:
         super().__init__(around)
         self._run = run
+
+    async def _copied(self, turn: AgentTurn) -> str:
+        """The process makes it; a new thread may have any name."""
+        return str(uuid4())
 
     async def _launch(self, turn: AgentTurn, known: str | None) -> tuple[Jail, str | None]:
         return await self._run(turn, known)

@@ -121,6 +121,8 @@ def _streamed(reading: Reading, event: Message) -> Read:
 def _said(reading: Reading, line: Message, *, ours: bool) -> Read:
     """A whole message: its tools begin now; its words came already, if they were streamed."""
     message = line.get("message") or {}
+    if ours and isinstance(line.get("uuid"), str):
+        reading = attrs.evolve(reading, mark=line["uuid"])
     if message.get("model") == SYNTHETIC:
         return attrs.evolve(reading, error=str(line.get("error") or "")), ()
     message_id = str(message.get("id"))

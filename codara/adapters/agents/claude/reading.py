@@ -59,7 +59,8 @@ class Reading:
     that it is whole. `broken` turns true once a text begins anew. `stop` is why the latest message
     ended, `before` the last reason of those before it. `running` holds the tools that began and did
     not end. `told` has what was said of each message's tokens; `summed` is whether the last word
-    had any. `spent` is what the process took before the turn, and behind its end with it.
+    had any. `spent` is what the process took before the turn, and behind its end with it. `mark` is
+    the last message that claude wrote down.
     """
 
     thread_id: str | None = None
@@ -79,6 +80,7 @@ class Reading:
     told: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
     summed: bool = False
     spent: Spent = NOTHING
+    mark: str | None = None
     ended: Ended | None = None
 
 

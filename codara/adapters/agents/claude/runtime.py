@@ -19,6 +19,7 @@ from codara.adapters.agents.claude.config import (
 from codara.adapters.agents.claude.execution import ClaudeExecution
 from codara.adapters.agents.claude.session import Conversation, LostThread
 from codara.adapters.agents.contract import Session
+from codara.adapters.agents.listening import fresh
 from codara.adapters.agents.runtime import CliRuntime, Launch, Make
 from codara.adapters.agents.watch import to_the_end
 from codara.adapters.jail.doors import Doors
@@ -44,12 +45,12 @@ class ClaudeRuntime(CliRuntime):
         return tuple(dict.fromkeys((*super().models(), *ALIASES)))
 
     async def _staying(self, turn: AgentTurn) -> Session:
-        if turn.backend_id is not None:
+        if turn.backend_id is not None or turn.fork is not None:
             try:
                 return await self._conversation(turn, turn.backend_id)
             except LostThread:
                 pass
-        return await self._conversation(turn, None)
+        return await self._conversation(fresh(turn), None)
 
     def _passing(self, turn: AgentTurn) -> Session:
         return ClaudeExecution(self._run, self._around(turn))
@@ -74,8 +75,8 @@ class ClaudeRuntime(CliRuntime):
 
     async def _run(self, turn: AgentTurn, known: str | None) -> tuple[Jail, str]:
         thread_id = known or str(uuid4())
-        jail = await self._start(turn, thread_id, resume=known is not None)
-        return jail, thread_id
+        resume = known is not None and turn.fork is None
+        return await self._start(turn, thread_id, resume=resume), thread_id
 
     async def _start(self, turn: AgentTurn, thread_id: str, *, resume: bool) -> Jail:
         """Instructions reach claude in a file: a command line is seen by the whole host."""
@@ -86,6 +87,7 @@ class ClaudeRuntime(CliRuntime):
                 model=turn.model,
                 thread_id=thread_id,
                 resume=resume,
+                fork=turn.fork,
                 instructions=inside / INSTRUCTIONS_FILE if told_more else None,
                 closed=closed_arguments(doors.endpoint(), turn.folder),
             )

@@ -9,11 +9,10 @@ from codara.adapters.agents.claude.prompt import message_of
 from codara.adapters.agents.claude.reading import NOTHING
 from codara.adapters.agents.claude.turn import ClaudeTurn
 from codara.adapters.agents.lender import Lender
-from codara.adapters.agents.listening import FRESH_THREAD
+from codara.adapters.agents.listening import fresh
 from codara.adapters.agents.staying import CLOSE_SECONDS, Staying
 from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn, FrameSink
-from codara.application.ports.frames import Warned
 from codara.clock import Clock
 
 START_SECONDS = 30.0
@@ -24,7 +23,7 @@ class LostThread(Exception):
 
 
 class Conversation(Staying[ClaudeTurn]):
-    """Claude in one thread.
+    """Claude in one thread; the copy of another one, if it was started for a turn with a `fork`.
 
     What a process is told at its start (folder, model, instructions, thread, whether it works on a
     login) it keeps: a turn that differs in any of them needs another one.
@@ -41,6 +40,7 @@ class Conversation(Staying[ClaudeTurn]):
     ) -> None:
         super().__init__(jail, turn, lender=lender, clock=clock)
         self._thread_id = thread_id
+        self._fork = turn.fork
         self._told = _told(turn)
         self._used = False
         self.listed: tuple[str, ...] = ()
@@ -64,7 +64,7 @@ class Conversation(Staying[ClaudeTurn]):
         self.listed = tuple(str(model["value"]) for model in models if "value" in model)
 
     def serves(self, turn: AgentTurn) -> bool:
-        unused = turn.backend_id is None and not self._used
+        unused = turn.backend_id is None and not self._used and turn.fork == self._fork
         same_thread = unused or turn.backend_id == self._thread_id
         return same_thread and _told(turn) == self._told and super().serves(turn)
 
@@ -83,10 +83,10 @@ class Conversation(Staying[ClaudeTurn]):
         return ClaudeTurn(sink, self._clock, spent=self._spent, garbage=garbage)
 
     async def _converse(self, turn: AgentTurn, current: ClaudeTurn) -> str:
-        lost = turn.backend_id not in (None, self._thread_id)
-        if lost:
-            current.say(Warned(FRESH_THREAD))
-        await self._process.say(message_of(turn.afresh() if lost else turn))
+        another = turn.backend_id not in (None, self._thread_id)
+        if another or turn.fork not in (None, self._fork):
+            current.lose_thread()
+        await self._process.say(message_of(fresh(turn) if current.lost else turn))
         await current.decided.wait()
         return self._thread_id
 

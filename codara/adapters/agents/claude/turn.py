@@ -60,6 +60,7 @@ class ClaudeTurn(Listening):
         self.reading, frames = line(self.reading, message)
         self._say_all(frames)
         if self.has_ended:
+            self.mark = self.reading.mark
             self.decided.set()
 
     def _observe(self, status: int, headers: Mapping[str, str]) -> None:

@@ -17,12 +17,12 @@ from codara.adapters.agents.codex.told import Told
 from codara.adapters.agents.codex.turn import CodexTurn
 from codara.adapters.agents.ending import Ending
 from codara.adapters.agents.lender import Lender
-from codara.adapters.agents.listening import FRESH_THREAD
+from codara.adapters.agents.listening import fresh
 from codara.adapters.agents.rpc import Rpc
 from codara.adapters.agents.staying import Staying
 from codara.adapters.jail.jail import Jail
-from codara.application.ports.agents import AgentTurn, FrameSink
-from codara.application.ports.frames import BackendSeen, Warned
+from codara.application.ports.agents import AgentTurn, Fork, FrameSink
+from codara.application.ports.frames import BackendSeen
 from codara.clock import Clock
 
 START_SECONDS = 30.0
@@ -78,13 +78,32 @@ class AppServer(Staying[CodexTurn]):
         expected = await self._thread(turn, current)
         current.say(BackendSeen(expected))
         self._totals[expected] = current.reading.total
-        lost = turn.backend_id is not None and expected != turn.backend_id
-        said = _input(turn.afresh() if lost else turn)
+        said = _input(fresh(turn) if current.lost else turn)
         await self._rpc.call("turn/start", threadId=expected, input=said, model=turn.model)
         await current.decided.wait()
         return expected
 
+    async def copy(self, turn: AgentTurn, fork: Fork) -> str | None:
+        """A copy of a thread up to a turn of it, told nothing; None if codex has lost either.
+
+        It is on the disk at once, and stands without the process.
+        """
+        settings = _thread_settings(turn)
+        try:
+            result = await self._rpc.call(
+                "thread/fork",
+                threadId=fork.backend_id,
+                lastTurnId=fork.mark,
+                excludeTurns=True,
+                **settings,
+            )
+        except Refused:
+            return None
+        return str(result["thread"]["id"])
+
     async def _thread(self, turn: AgentTurn, current: CodexTurn) -> str:
+        if turn.fork is not None:
+            return await self._forked(turn, turn.fork, current)
         if turn.backend_id is None:
             return await self._fresh(turn, current)
         if turn.backend_id not in self._totals:
@@ -94,11 +113,22 @@ class AppServer(Staying[CodexTurn]):
         await self._instruct(turn.backend_id, turn.instructions)
         return turn.backend_id
 
+    async def _forked(self, turn: AgentTurn, fork: Fork, current: CodexTurn) -> str:
+        copy = await self.copy(turn, fork)
+        if copy is None:
+            current.lose_thread()
+            return await self._fresh(turn, current)
+        noted = await self._look(copy)
+        current.reading = Reading(thread_id=copy, total=noted.total if noted else None)
+        await self._told.inherit(copy, fork.backend_id)
+        await self._instruct(copy, turn.instructions)
+        return copy
+
     async def _fresh(self, turn: AgentTurn, current: CodexTurn) -> str:
         result = await self._rpc.call("thread/start", **_thread_settings(turn))
         thread_id = str(result["thread"]["id"])
         current.reading = Reading(thread_id=thread_id, total=Tokens())
-        await self._told.note(thread_id, turn.instructions)
+        await self._told.note(thread_id, turn.instructions, begins=True)
         return thread_id
 
     async def _resumed(self, turn: AgentTurn, known: str, current: CodexTurn) -> str:
@@ -111,7 +141,7 @@ class AppServer(Staying[CodexTurn]):
         except Refused as error:
             if cause_of(str(error)) != "unknown_session":
                 raise
-            current.say(Warned(FRESH_THREAD))
+            current.lose_thread()
             return await self._fresh(turn, current)
         thread_id = str(result["thread"]["id"])
         current.reading = Reading(thread_id=thread_id, total=noted.total if noted else None)

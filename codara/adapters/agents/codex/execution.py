@@ -9,6 +9,7 @@ from codara.adapters.agents.codex.reading import Reading
 from codara.adapters.agents.codex.rollouts import Look, Noted
 from codara.adapters.agents.codex.told import Told
 from codara.adapters.agents.codex.turn import CodexTurn
+from codara.adapters.agents.copying import Copy
 from codara.adapters.agents.execution import Around, Execution
 from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
@@ -18,12 +19,17 @@ Run = Callable[[AgentTurn, str | None], Awaitable[Jail]]
 
 
 class CodexExecution(Execution[CodexTurn]):
-    """Codex by `exec`, which counts tokens over a thread's whole life: `before` is where it was."""
+    """Codex by `exec`, which counts tokens over a thread's whole life: `before` is where it was.
 
-    def __init__(self, run: Run, look: Look, told: Told, around: Around) -> None:
+    `exec` copies threads as they are now, and not as they were: `copy` does it.
+    """
+
+    def __init__(self, run: Run, look: Look, told: Told, copy: Copy, around: Around) -> None:
         super().__init__(around)
         self._run = run
         self._look = look
+        self._copy = copy
+        self._begins = False
         self._before: Noted | None = None
         self._told = told
 
@@ -34,11 +40,18 @@ class CodexExecution(Execution[CodexTurn]):
             turn = attrs.evolve(turn, prompt=f"{change}\n\n{turn.prompt}")
         return await super()._once(turn, sink, known)
 
+    async def _copied(self, turn: AgentTurn) -> str | None:
+        copy = await self._copy(turn)
+        if copy is not None and turn.fork is not None:
+            await self._told.inherit(copy, turn.fork.backend_id)
+        return copy
+
     async def _launch(self, turn: AgentTurn, known: str | None) -> tuple[Jail, str | None]:
         return await self._run(turn, known), known
 
     async def _listening(self, turn: AgentTurn, sink: FrameSink, known: str | None) -> CodexTurn:
         current = CodexTurn(sink, exec_line, self._clock)
+        self._begins = known is None
         self._before = Noted() if known is None else await self._look(known)
         current.reading = Reading(total=self._before.total if self._before else None)
         return current
@@ -48,8 +61,10 @@ class CodexExecution(Execution[CodexTurn]):
         if reading.thread_id is None:
             return
         if reading.heard or current.has_ended:
-            await self._told.note(reading.thread_id, turn.instructions)
-        if not current.is_counted and self._before is not None:
-            noted = await self._look(reading.thread_id)
-            if noted is not None and noted.turn_id != self._before.turn_id:
-                current.settle(noted)
+            await self._told.note(reading.thread_id, turn.instructions, begins=self._begins)
+        noted = await self._look(reading.thread_id) if self._before is not None else None
+        if noted is None or self._before is None or noted.turn_id == self._before.turn_id:
+            return
+        current.mark = noted.turn_id
+        if not current.is_counted:
+            current.settle(noted)

@@ -17,8 +17,11 @@ from codara.adapters.agents.inside import FILE, opened
 from codara.adapters.agents.lines import LINE_LIMIT, message_of
 
 _TAIL = 256 * 1024
+_HEAD = 1024 * 1024
 _DAYS = 3
 """Folders above a rollout: its year, its month, its day."""
+_COPIES = 16
+"""How many copies of copies are looked through in which nothing was answered yet."""
 _MOST = 1 << 48
 _NONSENSE = (OSError, ValueError, TypeError, AttributeError, LookupError)
 _ABOUT_TOKENS = (b'"token_count"', b'"token_usage_record"')
@@ -29,7 +32,8 @@ class Noted:
     """What is written down last of a thread.
 
     `total` is the count with which codex goes on, `turn_id` the turn that was answered last, and
-    `turn` what that one took; `report` says so in codex's words.
+    `turn` what that one took; `report` says so in codex's words. A copy of another thread in which
+    nothing was answered yet is as that one was at the point of the copy.
     """
 
     total: Tokens = attrs.field(factory=Tokens)
@@ -45,10 +49,22 @@ Look = Callable[[str], Awaitable[Noted | None]]
 def noted(home: Path, thread_id: str) -> Noted | None:
     """None where there is no record of the thread, or none that makes sense. Blocks."""
     with suppress(*_NONSENSE), opened(home, ".codex", "sessions") as sessions:
-        for folder in _folders(sessions, _DAYS):
-            for name in os.listdir(folder):  # noqa: PTH208 # a path could lead elsewhere by now
-                if name.startswith("rollout-") and name.endswith(f"-{thread_id}.jsonl"):
-                    return _read(folder, name)
+        return _of_thread(sessions, thread_id, None, _COPIES)
+    return None
+
+
+def _of_thread(sessions: int, thread_id: str, end: int | None, copies: int) -> Noted | None:
+    """What is written down before the byte `end` of a thread's rollout."""
+    for folder in _folders(sessions, _DAYS):
+        for name in os.listdir(folder):  # noqa: PTH208 # a path could lead elsewhere by now
+            if name.startswith("rollout-") and name.endswith(f"-{thread_id}.jsonl"):
+                file = os.open(name, FILE, dir_fd=folder)
+                try:
+                    found = _read(file, end)
+                    base = _base(file) if found == Noted() and copies else None
+                finally:
+                    os.close(file)
+                return found if base is None else _of_thread(sessions, *base, copies - 1)
     return None
 
 
@@ -62,21 +78,25 @@ def _folders(above: int, depth: int) -> Iterator[int]:
             yield from _folders(below, depth - 1)
 
 
-def _read(folder: int, name: str) -> Noted | None:
+def _base(file: int) -> tuple[str, int] | None:
+    """The thread of which this one is a copy, and where in its rollout it branches off."""
+    first = message_of(os.pread(file, _HEAD, 0).split(b"\n", 1)[0]) or {}
+    base = (first.get("payload") or {}).get("history_base")
+    return (str(base["thread_id"]), int(base["end_byte_offset"])) if base else None
+
+
+def _read(file: int, end: int | None) -> Noted | None:
     """Reads from the end, as far back as it takes."""
-    file = os.open(name, FILE, dir_fd=folder)
-    try:
-        size = os.fstat(file).st_size
-        length = _TAIL
-        while True:
-            begin = max(0, size - length)
-            lines = os.pread(file, length, begin).split(b"\n")
-            found = _noted(lines[1:] if begin else lines, whole=not begin)
-            if found is not None or not begin or length >= LINE_LIMIT:
-                return found
-            length *= 4
-    finally:
-        os.close(file)
+    size = os.fstat(file).st_size
+    size = size if end is None else min(size, end)
+    length = _TAIL
+    while True:
+        begin = max(0, size - length)
+        lines = os.pread(file, size - begin, begin).split(b"\n")
+        found = _noted(lines[1:] if begin else lines, whole=not begin)
+        if found is not None or not begin or length >= LINE_LIMIT:
+            return found
+        length *= 4
 
 
 def _noted(lines: list[bytes], *, whole: bool) -> Noted | None:

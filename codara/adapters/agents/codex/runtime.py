@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from codara.adapters.agents.codex.execution import CodexExecution
 from codara.adapters.agents.codex.rollouts import Look, Noted, noted
 from codara.adapters.agents.codex.told import Told
 from codara.adapters.agents.contract import Session
+from codara.adapters.agents.copying import copied_by
 from codara.adapters.agents.pictures import files_of, places_of
 from codara.adapters.agents.runtime import CliRuntime, Launch, Make
 from codara.adapters.jail.doors import Doors
@@ -49,7 +51,7 @@ class CodexRuntime(CliRuntime):
     first_words = "initialize of app-server"
     native = staticmethod(native_program)
 
-    async def _staying(self, turn: AgentTurn) -> Session:
+    async def _staying(self, turn: AgentTurn) -> AppServer:
         def plan(inside: Path, doors: Doors) -> Launch:
             return _launch(inside, doors, appserver_arguments())
 
@@ -68,7 +70,8 @@ class CodexRuntime(CliRuntime):
 
     def _passing(self, turn: AgentTurn) -> Session:
         look = self._look(turn.workspace_id)
-        return CodexExecution(self._run, look, self._told(turn), self._around(turn))
+        copy = partial(copied_by, self._staying, self._house.clock)
+        return CodexExecution(self._run, look, self._told(turn), copy, self._around(turn))
 
     def _told(self, turn: AgentTurn) -> Told:
         return Told(*self._notes(turn.workspace_id, f"{self.name}-told"))

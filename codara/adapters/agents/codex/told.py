@@ -13,6 +13,10 @@ MOST = 1000
 
 _FROM_NOW_ON = "Instructions from now on, in place of all earlier ones:\n"
 _NO_LONGER = "The earlier instructions no longer hold."
+_CHANGED = "+"
+"""In front of the digest for a thread that had begun with other instructions."""
+_ANY = "?"
+"""In its place for a thread of which it is not known what it was told."""
 
 
 @attrs.define
@@ -26,17 +30,31 @@ class Told:
     async def change(self, thread_id: str, instructions: str) -> str:
         """What a thread has to hear so that these instructions hold, and no earlier ones."""
         told = (await self._all()).get(thread_id, _digest(""))
-        if told == _digest(instructions):
+        if told.removeprefix(_CHANGED) == _digest(instructions):
             return ""
         return f"{_FROM_NOW_ON}{instructions}" if instructions else _NO_LONGER
 
-    async def note(self, thread_id: str, instructions: str) -> None:
-        """The thread has heard them; of one that was never told any nothing is kept."""
-        if not await self.change(thread_id, instructions):
-            return
-        others = {each: told for each, told in (await self._all()).items() if each != thread_id}
+    async def note(self, thread_id: str, instructions: str, *, begins: bool = False) -> None:
+        """The thread has heard them; of one that was never told any nothing is kept.
+
+        `begins` says that they are those it began with.
+        """
+        if await self.change(thread_id, instructions):
+            await self._keep(thread_id, ("" if begins else _CHANGED) + _digest(instructions))
+
+    async def inherit(self, thread_id: str, source_id: str) -> None:
+        """The thread is a copy of an earlier point of another one: it heard what that one had.
+
+        Where that one's instructions have changed at some time, nobody knows which held then.
+        """
+        told = (await self._all()).get(source_id)
+        if told is not None:
+            await self._keep(thread_id, _ANY if told.startswith((_CHANGED, _ANY)) else told)
+
+    async def _keep(self, thread_id: str, told: str) -> None:
+        others = {each: last for each, last in (await self._all()).items() if each != thread_id}
         newest = dict(list(others.items())[1 - MOST :])
-        self._known = newest | {thread_id: _digest(instructions)}
+        self._known = newest | {thread_id: told}
         await self._remember(self._known)
 
     async def _all(self) -> dict[str, str]:

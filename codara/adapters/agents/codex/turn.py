@@ -75,6 +75,7 @@ class CodexTurn(Listening):
         self.reading, frames = self._fold(self.reading, message)
         self._say_all(each for each in frames if not isinstance(each, QuotaSeen))
         if self.has_ended:
+            self.mark = self.reading.turn_id
             self.decided.set()
 
     def _observe(self, status: int, headers: Mapping[str, str]) -> None:

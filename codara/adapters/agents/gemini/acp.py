@@ -12,16 +12,17 @@ from codara.adapters.agents.answers import Gone, Refused
 from codara.adapters.agents.ending import Ending
 from codara.adapters.agents.gemini.causes import cause_of
 from codara.adapters.agents.gemini.config import spoken
+from codara.adapters.agents.gemini.copies import Copies
 from codara.adapters.agents.gemini.parse import UNSAID, acp_line, failed
 from codara.adapters.agents.gemini.reading import Reading
 from codara.adapters.agents.gemini.turn import GeminiTurn
 from codara.adapters.agents.lender import Lender
-from codara.adapters.agents.listening import FRESH_THREAD
+from codara.adapters.agents.listening import fresh
 from codara.adapters.agents.rpc import Rpc
 from codara.adapters.agents.staying import Staying
 from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn, FrameSink
-from codara.application.ports.frames import BackendSeen, Warned
+from codara.application.ports.frames import BackendSeen
 from codara.clock import Clock
 
 START_SECONDS = 60.0
@@ -42,6 +43,7 @@ class Home:
     """Writes the instructions that sessions made or refreshed from now on have."""
     make_loadable: Callable[[str], Awaitable[bool]]
     """See `chats.make_loadable`."""
+    copies: Copies
 
 
 @attrs.frozen
@@ -102,8 +104,7 @@ class Acp(Staying[GeminiTurn]):
         current.reading = attrs.evolve(current.reading, session_id=expected)
         current.say(BackendSeen(expected))
         await self._prepare(expected, turn)
-        lost = turn.backend_id is not None and expected != turn.backend_id
-        said = _prompt(turn.afresh() if lost else turn)
+        said = _prompt(fresh(turn) if current.lost else turn)
         await self._rpc.call("session/prompt", sessionId=expected, prompt=said)
         if current.reading.ended is None:
             current.reading = attrs.evolve(current.reading, ended=UNSAID)
@@ -111,14 +112,17 @@ class Acp(Staying[GeminiTurn]):
 
     async def _session(self, turn: AgentTurn, current: GeminiTurn) -> str:
         current.reading = Reading(deaf=True)
-        if turn.backend_id is None:
-            return await self._fresh(turn)
-        if turn.backend_id in self._sessions:
-            return turn.backend_id
-        if await self._loaded(turn, turn.backend_id, current):
-            return turn.backend_id
-        current.say(Warned(FRESH_THREAD))
+        known = turn.backend_id
+        if turn.fork is not None:
+            known = await self._home.copies.make(turn.fork)
+        if known is not None and await self._has(turn, known, current):
+            return known
+        if turn.backend_id is not None or turn.fork is not None:
+            current.lose_thread()
         return await self._fresh(turn)
+
+    async def _has(self, turn: AgentTurn, session_id: str, current: GeminiTurn) -> bool:
+        return session_id in self._sessions or await self._loaded(turn, session_id, current)
 
     async def _fresh(self, turn: AgentTurn) -> str:
         await self._instruct(turn.instructions)
@@ -183,6 +187,11 @@ class Acp(Staying[GeminiTurn]):
     async def _forgets(self, thread_id: str, refused: Refused) -> bool:
         known = cause_of(str(refused), refused.code) == "unknown_session"
         return known and self._sessions.pop(thread_id, None) is not None
+
+    async def _after(self, current: GeminiTurn) -> None:
+        """gemini tells no message's id; it is in its record."""
+        if current.has_ended and current.reading.session_id is not None:
+            current.mark = await self._home.copies.mark(current.reading.session_id)
 
 
 def _login_of(turn: AgentTurn) -> str | None:

@@ -30,7 +30,7 @@ def make_loadable(home: Path, session_id: str) -> bool:
     if not _SESSION_ID.fullmatch(session_id):
         return False
     found = False
-    for folder in _chat_folders(home):
+    for _, folder in chat_folders(home):
         sizes = dict(_records(folder, session_id))
         if sizes:
             found = True
@@ -38,13 +38,33 @@ def make_loadable(home: Path, session_id: str) -> bool:
     return found
 
 
+def record_of(folder: int, session_id: str) -> str | None:
+    """The file of a folder in which a session is, and not its shadow."""
+    if not _SESSION_ID.fullmatch(session_id):
+        return None
+    sizes = dict(_records(folder, session_id))
+    return max(sizes, key=lambda name: sizes[name], default=None)
+
+
+def aged(session_id: str) -> str:
+    """The name that a session's record has once it may be loaded."""
+    return f"session-{OLD}-{session_id[:_SHORT]}.jsonl"
+
+
+def chat_folders(home: Path) -> Iterator[tuple[str, int]]:
+    """The folders of records in a home, each with the name of its project."""
+    with suppress(OSError), opened(home, ".gemini", "tmp") as projects:
+        for project in os.listdir(projects):  # noqa: PTH208 # a path could lead elsewhere by now
+            with suppress(OSError), opened(project, "chats", above=projects) as chats:
+                yield project, chats
+
+
 def _keep_largest(folder: int, session_id: str, sizes: dict[str, int]) -> None:
     largest = max(sizes, key=lambda name: sizes[name])
     for shadow in sizes.keys() - {largest}:
         os.unlink(shadow, dir_fd=folder)
-    aged = f"session-{OLD}-{session_id[:_SHORT]}.jsonl"
-    if largest != aged:
-        os.rename(largest, aged, src_dir_fd=folder, dst_dir_fd=folder)
+    if largest != aged(session_id):
+        os.rename(largest, aged(session_id), src_dir_fd=folder, dst_dir_fd=folder)
 
 
 def _records(folder: int, session_id: str) -> Iterator[tuple[str, int]]:
@@ -60,10 +80,3 @@ def _records(folder: int, session_id: str) -> Iterator[tuple[str, int]]:
                     os.close(file)
                 if (message_of(head) or {}).get("sessionId") == session_id:
                     yield name, size
-
-
-def _chat_folders(home: Path) -> Iterator[int]:
-    with suppress(OSError), opened(home, ".gemini", "tmp") as projects:
-        for project in os.listdir(projects):  # noqa: PTH208 # a path could lead elsewhere by now
-            with suppress(OSError), opened(project, "chats", above=projects) as chats:
-                yield chats

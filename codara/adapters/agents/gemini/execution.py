@@ -5,6 +5,7 @@ from pathlib import Path
 
 from codara.adapters.agents.execution import Around, Execution
 from codara.adapters.agents.gemini.config import named, spoken
+from codara.adapters.agents.gemini.copies import Copies
 from codara.adapters.agents.gemini.parse import stream_line
 from codara.adapters.agents.gemini.turn import GeminiTurn
 from codara.adapters.agents.pictures import places_of
@@ -20,10 +21,18 @@ _COMMANDS = ("/", "?")
 class GeminiExecution(Execution[GeminiTurn]):
     """Gemini by one process per turn; `home` is the home as gemini sees it."""
 
-    def __init__(self, run: Run, home: Path, around: Around) -> None:
+    def __init__(self, run: Run, home: Path, copies: Copies, around: Around) -> None:
         super().__init__(around)
         self._run = run
         self._home = home
+        self._copies = copies
+
+    async def _copied(self, turn: AgentTurn) -> str | None:
+        return None if turn.fork is None else await self._copies.make(turn.fork)
+
+    async def _over(self, turn: AgentTurn, current: GeminiTurn) -> None:
+        if current.has_ended and current.reading.session_id is not None:
+            current.mark = await self._copies.mark(current.reading.session_id)
 
     async def _launch(self, turn: AgentTurn, known: str | None) -> tuple[Jail, str | None]:
         return await self._run(turn, known), known

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from uuid import uuid4
 
 import attrs
 
@@ -21,6 +22,7 @@ from codara.adapters.agents.gemini.config import (
     settings_json,
     turn_arguments,
 )
+from codara.adapters.agents.gemini.copies import Copies, copied, mark_of
 from codara.adapters.agents.gemini.execution import GeminiExecution
 from codara.adapters.agents.pictures import FOLDER, files_of
 from codara.adapters.agents.programs import Program
@@ -28,7 +30,7 @@ from codara.adapters.agents.runtime import CliRuntime, Launch, Make, unprepared
 from codara.adapters.agents.watch import to_the_end
 from codara.adapters.jail.doors import Doors
 from codara.adapters.jail.jail import Jail
-from codara.application.ports.agents import AgentTurn
+from codara.application.ports.agents import AgentTurn, Fork
 
 
 class GeminiRuntime(CliRuntime):
@@ -71,7 +73,8 @@ class GeminiRuntime(CliRuntime):
     def _passing(self, turn: AgentTurn) -> Session:
         home = self._house.homes.place(turn.workspace_id, self.name)
         inside = self._house.jails.inner_home(home)
-        return GeminiExecution(self._run, inside, self._around(turn))
+        copies = self._copies(turn.workspace_id)
+        return GeminiExecution(self._run, inside, copies, self._around(turn))
 
     async def _run(self, turn: AgentTurn, session_id: str | None) -> Jail:
         def plan(inside: Path, doors: Doors) -> Launch:
@@ -97,7 +100,25 @@ class GeminiRuntime(CliRuntime):
             except OSError as error:
                 raise unprepared(home, error) from error
 
-        return Home(instruct=instruct, make_loadable=loadable)
+        return Home(
+            instruct=instruct, make_loadable=loadable, copies=self._copies(turn.workspace_id)
+        )
+
+    def _copies(self, workspace_id: str) -> Copies:
+        home = self._house.homes.place(workspace_id, self.name)
+
+        async def make(fork: Fork) -> str | None:
+            copy_id = str(uuid4())
+            made = await asyncio.to_thread(copied, home, fork, copy_id)
+            if made is None:
+                return None
+            await self._write(home, made.path, made.data)
+            return copy_id
+
+        async def mark(session_id: str) -> str | None:
+            return await asyncio.to_thread(mark_of, home, session_id)
+
+        return Copies(make=make, mark=mark)
 
 
 def _launch(

@@ -2,7 +2,7 @@
 
 import asyncio
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from codara.adapters.agents.answers import Refused
@@ -19,6 +19,8 @@ _ASKS_NOBODY = [
 """Tools that wait for a person, whom a turn does not have."""
 SESSION = {"title": TITLE, "permission": _ASKS_NOBODY}
 """The body that asks for a new session."""
+PERMISSION = {"permission": _ASKS_NOBODY}
+"""The body that gives a copy what only the session has that it was copied from."""
 UNREADABLE = "; perhaps a picture of the prompt cannot be read"
 """What opencode itself does not say when it refuses a prompt with pictures."""
 
@@ -47,6 +49,18 @@ def answered(found: Any) -> Message:
             return dict(found)
         case _:
             raise Refused("opencode gave no answer to the prompt")
+
+
+def copying(messages: Sequence[Message], mark: str) -> Mapping[str, str] | None:
+    """The body that asks for a copy up to the message `mark` and with it; None if it is unknown.
+
+    opencode copies what stands before the message it is told, and everything if there is none such.
+    """
+    ids = [str(each["info"]["id"]) for each in messages]
+    if mark not in ids:
+        return None
+    behind = ids[ids.index(mark) + 1 :]
+    return {"messageID": behind[0]} if behind else {}
 
 
 def message(turn: AgentTurn) -> Mapping[str, Any]:

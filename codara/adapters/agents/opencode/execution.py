@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import attrs
 
+from codara.adapters.agents.copying import Copy
 from codara.adapters.agents.execution import Around, Execution
 from codara.adapters.agents.lines import Lines, LineTooLong
 from codara.adapters.agents.opencode.asking import SESSION_PREFIX, UNREADABLE
@@ -59,11 +60,17 @@ class RunTurn(OpencodeTurn):
 
 
 class OpencodeExecution(Execution[RunTurn]):
-    """OpenCode by `run`; `completed` hears of each model with which a turn completed."""
+    """OpenCode by `run`; `completed` hears of each model with which a turn completed.
 
-    def __init__(self, run: Run, around: Around, completed: Callable[[str], None]) -> None:
+    `run` copies sessions as they are now, and not as they were: `copy` does it.
+    """
+
+    def __init__(
+        self, run: Run, copy: Copy, around: Around, completed: Callable[[str], None]
+    ) -> None:
         super().__init__(around)
         self._run = run
+        self._copy = copy
         self._completed = completed
 
     async def run(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
@@ -80,6 +87,9 @@ class OpencodeExecution(Execution[RunTurn]):
         if turn.images and outcome.cause == "protocol":
             return attrs.evolve(outcome, message=outcome.message + UNREADABLE)
         return outcome
+
+    async def _copied(self, turn: AgentTurn) -> str | None:
+        return await self._copy(turn)
 
     async def _launch(self, turn: AgentTurn, known: str | None) -> tuple[Jail, str | None]:
         return await self._run(turn, known), known

@@ -84,7 +84,8 @@ def _run_part(reading: Reading, message: Message, part: Message) -> Read:
             return _tool(reading, part)
         case "step_finish":
             after, frames = count(reading, part)
-            return attrs.evolve(after, finish=str(part.get("reason")), stepping=False), frames
+            finish, mark = str(part.get("reason")), str(part.get("messageID"))
+            return attrs.evolve(after, finish=finish, stepping=False, mark=mark), frames
         case "error":
             return _failed(reading, message.get("error") or {}), ()
         case _:
@@ -98,7 +99,8 @@ def _answered(reading: Reading, answer: Message) -> Read:
     nothing: tuple[Frame, ...] = ()
     reading, frames = reduce(_and, events, (reading, nothing))
     failure = reading.failure or reading.fault or _no_answer(reading, answer["info"])
-    return attrs.evolve(reading, failure=failure, answered=True), frames
+    mark = str(answer["info"]["id"])
+    return attrs.evolve(reading, failure=failure, answered=True, mark=mark), frames
 
 
 def _no_answer(reading: Reading, info: Message) -> Failure | None:

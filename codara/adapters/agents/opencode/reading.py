@@ -47,7 +47,8 @@ class Reading:
     the last one; `answered` is true once it has said that it is done. `fault` is the error that a
     message bears: an event shows its message as it is when the event is sent, so both this and
     `closed` may be known before the words that came first. `stepping` is true while a step is
-    under way whose tools are told of only when they have finished.
+    under way whose tools are told of only when they have finished. `mark` is the session's last
+    message.
     """
 
     session_id: str | None = None
@@ -70,6 +71,7 @@ class Reading:
     finish: str | None = None
     answered: bool = False
     stepping: bool = False
+    mark: str | None = None
 
 
 Read = tuple[Reading, tuple[Frame, ...]]

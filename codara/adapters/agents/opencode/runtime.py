@@ -2,9 +2,11 @@
 
 import secrets
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from codara.adapters.agents.contract import Session
+from codara.adapters.agents.copying import copied_by
 from codara.adapters.agents.house import House
 from codara.adapters.agents.opencode.config import (
     DEFAULT_BASE_URL,
@@ -50,7 +52,7 @@ class OpencodeRuntime(CliRuntime):
         """Besides its own, those with which a turn completed: what was merely asked for is none."""
         return tuple(dict.fromkeys((*super().models(), *self._completed)))
 
-    async def _staying(self, turn: AgentTurn) -> Session:
+    async def _staying(self, turn: AgentTurn) -> Server:
         password, models = secrets.token_urlsafe(32), self._told(turn)
 
         def plan(_: Path, doors: Doors) -> Launch:
@@ -86,7 +88,8 @@ class OpencodeRuntime(CliRuntime):
         return [line for line in lines if "/" in line and " " not in line]
 
     def _passing(self, turn: AgentTurn) -> Session:
-        return OpencodeExecution(self._run, self._around(turn), self._completed.use)
+        copy = partial(copied_by, self._staying, self._house.clock)
+        return OpencodeExecution(self._run, copy, self._around(turn), self._completed.use)
 
     async def _run(self, turn: AgentTurn, session_id: str | None) -> Jail:
         def plan(inside: Path, doors: Doors) -> Launch:

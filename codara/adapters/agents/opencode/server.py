@@ -14,7 +14,7 @@ from codara.adapters.agents.answers import Gone, Refused
 from codara.adapters.agents.ending import Ending
 from codara.adapters.agents.lender import Lender
 from codara.adapters.agents.lines import Message, TooMuch, message_of
-from codara.adapters.agents.listening import FRESH_THREAD
+from codara.adapters.agents.listening import fresh
 from codara.adapters.agents.opencode import asking
 from codara.adapters.agents.opencode.causes import cause_of
 from codara.adapters.agents.opencode.config import Model
@@ -24,8 +24,8 @@ from codara.adapters.agents.opencode.wire import Wire
 from codara.adapters.agents.output import ENDLESS, Output, unreadable
 from codara.adapters.agents.staying import CLOSE_SECONDS, Staying
 from codara.adapters.jail.jail import Jail
-from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
-from codara.application.ports.frames import BackendSeen, Warned
+from codara.application.ports.agents import AgentTurn, Fork, FrameSink, Outcome
+from codara.application.ports.frames import BackendSeen
 from codara.clock import Clock
 
 START_SECONDS = 30.0
@@ -122,13 +122,11 @@ class Server(Staying[OpencodeTurn]):
     async def _converse(self, turn: AgentTurn, current: OpencodeTurn) -> str:
         wire = self._open_wire()
         await wire.refill()
+        current.reading = attrs.evolve(current.reading, since=current.milliseconds())
         session_id = await self._session(wire, turn, current)
-        lost = turn.backend_id is not None and session_id != turn.backend_id
-        current.reading = attrs.evolve(
-            current.reading, session_id=session_id, since=current.milliseconds()
-        )
+        current.reading = attrs.evolve(current.reading, session_id=session_id)
         current.say(BackendSeen(session_id))
-        body = asking.message(turn.afresh() if lost else turn)
+        body = asking.message(fresh(turn) if current.lost else turn)
         self._asking = asyncio.create_task(wire.post(f"/session/{session_id}/message", body))
         if await asking.before(self._asking, current.decided):
             answer = asking.answered(self._asking.result())
@@ -137,14 +135,39 @@ class Server(Staying[OpencodeTurn]):
         return session_id
 
     async def _session(self, wire: Wire, turn: AgentTurn, current: OpencodeTurn) -> str:
-        known = turn.backend_id
-        if known is not None and not await self._has(wire, known):
-            current.say(Warned(FRESH_THREAD))
-            known = None
+        known = await self._asked_for(wire, turn)
         if known is None:
+            if turn.backend_id is not None or turn.fork is not None:
+                current.lose_thread()
             known = str((await wire.post("/session", asking.SESSION))["id"])
         self._known.add(known)
         return known
+
+    async def _asked_for(self, wire: Wire, turn: AgentTurn) -> str | None:
+        """The session that the turn names, or the copy; None if it asks for none, or it is lost."""
+        if turn.fork is not None:
+            return await self.copy(turn, turn.fork)
+        known = turn.backend_id
+        return known if known is not None and await self._has(wire, known) else None
+
+    async def copy(self, turn: AgentTurn, fork: Fork) -> str | None:
+        """A copy of a session up to a message of it; None if opencode has lost either.
+
+        None as well of a session that is too long to be looked through. The copy stands without the
+        process.
+        """
+        wire, source = self._open_wire(), f"/session/{quote(fork.backend_id, safe='')}"
+        try:
+            if not await self._has(wire, fork.backend_id):
+                return None
+            body = asking.copying(await wire.get_much(f"{source}/message"), fork.mark)
+            if body is None:
+                return None
+            copy = str((await wire.post(f"{source}/fork", body))["id"])
+            await wire.patch(f"/session/{copy}", asking.PERMISSION)
+        except Refused:
+            return None
+        return copy
 
     async def _has(self, wire: Wire, session_id: str) -> bool:
         if session_id in self._known or not session_id.startswith(asking.SESSION_PREFIX):

@@ -92,6 +92,7 @@ class OpencodeTurn(Listening):
     def _take(self, message: Message) -> None:
         before = self.reading.retry
         self.reading, frames = self._fold(self.reading, message)
+        self.mark = self.reading.mark
         self._say_all(frames)
         if self._rests():
             self._settled.set()

@@ -59,9 +59,17 @@ class Wire:
         """The JSON at a path; Refused or Gone."""
         return await self._request("GET", path, None)
 
+    async def get_much(self, path: str) -> Any:
+        """The same, of what may well be longer than is read: Refused then."""
+        return await self._request("GET", path, None, may_be_long=True)
+
     async def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """The JSON answer to a POST, however long it takes; Refused or Gone."""
         return await self._request("POST", path, body)
+
+    async def patch(self, path: str, body: Mapping[str, Any]) -> Any:
+        """The JSON answer to a change; Refused or Gone."""
+        return await self._request("PATCH", path, body)
 
     async def events(self) -> AsyncIterator[bytes]:
         """The events as they come, each as its JSON text; Gone if they cannot be had."""
@@ -80,13 +88,20 @@ class Wire:
         except (aiohttp.ClientError, TimeoutError, OSError) as lost:
             raise Gone(str(lost)) from lost
 
-    async def _request(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
+    async def _request(
+        self, method: str, path: str, body: Mapping[str, Any] | None, *, may_be_long: bool = False
+    ) -> Any:
         data = None if body is None else io.BytesIO(orjson.dumps(body))
         try:
             async with self._session.request(
                 method, self._base + path, data=data, headers=_JSON if data else None
             ) as answer:
                 text = await self._read(answer.content)
+                if text is None and may_be_long:
+                    raise Refused(f"opencode's answer is longer than {LINE_LIMIT} bytes")
+                if text is None:
+                    self.endless = True
+                    raise Gone
                 if answer.status >= 400:
                     told = text[:500].decode("utf-8", "replace")
                     raise Refused(f"opencode answered {answer.status}: {told}", answer.status)
@@ -94,16 +109,15 @@ class Wire:
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as lost:
             raise Gone(str(lost)) from lost
 
-    async def _read(self, content: aiohttp.StreamReader) -> bytes:
-        """All of it, if that is not more than a line may have."""
+    async def _read(self, content: aiohttp.StreamReader) -> bytes | None:
+        """All of it; None if that is more than a line may have."""
         parts: list[bytes] = []
         left = LINE_LIMIT
         while chunk := await content.read(CHUNK):
             parts.append(chunk)
             left -= len(chunk)
             if left < 0:
-                self.endless = True
-                raise Gone
+                return None
         return b"".join(parts)
 
     def _way(self, _: object) -> socket.socket:

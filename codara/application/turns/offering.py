@@ -1,0 +1,59 @@
+"""Offering: the transcript that a request holds, as digests under its user's secret."""
+
+import asyncio
+import hashlib
+from functools import partial
+
+import attrs
+
+from codara.application.turns.commands import Message, RunTurn
+from codara.application.turns.means import Means
+from codara.domain import history, transcript
+from codara.domain.conversation import Offered
+
+_PURPOSE = "transcript"
+_DIGEST_BYTES = 16
+_MOST_AT_ONCE = 64 * 1024
+"""Characters and bytes that are digested in less time than a thread takes to be woken for them."""
+
+
+def digest_of(means: Means, user_id: str) -> transcript.DigestOf:
+    """The digest by which this user's transcripts are told apart: 32 hexadecimal digits."""
+    return partial(_digest, means.keys.secret(user_id, _PURPOSE))
+
+
+async def offer(means: Means, command: RunTurn) -> Offered:
+    """What the request holds; a long one is digested in a thread."""
+    digest = digest_of(means, command.caller.user_id)
+    size = sum(len(message.text) + 1 for message in command.messages)
+    size += sum(len(image.data) for message in command.messages for image in message.images)
+    if size <= _MOST_AT_ONCE:
+        return _offered(command, digest)
+    return await asyncio.to_thread(_offered, command, digest)
+
+
+def _offered(command: RunTurn, digest: transcript.DigestOf) -> Offered:
+    told = [(message.role, message.text) for message in command.messages]
+    entries = tuple(
+        attrs.evolve(entry, pictures=_pictures(command.messages[entry.at]))
+        if command.messages[entry.at].images
+        else entry
+        for entry in transcript.entries_of(told)
+    )
+    system = transcript.normal(history.instructions(told))
+    return Offered.of(
+        entries,
+        transcript.points_of(entries, digest),
+        system=digest(f"system\0{system}") if system else "",
+        chat=digest(f"chat\0{command.chat}") if command.chat else "",
+    )
+
+
+def _pictures(message: Message) -> str:
+    return "".join(hashlib.sha256(image.data).hexdigest() for image in message.images)
+
+
+def _digest(key: bytes, text: str) -> str:
+    """BLAKE2b (RFC 7693) with a key, cut to 128 bits."""
+    data = text.encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(data, digest_size=_DIGEST_BYTES, key=key).hexdigest()

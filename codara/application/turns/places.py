@@ -1,0 +1,100 @@
+"""What turns hold while they run: sessions, workspaces, places of the gateway and of users."""
+
+from typing import Literal
+
+import attrs
+
+What = Literal["session", "workspace", "user_limit", "gateway"]
+
+
+@attrs.frozen(kw_only=True)
+class Wanted:
+    """Names what one turn needs, all of it at once, besides a place of the gateway.
+
+    An `exempt` turn is an aside: it counts in a small pool of its own instead of within
+    `user_limit`, and names neither session nor workspace.
+    """
+
+    request_id: str
+    turn_id: str
+    user_id: str
+    user_limit: int
+    session: str | None = None
+    workspace_id: str | None = None
+    exempt: bool = False
+
+
+@attrs.frozen
+class Lack:
+    """Says what a turn cannot have yet, and which turn has it.
+
+    Of a user's places that is the user's oldest turn; of the gateway's it is None.
+    """
+
+    what: What
+    behind: str | None
+
+
+class Places:
+    """Knows which turn holds what; a turn holds all it wanted or nothing."""
+
+    def __init__(self, max_concurrency: int, aside_limit: int) -> None:
+        self._max_concurrency = max_concurrency
+        self._aside_limit = aside_limit
+        self._held: dict[str, Wanted] = {}
+        self._sessions: dict[str, str] = {}
+        self._workspaces: dict[str, str] = {}
+        self._users: dict[tuple[str, bool], dict[str, None]] = {}
+
+    def lacking(self, wanted: Wanted) -> Lack | None:
+        """Finds the first thing that is not free; None if the turn could have everything."""
+        if wanted.session in self._sessions:
+            return Lack("session", self._sessions[wanted.session])
+        if wanted.workspace_id in self._workspaces:
+            return Lack("workspace", self._workspaces[wanted.workspace_id])
+        of_user = self._users.get((wanted.user_id, wanted.exempt), {})
+        if len(of_user) >= (self._aside_limit if wanted.exempt else wanted.user_limit):
+            return Lack("user_limit", next(iter(of_user), None))
+        if len(self._held) >= self._max_concurrency:
+            return Lack("gateway", None)
+        return None
+
+    def take(self, wanted: Wanted) -> None:
+        """Holds everything for the turn; only when it lacks nothing."""
+        self._held[wanted.turn_id] = wanted
+        self._users.setdefault((wanted.user_id, wanted.exempt), {})[wanted.turn_id] = None
+        if wanted.session is not None:
+            self._sessions[wanted.session] = wanted.turn_id
+        if wanted.workspace_id is not None:
+            self._workspaces[wanted.workspace_id] = wanted.turn_id
+
+    def give_back(self, turn_id: str) -> bool:
+        """Frees everything the turn holds; False if it holds nothing."""
+        wanted = self._held.pop(turn_id, None)
+        if wanted is None:
+            return False
+        pool = wanted.user_id, wanted.exempt
+        del self._users[pool][turn_id]
+        if not self._users[pool]:
+            del self._users[pool]
+        if wanted.session is not None:
+            del self._sessions[wanted.session]
+        if wanted.workspace_id is not None:
+            del self._workspaces[wanted.workspace_id]
+        return True
+
+    def holds(self, turn_id: str) -> bool:
+        """Tells whether the turn has its places."""
+        return turn_id in self._held
+
+    def users(self) -> set[str]:
+        """Collects the users whose turns hold something."""
+        return {user_id for user_id, _ in self._users}
+
+    def holder_of_session(self, name: str) -> str | None:
+        """Finds the turn that holds the session."""
+        return self._sessions.get(name)
+
+    def holder_of_workspace(self, name: str) -> str | None:
+        """Finds the turn that holds the workspace."""
+        return self._workspaces.get(name)

@@ -1,0 +1,259 @@
+"""The seat of a turn: which session it belongs to, and at which point of it the turn goes on."""
+
+from collections.abc import Iterable
+
+import attrs
+
+from codara.application.turns.commands import RunTurn
+from codara.application.turns.finding import Found
+from codara.application.turns.means import Means
+from codara.application.turns.offering import digest_of
+from codara.domain import conversation, history, session
+from codara.domain.conversation import ASIDE, FORKED, FOUND, NAMED, NEW, Offered, Proposal, is_cut
+from codara.domain.history import Unheard
+from codara.domain.name import Name
+from codara.domain.transcript import advance, same
+from codara.errors import InvalidRequest, NotFound
+from codara.events import streams
+from codara.events.session import Branch, Point, Thread
+
+_PREFIXES = 2_000
+"""So many of the latest points of a request are looked for in a session that has gone another way.
+"""
+
+
+@attrs.frozen(kw_only=True)
+class Seat:
+    """A session, and what of the request its thread has heard.
+
+    `thread` is the one the turn goes on with; it has no id for a turn that branches (`fork`) or
+    begins a fresh one. `after` is the point it has come to when it has heard the request. The
+    session's name is kept unique by `name_stream`; an unnamed one has none.
+    """
+
+    session_id: str
+    label: str = ""
+    name_stream: str | None = None
+    origin: str
+    base: session.Session
+    thread: Thread = attrs.field(factory=Thread)
+    fork: Branch | None = None
+    forked_from: str | None = None
+    unheard: Unheard = attrs.field(factory=lambda: Unheard(place=0))
+    after: Point
+    diverged: bool = False
+
+    @property
+    def kind(self) -> str:
+        """`new`, `resumed`, `forked` or `fresh`."""
+        if self.fork:
+            return "forked"
+        if self.thread.backend_id is not None:
+            return "resumed"
+        return "fresh" if self.base.exists or self.forked_from else "new"
+
+
+async def find_seat(means: Means, command: RunTurn, workspace_id: str, offered: Offered) -> Seat:
+    """The session that the request names, or that its transcript leads to, or one of its own.
+
+    NotFound for an id that is not the caller's, SessionBusy while a named session runs a turn. One
+    that is found never makes anybody wait.
+    """
+    if not command.persistent:
+        return _new(means, offered, ASIDE if command.aside else NEW)
+    if command.session_label is not None:
+        return await _named(means, command, workspace_id, offered, command.session_label)
+    if not any(message.role == "assistant" for message in command.messages):
+        return _new(means, offered, NEW)
+    return await _found(means, command, workspace_id, offered) or _new(means, offered, FOUND)
+
+
+def _new(means: Means, offered: Offered, origin: str) -> Seat:
+    return Seat(
+        session_id=means.new_id("ses"),
+        origin=origin,
+        base=session.EMPTY,
+        after=offered.points[-1],
+    )
+
+
+# ------------------------------------------------------------------ by its name
+
+
+async def _named(
+    means: Means, command: RunTurn, workspace_id: str, offered: Offered, label: str
+) -> Seat:
+    session_id, name_stream = await _by_name(means, command, workspace_id, label)
+    base: session.Session = await means.deciding.state(streams.session(session_id))
+    session.refuse_if_busy(base)
+    thread = session.standing_thread(base, provider=command.provider, now=means.clock())
+    seat = Seat(
+        session_id=session_id,
+        label=label,
+        name_stream=name_stream,
+        origin=base.origin or NAMED,
+        base=base,
+        after=offered.points[-1],
+    )
+    if thread.backend_id is None:
+        return seat
+    if not offered.said:
+        return _appended(means, command, seat, thread, offered)
+    unheard = history.unheard_after(thread.point, offered.entries, offered.points)
+    if unheard is not None:
+        return attrs.evolve(seat, thread=thread, unheard=unheard)
+    return await _branched_of_itself(means, command, seat, offered)
+
+
+async def _by_name(
+    means: Means, command: RunTurn, workspace_id: str, label: str
+) -> tuple[str, str | None]:
+    if label.startswith("ses_"):
+        known: session.Session = await means.deciding.state(streams.session(label))
+        if known.user_id != command.caller.user_id:
+            raise NotFound(f"There is no session {label}.", param="client_session_id")
+        if known.workspace_id != workspace_id:
+            raise InvalidRequest(
+                f"Session {label} belongs to workspace {known.workspace_id}.",
+                param="workspace_id",
+            )
+        return label, None
+    named = means.keys.digest("session", command.caller.user_id, workspace_id, label)
+    held: Name = await means.deciding.state(streams.name(named))
+    return held.owner or means.new_id("ses"), streams.name(named)
+
+
+def _appended(means: Means, command: RunTurn, seat: Seat, thread: Thread, offered: Offered) -> Seat:
+    """A client that sends its newest messages alone."""
+    digest = digest_of(means, command.caller.user_id)
+    unheard = history.unheard_without_answers(thread.point, offered.entries, digest)
+    after = thread.point
+    if not unheard.again:
+        after = advance(after, offered.entries[unheard.place :], digest)
+    return attrs.evolve(seat, thread=thread, unheard=unheard, after=after)
+
+
+async def _branched_of_itself(means: Means, command: RunTurn, seat: Seat, offered: Offered) -> Seat:
+    """The client has gone back: the session's thread is replaced by one from the last point in
+    common, or by a fresh one."""
+    places = {point.digest: at for at, point in enumerate(offered.points) if point.digest}
+    found = await means.finder.of_session(
+        seat.session_id, list(places)[-_PREFIXES:], provider=command.provider
+    )
+    usable = [
+        each
+        for each in found
+        if _may_be_branched(means, command, each)
+        and same(each.known.point, offered.points[places[each.known.point.digest]])
+    ]
+    if not usable:
+        return attrs.evolve(seat, diverged=True)
+    best = max(usable, key=lambda each: (places[each.known.point.digest], each.known.order))
+    return _branching(seat, best, places[best.known.point.digest])
+
+
+# ------------------------------------------------------------------ by its transcript
+
+
+async def _found(
+    means: Means, command: RunTurn, workspace_id: str, offered: Offered
+) -> Seat | None:
+    caller, provider = caller_of(command), command.provider
+    found = await means.finder.of_digests(
+        offered.digests(), caller=caller, workspace_id=workspace_id, provider=provider
+    )
+    meant = conversation.proposals(offered, [each.known for each in found])
+    seat = await _seated(means, command, offered, meant, found)
+    if seat is not None or not offered.tail():
+        return seat
+    ends = await means.finder.of_tail(
+        offered.tail(), caller=caller, workspace_id=workspace_id, provider=provider
+    )
+    meant = conversation.shortened(offered, [each.known for each in ends])
+    seat = await _seated(means, command, offered, meant, ends)
+    if seat is None:
+        return None
+    digest = digest_of(means, command.caller.user_id)
+    reached = meant[0].known.point
+    return attrs.evolve(seat, after=advance(reached, offered.entries[offered.said :], digest))
+
+
+async def _seated(
+    means: Means,
+    command: RunTurn,
+    offered: Offered,
+    meant: Iterable[Proposal],
+    found: Iterable[Found],
+) -> Seat | None:
+    """Goes on where a session ends and is idle, else branches where one has been."""
+    threads = {each.known.turn_id: each for each in found}
+    proposed = list(meant)
+    for each in proposed:
+        seat = await _going_on(means, offered, each, threads[each.known.turn_id].thread)
+        if seat is not None:
+            return seat
+    for each in proposed:
+        if not is_cut(each.known.point):
+            fresh = attrs.evolve(_new(means, offered, FORKED), forked_from=each.known.turn_id)
+            origin = threads[each.known.turn_id]
+            if _may_be_branched(means, command, origin):
+                return _branching(fresh, origin, each.place)
+            return fresh
+    return None
+
+
+async def _going_on(
+    means: Means, offered: Offered, proposal: Proposal, thread: Thread
+) -> Seat | None:
+    """The seat in a session that ends at the proposed point, by what the log says of it now."""
+    known = proposal.known
+    if not known.last:
+        return None
+    base: session.Session = await means.deciding.state(streams.session(known.session_id))
+    if base.turn is not None or base.thread != thread or session.is_expired(base, means.clock()):
+        return None
+    cut = is_cut(known.point)
+    unheard = Unheard(place=proposal.place, cut=cut)
+    if cut and proposal.place == len(offered.entries):
+        unheard = history.asked_again(offered.entries)
+    return Seat(
+        session_id=known.session_id,
+        origin=base.origin,
+        base=base,
+        thread=base.thread,
+        unheard=unheard,
+        after=offered.points[-1],
+    )
+
+
+# ------------------------------------------------------------------ branches
+
+
+def _may_be_branched(means: Means, command: RunTurn, each: Found) -> bool:
+    return (
+        means.agents.forks(command.provider)
+        and each.thread.mark is not None
+        and not is_cut(each.known.point)
+    )
+
+
+def _branching(seat: Seat, origin: Found, place: int) -> Seat:
+    thread = origin.thread
+    fork = Branch(
+        session_id=origin.known.session_id,
+        turn_id=origin.known.turn_id,
+        backend_id=thread.backend_id or "",
+        mark=thread.mark or "",
+    )
+    return attrs.evolve(
+        seat,
+        thread=Thread(point=thread.point),
+        fork=fork,
+        forked_from=origin.known.turn_id,
+        unheard=Unheard(place=place),
+    )
+
+
+def caller_of(command: RunTurn) -> str:
+    """Whose sessions a request may find: its key's, or its operator's."""
+    return command.caller.key_id or command.caller.actor

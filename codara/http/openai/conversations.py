@@ -1,0 +1,50 @@
+"""Which chat of its client a request says it belongs to."""
+
+import unicodedata
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from codara.config.settings import Server
+
+MAX_CHARACTERS = 200
+_METADATA = "metadata"
+_IN_METADATA = ("chat_id", "session_id", "conversation_id")
+_HEADER = "X-OpenWebUI-Chat-Id"
+_NAMES_NO_CHAT = frozenset({"user", "prompt_cache_key", "safety_identifier"})
+
+
+def chat_id_of(
+    body: Mapping[str, Any], headers: Mapping[str, str], settings_server: Server
+) -> str | None:
+    """Finds the client's own id of the chat; None if the request holds none that can be one.
+
+    The first place wins, and the place is no part of the id. It never names a session.
+    """
+    values = map(_as_id, _values(body, headers, settings_server))
+    return next((value for value in values if value is not None), None)
+
+
+def _values(
+    body: Mapping[str, Any], headers: Mapping[str, str], settings_server: Server
+) -> Iterator[Any]:
+    given = body.get(_METADATA)
+    metadata = given if isinstance(given, dict) else {}
+    for name in _IN_METADATA:
+        yield metadata.get(name)
+    for header in (_HEADER, *settings_server.conversation_headers):
+        yield headers.get(header)
+    for field in settings_server.conversation_fields:
+        place, dot, name = field.partition(".")
+        if dot and place == _METADATA:
+            yield metadata.get(name)
+        elif field not in _NAMES_NO_CHAT:
+            yield body.get(field)
+
+
+def _as_id(value: Any) -> str | None:
+    """The text without the white space around it, if it is short and plain."""
+    if not isinstance(value, str) or not 1 <= len(value) <= MAX_CHARACTERS:
+        return None
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in value):
+        return None
+    return value.strip() or None

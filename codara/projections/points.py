@@ -1,0 +1,185 @@
+"""Points: how far each conversation had come at the end of each of its turns, as digests."""
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+import attrs
+import orjson
+
+from codara.clock import Clock
+from codara.events.base import Recorded
+from codara.events.session import (
+    Point,
+    SessionExpired,
+    SessionOpened,
+    SessionReset,
+    Thread,
+    TurnCancelled,
+    TurnCompleted,
+    TurnFailed,
+    TurnRequested,
+)
+from codara.projections.base import Statement, Value, as_json, moment
+from codara.projections.queries import Reader, Row
+
+MOST = 100
+UNFOUND = ("named", "reference", "aside")
+"""Origins of sessions that no transcript leads to."""
+
+_OPENED = """
+INSERT OR IGNORE INTO sessions (session_id, caller, workspace_id, origin) VALUES (?, ?, ?, ?)
+"""
+_REQUESTED = "UPDATE sessions SET provider = ?, chat = ?, system = ?, kept = ? WHERE session_id = ?"
+_REACHED = """
+INSERT INTO points (position, session_id, turn_id, provider, digest, tail, thread)
+SELECT ?, session_id, ?, provider, ?, ?, ? FROM sessions WHERE session_id = ? AND kept
+"""
+_ENDED = "UPDATE sessions SET ends_at = ?, expires_at = ? WHERE session_id = ?"
+_CLEARED = "DELETE FROM points WHERE session_id = ?"
+_PRUNED = """
+DELETE FROM points WHERE position IN (
+    SELECT position FROM sessions JOIN points USING (session_id)
+    WHERE expires_at != '' AND expires_at <= ? ORDER BY expires_at LIMIT 20)
+"""
+"""What has expired without a fact about it leaves as others come: twenty for each new session."""
+
+
+class PointsProjection:
+    """One row for each turn that left a thread behind; none of a session that was reset."""
+
+    name: ClassVar[str] = "points"
+    version: ClassVar[int] = 1
+    topics: ClassVar[frozenset[str]] = frozenset(
+        event.name
+        for event in (
+            SessionOpened,
+            TurnRequested,
+            TurnCompleted,
+            TurnFailed,
+            TurnCancelled,
+            SessionReset,
+            SessionExpired,
+        )
+    )
+    schema: ClassVar[str] = """
+    CREATE TABLE sessions (
+        session_id TEXT PRIMARY KEY, caller TEXT NOT NULL, workspace_id TEXT NOT NULL,
+        origin TEXT NOT NULL, provider TEXT NOT NULL DEFAULT '', chat TEXT NOT NULL DEFAULT '',
+        system TEXT NOT NULL DEFAULT '', kept INTEGER NOT NULL DEFAULT 1,
+        ends_at INTEGER NOT NULL DEFAULT 0, expires_at TEXT NOT NULL DEFAULT ''
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE points (
+        position INTEGER PRIMARY KEY, session_id TEXT NOT NULL, turn_id TEXT NOT NULL,
+        provider TEXT NOT NULL, digest TEXT NOT NULL, tail TEXT NOT NULL, thread TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX sessions_by_expiry ON sessions (expires_at);
+    CREATE INDEX points_by_digest ON points (digest);
+    CREATE INDEX points_by_tail ON points (tail) WHERE tail != '';
+    CREATE INDEX points_of_session ON points (session_id);
+    """
+
+    def apply(self, recorded: Recorded) -> Iterable[Statement]:
+        event, position = recorded.event, recorded.position
+        match event:
+            case SessionOpened():
+                yield _PRUNED, (moment(recorded.metadata.at),)
+                yield (
+                    _OPENED,
+                    (event.session_id, event.caller, event.workspace_id, event.origin),
+                )
+            case TurnRequested():
+                told = (event.provider, event.chat, event.system, event.persistent)
+                yield _REQUESTED, (*told, event.session_id)
+            case TurnCompleted() | TurnFailed() | TurnCancelled():
+                thread = event.end.thread
+                if thread.backend_id is not None and thread.point.digest:
+                    yield _REACHED, _reached(event.session_id, event.turn_id, thread, position)
+                expires = moment(event.end.expires_at)
+                yield _ENDED, (position, expires, event.session_id)
+            case SessionReset() | SessionExpired():
+                yield _CLEARED, (event.session_id,)
+
+
+def _reached(session_id: str, turn_id: str, thread: Thread, position: int) -> tuple[Value, ...]:
+    point = thread.point
+    return (position, turn_id, point.digest, point.tail, as_json(thread), session_id)
+
+
+@attrs.frozen(kw_only=True)
+class PointRow:
+    """A point of a session, with what tells its session from others of the same transcript."""
+
+    session_id: str
+    turn_id: str
+    thread: Thread
+    last: bool
+    system: str
+    chat: str
+    order: int
+
+    @classmethod
+    def of(cls, row: Row) -> "PointRow":
+        """The point of a row."""
+        stored = orjson.loads(row["thread"])
+        thread = Thread(
+            backend_id=stored["backend_id"], point=Point(**stored["point"]), mark=stored["mark"]
+        )
+        return cls(
+            session_id=row["session_id"],
+            turn_id=row["turn_id"],
+            thread=thread,
+            last=row["position"] == row["ends_at"],
+            system=row["system"],
+            chat=row["chat"],
+            order=row["position"],
+        )
+
+
+_COLUMNS = (
+    "position, session_id, turn_id, thread, ends_at, system, chat"
+    " FROM points JOIN sessions USING (session_id)"
+)
+_FOUND = f"""
+SELECT {_COLUMNS} WHERE {{which}} AND caller = ?2 AND workspace_id = ?3 AND points.provider = ?4
+    AND origin NOT IN {UNFOUND} AND expires_at > ?5 ORDER BY position DESC LIMIT {MOST}
+"""
+_BY_DIGESTS = _FOUND.format(which="digest IN (SELECT value FROM json_each(?1))")
+_BY_TAIL = _FOUND.format(which="tail = ?1 AND position = ends_at")
+_OF_SESSION = f"""
+SELECT {_COLUMNS} WHERE session_id = ?1 AND digest IN (SELECT value FROM json_each(?2))
+    AND points.provider = ?3 ORDER BY position DESC LIMIT {MOST}
+"""  # noqa: S608
+
+
+@attrs.frozen
+class Points:
+    """Asks where conversations stand; what has expired is not found, noted in the log or not."""
+
+    reader: Reader
+    clock: Clock
+
+    async def of_digests(
+        self, digests: Sequence[str], *, caller: str, workspace_id: str, provider: str
+    ) -> Sequence[PointRow]:
+        """Points of unnamed sessions with one of these digests, the latest first, at most 100."""
+        listed = orjson.dumps(list(digests)).decode()
+        return await self._rows(_BY_DIGESTS, (listed, caller, workspace_id, provider, self._now()))
+
+    async def of_tail(
+        self, tail: str, *, caller: str, workspace_id: str, provider: str
+    ) -> Sequence[PointRow]:
+        """Ends of unnamed sessions with this digest of their last two exchanges."""
+        return await self._rows(_BY_TAIL, (tail, caller, workspace_id, provider, self._now()))
+
+    async def of_session(
+        self, session_id: str, digests: Sequence[str], *, provider: str
+    ) -> Sequence[PointRow]:
+        """Points of one session with one of these digests, the latest first."""
+        listed = orjson.dumps(list(digests)).decode()
+        return await self._rows(_OF_SESSION, (session_id, listed, provider))
+
+    async def _rows(self, sql: str, parameters: Sequence[Value]) -> Sequence[PointRow]:
+        return [PointRow.of(row) for row in await self.reader.rows(sql, parameters)]
+
+    def _now(self) -> str:
+        return moment(self.clock())
