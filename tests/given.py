@@ -17,6 +17,7 @@ from codara.events import (
     operator,
     request,
     session,
+    thread,
     user,
     workspace,
 )
@@ -38,10 +39,10 @@ OPERATOR = "op_1"
 
 CAUSE = Cause(actor=f"user:{USER}", correlation_id="trc_1", causation_id="evt_0")
 
-POINT = session.Point(
+POINT = thread.Point(
     digest="d" * 32, entries=2, answered="d" * 32, exchange="e" * 32, tail="", pictures=""
 )
-THREAD = session.Thread(backend_id="backend-1", point=POINT, mark="mark-1")
+THREAD = thread.Thread(backend_id="backend-1", point=POINT, mark="mark-1")
 PAYLOAD = PayloadRef(payload_id="pay_1", digest="a" * 64, size=70_000, key_id="dk_1")
 USAGE = session.Usage(
     input=120, cached=20, cache_write=5, output=40, reasoning=10, raw={"input_tokens": 120}
@@ -186,10 +187,10 @@ EXAMPLES: dict[type[Event], dict[str, Any]] = {
         "chat": "c" * 32,
         "system": "a" * 32,
         "thread": THREAD,
-        "fork": session.Branch(
+        "fork": thread.Branch(
             session_id="ses_0", turn_id="trn_0", backend_id="backend-0", mark="mark-0"
         ),
-        "elsewhere": (session.Elsewhere(provider="gemini", thread=THREAD),),
+        "elsewhere": (thread.Elsewhere(provider="gemini", thread=THREAD),),
         "heard": THREAD,
         "dirty": False,
         "idempotency": "idempotency/ffff",

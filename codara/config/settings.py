@@ -72,9 +72,13 @@ class Orchestrator:
     max_concurrency: int = setting(
         10, "Turns that run at the same time.", env=["UAG_MAX_CONCURRENCY"], least=1
     )
-    queue_limit: int = setting(100, "Turns that may wait for a place.", least=0)
+    queue_limit: int = setting(
+        100, "Requests that may wait, a quarter of them of one user.", least=0
+    )
     queue_timeout_seconds: float = setting(
-        30.0, "Longest wait for a workspace, an account or a place.", least=0
+        600.0,
+        "Longest wait for a workspace, a place, an account or one's own limit.",
+        least=0,
     )
     session_ttl_hours: float = setting(
         24.0, "A session unused for so long expires.", env=["UAG_SESSION_TTL_HOURS"], least=0

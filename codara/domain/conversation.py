@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import attrs
 
 from codara.domain.transcript import ASSISTANT, USER, Entry, same
-from codara.events.session import Point
+from codara.events.thread import Point
 
 NAMED, REFERENCE, FOUND, NEW, FORKED, ASIDE = (
     "named",

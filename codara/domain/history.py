@@ -7,7 +7,7 @@ import attrs
 
 from codara.domain.conversation import is_cut
 from codara.domain.transcript import ASSISTANT, USER, DigestOf, Entry, Message, advance, same
-from codara.events.session import Point
+from codara.events.thread import Point
 
 _INSTRUCTING = frozenset({"system", "developer"})
 _OPENING = (

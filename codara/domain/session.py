@@ -9,17 +9,16 @@ from codara.events.base import Event
 from codara.events.session import (
     AccountChanged,
     BackendBound,
-    Elsewhere,
     SessionExpired,
     SessionOpened,
     SessionReset,
-    Thread,
     TurnCancelled,
     TurnCompleted,
     TurnFailed,
     TurnRequested,
     TurnStarted,
 )
+from codara.events.thread import Elsewhere, Thread
 
 CLOSING = frozenset({TurnRequested.name})
 """Events that carry the whole standing: nothing older needs to be folded."""

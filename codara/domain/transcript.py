@@ -7,7 +7,7 @@ from itertools import groupby
 
 import attrs
 
-from codara.events.session import Point
+from codara.events.thread import Point
 
 Message = tuple[str, str]
 """Role and text, as a client sends them."""

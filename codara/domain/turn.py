@@ -18,13 +18,14 @@ from codara.events.session import (
     BackendBound,
     HistoryDiverged,
     SessionOpened,
-    Thread,
     TurnCancelled,
     TurnCompleted,
     TurnFailed,
     TurnRequested,
     TurnStarted,
+    Waited,
 )
+from codara.events.thread import Thread
 from codara.events.workspace import DiffRecorded
 
 States = Mapping[str, Any]
@@ -118,6 +119,7 @@ class Start:
     floor: float
     user_lease: str | None
     accounts: tuple[Borrowable, ...]
+    waited: Waited | None = None
 
     def streams(self) -> list[str]:
         """Everything the decision reads."""
@@ -157,6 +159,7 @@ def start(states: States, ask: Start) -> Facts:
         leases=(user_lease, account_lease),
         until=ask.until,
         jailed=ask.jailed,
+        waited=ask.waited,
     )
     workspace_stream = streams.workspace(ask.workspace_id)
     return {

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import attrs
 
 from codara.events.base import Event, PayloadRef, private
+from codara.events.thread import Branch, Elsewhere, Thread
 
 
 @attrs.frozen(kw_only=True)
@@ -24,59 +25,6 @@ class SessionOpened(Event):
     """The key, or the operator, whose requests may find it; empty for a named one of old."""
     forked_from: str | None = None
     """The task after which it branched from another session."""
-
-
-@attrs.frozen(kw_only=True)
-class Point:
-    """How far a conversation has come, as digests under a secret of its user.
-
-    They tell equal transcripts and nothing else. All are empty before the first word.
-    """
-
-    digest: str = ""
-    """Of everything that was asked and answered."""
-    entries: int = 0
-    """How many questions and answers that are."""
-    answered: str = ""
-    """The digest behind the last answer; another one than `digest` while a question is open."""
-    question: str = ""
-    """Of what the user has said since the last answer."""
-    exchange: str = ""
-    """Of the last question with its answer."""
-    tail: str = ""
-    """Of the last two of those; empty while there are fewer."""
-    pictures: str = ""
-    """Of all pictures; they only tell points of one transcript apart."""
-
-
-@attrs.frozen(kw_only=True)
-class Thread:
-    """The agent's own conversation, and how far it has come.
-
-    `mark` is the agent's own id of that point, at which the thread can be branched later.
-    """
-
-    backend_id: str | None = None
-    point: Point = attrs.field(factory=Point)
-    mark: str | None = None
-
-
-@attrs.frozen(kw_only=True)
-class Elsewhere:
-    """The session's thread with another provider than its last turn's."""
-
-    provider: str
-    thread: Thread
-
-
-@attrs.frozen(kw_only=True)
-class Branch:
-    """Where a thread branches: behind a turn of some session, at the mark that its end recorded."""
-
-    session_id: str
-    turn_id: str
-    backend_id: str
-    mark: str
 
 
 @attrs.frozen(kw_only=True)
@@ -153,6 +101,16 @@ class AccountChosen:
 
 
 @attrs.frozen(kw_only=True)
+class Waited:
+    """What a turn waited for before it was admitted: a workspace, its user's limit, a place."""
+
+    what: str
+    behind: str | None
+    """The task that held it, where one did."""
+    seconds: float
+
+
+@attrs.frozen(kw_only=True)
 class TurnStarted(Event):
     name: ClassVar[str] = "session.turn_started"
     session_id: str
@@ -167,6 +125,8 @@ class TurnStarted(Event):
     """The lease streams taken with this turn; each is released by the event that ends it."""
     until: datetime
     jailed: bool
+    waited: Waited | None = None
+    """What it waited for last; None if it went at once."""
 
 
 @attrs.frozen(kw_only=True)

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from codara.http import health, user
+from codara.http import health, user, waiting
 from codara.http.errors import errors
 from codara.http.management import (
     accounts,
@@ -35,6 +35,7 @@ _MODULES = (
     workspaces,
     audit,
     management_health,
+    waiting,
 )
 
 

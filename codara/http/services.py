@@ -12,6 +12,7 @@ from codara.application.models import Models
 from codara.application.operators import Operators
 from codara.application.ports.frames import Frame
 from codara.application.turns.commands import RunTurn, Started, TurnResult
+from codara.application.turns.waiting import Waiter
 from codara.application.users import Users
 from codara.clock import Clock
 from codara.config.settings import Settings
@@ -63,6 +64,9 @@ class Turns(Protocol):
 
         A caller that is cancelled meanwhile tears nothing apart: it counts as one that left.
         """
+
+    def waiting(self) -> Sequence[Waiter]:
+        """The requests that wait for their place, in the order in which they came."""
 
     async def cancel(self, turn_id: str, user_id: str | None, actor: str, /) -> None:
         """Asks a turn to end. NotFound if it is unknown, ended, or not of `user_id`."""

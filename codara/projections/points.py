@@ -9,16 +9,15 @@ import orjson
 from codara.clock import Clock
 from codara.events.base import Recorded
 from codara.events.session import (
-    Point,
     SessionExpired,
     SessionOpened,
     SessionReset,
-    Thread,
     TurnCancelled,
     TurnCompleted,
     TurnFailed,
     TurnRequested,
 )
+from codara.events.thread import Point, Thread
 from codara.projections.base import Statement, Value, as_json, moment
 from codara.projections.queries import Reader, Row
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from codara.application.ports.jails import LeftJail
-from codara.events.session import Thread
+from codara.events.thread import Thread
 
 
 class AccountStanding(Protocol):

@@ -1,7 +1,6 @@
 """Admit: who asks, in which session and workspace, for what; then *requested* is appended."""
 
 import asyncio
-import time
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from codara.application.turns.commands import RunTurn
 from codara.application.turns.hearing import Heard, hear
 from codara.application.turns.live import Asked, Run
 from codara.application.turns.means import Means
+from codara.application.turns.places import Wanted
 from codara.application.turns.seat import Seat, caller_of
 from codara.domain import session, turn
 from codara.domain.conversation import NAMED, Offered
@@ -20,13 +20,8 @@ from codara.events import streams
 from codara.events.base import Cause
 from codara.events.payloads import SealedPayload
 from codara.events.request import RequestAccepted
-from codara.events.session import (
-    HistoryDiverged,
-    Picture,
-    SessionOpened,
-    Thread,
-    TurnRequested,
-)
+from codara.events.session import HistoryDiverged, Picture, SessionOpened, TurnRequested, Waited
+from codara.events.thread import Thread
 
 
 def idempotency_stream(means: Means, command: RunTurn) -> str | None:
@@ -49,6 +44,9 @@ class Admission:
     place: Workspace
     seat: Seat
     offered: Offered
+    wanted: Wanted
+    waited: Waited | None
+    began: float
     again: bool = False
 
     async def admit(self, cause: Cause) -> Run:
@@ -59,9 +57,8 @@ class Admission:
         that was found has gone on meanwhile. That, or a full disk, may also come out when it is
         written: `Run.requested` tells.
         """
-        began = time.monotonic()
         deciding = self.means.deciding
-        turn_id = self.means.new_id("trn")
+        turn_id = self.wanted.turn_id
         heard = hear(self.means, self.command, self.seat, self.offered, turn_id)
         ask, payloads = await self._ask(heard, turn_id)
         wanted = ask.requested
@@ -81,7 +78,7 @@ class Admission:
         )
         if proposed.durable is None:
             raise RuntimeError("a request is a fact")
-        return self._run(wanted, heard, requested=proposed.durable, began=began)
+        return self._run(wanted, heard, requested=proposed.durable)
 
     async def _ask(
         self, heard: Heard, turn_id: str
@@ -166,9 +163,7 @@ class Admission:
             offered=len(self.offered.entries),
         )
 
-    def _run(
-        self, wanted: TurnRequested, heard: Heard, *, requested: asyncio.Future[int], began: float
-    ) -> Run:
+    def _run(self, wanted: TurnRequested, heard: Heard, *, requested: asyncio.Future[int]) -> Run:
         limits, place = self.means.limits, self.place
         keyed = self.command.idempotency_key is not None
         asked = Asked(
@@ -196,4 +191,12 @@ class Admission:
             instructions=heard.instructions,
         )
         grace = limits.keyed_disconnect_grace if keyed else limits.disconnect_grace
-        return Run(command=self.command, grace=grace, began=began, asked=asked, requested=requested)
+        return Run(
+            command=self.command,
+            asked=asked,
+            requested=requested,
+            wanted=self.wanted,
+            waited=self.waited,
+            grace=grace,
+            began=self.began,
+        )

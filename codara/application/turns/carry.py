@@ -13,11 +13,11 @@ from codara.application.turns.live import NotStarted, Run, Stopped
 from codara.application.turns.lost import end_lost
 from codara.application.turns.means import Means
 from codara.application.turns.persist import lasting
-from codara.application.turns.queue import Queue
 from codara.application.turns.refuse import refuse
 from codara.application.turns.run import Heard, prepare_agent
 from codara.application.turns.staging import stage, unstage
 from codara.application.turns.start import start
+from codara.application.turns.waiting import Line
 from codara.application.turns.work import work
 from codara.errors import CodaraError, Conflict, Internal, VersionClash
 
@@ -26,11 +26,11 @@ logger = logging.getLogger(__name__)
 _START_TRIES = 20
 
 
-async def carry(means: Means, run: Run, queue: Queue) -> None:
-    """Waits for the turn's place, works there, and tells the listeners how it ended."""
+async def carry(means: Means, run: Run, line: Line) -> None:
+    """Works in the place that the turn has, gives it back, and tells the listeners how it ended."""
     result: TurnResult | CodaraError
     try:
-        result = await Carriage(means, run, queue).carried()
+        result = await Carriage(means, run, line).carried()
     except CodaraError as error:
         result = error
     except Exception:
@@ -45,7 +45,7 @@ class Carriage:
 
     means: Means
     run: Run
-    queue: Queue
+    line: Line
     heard: Heard | None = None
     held: ExitStack = attrs.field(factory=ExitStack)
 
@@ -55,18 +55,17 @@ class Carriage:
         Whatever goes wrong before there is an end is one. It raises only if the log takes none.
         """
         with self.held:
+            self.held.callback(self._give_back)
             try:
-                return await self._from_queue_to_end()
+                return await self._from_start_to_end()
             except Exception as reason:
                 return await self._ended_early(reason)
 
-    async def _from_queue_to_end(self) -> TurnResult | CodaraError:
+    async def _from_start_to_end(self) -> TurnResult | CodaraError:
         means, run = self.means, self.run
         until = run.began + means.limits.queue_timeout
-        prepare_agent(means, run)
-        await self._enter(until)
-        self.held.callback(self._give_back)
         run.mark("queue", run.began)
+        prepare_agent(means, run)
         await stage(means, run)
         outcome, refusal = await self._worked(until)
         await unstage(means, run)
@@ -82,21 +81,14 @@ class Carriage:
         )
         return await end.finish()
 
-    async def _enter(self, until: float) -> None:
-        entering = self.queue.enter(self.run.asked.workspace_id, until)
-        if self.run.cancel_cause is None and self.queue.has_room(self.run.asked.workspace_id):
-            await entering
-        else:
-            await self.run.interruptible(entering)
-
     async def _worked(self, until: float) -> tuple[Outcome, CodaraError | None]:
         """The turn from its start on; anew where somebody else took what it was to start with."""
-        means, run, queue = self.means, self.run, self.queue
+        means, run, line = self.means, self.run, self.line
         for _ in range(_START_TRIES):
-            await start(means, run, queue, until)
+            await start(means, run, line, until)
             self.heard = Heard.of(means, run)
             try:
-                return await work(means, run, queue, self.heard)
+                return await work(means, run, line, self.heard)
             except NotStarted as lost:
                 self._take_back()
                 if not isinstance(lost.reason, VersionClash):
@@ -110,7 +102,7 @@ class Carriage:
 
     def _give_back(self) -> None:
         self._give_leases_back()
-        self.queue.leave(self.run.asked.workspace_id)
+        self.line.leave(self.run.wanted)
 
     def _give_leases_back(self) -> None:
         for lease in self.run.running.leases if self.run.running else ():

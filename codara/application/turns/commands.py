@@ -47,6 +47,8 @@ class RunTurn:
     manual: bool
     persistent: bool
     aside: bool = False
+    refuse: bool = False
+    """Whether to refuse the request at once instead of letting it wait."""
     stream: bool
     uploads: tuple[Upload, ...] = ()
 

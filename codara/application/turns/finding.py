@@ -8,7 +8,7 @@ import attrs
 from codara.application.ports.views import KnownPoint, LiveFeed, Points
 from codara.domain.conversation import NAMED, Known
 from codara.domain.session import Session
-from codara.events.session import Thread
+from codara.events.thread import Thread
 
 
 @attrs.frozen(kw_only=True)

@@ -21,14 +21,8 @@ from codara.application.turns.remains import Left, diff_fact, left_behind
 from codara.application.turns.run import Heard
 from codara.domain import transcript, turn
 from codara.errors import CodaraError
-from codara.events.session import (
-    Thread,
-    TurnCancelled,
-    TurnCompleted,
-    TurnEnd,
-    TurnFailed,
-    Usage,
-)
+from codara.events.session import TurnCancelled, TurnCompleted, TurnEnd, TurnFailed, Usage
+from codara.events.thread import Thread
 
 _FULL = "context_full"
 _FOLDER_GONE = Outcome(status="failed", cause="workspace_gone")

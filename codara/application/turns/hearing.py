@@ -12,7 +12,7 @@ from codara.application.turns.seat import Seat
 from codara.domain import history, images, uploads
 from codara.domain.conversation import Offered
 from codara.errors import InvalidRequest
-from codara.events.session import Thread
+from codara.events.thread import Thread
 
 _PICTURE = "[image]"
 _USER = "user"

@@ -13,9 +13,11 @@ from codara.application.ports.agents import Image
 from codara.application.ports.frames import Frame
 from codara.application.turns.broadcast import Broadcast
 from codara.application.turns.commands import RunTurn, Started, TurnResult
+from codara.application.turns.places import Wanted
 from codara.errors import CodaraError, Conflict, VersionClash
 from codara.events.base import Cause
-from codara.events.session import AccountChosen, Branch, Thread, TurnStarted
+from codara.events.session import AccountChosen, TurnStarted, Waited
+from codara.events.thread import Branch, Thread
 
 T = TypeVar("T")
 
@@ -93,8 +95,12 @@ class Run:
     asked: Asked
     requested: asyncio.Future[int]
     """Done once the request is on the disk, or failed with why it is not."""
+    wanted: Wanted
+    """The place that the turn holds, until its carrier gives it back."""
+    waited: Waited | None
     grace: float
     began: float
+    """When its request came, on the machine's monotonic clock."""
     broadcast: Broadcast = attrs.field(factory=Broadcast)
     running: Running | None = None
     starting: asyncio.Future[int] | None = None

@@ -15,7 +15,8 @@ from codara.domain import session, turn
 from codara.errors import CodaraError, Overloaded, ShuttingDown, StorageFailed, StorageFull
 from codara.events import streams
 from codara.events.base import Cause
-from codara.events.session import Thread, TurnEnd, TurnFailed
+from codara.events.session import TurnEnd, TurnFailed
+from codara.events.thread import Thread
 
 NO_WRITES = (StorageFull, StorageFailed, Overloaded, ShuttingDown)
 

@@ -31,7 +31,8 @@ from codara.application.turns.live import Asked, Run
 from codara.application.turns.means import Means
 from codara.domain import account, credential, turn
 from codara.events import streams
-from codara.events.session import BackendBound, Thread, Usage
+from codara.events.session import BackendBound, Usage
+from codara.events.thread import Thread
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from codara.domain.name import Name
 from codara.domain.transcript import advance, same
 from codara.errors import InvalidRequest, NotFound
 from codara.events import streams
-from codara.events.session import Branch, Point, Thread
+from codara.events.thread import Branch, Point, Thread
 
 _PREFIXES = 2_000
 """So many of the latest points of a request are looked for in a session that has gone another way.

@@ -9,7 +9,7 @@ from codara.application.ports.workspaces import MISSING, Snapshot
 from codara.application.turns.lending import Reservation, borrowables
 from codara.application.turns.live import Run, Running
 from codara.application.turns.means import Means
-from codara.application.turns.queue import Queue
+from codara.application.turns.waiting import Line
 from codara.domain import turn
 from codara.errors import AllAccountsCooling, NoAccount, NoFreeAccount
 from codara.events import streams
@@ -18,7 +18,7 @@ from codara.events.session import TurnStarted
 _SECONDS_TO_CATCH_UP = 1.0
 
 
-async def start(means: Means, run: Run, queue: Queue, until: float) -> None:
+async def start(means: Means, run: Run, line: Line, until: float) -> None:
     """Queues *started*, waiting for a free account until `until` (the event loop's time).
 
     `Run.permitted` tells when it is on the disk. Raises what stands in the way, Stopped if the turn
@@ -31,7 +31,7 @@ async def start(means: Means, run: Run, queue: Queue, until: float) -> None:
             started, durable = await _started(means, run, baseline.tree)
             break
         except NoFreeAccount:
-            if not await run.interruptible(queue.something_returns(until)):
+            if not await run.interruptible(line.something_returns(until)):
                 raise
     run.begin(Running.of(started, baseline.partial), durable, since)
 
@@ -94,4 +94,5 @@ async def _ask(means: Means, run: Run, baseline: str, reservation: Reservation) 
         floor=limits.primary_floor,
         user_lease=reservation.slot("user", user_id, cap),
         accounts=await borrowables(means, command.provider, reservation),
+        waited=run.waited,
     )

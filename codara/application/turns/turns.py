@@ -2,27 +2,28 @@
 
 import asyncio
 import logging
-from collections import Counter
+import time
+from collections.abc import Sequence
 
 from codara.application.turns import admit, recorded
+from codara.application.turns.beside import gives_way, repeats
 from codara.application.turns.carry import carry
 from codara.application.turns.commands import RunTurn
+from codara.application.turns.entering import enter
 from codara.application.turns.live import Run, TurnHandle
 from codara.application.turns.locks import NamedLocks
 from codara.application.turns.means import Means
 from codara.application.turns.offering import offer
-from codara.application.turns.queue import Queue
-from codara.application.turns.seat import caller_of, find_seat
+from codara.application.turns.seat import find_seat
+from codara.application.turns.waiting import Line, Waiter
 from codara.application.workspaces import WorkspaceDesk
 from codara.domain import idempotency
 from codara.domain.conversation import Offered
 from codara.domain.workspace import Workspace
 from codara.errors import (
     CodaraError,
-    ConcurrencyLimit,
     Conflict,
     NotFound,
-    Overloaded,
     ShuttingDown,
     VersionClash,
 )
@@ -45,24 +46,32 @@ class Turns:
     def __init__(self, means: Means, workspaces: WorkspaceDesk) -> None:
         self._means = means
         self._workspaces = workspaces
-        self._queue = Queue(means.limits.max_concurrency)
+        limits = means.limits
+        self._line = Line(
+            max_concurrency=limits.max_concurrency,
+            queue_limit=limits.queue_limit,
+            clock=means.clock,
+        )
         self._keys = NamedLocks()
         self._runs: dict[str, Run] = {}
         self._carriers: set[asyncio.Task[None]] = set()
-        self._of_user: Counter[str] = Counter()
         self._closing = False
 
     async def submit(self, command: RunTurn) -> Handle:
         """Admits a turn, or joins the one that the same request has begun.
 
-        Raises what it is refused with; a refusal is recorded. A caller that is cancelled here
-        counts as a listener that left.
+        It waits for its workspace, for its user's limit and for a place, `queue_timeout` at most.
+        Raises what it is refused with; a refusal is recorded. A caller that is cancelled here loses
+        its place in the line; once admitted, it counts as a listener that left.
         """
         admission = asyncio.create_task(self._submitted(command))
         try:
             return await asyncio.shield(admission)
         except asyncio.CancelledError:
-            admission.add_done_callback(_abandon)
+            if any(each.wanted.request_id == command.request_id for each in self._line.waiting()):
+                admission.cancel()
+            else:
+                admission.add_done_callback(_abandon)
             raise
 
     async def _submitted(self, command: RunTurn) -> Handle:
@@ -81,20 +90,38 @@ class Turns:
             raise
 
     async def _admitted(self, command: RunTurn, offered: Offered, cause: Cause) -> Handle:
+        began = time.monotonic()
         for attempt in range(_ADMISSION_TRIES):
             if earlier := await self._earlier(command, cause):
                 return earlier
             await self._end_unheard(command, offered)
-            self._refuse_if_full(command)
-            user_id = command.caller.user_id
-            self._of_user[user_id] += 1
+            self._refuse_if_closed()
+            place = await self._workspaces.find(
+                command.caller, command.workspace, command.workspace_root, cause
+            )
+            wanted, waited = await enter(
+                self._means, self._line, command, place=place, runs=self._runs, began=began
+            )
             try:
-                run = await self._admit(command, offered, cause, again=attempt > 0)
+                self._refuse_if_closed()
+                seat = await find_seat(self._means, command, place.workspace_id, offered)
+                admission = admit.Admission(
+                    means=self._means,
+                    command=command,
+                    place=place,
+                    seat=seat,
+                    offered=offered,
+                    wanted=wanted,
+                    waited=waited,
+                    began=began,
+                    again=attempt > 0,
+                )
+                run = await admission.admit(cause)
             except VersionClash:
-                self._left(user_id)
+                self._line.leave(wanted)
                 continue
             except BaseException:
-                self._left(user_id)
+                self._line.leave(wanted)
                 raise
             carrier = self._carry(run)
             try:
@@ -108,39 +135,15 @@ class Turns:
             return TurnHandle(run)
         raise Conflict("Too many requests name this session at once. Try again.")
 
-    async def _admit(self, command: RunTurn, offered: Offered, cause: Cause, *, again: bool) -> Run:
-        place = await self._workspaces.find(
-            command.caller, command.workspace, command.workspace_root, cause
-        )
-        seat = await find_seat(self._means, command, place.workspace_id, offered)
-        admission = admit.Admission(
-            means=self._means,
-            command=command,
-            place=place,
-            seat=seat,
-            offered=offered,
-            again=again,
-        )
-        return await admission.admit(cause)
-
-    def _refuse_if_full(self, command: RunTurn) -> None:
+    def _refuse_if_closed(self) -> None:
         if self._closing:
             raise ShuttingDown("The gateway is stopping. Try again shortly.", retry_after=5.0)
         if trouble := self._means.log.trouble():
             raise trouble
-        limits, caller = self._means.limits, command.caller
-        if len(self._runs) >= limits.max_concurrency + limits.queue_limit:
-            raise Overloaded("The gateway's queue is full. Try again shortly.", retry_after=1.0)
-        if self._of_user[caller.user_id] >= caller.max_concurrency:
-            raise ConcurrencyLimit(
-                f"You run as many tasks at once as you may ({caller.max_concurrency}). "
-                "Wait for one to end or cancel it.",
-                retry_after=1.0,
-            )
 
     def _carry(self, run: Run) -> "asyncio.Task[None]":
         self._runs[run.asked.turn_id] = run
-        carrier = asyncio.create_task(carry(self._means, run, self._queue))
+        carrier = asyncio.create_task(carry(self._means, run, self._line))
         self._carriers.add(carrier)
         carrier.add_done_callback(lambda done: self._carried(run, done))
         return carrier
@@ -148,12 +151,6 @@ class Turns:
     def _carried(self, run: Run, carrier: "asyncio.Task[None]") -> None:
         self._carriers.discard(carrier)
         self._runs.pop(run.asked.turn_id, None)
-        self._left(run.command.caller.user_id)
-
-    def _left(self, user_id: str) -> None:
-        self._of_user[user_id] -= 1
-        if not self._of_user[user_id]:
-            del self._of_user[user_id]
 
     async def _earlier(self, command: RunTurn, cause: Cause) -> Handle | None:
         """The turn that this very request has begun before, running or recorded."""
@@ -189,14 +186,14 @@ class Turns:
         """
         if not command.retry:
             return None
-        same = [run for run in self._runs.values() if _repeats(run, command)]
+        same = [run for run in self._runs.values() if repeats(run, command)]
         left = (run for run in same if not run.listeners)
         alone = (run for run in same if run.joined < 2)
         return next(left, None) or next(alone, None)
 
     async def _end_unheard(self, command: RunTurn, offered: Offered) -> None:
         """Ends turns whose clients have left, where the same caller goes on beside them."""
-        left = [run for run in self._runs.values() if _gives_way(run, command, offered)]
+        left = [run for run in self._runs.values() if gives_way(run, command, offered)]
         for run in left:
             run.cancel("client_gone", run.command.caller.actor)
         for run in left:
@@ -229,13 +226,20 @@ class Turns:
             code=error.code,
             param=error.param,
             retry_after=error.retry_after,
-            evidence={"running": str(len(self._runs))},
+            evidence=self._evidence(),
             message=error.message,
         )
         try:
             await self._means.deciding.decide([stream], lambda _: {stream: [refused]}, cause)
         except Exception as unrecorded:
             logger.warning("a refusal could not be recorded: %r", unrecorded)
+
+    def _evidence(self) -> dict[str, str]:
+        return {"running": str(len(self._runs)), "waiting": str(len(self._line.waiting()))}
+
+    def waiting(self) -> Sequence[Waiter]:
+        """The requests that wait, in the order in which they came."""
+        return self._line.waiting()
 
     async def cancel(self, turn_id: str, user_id: str | None, actor: str) -> None:
         """Stops a turn; NotFound if it does not run, or is not `user_id`'s (None: an operator)."""
@@ -258,35 +262,6 @@ class Turns:
             carrier.cancel()
         if self._carriers:
             await asyncio.wait(set(self._carriers), timeout=_END_SECONDS)
-
-
-def _repeats(run: Run, command: RunTurn) -> bool:
-    known = run.command
-    return (
-        not run.over
-        and caller_of(known) == caller_of(command)
-        and (known.session_label, known.workspace) == (command.session_label, command.workspace)
-        and known.body_digest == command.body_digest
-    )
-
-
-def _gives_way(run: Run, command: RunTurn, offered: Offered) -> bool:
-    """Whether a request takes the place of a turn that nobody listens to any more.
-
-    It does in the same session or chat, with the same history before its last question, and where
-    it goes on from that turn's question. A turn with an idempotency key waits for its client.
-    """
-    known, asked = run.command, run.asked
-    if run.over or run.listeners or not run.was_heard or known.idempotency_key is not None:
-        return False
-    if caller_of(known) != caller_of(command) or known.workspace != command.workspace:
-        return False
-    if command.session_label is not None:
-        return command.session_label in (known.session_label, asked.session_id)
-    same_chat = bool(offered.chat) and offered.chat == asked.chat
-    same_history = bool(offered.history()) and offered.history() == asked.history
-    goes_on = offered.said > 0 and offered.place_of(asked.heard.point) is not None
-    return known.session_label is None and (same_chat or same_history or goes_on)
 
 
 def _abandon(admission: "asyncio.Task[Handle]") -> None:

@@ -10,8 +10,8 @@ from codara.application.turns import failures
 from codara.application.turns.lending import Reservation, borrowables
 from codara.application.turns.live import NotStarted, Run, Running, Stopped
 from codara.application.turns.means import Means
-from codara.application.turns.queue import Queue
 from codara.application.turns.run import Heard, run_agent
+from codara.application.turns.waiting import Line
 from codara.domain import takeover
 from codara.errors import (
     AgentFailed,
@@ -50,7 +50,7 @@ class Work:
 
     means: Means
     run: Run
-    queue: Queue
+    line: Line
     heard: Heard
     refusal: CodaraError | None = None
     _tried: set[str] = attrs.field(factory=set, init=False)
@@ -146,7 +146,7 @@ class Work:
             now = decided.states[stream].turn.started
             reservation.keep(now.leases)
         means.slots.give(ask.account_lease)
-        self.queue.returned()
+        self.line.returned()
         self.run.running = attrs.evolve(running, choice=now.account_chosen, leases=now.leases)
         return True
 
@@ -184,11 +184,11 @@ def _failed(cause: str, message: str = "") -> Outcome:
 
 
 async def work(
-    means: Means, run: Run, queue: Queue, heard: Heard
+    means: Means, run: Run, line: Line, heard: Heard
 ) -> tuple[Outcome, CodaraError | None]:
     """Lets the agent work, and `heard` listen: how it ended, and why nobody took over.
 
     NotStarted if the turn's start did not come to the disk.
     """
-    doing = Work(means=means, run=run, queue=queue, heard=heard)
+    doing = Work(means=means, run=run, line=line, heard=heard)
     return await doing.done(), doing.refusal

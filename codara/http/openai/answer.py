@@ -12,9 +12,12 @@ from codara.events.workspace import FileChange
 
 @attrs.frozen(kw_only=True)
 class Reply:
-    """What all pieces of one reply have in common; `model` is the name the client asked for."""
+    """What all pieces of one reply have in common; `model` is the name the client asked for.
 
-    turn_id: str
+    `turn_id` is known once the turn has been admitted.
+    """
+
+    turn_id: str = ""
     model: str
     created: int
     include_usage: bool
@@ -22,6 +25,10 @@ class Reply:
     """Whether the agent's thinking is shown."""
     events: bool = False
     """Whether a stream tells of the tools the agent uses."""
+
+    def of(self, turn_id: str) -> "Reply":
+        """The same, of that turn."""
+        return attrs.evolve(self, turn_id=turn_id)
 
     def whole(self, result: TurnResult, thoughts: str = "") -> dict[str, Any]:
         """The answer in one piece."""

@@ -13,7 +13,8 @@ from codara.http.auth import caller_of
 from codara.http.body import json_body
 from codara.http.openai.answer import Reply
 from codara.http.openai.decode import ChatRequest, decode
-from codara.http.openai.stream import stream_turn
+from codara.http.openai.stream import stream_turn, stream_waiting
+from codara.http.openai.submitting import submitted
 from codara.http.openai.uploads import FORM, Form, read_form
 from codara.http.requests import add_headers, identity_of
 from codara.http.services import SERVICES, TurnHandle
@@ -29,23 +30,26 @@ async def complete(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
     caller = await caller_of(request)
     wanted = await _decoded(request, caller)
-    handle = await services.turns.submit(await _command(request, caller, wanted))
-    add_headers(request, _turn_headers(handle))
+    command = await _command(request, caller, wanted)
     reply = Reply(
-        turn_id=handle.turn_id,
         model=wanted.model,
         created=int(services.clock().timestamp()),
         include_usage=wanted.include_usage,
         reasoning=wanted.reasoning,
         events=wanted.events,
     )
-    async with handle:
-        started = await handle.started()
-        if wanted.stream:
-            return await stream_turn(request, handle, reply, _position(started.position))
-        result = await handle.result()
-        thoughts = await _thoughts(handle) if wanted.reasoning else ""
-    body = orjson.dumps(reply.whole(result, thoughts))
+    async with submitted(services.turns, command) as submission:
+        if wanted.stream and not await submission.is_soon():
+            return await stream_waiting(request, submission, reply)
+        handle = await submission.handle()
+        add_headers(request, _turn_headers(handle))
+        async with handle:
+            started = await handle.started()
+            if wanted.stream:
+                return await stream_turn(request, handle, reply, _position(started.position))
+            result = await handle.result()
+            thoughts = await _thoughts(handle) if wanted.reasoning else ""
+    body = orjson.dumps(reply.of(handle.turn_id).whole(result, thoughts))
     headers = _position(result.position)
     return web.Response(body=body, content_type="application/json", headers=headers)
 
@@ -85,6 +89,7 @@ async def _command(request: web.Request, caller: Caller, wanted: ChatRequest) ->
         manual=wanted.manual,
         persistent=wanted.persistent and not wanted.aside,
         aside=wanted.aside,
+        refuse=wanted.refuse,
         stream=wanted.stream,
         uploads=wanted.uploads,
     )

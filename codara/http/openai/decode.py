@@ -38,6 +38,8 @@ class ChatRequest:
     """Its client's own id of the chat."""
     aside: bool
     """Whether it is what a chat program asks beside a chat."""
+    refuse: bool
+    """Whether it is to be refused at once where it would have to wait."""
     manual: bool
     persistent: bool
     stream: bool
@@ -81,6 +83,7 @@ def decode(
         session_label=label,
         chat=chat_id_of(body, headers, server),
         aside=server.asides and label is None and is_aside(body, messages, model),
+        refuse=_refuse(fields),
         manual=fields.flag("manual_mode", False),
         persistent=fields.flag("session_persistence", True),
         stream=flag(body.get("stream"), "stream"),
@@ -119,6 +122,13 @@ def _model(value: Any) -> str:
 def _session_label(fields: Fields) -> str | None:
     named = fields.text("client_session_id")
     return None if named is None else checked_label(named, "client_session_id")
+
+
+def _refuse(fields: Fields) -> bool:
+    queue = fields.text("queue")
+    if queue not in (None, "wait", "refuse"):
+        raise InvalidRequest("queue must be wait or refuse.", param="queue")
+    return queue == "refuse"
 
 
 def _workspace(fields: Fields) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ from codara.application.turns.commands import TurnResult
 from codara.http.errors import error_body, presentable
 from codara.http.openai.activity import comment_of, event_of
 from codara.http.openai.answer import Reply
+from codara.http.openai.submitting import Submission
 from codara.http.services import TurnHandle
 
 KEEP_ALIVE_SECONDS = 8.0
@@ -110,18 +111,53 @@ async def stream_turn(
     """Answers with the turn's own stream, which has started; ClientGone if the client leaves."""
     response = web.StreamResponse(headers={**_HEADERS, **headers})
     await response.prepare(request)
+    events, own = EventStream(request, response), reply.of(handle.turn_id)
+    await _begin(events, handle, own)
+    async with events.kept_alive(), _ended(request, events) as end:
+        end(_tail(own, await _deltas(events, handle, own)))
+    return response
+
+
+async def stream_waiting(
+    request: web.Request, submission: Submission, reply: Reply
+) -> web.StreamResponse:
+    """Answers with comments while a turn waits for its place, then as `stream_turn` does.
+
+    What it is refused with is an error frame by then. Its headers name no task: there is none yet.
+    """
+    response = web.StreamResponse(headers=_HEADERS)
+    await response.prepare(request)
     events = EventStream(request, response)
+    await events.comment("waiting for a place")
+    async with events.kept_alive(), _ended(request, events) as end:
+        handle = await submission.handle()
+        async with handle:
+            await handle.started()
+            own = reply.of(handle.turn_id)
+            await _begin(events, handle, own)
+            end(_tail(own, await _deltas(events, handle, own)))
+    return response
+
+
+async def _begin(events: EventStream, handle: TurnHandle, reply: Reply) -> None:
     first = reply.chunk({"role": "assistant", "content": ""})
     await events.begin(f"{handle.turn_id} has started", first)
-    async with events.kept_alive():
-        try:
-            last, done = _tail(reply, await _deltas(events, handle, reply)), True
-        except ClientGone:
-            raise
-        except Exception as error:
-            last, done = [error_body(presentable(request, error))], False
-        await events.end(*last, done=done)
-    return response
+
+
+@asynccontextmanager
+async def _ended(
+    request: web.Request, events: EventStream
+) -> AsyncIterator[Callable[[list[dict[str, Any]]], None]]:
+    """Writes how the stream ends: the events that the block names, or the error it raises."""
+    last: list[dict[str, Any]] = []
+    done = True
+    try:
+        yield last.extend
+    except ClientGone:
+        raise
+    except Exception as error:
+        last, done = [error_body(presentable(request, error))], False
+    await events.end(*last, done=done)
 
 
 async def _deltas(events: EventStream, handle: TurnHandle, reply: Reply) -> TurnResult:

@@ -217,11 +217,14 @@ async def test_a_turn_that_only_waited_is_failed_and_frees_its_key(crash: Crash)
     house = await crash.house()
     house.agents.script = stuck
     left = await started_turn(house, session_label="a")
-    waiting = await house.turns.submit(command("x", session_label="b", idempotency_key="k"))
+    limits = attrs.evolve(house.means.limits, account_slots=1)
+    object.__setattr__(house.means, "limits", limits)
+    wanted = command("x", workspace="elsewhere", session_label="b", idempotency_key="k")
+    waiting = await house.turns.submit(wanted)
     queued = attrs.evolve(left, turn_id=waiting.turn_id, session_id=waiting.session_id)
     after, _ = await crash.die(house, left, attrs.evolve(queued, started=False))
     assert len(await facts(after, TurnFailed)) == 2
-    result = await after.ask("x", session_label="b", idempotency_key="k")
+    result = await after.ask("x", workspace="elsewhere", session_label="b", idempotency_key="k")
     assert result.text == "hello"
 
 

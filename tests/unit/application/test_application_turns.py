@@ -6,6 +6,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -28,6 +29,7 @@ from codara.events import writer as writing
 from codara.events.account import HealthChanged
 from codara.events.base import Append
 from codara.events.groups import Fate, Group
+from codara.events.request import RequestRefused
 from codara.events.session import (
     SessionExpired,
     TurnCancelled,
@@ -189,12 +191,27 @@ async def test_two_sessions_of_one_workspace_work_one_after_the_other(house: Hou
     gate = Gate()
     house.agents.script = gate
     first = await house.turns.submit(command("one", session_label="a"))
-    second = await house.turns.submit(command("two", session_label="b"))
+    second = asyncio.create_task(house.ask("two", session_label="b"))
     await gate.reached.wait()
+    await waits(house)
     assert len(house.agents.turns) == 1
     gate.open.set()
-    assert (await second.result()).text == "first second"
+    assert (await second).text == "first second"
     assert (await first.result()).text == "first second"
+    (waited,) = [each.waited for each in await all_of(house, TurnStarted) if each.waited]
+    assert (waited.what, waited.behind) == ("workspace", first.turn_id)
+
+
+async def waits(house: House) -> None:
+    """Until somebody stands in the line."""
+    async with asyncio.timeout(10):
+        while not house.turns.waiting():
+            await asyncio.sleep(0)
+
+
+async def all_of(house: House, kind: type[Any]) -> list[Any]:
+    recorded = await house.log.read(0, limit=10_000)
+    return [each.event for each in recorded if isinstance(each.event, kind)]
 
 
 async def test_a_workspace_held_too_long_is_busy(tmp_path: Path) -> None:
@@ -203,24 +220,56 @@ async def test_a_workspace_held_too_long_is_busy(tmp_path: Path) -> None:
     house.agents.script = gate
     first = await house.turns.submit(command("one", session_label="a"))
     await first.started()
-    second = await house.turns.submit(command("two", session_label="b"))
-    with pytest.raises(errors.WorkspaceBusy):
-        await second.started()
+    with pytest.raises(errors.WorkspaceBusy, match=first.turn_id):
+        await house.turns.submit(command("two", session_label="b"))
+    with pytest.raises(errors.SessionBusy, match=first.turn_id):
+        await house.turns.submit(command("two", session_label="a"))
+    refused = await all_of(house, RequestRefused)
+    assert [each.code for each in refused] == ["workspace_busy", "session_busy"]
     gate.open.set()
     await first.result()
     await close_house(house)
 
 
-async def test_a_user_at_the_limit_is_refused_at_once(house: House) -> None:
+async def test_a_second_request_for_a_named_session_waits_for_the_first(house: House) -> None:
+    gate = Gate()
+    house.agents.script = gate
+    first = await house.turns.submit(command("one"))
+    second = asyncio.create_task(house.ask("two"))
+    await waits(house)
+    gate.open.set()
+    result = await second
+    assert (result.session_id, result.thread) == (first.session_id, "resumed")
+
+
+async def test_who_waits_is_listed_with_what_it_waits_for(house: House) -> None:
+    gate = Gate()
+    house.agents.script = gate
+    first = await house.turns.submit(command("one"))
+    second = asyncio.create_task(house.ask("two", session_label="b"))
+    await waits(house)
+    (waiter,) = house.turns.waiting()
+    assert (waiter.lack.what, waiter.lack.behind) == ("workspace", first.turn_id)
+    assert (waiter.wanted.user_id, waiter.since) == (given.USER, house.clock())
+    gate.open.set()
+    await second
+    assert house.turns.waiting() == []
+
+
+async def test_a_user_at_the_limit_waits_unless_told_not_to(house: House) -> None:
     gate = Gate()
     house.agents.script = gate
     one = Caller(user_id=given.USER, key_id=given.KEY, max_concurrency=1)
     first = await house.turns.submit(command("one", caller=one))
-    with pytest.raises(errors.ConcurrencyLimit):
-        await house.turns.submit(command("two", caller=one, session_label="b"))
+    elsewhere = {"caller": one, "workspace": "elsewhere"}
+    with pytest.raises(errors.ConcurrencyLimit) as refused:
+        await house.turns.submit(command("two", refuse=True, **elsewhere))
+    assert refused.value.retry_after
+    second = asyncio.create_task(house.ask("two", **elsewhere))
+    await waits(house)
     gate.open.set()
     await first.result()
-    await house.ask("three", caller=one)
+    assert (await second).text == "first second"
 
 
 async def test_without_an_account_there_is_no_turn(house: House) -> None:
@@ -546,17 +595,23 @@ async def test_a_cancelled_turn_says_who_cancelled_it(house: House) -> None:
     assert cancelled.metadata.actor == "operator:op_1"
 
 
-async def test_a_waiting_turn_can_be_cancelled(house: House) -> None:
+async def test_a_client_that_leaves_while_it_waits_loses_its_place(house: House) -> None:
     gate = Gate()
     house.agents.script = gate
     first = await house.turns.submit(command("one", session_label="a"))
     await gate.reached.wait()
-    second = await house.turns.submit(command("two", session_label="b"))
-    await house.turns.cancel(second.turn_id, None, "operator:op_1")
-    with pytest.raises(errors.TaskCancelled):
-        await second.started()
+    second = asyncio.create_task(house.turns.submit(command("two", session_label="b")))
+    await waits(house)
+    second.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    async with asyncio.timeout(10):
+        while house.turns.waiting():
+            await asyncio.sleep(0)
     gate.open.set()
     await first.result()
+    assert (await house.ask("three", session_label="c")).text == "first second"
+    assert [turn.prompt for turn in house.agents.turns] == ["one", "three"]
 
 
 async def test_another_users_turn_cannot_be_cancelled(house: House) -> None:
@@ -749,7 +804,7 @@ async def test_a_request_that_the_disk_does_not_take_does_not_wait_for_its_place
         broken.setattr(house.log._recorder, "insert_groups", full)
         with pytest.raises(errors.StorageFull):
             async with asyncio.timeout(10):
-                await house.turns.submit(command("two", session_label="b"))
+                await house.turns.submit(command("two", workspace="elsewhere"))
     assert list(house.turns._runs) == [running.turn_id]
     gate.open.set()
     assert (await running.result()).text == "first second"
@@ -838,13 +893,15 @@ async def test_a_start_that_another_writer_overtook_is_decided_anew(house: House
 
 
 async def never_to_start(house: House, held: Held) -> None:
-    """A turn that waits for its place, and whose start the disk then does not take."""
+    """A turn that waits for an account, and whose start the disk then does not take."""
+    object.__setattr__(house.means, "limits", attrs.evolve(LIMITS, account_slots=1))
     gate = Gate()
     house.agents.script = gate
     held.open.set()
     first = await house.turns.submit(command("one", session_label="a"))
     await gate.reached.wait()
-    second = await house.turns.submit(command("two", session_label="b"))
+    elsewhere = command("two", session_label="b", workspace="elsewhere")
+    second = await house.turns.submit(elsewhere)
     held.refuses = True
     gate.open.set()
     with pytest.raises(errors.StorageFull):

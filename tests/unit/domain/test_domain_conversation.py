@@ -4,7 +4,7 @@ import hashlib
 
 from codara.domain.conversation import Known, Offered, proposals, shortened
 from codara.domain.transcript import advance, entries_of, points_of
-from codara.events.session import Point
+from codara.events.thread import Point
 
 
 def digest_of(text: str) -> str:

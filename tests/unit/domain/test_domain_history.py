@@ -16,7 +16,7 @@ from codara.domain.history import (
     with_notes,
 )
 from codara.domain.transcript import advance, answered, entries_of, points_of
-from codara.events.session import Point
+from codara.events.thread import Point
 
 
 def digest_of(text: str) -> str:

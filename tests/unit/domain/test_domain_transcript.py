@@ -16,7 +16,7 @@ from codara.domain.transcript import (
     same,
     without_reasoning,
 )
-from codara.events.session import Point
+from codara.events.thread import Point
 
 
 def digest_of(text: str) -> str:

@@ -16,6 +16,7 @@ from codara.application.callers import Caller
 from codara.application.models import Models
 from codara.application.ports.frames import Frame, TextDelta
 from codara.application.turns.commands import RunTurn, Started, TurnResult
+from codara.application.turns.waiting import Waiter
 from codara.errors import CodaraError, InvalidApiKey, UserSuspended
 from codara.events.session import Usage
 from codara.events.workspace import FileChange
@@ -119,6 +120,10 @@ class FakeTurns:
     turn: ScriptedTurn = attrs.field(factory=ScriptedTurn)
     asked: list[RunTurn] = attrs.field(factory=list)
     refused: Exception | None = None
+    waiters: list[Waiter] = attrs.field(factory=list)
+
+    def waiting(self) -> list[Waiter]:
+        return self.waiters
 
     async def submit(self, request: RunTurn) -> ScriptedTurn:
         self.asked.append(request)

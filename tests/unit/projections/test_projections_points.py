@@ -9,7 +9,8 @@ from typing import Any
 import attrs
 from world import PLACE, SESSION, World, completed, ended, failed, requested, started
 
-from codara.events.session import Point, SessionReset, Thread, TurnEnd
+from codara.events.session import SessionReset, TurnEnd
+from codara.events.thread import Point, Thread
 from codara.projections.points import MOST, PointRow, PointsProjection
 from tests import given
 

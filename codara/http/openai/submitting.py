@@ -1,0 +1,51 @@
+"""Submitting a turn: it may have to wait for its place, and its client may leave meanwhile."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from codara.application.turns.commands import RunTurn
+from codara.http.services import TurnHandle, Turns
+
+PATIENT_SECONDS = 10.0
+"""A stream that has waited for this long begins, with comments."""
+
+
+class Submission:
+    """A turn on its way to its place."""
+
+    def __init__(self, task: asyncio.Task[TurnHandle]) -> None:
+        self._task = task
+        self._taken = False
+
+    async def is_soon(self) -> bool:
+        """Whether it is known within 10 s what becomes of the turn."""
+        done, _ = await asyncio.wait({self._task}, timeout=PATIENT_SECONDS)
+        return bool(done)
+
+    async def handle(self) -> TurnHandle:
+        """The turn, to be entered at once; raises what it is refused with."""
+        handle = await self._task
+        self._taken = True
+        return handle
+
+    async def let_go(self) -> None:
+        """Its client has left: it loses its place, or has had a listener that left."""
+        if self._taken:
+            return
+        self._task.cancel()
+        await asyncio.wait({self._task})
+        if not self._task.cancelled() and self._task.exception() is None:
+            async with self._task.result():
+                pass
+
+
+@asynccontextmanager
+async def submitted(turns: Turns, command: RunTurn) -> AsyncIterator[Submission]:
+    """The submission of a turn while the block runs; a client that leaves takes it along."""
+    submission = Submission(asyncio.create_task(turns.submit(command)))
+    try:
+        yield submission
+    except BaseException:
+        await submission.let_go()
+        raise
