@@ -13,12 +13,16 @@ from codara.cli.terminal import Column, print_fields, print_json, print_table
 
 @attrs.frozen(kw_only=True)
 class Listing:
-    """How things of one kind are listed; `filters` maps an option to the field it asks for."""
+    """How things of one kind are listed.
+
+    `filters` maps an option to the field it asks for, `all_of` says what `--all` shows besides.
+    """
 
     kind: str
     one: str
     columns: Sequence[Column]
     filters: Mapping[str, str] = attrs.field(factory=dict)
+    all_of: str = ""
 
     def add(self, commands: Commands) -> None:
         """Adds `list` and `show`."""
@@ -28,11 +32,15 @@ class Listing:
         listing.add_argument("--limit", type=_count, default=50, help="at most so many (50)")
         for option in self.filters:
             listing.add_argument(f"--{option}", metavar=option.upper())
+        if self.all_of:
+            listing.add_argument("--all", action="store_true", help=self.all_of)
         takes_id(takes_json(command(commands, "show", f"show one {self.one}", self.show)), self.one)
 
     async def list(self, arguments: argparse.Namespace) -> int:
         asked = {field: getattr(arguments, option) for option, field in self.filters.items()}
         filters = {field: value for field, value in asked.items() if value is not None}
+        if self.all_of and arguments.all:
+            filters["all"] = "true"
         async with backend(loaded(arguments)) as house:
             rows = await house.list(self.kind, arguments.limit, filters)
         if arguments.json:

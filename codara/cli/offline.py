@@ -32,8 +32,11 @@ class OfflineBackend:
     async def list(self, kind: str, limit: int, filters: Mapping[str, str]) -> list[Any]:
         found: list[Any] = []
         cursor: str | None = None
+        given: dict[str, Any] = {name: value for name, value in filters.items() if name != "all"}
+        if "all" in filters:
+            given["every"] = True
         while True:
-            page = await self._view(kind).list(limit=min(limit, 200), cursor=cursor, **filters)
+            page = await self._view(kind).list(limit=min(limit, 200), cursor=cursor, **given)
             found += page.items
             cursor = page.cursor
             if len(found) >= limit or not page.has_more:

@@ -17,6 +17,7 @@ _LISTING = Listing(
         Column("updated_at", "UPDATED"),
     ),
     filters={"user": "user_id", "status": "status", "provider": "provider"},
+    all_of="sessions without a name and of a single turn as well",
 )
 
 

@@ -53,6 +53,13 @@ class Fields:
             raise _wrong(name, "true or false")
         return bool(value)
 
+    def asked_for(self, name: str) -> bool:
+        """Whether a query says `true`; false where it says so, or nothing."""
+        said = self.maybe_text(name)
+        if said not in (None, "", "true", "false"):
+            raise _wrong(name, "true or false")
+        return said == "true"
+
     def maybe_moment(self, name: str) -> datetime | None:
         """ISO 8601 (UTC where no offset is given), or Unix time in seconds or milliseconds."""
         value = self.values.get(name)

@@ -79,11 +79,12 @@ async def usage(request: web.Request) -> web.Response:
 
 @routes.get("/v1/user/sessions")
 async def list_sessions(request: web.Request) -> web.Response:
-    """The user's sessions, newest first."""
+    """The user's sessions, newest first; those of one-off calls only with `all`."""
     user = await _user_of(request)
     filters = ("status", "provider", "workspace_id")
     view = request.app[SERVICES].views.sessions
-    return await listing(request, view, filters, user_id=user.user_id)
+    every = Fields(request.query).asked_for("all")
+    return await listing(request, view, filters, user_id=user.user_id, every=every)
 
 
 @routes.get("/v1/user/sessions/{session_id}")

@@ -26,8 +26,8 @@ from codara.projections.queries import Page, Reader, Row, equal, opened
 _LABELLED = "INSERT OR REPLACE INTO workspaces (workspace_id, label) VALUES (?, ?)"
 _OPENED = """
 INSERT INTO sessions (opened, session_id, user_id, workspace_id, provider, client_session_id,
-    created_at, updated_at, position)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    origin, created_at, updated_at, position)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (session_id) DO UPDATE SET provider = excluded.provider,
     updated_at = excluded.updated_at, position = excluded.position
 """
@@ -56,7 +56,7 @@ class SessionsProjection:
     """One row a session, and the labels of the workspaces they work in."""
 
     name: ClassVar[str] = "sessions"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     topics: ClassVar[frozenset[str]] = frozenset(
         event.name
         for event in (
@@ -77,7 +77,8 @@ class SessionsProjection:
     CREATE TABLE sessions (
         opened INTEGER PRIMARY KEY, session_id TEXT NOT NULL UNIQUE, user_id TEXT NOT NULL,
         workspace_id TEXT NOT NULL, provider TEXT NOT NULL, client_session_id TEXT,
-        backend_id TEXT, dirty INTEGER NOT NULL DEFAULT 0, expired INTEGER NOT NULL DEFAULT 0,
+        origin TEXT NOT NULL, backend_id TEXT, dirty INTEGER NOT NULL DEFAULT 0,
+        expired INTEGER NOT NULL DEFAULT 0,
         task_id TEXT, running INTEGER NOT NULL DEFAULT 0, turns INTEGER NOT NULL DEFAULT 0,
         last_task_id TEXT, expires_at TEXT, created_at TEXT NOT NULL, updated_at TEXT NOT NULL,
         position INTEGER NOT NULL
@@ -119,6 +120,7 @@ def _opened(event: SessionOpened, at: str, position: int) -> tuple[Value, ...]:
         event.workspace_id,
         event.provider,
         sealed(event.client_session_id),
+        event.origin,
         at,
         at,
         position,
@@ -146,10 +148,16 @@ def _ended(
     return (end.thread.backend_id, moment(end.expires_at), at, position, event.session_id)
 
 
+_ONE_OFF = "origin NOT IN ('named', 'reference') AND turns <= 1"
+"""A session without a name that nobody has come back to: there may be thousands."""
+_DUE = f"""
+SELECT session_id FROM sessions WHERE task_id IS NULL AND expires_at <= ?1 AND NOT ({_ONE_OFF})
+ORDER BY expires_at LIMIT ?2
+"""  # noqa: S608
 _LISTED = """
 * FROM (
-    SELECT opened, session_id, client_session_id, user_id, workspace_id, label AS workspace,
-        provider, CASE WHEN task_id IS NOT NULL THEN 'active'
+    SELECT opened, session_id, client_session_id, origin, user_id, workspace_id,
+        label AS workspace, provider, CASE WHEN task_id IS NOT NULL THEN 'active'
             WHEN expired OR expires_at <= ?1 THEN 'expired'
             WHEN dirty THEN 'dirty' ELSE 'idle' END AS status,
         backend_id, dirty, turns, created_at, updated_at, expires_at, last_task_id, position
@@ -175,11 +183,14 @@ class Sessions:
         workspace_id: str | None = None,
         provider: str | None = None,
         status: str | None = None,
+        every: bool = False,
     ) -> Page:
-        """A page of sessions, the latest opened first."""
+        """A page of sessions, the latest opened first; with `every`, one-off calls as well."""
         conditions = equal(
             user_id=user_id, workspace_id=workspace_id, provider=provider, status=status
         )
+        if not every:
+            conditions.append((f"NOT ({_ONE_OFF})", ()))
         page = await self.reader.page(
             _LISTED, conditions, key="opened", limit=limit, cursor=cursor, given=self._now()
         )
@@ -201,10 +212,12 @@ class Sessions:
         return {row["status"]: row["n"] for row in rows}
 
     async def due(self, now: datetime, most: int) -> Sequence[str]:
-        """Sessions whose time was over by `now`, and of which the log does not say so yet."""
+        """Sessions whose time was over by `now`, and of which the log does not say so yet.
+
+        Not those of one-off calls: what has expired is told by `expires_at`, and no fact follows.
+        """
         rows = await self.reader.rows(
-            "SELECT session_id FROM sessions WHERE task_id IS NULL AND expires_at <= ?1 "
-            "ORDER BY expires_at LIMIT ?2",
+            _DUE,
             (moment(now), most),
         )
         return [row["session_id"] for row in rows]
@@ -215,4 +228,5 @@ class Sessions:
     def _item(self, row: Row) -> Row:
         item = opened(self.log, row, ("client_session_id", "workspace"))
         del item["opened"]
-        return item | {"dirty": bool(row["dirty"])}
+        label = item["client_session_id"] or None
+        return item | {"client_session_id": label, "dirty": bool(row["dirty"])}

@@ -4,6 +4,7 @@ from aiohttp import web
 
 from codara.http.answers import done, found, listing, one
 from codara.http.auth import operator_of
+from codara.http.decoding import Fields
 from codara.http.services import SERVICES
 
 routes = web.RouteTableDef()
@@ -11,10 +12,11 @@ routes = web.RouteTableDef()
 
 @routes.get("/management/v1/sessions")
 async def list_sessions(request: web.Request) -> web.Response:
-    """All sessions, newest first."""
+    """All sessions, newest first; those of one-off calls only with `all`."""
     await operator_of(request)
     filters = ("status", "provider", "workspace_id", "user_id")
-    return await listing(request, request.app[SERVICES].views.sessions, filters)
+    every = Fields(request.query).asked_for("all")
+    return await listing(request, request.app[SERVICES].views.sessions, filters, every=every)
 
 
 @routes.get("/management/v1/sessions/{session_id}")

@@ -588,3 +588,18 @@ async def test_a_limit_below_one_is_refused(world: World) -> None:
 async def test_a_workspace_stream_holds_its_facts(world: World) -> None:
     await world.happen(PLACE, {WORKSPACE: [given.workspace_locked()]})
     assert len((await world.views.audit.list(target_id=given.WORKSPACE)).items) == 2
+
+
+async def test_one_off_calls_are_listed_only_where_they_are_asked_for(world: World) -> None:
+    wanted = requested(origin="new")
+    opened = given.session_opened(origin="new", client_session_id="")
+    await world.happen(PLACE, {**wanted, SESSION: [opened, wanted[SESSION][-1]]})
+    await world.happen(started(), completed())
+    assert (await world.views.sessions.list()).items == []
+    (session,) = (await world.views.sessions.list(every=True)).items
+    assert (session["origin"], session["client_session_id"]) == ("new", None)
+    world.clock.move(days=400)
+    assert await world.views.sessions.due(world.clock(), 10) == []
+    assert (await world.views.sessions.get(given.SESSION) or {})["status"] == "expired"
+    await world.happen(requested("trn_2", origin="new"), started("trn_2"), completed("trn_2"))
+    assert len((await world.views.sessions.list()).items) == 1
