@@ -1,5 +1,6 @@
 """What a gateway that dies was still making ends too, although no other gateway comes after it."""
 
+import asyncio
 import errno
 import os
 import signal
@@ -47,7 +48,17 @@ def bearing(mark: str) -> list[int]:
 def watches_of(pid: int) -> list[int]:
     below = processes.descendants(pid)
     watching = orphans.__name__.encode()
-    return [each for each in below if watching in Path(f"/proc/{each}/cmdline").read_bytes()]
+    return [each for each in below if watching in (processes.command_line(each) or b"")]
+
+
+def the_watch_of(pid: int) -> int:
+    """The one watch of a process; its command line may come a moment after its start."""
+    give_up = time.monotonic() + 20
+    while not (found := watches_of(pid)):
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+    (watch,) = found
+    return watch
 
 
 def appears(mark: str) -> int:
@@ -74,7 +85,8 @@ def ends(pid: int) -> bool:
 def a_gateway(then: str) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
     """A process with a watch and something half made, and the mark of that."""
     words = [sys.executable, "-c", GATEWAY.format(then=then)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
         try:
             yield process, process.stdout.readline().decode().strip()
@@ -84,21 +96,24 @@ def a_gateway(then: str) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
 
 def test_what_was_half_made_ends_with_a_gateway_that_is_killed() -> None:
     with a_gateway("time.sleep(600)") as (gateway, mark):
-        half_made, (watch,) = appears(mark), watches_of(gateway.pid)
+        half_made, watch = appears(mark), the_watch_of(gateway.pid)
         gateway.kill()
         assert ends(half_made)
         assert ends(watch)
 
 
 def test_what_was_half_made_ends_with_a_gateway_that_ends_in_order() -> None:
-    with a_gateway("") as (_, mark):
-        for half_made in bearing(mark):
-            assert ends(half_made)
+    with a_gateway("sys.stdin.read()") as (gateway, mark):
+        half_made = appears(mark)
+        assert gateway.stdin is not None
+        gateway.stdin.close()
+        assert ends(half_made)
+        assert gateway.wait() == 0
 
 
 def test_a_watch_is_deaf_to_the_keyboard_of_its_gateway() -> None:
     with a_gateway("time.sleep(600)") as (gateway, _):
-        (watch,) = watches_of(gateway.pid)
+        watch = the_watch_of(gateway.pid)
         assert os.getsid(watch) == watch
         gateway.kill()
         assert ends(watch)
@@ -108,8 +123,12 @@ async def test_jails_that_are_closed_in_order_leave_no_watch() -> None:
     jails = Bubblewrap(Journal())
     before = watches_of(os.getpid())
     await jails.start_up()
-    assert len(watches_of(os.getpid())) == len(before) + 1
-    await jails.close()
+    try:
+        async with asyncio.timeout(20):
+            while len(watches_of(os.getpid())) == len(before):
+                await asyncio.sleep(0.01)
+    finally:
+        await jails.close()
     assert watches_of(os.getpid()) == before
 
 

@@ -11,6 +11,7 @@ from codara.adapters.jail import priority, processes
 from codara.adapters.jail.unsafe import Unsafe
 from codara.errors import JailUnavailable
 from tests.jailing import Journal, Place
+from tests.processes import agents_below
 
 
 @pytest.fixture
@@ -91,7 +92,7 @@ async def test_a_cancelled_start_leaves_nothing(place, journal):
     starting.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await starting
-    assert not processes.descendants(os.getpid())
+    assert not await agents_below(os.getpid())
 
 
 async def test_files_may_not_grow_without_bound(place):
