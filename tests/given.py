@@ -38,6 +38,13 @@ JAIL = "jal_1"
 OPERATOR = "op_1"
 
 CAUSE = Cause(actor=f"user:{USER}", correlation_id="trc_1", causation_id="evt_0")
+CLI = Cause(actor="cli", correlation_id="trc_cli")
+
+
+def by(actor: str) -> Cause:
+    """The cause of what somebody asks for, in a trace of their own."""
+    return Cause(actor=actor, correlation_id=f"trc_{actor}", causation_id=f"req_{actor}")
+
 
 POINT = thread.Point(
     digest="d" * 32, entries=2, answered="d" * 32, exchange="e" * 32, tail="", pictures=""
@@ -289,6 +296,12 @@ EXAMPLES: dict[type[Event], dict[str, Any]] = {
         "patch": "--- a/Ada\n+++ b/Ada\n",
         "patch_payload": PAYLOAD,
     },
+    workspace.ThreadsRemoved: {
+        "workspace_id": WORKSPACE,
+        "provider": "codex",
+        "threads": ("backend-1", "backend-2"),
+        "reason": "ended",
+    },
 }
 
 
@@ -373,3 +386,4 @@ workspace_provisioned = partial(example, workspace.WorkspaceProvisioned)
 workspace_locked = partial(example, workspace.WorkspaceLocked)
 workspace_unlocked = partial(example, workspace.WorkspaceUnlocked)
 diff_recorded = partial(example, workspace.DiffRecorded)
+threads_removed = partial(example, workspace.ThreadsRemoved)

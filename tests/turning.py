@@ -44,6 +44,10 @@ async def says_hello(turn: AgentTurn, sink: FrameSink) -> Outcome:
     return Outcome(status="completed", backend_id=turn.backend_id or "backend-1")
 
 
+async def nothing_to_do(workspace_id: str) -> None:
+    """Empties nothing."""
+
+
 @attrs.define
 class FakeAgents:
     """Runs `script`; remembers the turns it was given, and how many were cancelled."""
@@ -55,6 +59,10 @@ class FakeAgents:
     prepared: list[AgentTurn] = attrs.field(factory=list)
     asked: list[str] = attrs.field(factory=list)
     """Whose models it was to learn."""
+    emptied: list[str] = attrs.field(factory=list)
+    """Workspaces whose homes were emptied, in order."""
+    emptying: Callable[[str], Awaitable[None]] = nothing_to_do
+    forgotten: list[str] = attrs.field(factory=list)
     cancelled: int = 0
     sighted: bool = True
     forking: bool = False
@@ -83,6 +91,16 @@ class FakeAgents:
 
     def learn(self, provider: str) -> None:
         self.asked.append(provider)
+
+    async def empty_home(self, workspace_id: str) -> None:
+        self.emptied.append(workspace_id)
+        await self.emptying(workspace_id)
+
+    async def forget(self, workspace_id: str, provider: str, backend_ids: Sequence[str]) -> None:
+        self.forgotten.extend(backend_ids)
+
+    async def home_bytes(self, workspace_id: str, provider: str) -> int:
+        return 0
 
 
 @attrs.define
@@ -319,7 +337,7 @@ async def open_house(folder: Path, limits: Limits = LIMITS, **parts: Any) -> Hou
         keys=keys,
         standings=standings,
         feed=parts.get("feed", FakeFeed()),
-        finder=Finder(NothingFolded(), NothingFolded()),
+        finder=Finder(NothingFolded(), NothingFolded(), clock),
         clock=clock,
         new_id=parts.get("new_id", _new_id),
         limits=limits,

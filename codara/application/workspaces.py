@@ -19,6 +19,8 @@ from codara.events.base import Cause, Event
 from codara.events.workspace import WorkspaceProvisioned
 from codara.ids import NewId
 
+_ASIDE = "aside:{}"
+"""The label of a place for asides; no label of a user has a colon."""
 _TAKEN = "The workspace was made a moment ago by another request. Send the request again."
 
 
@@ -43,36 +45,49 @@ class WorkspaceDesk:
             return await self._by_id(caller, wanted)
         return await self._by_label(caller, wanted, cause)
 
+    async def for_aside(self, caller: Caller, number: int, cause: Cause) -> Workspace:
+        """Finds or makes one of the user's places for asides; nobody can name it."""
+        return await self._by_label(caller, _ASIDE.format(number), cause, aside=True)
+
     async def _by_folder(self, root: str) -> Workspace:
         owner = await self._owner(self._folder_name(root))
-        if owner is None:
+        found = None if owner is None else await self._state(owner)
+        if found is None or found.aside:
             raise WorkspaceAccessDenied(
                 "workspace_root is not the folder of a workspace.", param="workspace_root"
             )
-        return await self._state(owner)
+        return found
 
     async def _by_id(self, caller: Caller, workspace_id: str) -> Workspace:
         found = await self._state(workspace_id)
-        if found.user_id != caller.user_id:
+        if found.user_id != caller.user_id or found.aside:
             raise NotFound(f"There is no workspace {workspace_id}.", param="workspace_id")
         return found
 
-    async def _by_label(self, caller: Caller, label: str, cause: Cause) -> Workspace:
+    async def _by_label(
+        self, caller: Caller, label: str, cause: Cause, *, aside: bool = False
+    ) -> Workspace:
         by_label = streams.name(self.keys.digest("workspace", caller.user_id, label))
         workspace_id = await self._owner(by_label)
         if workspace_id is None:
-            workspace_id = await self._provision(caller.user_id, label, by_label, cause)
+            made = self._made(caller.user_id, label, aside=aside)
+            workspace_id = await self._provision(made, by_label, cause)
         return await self._state(workspace_id)
 
-    async def _provision(self, user_id: str, label: str, by_label: str, cause: Cause) -> str:
-        workspace_id = self.new_id("wsp")
-        folder = self.workspaces.folder(user_id, label)
-        await self.workspaces.provision(workspace_id, folder)
-        made = WorkspaceProvisioned(
-            workspace_id=workspace_id, user_id=user_id, label=label, folder=str(folder)
+    def _made(self, user_id: str, label: str, *, aside: bool) -> WorkspaceProvisioned:
+        return WorkspaceProvisioned(
+            workspace_id=self.new_id("wsp"),
+            user_id=user_id,
+            label=label,
+            folder=str(self.workspaces.folder(user_id, label)),
+            aside=aside,
         )
+
+    async def _provision(self, made: WorkspaceProvisioned, by_label: str, cause: Cause) -> str:
+        workspace_id, folder = made.workspace_id, Path(made.folder)
+        await self.workspaces.provision(workspace_id, folder)
         stream = streams.workspace(workspace_id)
-        names = [by_label, self._folder_name(str(folder))]
+        names = [by_label, self._folder_name(made.folder)]
         decided = await self.deciding.decide(
             [stream, *names], partial(_claim, stream, names, made), cause
         )

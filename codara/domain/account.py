@@ -12,14 +12,15 @@ from codara.events.account import (
     HealthChanged,
 )
 from codara.events.base import Event
+from codara.events.vocabulary import AccountStanding, AccountStatus
 
-READY = "ready"
-COOLDOWN = "cooldown"
-EXHAUSTED = "exhausted"
-EXPIRED = "expired"
-DISABLED = "disabled"
-ERROR = "error"
-REMOVED = "removed"
+READY: AccountStatus = "ready"
+COOLDOWN: AccountStatus = "cooldown"
+EXHAUSTED: AccountStatus = "exhausted"
+EXPIRED: AccountStatus = "expired"
+DISABLED: AccountStatus = "disabled"
+ERROR: AccountStatus = "error"
+REMOVED: AccountStanding = "removed"
 
 PASSING = frozenset({COOLDOWN, EXHAUSTED})
 """What ends by itself, at `until`."""

@@ -108,7 +108,9 @@ def proposals(offered: Offered, known: Sequence[Known]) -> list[Proposal]:
 
     `known` are points of this caller's unnamed sessions with one of `offered.digests()`. Where
     another chat id stands, a session is not meant. With other system messages it is meant only if
-    it bears the same chat id, or if no other session ever held this transcript.
+    it bears the same chat id, or if no other session ever held this transcript. Any text stands for
+    an answer that was cut only where nobody gave the answer that stands there; missing pictures do
+    not count only where nobody showed the same ones.
     """
     sessions = {each.session_id for each in known}
     found = [
@@ -116,15 +118,23 @@ def proposals(offered: Offered, known: Sequence[Known]) -> list[Proposal]:
         for each in known
         if (place := offered.place_of(each.point)) is not None
         and _meant(offered, each, alone=len(sessions) == 1)
+        and (place <= offered.said or _as_shown(offered, each, place))
     ]
-    return sorted(found, key=lambda each: _rank(offered, each), reverse=True)
+    closest: dict[int, tuple[bool, bool]] = {}
+    for each in found:
+        closest[each.place] = max(
+            _closeness(offered, each), closest.get(each.place, (False, False))
+        )
+    close = [each for each in found if _closeness(offered, each) == closest[each.place]]
+    return sorted(close, key=lambda each: _rank(offered, each), reverse=True)
 
 
 def shortened(offered: Offered, known: Sequence[Known]) -> list[Proposal]:
     """The one session whose end the request's last two exchanges are, its beginning missing.
 
     `known` are ends with the tail of the request. None if there are several, or if the request is
-    as long as the session: then nothing of it is missing, and it is another conversation.
+    as long as the session: then nothing of it is missing, and it is another conversation. An end
+    with a question that had no whole answer is meant only if that is asked again.
     """
     meant = [
         each
@@ -133,13 +143,36 @@ def shortened(offered: Offered, known: Sequence[Known]) -> list[Proposal]:
         and each.point.entries > offered.said
         and (_same(offered.chat, each.chat) or _as_told(offered, each))
     ]
-    return [Proposal(known=meant[0], place=offered.said)] if len(meant) == 1 else []
+    if len(meant) != 1:
+        return []
+    place = _behind_the_answers(offered, meant[0].point)
+    return [] if place is None else [Proposal(known=meant[0], place=place)]
+
+
+def _behind_the_answers(offered: Offered, point: Point) -> int | None:
+    if not is_cut(point):
+        return offered.said
+    last = offered.points[-1]
+    asked_again = (last.question, last.pictures) == (point.question, point.pictures)
+    return len(offered.entries) if asked_again else None
 
 
 def _meant(offered: Offered, each: Known, *, alone: bool) -> bool:
     if offered.chat and each.chat and offered.chat != each.chat:
         return False
     return offered.system == each.system or _same(offered.chat, each.chat) or alone
+
+
+def _closeness(offered: Offered, each: Proposal) -> tuple[bool, bool]:
+    """Whether its answers are those of the request, and its pictures."""
+    is_answered = each.place != offered.said or not is_cut(each.known.point)
+    return is_answered, _as_shown(offered, each.known, each.place)
+
+
+def _as_shown(offered: Offered, each: Known, place: int) -> bool:
+    """Whether it was shown the pictures of the request; a chat may leave out its own ones."""
+    shown = offered.points[place].pictures == each.point.pictures
+    return shown or _same(offered.chat, each.chat)
 
 
 def _as_told(offered: Offered, each: Known) -> bool:

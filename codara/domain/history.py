@@ -9,6 +9,8 @@ from codara.domain.conversation import is_cut
 from codara.domain.transcript import ASSISTANT, USER, DigestOf, Entry, Message, advance, same
 from codara.events.thread import Point
 
+_MOST_NAMED = 20
+_MOST_CHARACTERS = 200
 _INSTRUCTING = frozenset({"system", "developer"})
 _OPENING = (
     "This is the conversation so far, oldest message first. A line like the next one names who "
@@ -17,6 +19,7 @@ _OPENING = (
 _ANSWER = "Answer the last message."
 _GO_ON = "The last message is the beginning of your own answer: go on with it from its end."
 CUT = "(Your last answer was cut off before its end.)"
+CHANGED_UNKNOWN = "(Files of the workspace may have changed since the last answer.)"
 GO_ON = "Go on with your last answer from its end."
 
 
@@ -90,6 +93,24 @@ def told(messages: Sequence[Message]) -> str:
     if all(role == USER for role, _ in said):
         return "\n\n".join(text for _, text in said)
     return render_history(said)
+
+
+def changed(paths: Sequence[str]) -> str:
+    """One line that names the files that changed since the agent's last answer; "" for none."""
+    if not paths:
+        return ""
+    named = ", ".join(_printable(path) for path in paths[:_MOST_NAMED])
+    more = len(paths) - _MOST_NAMED
+    rest = f" and {more} more" if more > 0 else ""
+    return f"(Since the last answer these files of the workspace have changed: {named}{rest}.)"
+
+
+def _printable(path: str) -> str:
+    """The path on one line, whatever is in it."""
+    shown = (
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in path
+    )
+    return "".join(shown)[:_MOST_CHARACTERS]
 
 
 def with_notes(prompt: str, *notes: str) -> str:

@@ -141,8 +141,11 @@ def is_expired(state: Session, now: datetime) -> bool:
 
 
 def standing_thread(state: Session, *, provider: str, now: datetime) -> Thread:
-    """The thread the next turn goes on with: an empty one after expiry, or with a new provider."""
-    if is_expired(state, now):
+    """The thread the next turn goes on with: an empty one after expiry, or with a new provider.
+
+    What was not to be kept is not gone on with either.
+    """
+    if is_expired(state, now) or not state.kept:
         return Thread()
     if state.provider == provider:
         return state.thread
@@ -151,7 +154,7 @@ def standing_thread(state: Session, *, provider: str, now: datetime) -> Thread:
 
 def threads_elsewhere(state: Session, *, provider: str, now: datetime) -> tuple[Elsewhere, ...]:
     """The threads that stay beside the one of this provider."""
-    if is_expired(state, now):
+    if is_expired(state, now) or not state.kept:
         return ()
     present = Elsewhere(provider=state.provider, thread=state.thread)
     kept = (*state.elsewhere, *([present] if state.thread != Thread() else []))

@@ -11,11 +11,12 @@ from codara.events.user import (
     UserUpdated,
 )
 from codara.events.user import UserSuspended as Suspended
+from codara.events.vocabulary import UserRole, UserStatus
 
-ACTIVE = "active"
-SUSPENDED = "suspended"
-DELETED = "deleted"
-ADMIN = "admin"
+ACTIVE: UserStatus = "active"
+SUSPENDED: UserStatus = "suspended"
+DELETED: UserStatus = "deleted"
+ADMIN: UserRole = "admin"
 MOST_TURNS = 1_000
 _LONGEST_EMAIL = 254
 
@@ -76,7 +77,13 @@ def normal_email(text: str) -> str:
 
 
 def provision(
-    state: User, *, user_id: str, email: str, display_name: str, max_concurrency: int, role: str
+    state: User,
+    *,
+    user_id: str,
+    email: str,
+    display_name: str,
+    max_concurrency: int,
+    role: UserRole,
 ) -> list[Event]:
     """A new user; InvalidRequest for a limit out of range."""
     if state.exists:

@@ -22,6 +22,8 @@ class Workspace:
     user_id: str = ""
     label: str = ""
     folder: str = ""
+    aside: bool = False
+    """Whether it is a place for what is asked beside chats, which nobody names."""
     turn_id: str | None = None
     until: datetime | None = None
 
@@ -42,6 +44,7 @@ def evolve(state: Workspace, event: Event) -> Workspace:
                 user_id=event.user_id,
                 label=event.label,
                 folder=event.folder,
+                aside=event.aside,
             )
         case WorkspaceLocked():
             return Workspace(
@@ -49,6 +52,7 @@ def evolve(state: Workspace, event: Event) -> Workspace:
                 user_id=event.user_id,
                 label=event.label,
                 folder=event.folder,
+                aside=event.aside,
                 turn_id=event.turn_id,
                 until=event.until,
             )
@@ -74,6 +78,7 @@ def lock(
             session_id=session_id,
             user_id=state.user_id,
             until=until,
+            aside=state.aside,
             label=state.label,
             folder=state.folder,
         )

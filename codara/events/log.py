@@ -74,9 +74,15 @@ class EventLog:
 
     @classmethod
     async def open(
-        cls, path: Path, keys: KeyRing, *, new_id: NewId = new_id, clock: Clock = utc_now
+        cls,
+        path: Path,
+        keys: KeyRing,
+        *,
+        run_id: str | None = None,
+        new_id: NewId = new_id,
+        clock: Clock = utc_now,
     ) -> "EventLog":
-        """Opens the log, or begins one whose first event is `log.opened`.
+        """Opens the log, or begins one whose first event is `log.opened`, correlated by `run_id`.
 
         Raises LogLocked while another process holds it, LogDamaged if the file is no log.
         """
@@ -85,7 +91,7 @@ class EventLog:
         log = cls(path, log_id or new_id("log"), lock, recorder, keys, new_id=new_id, clock=clock)
         if not log_id:
             opened = LogOpened(log_id=log.log_id, format=FORMAT)
-            cause = Cause(actor=ACTOR, correlation_id=log.log_id)
+            cause = Cause(actor=ACTOR, correlation_id=run_id or log.log_id)
             try:
                 await log.append([Append(streams.LOG, 0, [opened])], cause)
             except BaseException:

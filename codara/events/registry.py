@@ -65,6 +65,7 @@ CATALOGUE: tuple[type[Event], ...] = (
     workspace.WorkspaceLocked,
     workspace.WorkspaceUnlocked,
     workspace.DiffRecorded,
+    workspace.ThreadsRemoved,
 )
 
 

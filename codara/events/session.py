@@ -76,6 +76,9 @@ class TurnRequested(Event):
     prompt: str = private()
     """What the agent gets to hear, or its first few KiB when `prompt_payload` holds the whole."""
     prompt_payload: PayloadRef | None = None
+    question: str = private(default="")
+    """What the user said in this turn, where the prompt tells more than that."""
+    question_payload: PayloadRef | None = None
     instructions: str = private(default="")
     instructions_payload: PayloadRef | None = None
     images: tuple[Picture, ...] = ()

@@ -30,12 +30,14 @@ class Point:
 class Thread:
     """The agent's own conversation, and how far it has come.
 
-    `mark` is the agent's own id of that point, at which the thread can be branched later.
+    `mark` is the agent's own id of that point, at which the thread can be branched later; `tree` is
+    the id of the workspace's tree there, empty where it is not known.
     """
 
     backend_id: str | None = None
     point: Point = attrs.field(factory=Point)
     mark: str | None = None
+    tree: str = ""
 
 
 @attrs.frozen(kw_only=True)

@@ -13,6 +13,8 @@ class WorkspaceProvisioned(Event):
     name: ClassVar[str] = "workspace.provisioned"
     workspace_id: str
     user_id: str
+    aside: bool = False
+    """Whether the folder is none of the user's, but a place for what is asked beside chats."""
     label: str = private()
     folder: str = private()
     """Absolute path of the folder."""
@@ -28,6 +30,7 @@ class WorkspaceLocked(Event):
     session_id: str
     user_id: str
     until: datetime
+    aside: bool = False
     label: str = private()
     folder: str = private()
 
@@ -77,3 +80,16 @@ class DiffRecorded(Event):
     files_payload: PayloadRef | None = None
     patch: str = private()
     patch_payload: PayloadRef | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ThreadsRemoved(Event):
+    """An agent's conversations left its home in the workspace: the next turn of one is `fresh`."""
+
+    name: ClassVar[str] = "workspace.threads_removed"
+    workspace_id: str
+    provider: str
+    threads: tuple[str, ...]
+    """The agent's own ids, 200 at most."""
+    reason: str
+    """`ended`: no session goes on with them; `space`: the home had grown too large."""

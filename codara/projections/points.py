@@ -47,7 +47,7 @@ class PointsProjection:
     """One row for each turn that left a thread behind; none of a session that was reset."""
 
     name: ClassVar[str] = "points"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     topics: ClassVar[frozenset[str]] = frozenset(
         event.name
         for event in (
@@ -120,9 +120,7 @@ class PointRow:
     def of(cls, row: Row) -> "PointRow":
         """The point of a row."""
         stored = orjson.loads(row["thread"])
-        thread = Thread(
-            backend_id=stored["backend_id"], point=Point(**stored["point"]), mark=stored["mark"]
-        )
+        thread = Thread(**stored | {"point": Point(**stored["point"])})
         return cls(
             session_id=row["session_id"],
             turn_id=row["turn_id"],

@@ -4,23 +4,25 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 import attrs
+import orjson
 
 from codara.clock import Clock
 from codara.events.base import Recorded
 from codara.events.session import SessionOpened
+from codara.events.vocabulary import SnapshotGap
 from codara.events.workspace import (
     DiffRecorded,
     WorkspaceLocked,
     WorkspaceProvisioned,
     WorkspaceUnlocked,
 )
-from codara.projections.base import ReadableLog, Statement, as_json, moment, sealed
-from codara.projections.queries import Condition, Page, Reader, Row, equal, from_json, opened
+from codara.projections.base import ReadableLog, Statement, Timestamp, as_json, moment, sealed
+from codara.projections.queries import Condition, Page, Reader, Row, equal, open_text
 
 _PROVISIONED = """
-INSERT INTO workspaces (opened, workspace_id, user_id, label, path, created_at, updated_at,
+INSERT INTO workspaces (opened, workspace_id, user_id, aside, label, path, created_at, updated_at,
     position)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (workspace_id) DO UPDATE SET updated_at = excluded.updated_at,
     position = excluded.position
 """
@@ -45,7 +47,7 @@ class WorkspacesProjection:
     """One row a workspace."""
 
     name: ClassVar[str] = "workspaces"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     topics: ClassVar[frozenset[str]] = frozenset(
         event.name
         for event in (
@@ -59,7 +61,7 @@ class WorkspacesProjection:
     schema: ClassVar[str] = """
     CREATE TABLE workspaces (
         opened INTEGER PRIMARY KEY, workspace_id TEXT NOT NULL UNIQUE, user_id TEXT NOT NULL,
-        label TEXT, path TEXT, locked_by TEXT, locked_until TEXT,
+        aside INTEGER NOT NULL, label TEXT, path TEXT, locked_by TEXT, locked_until TEXT,
         turns INTEGER NOT NULL DEFAULT 0, sessions INTEGER NOT NULL DEFAULT 0,
         last_session_id TEXT, tree TEXT, last_diff TEXT, created_at TEXT NOT NULL,
         updated_at TEXT NOT NULL, position INTEGER NOT NULL
@@ -83,7 +85,7 @@ class WorkspacesProjection:
                 yield _USED, (at, position, event.workspace_id)
             case WorkspaceProvisioned():
                 named = (sealed(event.label), sealed(event.folder))
-                ids = (position, event.workspace_id, event.user_id)
+                ids = (position, event.workspace_id, event.user_id, event.aside)
                 yield _PROVISIONED, (*ids, *named, at, at, position)
 
 
@@ -100,13 +102,88 @@ def _diff(event: DiffRecorded, at: str) -> dict[str, object]:
 
 _LISTED = """
 * FROM (
-    SELECT opened, workspace_id, label, user_id, path,
+    SELECT opened, workspace_id, aside, label, user_id, path,
         CASE WHEN locked_until > ?1 THEN locked_by END AS locked_by,
         CASE WHEN locked_until > ?1 THEN locked_until END AS locked_until,
         turns, sessions, last_session_id, tree, last_diff, created_at, updated_at, position
     FROM workspaces
 )
 """
+
+
+@attrs.frozen(kw_only=True)
+class LastDiff:
+    """What the last turn that ended in a workspace left behind."""
+
+    task_id: str
+    at: Timestamp
+    changed: int
+    """How many files differ."""
+    added_lines: int
+    deleted_lines: int
+    partial: tuple[SnapshotGap, ...]
+
+    @classmethod
+    def of(cls, text: str) -> "LastDiff":
+        """Makes it of the column's JSON."""
+        told = orjson.loads(text)
+        return cls(
+            task_id=told["task_id"],
+            at=told["at"],
+            changed=told["changed"],
+            added_lines=told["added_lines"],
+            deleted_lines=told["deleted_lines"],
+            partial=tuple(told["partial"]),
+        )
+
+
+@attrs.frozen(kw_only=True)
+class WorkspaceRow:
+    """A workspace as clients get to see it."""
+
+    workspace_id: str
+    label: str | None
+    user_id: str
+    path: str | None
+    """The absolute path of its folder."""
+    locked_by: str | None
+    """The task that works in it."""
+    locked_until: Timestamp | None
+    """When that task's time is over at the latest."""
+    turns: int
+    sessions: int
+    last_session_id: str | None
+    tree: str | None
+    """The id of its tree behind the last turn."""
+    last_diff: LastDiff | None
+    created_at: Timestamp
+    updated_at: Timestamp
+    position: int
+    """The position in the log of what was folded into it last."""
+    name: str | None
+    """The label once more."""
+
+    @classmethod
+    def of(cls, row: Row, log: ReadableLog) -> "WorkspaceRow":
+        """Makes a workspace of its columns; `log` opens the sealed ones."""
+        label = open_text(log, row["label"])
+        return cls(
+            workspace_id=row["workspace_id"],
+            label=label,
+            user_id=row["user_id"],
+            path=open_text(log, row["path"]),
+            locked_by=row["locked_by"],
+            locked_until=row["locked_until"],
+            turns=row["turns"],
+            sessions=row["sessions"],
+            last_session_id=row["last_session_id"],
+            tree=row["tree"],
+            last_diff=None if row["last_diff"] is None else LastDiff.of(row["last_diff"]),
+            created_at=row["created_at"],
+            updated_at=row["updated_at"],
+            position=row["position"],
+            name=label,
+        )
 
 
 @attrs.frozen
@@ -124,18 +201,21 @@ class Workspaces:
         cursor: str | None = None,
         user_id: str | None = None,
         locked: bool | None = None,
-    ) -> Page:
-        """A page of workspaces, newest first; `locked`: only those a turn works in, or the rest."""
-        conditions: list[Condition] = equal(user_id=user_id)
+    ) -> Page[WorkspaceRow]:
+        """Lists workspaces, newest first; `locked`: only those a turn works in, or the rest.
+
+        Places for asides are left out.
+        """
+        conditions: list[Condition] = equal(user_id=user_id, aside=0)
         if locked is not None:
             conditions.append(("(locked_by IS NOT NULL) = ?", (locked,)))
         page = await self.reader.page(
             _LISTED, conditions, key="opened", limit=limit, cursor=cursor, given=self._now()
         )
-        return attrs.evolve(page, items=[self._item(row) for row in page.items])
+        return page.of(self._item)
 
-    async def get(self, workspace_id: str) -> Row | None:
-        """One workspace, or None."""
+    async def get(self, workspace_id: str) -> WorkspaceRow | None:
+        """Finds one workspace, or None."""
         row = await self.reader.row(
             f"SELECT {_LISTED} WHERE workspace_id = ?2", (*self._now(), workspace_id)
         )
@@ -144,7 +224,5 @@ class Workspaces:
     def _now(self) -> tuple[str]:
         return (moment(self.clock()),)
 
-    def _item(self, row: Row) -> Row:
-        item = from_json(opened(self.log, row, ("label", "path")), {"last_diff": None})
-        del item["opened"]
-        return item | {"name": item["label"]}
+    def _item(self, row: Row) -> WorkspaceRow:
+        return WorkspaceRow.of(row, self.log)

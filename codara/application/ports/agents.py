@@ -74,6 +74,7 @@ class AgentTurn:
     (and no `backend_id`) the agent goes on with a copy of another thread of the same home, and
     tells the copy's id by `BackendSeen`. Should the agent have lost that thread or point, a fresh
     one hears `fresh_prompt` and `fresh_images` instead, and `Warned(FRESH_THREAD)` says so.
+    `toolless` says that the agent may only talk: it has no tools, or as few as its CLI can do with.
     `until` bounds the whole turn, `stall_timeout` (seconds, 0: off) the time without progress.
     `on_login` says that the account is a CLI's login, not a key; it and `account_id` mean nothing
     while a turn is only prepared. Everything may be made ready for the turn before it is
@@ -98,6 +99,7 @@ class AgentTurn:
     read_only: bool
     until: datetime
     stall_timeout: float
+    toolless: bool = False
     permitted: Permission = attrs.field(default=at_once, repr=False)
 
     def afresh(self) -> "AgentTurn":
@@ -121,7 +123,8 @@ class Agents(Protocol):
     def prepare(self, turn: AgentTurn) -> None:
         """Starts the process that the turn will need, where that needs no account; never waits.
 
-        Of the turn only workspace, folder, provider, model, instructions and `read_only` count.
+        Of the turn only workspace, folder, provider, model, instructions, `read_only` and
+        `toolless` count.
         """
 
     async def run(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
@@ -134,6 +137,26 @@ class Agents(Protocol):
         it interrupts the agent by its protocol, kills the jail after a grace, and returns the
         cancellation with nothing left running that could still write to the workspace.
         """
+
+    async def empty_home(self, workspace_id: str) -> None:
+        """Removes all homes of a workspace with everything in them; harmless when there are none.
+
+        Its agents are ended first; a turn at work in one of them is waited for, and those that come
+        meanwhile wait until it is done.
+        """
+
+    async def forget(self, workspace_id: str, provider: str, backend_ids: Sequence[str]) -> None:
+        """Removes threads from a home; those that are not there are passed over.
+
+        A turn at work in the home, in whatever thread, is waited for, and those that come meanwhile
+        wait. A thread that others were forked from and need goes with the last of them, and is lost
+        to turns from now on. AgentFailed where the CLI does not do it; where it takes a process,
+        Overloaded if none became free in time, and JailUnavailable. What was forgotten by then
+        stays so.
+        """
+
+    async def home_bytes(self, workspace_id: str, provider: str) -> int:
+        """How much a home takes on the disk, without what the agent would use again; 0 if none."""
 
     def takes_images(self, provider: str) -> bool:
         """Whether the provider's CLI can be given pictures."""

@@ -8,10 +8,11 @@ import attrs
 
 from codara.application.turns import texts
 from codara.application.turns.commands import RunTurn
-from codara.application.turns.hearing import Heard, hear
+from codara.application.turns.hearing import Heard, hear_apart
 from codara.application.turns.live import Asked, Run
 from codara.application.turns.means import Means
 from codara.application.turns.places import Wanted
+from codara.application.turns.recalling import recall
 from codara.application.turns.seat import Seat, caller_of
 from codara.domain import session, turn
 from codara.domain.conversation import NAMED, Offered
@@ -59,7 +60,7 @@ class Admission:
         """
         deciding = self.means.deciding
         turn_id = self.wanted.turn_id
-        heard = hear(self.means, self.command, self.seat, self.offered, turn_id)
+        heard = await self._heard(turn_id)
         ask, payloads = await self._ask(heard, turn_id)
         wanted = ask.requested
         request = streams.request(wanted.request_id)
@@ -80,12 +81,21 @@ class Admission:
             raise RuntimeError("a request is a fact")
         return self._run(wanted, heard, requested=proposed.durable)
 
+    async def _heard(self, turn_id: str) -> Heard:
+        means, command, seat = self.means, self.command, self.seat
+        recalled = await recall(means, self.place, seat, command.provider)
+        return await hear_apart(
+            means, command, seat, offered=self.offered, recalled=recalled, turn_id=turn_id
+        )
+
     async def _ask(
         self, heard: Heard, turn_id: str
     ) -> tuple[turn.Request, tuple[SealedPayload, ...]]:
         log, command, seat = self.means.log, self.command, self.seat
         caller = command.caller
         prompt = await texts.kept(log, caller.user_id, heard.prompt)
+        told_more = heard.question != heard.prompt
+        question = await texts.kept(log, caller.user_id, heard.question if told_more else "")
         instructions = await texts.kept(log, caller.user_id, heard.instructions)
         pictures = [
             (image.media_type, await log.seal(caller.user_id, image.data)) for image in heard.images
@@ -115,6 +125,8 @@ class Admission:
             idempotency=idempotency_stream(self.means, command),
             prompt=prompt.inline,
             prompt_payload=prompt.ref,
+            question=question.inline,
+            question_payload=question.ref,
             instructions=instructions.inline,
             instructions_payload=instructions.ref,
             images=tuple(Picture(media_type=kind, payload=box.ref) for kind, box in pictures),
@@ -130,7 +142,7 @@ class Admission:
             diverged=self._diverged(requested) if seat.diverged else None,
         )
         shown = (box for _, box in pictures)
-        return ask, (*prompt.payloads, *instructions.payloads, *shown)
+        return ask, (*prompt.payloads, *question.payloads, *instructions.payloads, *shown)
 
     def _accepted(self, requested: TurnRequested) -> RequestAccepted:
         return RequestAccepted(

@@ -34,7 +34,7 @@ def gives_way(run: Run, command: RunTurn, offered: Offered) -> bool:
         return False
     if caller_of(known) != caller_of(command) or known.workspace != command.workspace:
         return False
-    if command.session_label is not None:
+    if command.session_label is not None and command.persistent:
         return command.session_label in (known.session_label, asked.session_id)
     same_chat = bool(offered.chat) and offered.chat == asked.chat
     same_history = bool(offered.history()) and offered.history() == asked.history

@@ -7,6 +7,7 @@ from functools import partial
 import attrs
 
 from codara.application.ports.agents import Outcome
+from codara.application.turns.aside import leave_nothing
 from codara.application.turns.commands import TurnResult
 from codara.application.turns.finish import Finish
 from codara.application.turns.live import NotStarted, Run, Stopped
@@ -28,15 +29,22 @@ _START_TRIES = 20
 
 async def carry(means: Means, run: Run, line: Line) -> None:
     """Works in the place that the turn has, gives it back, and tells the listeners how it ended."""
-    result: TurnResult | CodaraError
     try:
-        result = await Carriage(means, run, line).carried()
+        run.end(await _result(means, run, line))
+        if run.command.aside:
+            await leave_nothing(means, run.asked.workspace_id)
+    finally:
+        line.leave(run.wanted)
+
+
+async def _result(means: Means, run: Run, line: Line) -> TurnResult | CodaraError:
+    try:
+        return await Carriage(means, run, line).carried()
     except CodaraError as error:
-        result = error
+        return error
     except Exception:
         logger.exception("the end of task %s could not be recorded", run.asked.turn_id)
-        result = _defect(run)
-    run.end(result)
+        return _defect(run)
 
 
 @attrs.define
@@ -65,6 +73,8 @@ class Carriage:
         means, run = self.means, self.run
         until = run.began + means.limits.queue_timeout
         run.mark("queue", run.began)
+        if run.command.aside:
+            await leave_nothing(means, run.asked.workspace_id)
         prepare_agent(means, run)
         await stage(means, run)
         outcome, refusal = await self._worked(until)
@@ -101,8 +111,10 @@ class Carriage:
         self.run.running = self.run.starting = self.heard = None
 
     def _give_back(self) -> None:
+        """An aside keeps its place in the line until nothing of it is left there."""
         self._give_leases_back()
-        self.line.leave(self.run.wanted)
+        if not self.run.command.aside:
+            self.line.leave(self.run.wanted)
 
     def _give_leases_back(self) -> None:
         for lease in self.run.running.leases if self.run.running else ():

@@ -17,12 +17,13 @@ async def enter(
     line: Line,
     command: RunTurn,
     *,
-    place: Workspace,
+    place: Workspace | None,
     runs: Mapping[str, Run],
     began: float,
 ) -> tuple[Wanted, Waited | None]:
     """Takes the place of a turn to come; says what it waited for, if it did.
 
+    An aside has no `place` yet: it gets one of its user's places for asides once it may begin.
     A session belongs to one workspace, so whoever holds that holds the session as well. Raises
     SessionBusy, WorkspaceBusy, ConcurrencyLimit or Overloaded once `queue_timeout` has passed.
     """
@@ -31,13 +32,14 @@ async def enter(
         turn_id=means.new_id("trn"),
         user_id=command.caller.user_id,
         user_limit=command.caller.max_concurrency,
-        workspace_id=place.workspace_id,
+        workspace_id=place.workspace_id if place else None,
+        exempt=command.aside,
     )
     until = began + means.limits.queue_timeout
     try:
         entered = await line.enter(wanted, until, refuse=command.refuse)
     except WorkspaceBusy as busy:
-        holder = runs.get(line.holder_of_workspace(place.workspace_id) or "")
+        holder = runs.get(line.holder_of_workspace(wanted.workspace_id or "") or "")
         if holder is not None and _is_session_of(holder, command):
             raise _session_busy(holder, command, busy) from busy
         raise

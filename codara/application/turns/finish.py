@@ -106,7 +106,7 @@ class Finish:
 
     async def _end(self, left: Left, frames: bytes, error: CodaraError | None) -> TurnEnd:
         return TurnEnd(
-            thread=self._reached(error),
+            thread=self._reached(left, error),
             lost_thread=self.lost_thread,
             expires_at=self.means.clock() + self.means.limits.session_ttl,
             usage=self.usage,
@@ -130,7 +130,7 @@ class Finish:
             return asked.thread
         return turn.heard(asked.fresh if self.lost_thread else asked.heard, backend_id)
 
-    def _reached(self, error: CodaraError | None) -> Thread:
+    def _reached(self, left: Left, error: CodaraError | None) -> Thread:
         """The thread behind the answer; behind the question, where there is no whole one."""
         if self.thread.backend_id is None or self.thread == self.run.asked.thread:
             return self.thread
@@ -138,7 +138,8 @@ class Finish:
         if error is None:
             digest = digest_of(self.means, self.run.command.caller.user_id)
             point = transcript.answered(point, self.heard.answer, digest)
-        return attrs.evolve(self.thread, point=point, mark=self.heard.mark)
+        tree = "" if left.partial else left.final.tree
+        return attrs.evolve(self.thread, point=point, mark=self.heard.mark, tree=tree)
 
     async def _fact(
         self, end: TurnEnd, error: CodaraError | None

@@ -1,6 +1,8 @@
 """Hearing: what of a request the agent has not heard yet, in words and pictures."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 import attrs
 
@@ -8,6 +10,7 @@ from codara.application.ports.agents import Image
 from codara.application.ports.workspaces import Upload
 from codara.application.turns.commands import Message, RunTurn
 from codara.application.turns.means import Means
+from codara.application.turns.recalling import Recalled
 from codara.application.turns.seat import Seat
 from codara.domain import history, images, uploads
 from codara.domain.conversation import Offered
@@ -15,7 +18,11 @@ from codara.errors import InvalidRequest
 from codara.events.thread import Thread
 
 _PICTURE = "[image]"
-_USER = "user"
+_USER, _ASSISTANT = "user", "assistant"
+_MOST_AT_ONCE = 64 * 1024
+"""Characters that are put together in less time than a thread takes to be woken for them."""
+_MESSAGE = 512
+"""A message costs as much as so many characters, however short it is."""
 
 
 @attrs.frozen(kw_only=True)
@@ -23,6 +30,8 @@ class Heard:
     """What the agent is to hear, and what its thread has heard then."""
 
     prompt: str
+    question: str
+    """What the user says in this turn, without what was said before."""
     fresh_prompt: str
     """The same, should the thread be lost: all that the client has told of the conversation."""
     images: tuple[Image, ...]
@@ -34,28 +43,72 @@ class Heard:
     """What a fresh thread has heard after `fresh_prompt`."""
 
 
-def hear(means: Means, command: RunTurn, seat: Seat, offered: Offered, turn_id: str) -> Heard:
+async def hear_apart(
+    means: Means,
+    command: RunTurn,
+    seat: Seat,
+    *,
+    offered: Offered,
+    recalled: Recalled,
+    turn_id: str,
+) -> Heard:
+    """Hears the request as `hear` does; a long one in a thread."""
+    told = partial(hear, means, command, seat, offered=offered, recalled=recalled, turn_id=turn_id)
+    size = sum(len(each.text) + _MESSAGE for each in (*command.messages, *recalled.messages))
+    if size <= _MOST_AT_ONCE:
+        return told()
+    return await asyncio.to_thread(told)
+
+
+def hear(
+    means: Means,
+    command: RunTurn,
+    seat: Seat,
+    *,
+    offered: Offered,
+    recalled: Recalled,
+    turn_id: str,
+) -> Heard:
     """Puts what the seat's thread has not heard into words.
 
     InvalidRequest where that makes more pictures than a turn may show.
     """
     messages = command.messages
     new = _unheard(messages, seat, offered)
-    whole = _told(messages)
+    question = _told(_newest(messages))
+    missed = _without_open(recalled.messages, question)
+    prompt = _told([*missed, *new])
+    whole = history.with_notes(_told([*missed, *messages]), recalled.changes)
     note = history.CUT if seat.unheard.cut else ""
     uploaded = _uploaded(command.uploads) if means.agents.takes_images(command.provider) else ()
     pictures, fresh_pictures = _pictures(new) + uploaded, _pictures(messages) + uploaded
     _refuse_too_many(fresh_pictures)
     point = seat.thread.point if seat.unheard.again else seat.after
     return Heard(
-        prompt=_with_uploads(history.with_notes(_told(new), note), command.uploads, turn_id),
+        prompt=_with_uploads(
+            history.with_notes(prompt, note, recalled.changes), command.uploads, turn_id
+        ),
+        question=question,
         fresh_prompt=_with_uploads(whole, command.uploads, turn_id),
         images=pictures,
         fresh_images=fresh_pictures,
         instructions=history.instructions((each.role, each.text) for each in messages),
         after=attrs.evolve(seat.thread, point=point, mark=None),
-        fresh=Thread(point=offered.points[-1]),
+        fresh=Thread(point=seat.after if recalled.messages else offered.points[-1]),
     )
+
+
+def _without_open(missed: Sequence[Message], question: str) -> Sequence[Message]:
+    """The messages without a last question that had no answer, if it is asked once more."""
+    if missed and missed[-1] == Message(_USER, question):
+        return missed[:-1]
+    return missed
+
+
+def _newest(messages: Sequence[Message]) -> Sequence[Message]:
+    """The messages behind the last answer."""
+    answers = [at for at, each in enumerate(messages, 1) if each.role == _ASSISTANT]
+    return messages[answers[-1] :] if answers else messages
 
 
 def _unheard(messages: Sequence[Message], seat: Seat, offered: Offered) -> Sequence[Message]:

@@ -108,7 +108,7 @@ class Run:
     started_at: float = 0.0
     """On the machine's monotonic clock."""
     cancel_cause: str | None = None
-    cancelled_by: str | None = None
+    cancelled_by: Cause | None = None
     listeners: int = 0
     joined: int = 0
     """How many listeners there have been in all."""
@@ -124,11 +124,12 @@ class Run:
 
     @property
     def cause(self) -> Cause:
-        """The envelope of the turn's facts; once it is cancelled, whoever did that is the actor."""
+        """The envelope of the turn's facts; once it is cancelled, of whoever did that."""
+        by, command = self.cancelled_by, self.command
         return Cause(
-            actor=self.cancelled_by or self.command.caller.actor,
-            correlation_id=self.command.trace_id,
-            causation_id=self.command.request_id,
+            actor=by.actor if by else command.caller.actor,
+            correlation_id=command.trace_id,
+            causation_id=(by.causation_id if by else None) or command.request_id,
         )
 
     @property
@@ -187,10 +188,10 @@ class Run:
             elif future is self._ended:
                 self._ended.set_result(result)
 
-    def cancel(self, cause: str, actor: str) -> None:
+    def cancel(self, why: str, by: Cause) -> None:
         """Stops the work; the end is recorded by whoever carries the turn."""
         if self.cancel_cause is None and not self.over:
-            self.cancel_cause, self.cancelled_by = cause, actor
+            self.cancel_cause, self.cancelled_by = why, by
             self.stop()
 
     def stop(self) -> None:
@@ -227,9 +228,7 @@ class Run:
         self.listeners -= 1
         if self.listeners == 0 and not self.over:
             loop = asyncio.get_running_loop()
-            self._leaving = loop.call_later(
-                self.grace, self.cancel, "client_gone", self.command.caller.actor
-            )
+            self._leaving = loop.call_later(self.grace, self.cancel, "client_gone", self.cause)
 
     async def started(self) -> Started:
         return await asyncio.shield(self._started)

@@ -15,6 +15,8 @@ _PURPOSE = "transcript"
 _DIGEST_BYTES = 16
 _MOST_AT_ONCE = 64 * 1024
 """Characters and bytes that are digested in less time than a thread takes to be woken for them."""
+_MESSAGE = 512
+"""A message costs as much as this many characters, however short it is."""
 
 
 def digest_of(means: Means, user_id: str) -> transcript.DigestOf:
@@ -25,7 +27,7 @@ def digest_of(means: Means, user_id: str) -> transcript.DigestOf:
 async def offer(means: Means, command: RunTurn) -> Offered:
     """What the request holds; a long one is digested in a thread."""
     digest = digest_of(means, command.caller.user_id)
-    size = sum(len(message.text) + 1 for message in command.messages)
+    size = sum(len(message.text) + _MESSAGE for message in command.messages)
     size += sum(len(image.data) for message in command.messages for image in message.images)
     if size <= _MOST_AT_ONCE:
         return _offered(command, digest)

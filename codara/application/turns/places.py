@@ -1,8 +1,12 @@
 """What turns hold while they run: sessions, workspaces, places of the gateway and of users."""
 
+from itertools import count
 from typing import Literal
 
 import attrs
+
+ASIDES = 2
+"""How many asides of one user run at the same time, beside the user's limit."""
 
 What = Literal["session", "workspace", "user_limit", "gateway"]
 
@@ -44,7 +48,7 @@ class Places:
         self._held: dict[str, Wanted] = {}
         self._sessions: dict[str, str] = {}
         self._workspaces: dict[str, str] = {}
-        self._users: dict[tuple[str, bool], dict[str, None]] = {}
+        self._users: dict[tuple[str, bool], dict[str, int]] = {}
 
     def lacking(self, wanted: Wanted) -> Lack | None:
         """Finds the first thing that is not free; None if the turn could have everything."""
@@ -62,7 +66,9 @@ class Places:
     def take(self, wanted: Wanted) -> None:
         """Holds everything for the turn; only when it lacks nothing."""
         self._held[wanted.turn_id] = wanted
-        self._users.setdefault((wanted.user_id, wanted.exempt), {})[wanted.turn_id] = None
+        pool = self._users.setdefault((wanted.user_id, wanted.exempt), {})
+        taken = set(pool.values())
+        pool[wanted.turn_id] = next(number for number in count() if number not in taken)
         if wanted.session is not None:
             self._sessions[wanted.session] = wanted.turn_id
         if wanted.workspace_id is not None:
@@ -86,6 +92,10 @@ class Places:
     def holds(self, turn_id: str) -> bool:
         """Tells whether the turn has its places."""
         return turn_id in self._held
+
+    def number_of(self, wanted: Wanted) -> int:
+        """Tells which of its user's places the turn has: the lowest that was free, from 0."""
+        return self._users[wanted.user_id, wanted.exempt][wanted.turn_id]
 
     def users(self) -> set[str]:
         """Collects the users whose turns hold something."""

@@ -1,5 +1,6 @@
 """The seat of a turn: which session it belongs to, and at which point of it the turn goes on."""
 
+import asyncio
 from collections.abc import Iterable
 
 import attrs
@@ -12,11 +13,13 @@ from codara.domain import conversation, history, session
 from codara.domain.conversation import ASIDE, FORKED, FOUND, NAMED, NEW, Offered, Proposal, is_cut
 from codara.domain.history import Unheard
 from codara.domain.name import Name
-from codara.domain.transcript import advance, same
+from codara.domain.transcript import DigestOf, advance, same
 from codara.errors import InvalidRequest, NotFound
 from codara.events import streams
 from codara.events.thread import Branch, Point, Thread
 
+_FEW = 128
+"""Up to this many entries are compared on the event loop."""
 _PREFIXES = 2_000
 """So many of the latest points of a request are looked for in a session that has gone another way.
 """
@@ -39,9 +42,13 @@ class Seat:
     thread: Thread = attrs.field(factory=Thread)
     fork: Branch | None = None
     forked_from: str | None = None
+    since: str = ""
+    """The workspace's tree where it branches; empty where that is not known, or it does not."""
     unheard: Unheard = attrs.field(factory=lambda: Unheard(place=0))
     after: Point
     diverged: bool = False
+    recalls: bool = False
+    """Whether its thread has to be told from the record what other providers' threads heard."""
 
     @property
     def kind(self) -> str:
@@ -95,14 +102,31 @@ async def _named(
         base=base,
         after=offered.points[-1],
     )
+    if not offered.said and _is_switched(means, command, base):
+        return await _switched(means, command, seat, thread, offered)
     if thread.backend_id is None:
         return seat
     if not offered.said:
-        return _appended(means, command, seat, thread, offered)
+        return await _appended(means, command, seat, thread, offered)
     unheard = history.unheard_after(thread.point, offered.entries, offered.points)
     if unheard is not None:
         return attrs.evolve(seat, thread=thread, unheard=unheard)
     return await _branched_of_itself(means, command, seat, offered)
+
+
+def _is_switched(means: Means, command: RunTurn, base: session.Session) -> bool:
+    """Whether the session's last turn went to another provider, and left something behind."""
+    stands = session.standing_thread(base, provider=base.provider, now=means.clock()).backend_id
+    return stands is not None and base.provider != command.provider
+
+
+async def _switched(
+    means: Means, command: RunTurn, seat: Seat, thread: Thread, offered: Offered
+) -> Seat:
+    """A client that sends its newest messages alone, and to another provider than before."""
+    told = await _appended(means, command, seat, seat.base.thread, offered)
+    unheard = Unheard(place=told.unheard.place)
+    return attrs.evolve(told, thread=thread, unheard=unheard, recalls=True)
 
 
 async def _by_name(
@@ -123,9 +147,17 @@ async def _by_name(
     return held.owner or means.new_id("ses"), streams.name(named)
 
 
-def _appended(means: Means, command: RunTurn, seat: Seat, thread: Thread, offered: Offered) -> Seat:
-    """A client that sends its newest messages alone."""
+async def _appended(
+    means: Means, command: RunTurn, seat: Seat, thread: Thread, offered: Offered
+) -> Seat:
+    """A client that sends its newest messages alone; many of them are compared in a thread."""
     digest = digest_of(means, command.caller.user_id)
+    if len(offered.entries) <= _FEW:
+        return _appending(seat, thread, offered, digest)
+    return await asyncio.to_thread(_appending, seat, thread, offered, digest)
+
+
+def _appending(seat: Seat, thread: Thread, offered: Offered, digest: DigestOf) -> Seat:
     unheard = history.unheard_without_answers(thread.point, offered.entries, digest)
     after = thread.point
     if not unheard.again:
@@ -194,8 +226,12 @@ async def _seated(
             return seat
     for each in proposed:
         if not is_cut(each.known.point):
-            fresh = attrs.evolve(_new(means, offered, FORKED), forked_from=each.known.turn_id)
             origin = threads[each.known.turn_id]
+            fresh = attrs.evolve(
+                _new(means, offered, FORKED),
+                forked_from=each.known.turn_id,
+                since=origin.thread.tree,
+            )
             if _may_be_branched(means, command, origin):
                 return _branching(fresh, origin, each.place)
             return fresh
@@ -250,6 +286,7 @@ def _branching(seat: Seat, origin: Found, place: int) -> Seat:
         thread=Thread(point=thread.point),
         fork=fork,
         forked_from=origin.known.turn_id,
+        since=thread.tree,
         unheard=Unheard(place=place),
     )
 

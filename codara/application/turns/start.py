@@ -9,6 +9,7 @@ from codara.application.ports.workspaces import MISSING, Snapshot
 from codara.application.turns.lending import Reservation, borrowables
 from codara.application.turns.live import Run, Running
 from codara.application.turns.means import Means
+from codara.application.turns.places import ASIDES
 from codara.application.turns.waiting import Line
 from codara.domain import turn
 from codara.errors import AllAccountsCooling, NoAccount, NoFreeAccount
@@ -92,7 +93,11 @@ async def _ask(means: Means, run: Run, baseline: str, reservation: Reservation) 
         now=now,
         until=now + timedelta(seconds=patience.turn_timeout),
         floor=limits.primary_floor,
-        user_lease=reservation.slot("user", user_id, cap),
+        user_lease=(
+            reservation.slot("aside", user_id, ASIDES)
+            if command.aside
+            else reservation.slot("user", user_id, cap)
+        ),
         accounts=await borrowables(means, command.provider, reservation),
         waited=run.waited,
     )

@@ -5,6 +5,8 @@ import logging
 import time
 from collections.abc import Sequence
 
+import attrs
+
 from codara.application.turns import admit, recorded
 from codara.application.turns.beside import gives_way, repeats
 from codara.application.turns.carry import carry
@@ -40,6 +42,13 @@ _END_SECONDS = 15.0
 Handle = TurnHandle | recorded.RecordedHandle
 
 
+@attrs.define
+class _Arrival:
+    """How far a request has come; one that has its place is carried on when its client leaves."""
+
+    has_place: bool = False
+
+
 class Turns:
     """The turns of this gateway, from their admission to their end."""
 
@@ -64,17 +73,18 @@ class Turns:
         Raises what it is refused with; a refusal is recorded. A caller that is cancelled here loses
         its place in the line; once admitted, it counts as a listener that left.
         """
-        admission = asyncio.create_task(self._submitted(command))
+        arrival = _Arrival()
+        admission = asyncio.create_task(self._submitted(command, arrival))
         try:
             return await asyncio.shield(admission)
         except asyncio.CancelledError:
-            if any(each.wanted.request_id == command.request_id for each in self._line.waiting()):
-                admission.cancel()
-            else:
+            if arrival.has_place:
                 admission.add_done_callback(_abandon)
+            else:
+                admission.cancel()
             raise
 
-    async def _submitted(self, command: RunTurn) -> Handle:
+    async def _submitted(self, command: RunTurn, arrival: "_Arrival") -> Handle:
         cause = Cause(
             actor=command.caller.actor,
             correlation_id=command.trace_id,
@@ -84,26 +94,31 @@ class Turns:
         try:
             offered = await offer(self._means, command)
             async with self._keys.held(key):
-                return await self._admitted(command, offered, cause)
+                return await self._admitted(command, offered, cause, arrival)
         except CodaraError as error:
             await self._record_refusal(command, cause, error)
             raise
 
-    async def _admitted(self, command: RunTurn, offered: Offered, cause: Cause) -> Handle:
+    async def _admitted(
+        self, command: RunTurn, offered: Offered, cause: Cause, arrival: "_Arrival"
+    ) -> Handle:
         began = time.monotonic()
         for attempt in range(_ADMISSION_TRIES):
             if earlier := await self._earlier(command, cause):
                 return earlier
-            await self._end_unheard(command, offered)
+            await self._end_unheard(command, offered, cause)
             self._refuse_if_closed()
-            place = await self._workspaces.find(
-                command.caller, command.workspace, command.workspace_root, cause
-            )
+            place = await self._named_place(command, cause)
+            arrival.has_place = False
             wanted, waited = await enter(
                 self._means, self._line, command, place=place, runs=self._runs, began=began
             )
+            arrival.has_place = True
             try:
                 self._refuse_if_closed()
+                if place is None:
+                    number = self._line.number_of(wanted)
+                    place = await self._workspaces.for_aside(command.caller, number, cause)
                 seat = await find_seat(self._means, command, place.workspace_id, offered)
                 admission = admit.Admission(
                     means=self._means,
@@ -134,6 +149,13 @@ class Turns:
                 raise
             return TurnHandle(run)
         raise Conflict("Too many requests name this session at once. Try again.")
+
+    async def _named_place(self, command: RunTurn, cause: Cause) -> Workspace | None:
+        """The workspace that the request works in; None for an aside, which works in none."""
+        if command.aside:
+            return None
+        named, root = command.workspace, command.workspace_root
+        return await self._workspaces.find(command.caller, named, root, cause)
 
     def _refuse_if_closed(self) -> None:
         if self._closing:
@@ -187,15 +209,15 @@ class Turns:
         if not command.retry:
             return None
         same = [run for run in self._runs.values() if repeats(run, command)]
-        left = (run for run in same if not run.listeners)
+        left = (run for run in same if run.was_heard and not run.listeners)
         alone = (run for run in same if run.joined < 2)
         return next(left, None) or next(alone, None)
 
-    async def _end_unheard(self, command: RunTurn, offered: Offered) -> None:
+    async def _end_unheard(self, command: RunTurn, offered: Offered, cause: Cause) -> None:
         """Ends turns whose clients have left, where the same caller goes on beside them."""
         left = [run for run in self._runs.values() if gives_way(run, command, offered)]
         for run in left:
-            run.cancel("client_gone", run.command.caller.actor)
+            run.cancel("client_gone", cause)
         for run in left:
             await run.ends(_END_SECONDS)
 
@@ -241,13 +263,13 @@ class Turns:
         """The requests that wait, in the order in which they came."""
         return self._line.waiting()
 
-    async def cancel(self, turn_id: str, user_id: str | None, actor: str) -> None:
+    async def cancel(self, turn_id: str, user_id: str | None, cause: Cause) -> None:
         """Stops a turn; NotFound if it does not run, or is not `user_id`'s (None: an operator)."""
         run = self._runs.get(turn_id)
         foreign = run and user_id is not None and run.command.caller.user_id != user_id
         if run is None or run.over or foreign:
             raise NotFound(f"There is no running task {turn_id}.")
-        run.cancel("requested", actor)
+        run.cancel("requested", cause)
 
     async def close(self, drain_seconds: float) -> None:
         """Admits no more, lets running turns end for `drain_seconds`, then cancels them."""
@@ -255,7 +277,7 @@ class Turns:
         if self._carriers:
             await asyncio.wait(set(self._carriers), timeout=drain_seconds)
         for run in list(self._runs.values()):
-            run.cancel("shutdown", "system:gateway")
+            run.cancel("shutdown", attrs.evolve(run.cause, actor="system:gateway"))
         if self._carriers:
             await asyncio.wait(set(self._carriers), timeout=_END_SECONDS)
         for carrier in set(self._carriers):

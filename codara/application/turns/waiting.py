@@ -7,7 +7,7 @@ from itertools import count
 
 import attrs
 
-from codara.application.turns.places import Lack, Places, Wanted
+from codara.application.turns.places import ASIDES, Lack, Places, Wanted
 from codara.clock import Clock
 from codara.errors import (
     CodaraError,
@@ -63,7 +63,7 @@ class Line:
     """
 
     def __init__(
-        self, *, max_concurrency: int, queue_limit: int, clock: Clock, aside_limit: int = 2
+        self, *, max_concurrency: int, queue_limit: int, clock: Clock, aside_limit: int = ASIDES
     ) -> None:
         self._places = Places(max_concurrency, aside_limit)
         self._limit = queue_limit
@@ -114,6 +114,10 @@ class Line:
         self._admit()
         self._forget(wanted.workspace_id)
         self.returned()
+
+    def number_of(self, wanted: Wanted) -> int:
+        """Tells which of its user's places the turn has, from 0; only while it has one."""
+        return self._places.number_of(wanted)
 
     def waiting(self) -> Sequence[Waiter]:
         """Lists who waits, in the order in which they came."""

@@ -1,6 +1,6 @@
 """A turn in the words of OpenAI's chat completions: answers, chunks, and our fields beside them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -25,6 +25,8 @@ class Reply:
     """Whether the agent's thinking is shown."""
     events: bool = False
     """Whether a stream tells of the tools the agent uses."""
+    ignored: tuple[str, ...] = ()
+    """The fields of the request that changed nothing."""
 
     def of(self, turn_id: str) -> "Reply":
         """The same, of that turn."""
@@ -39,7 +41,7 @@ class Reply:
             **self._frame("chat.completion"),
             "choices": [{"index": 0, "message": message, "finish_reason": result.finish_reason}],
             "usage": usage(result.usage),
-            **ours(result),
+            **ours(result, self.ignored),
         }
 
     def chunk(self, delta: Mapping[str, str], finish_reason: str | None = None) -> dict[str, Any]:
@@ -54,7 +56,7 @@ class Reply:
 
     def our_chunk(self, result: TurnResult) -> dict[str, Any]:
         """A chunk that says nothing to an OpenAI client, and the rest to one of ours."""
-        return {**self.chunk({}), **ours(result)}
+        return {**self.chunk({}), **ours(result, self.ignored)}
 
     def usage_chunk(self, result: TurnResult) -> dict[str, Any]:
         """The last chunk of a stream that asked for usage."""
@@ -82,7 +84,7 @@ def usage(spent: Usage | None) -> dict[str, Any]:
     }
 
 
-def ours(result: TurnResult) -> dict[str, Any]:
+def ours(result: TurnResult, ignored: Sequence[str] = ()) -> dict[str, Any]:
     """The fields that stand beside OpenAI's."""
     return {
         "modified_files": result.modified_files,
@@ -103,6 +105,7 @@ def ours(result: TurnResult) -> dict[str, Any]:
             **({"forked_from": result.forked_from} if result.thread in _BRANCHED else {}),
             **({"aside": True} if result.aside else {}),
             "position": result.position,
+            "ignored": list(ignored),
             "files": [_file(change) for change in result.files],
             "diff_truncated": result.diff_truncated,
             "partial": list(result.partial),

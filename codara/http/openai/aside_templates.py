@@ -13,6 +13,20 @@ def _task(*instructions: str, end: str = "</chat_history>") -> Form:
     return Form(head=heads, marks=("<chat_history>", "</chat_history>"), end=end)
 
 
+def _quoted(head: str, *marks: str) -> Form:
+    """RikkaHub's form: an instruction that speaks of the block of history behind it."""
+    return Form(head=head, marks=(*marks, "<content>"), end="</content>")
+
+
+def _emoji_title(of: str, *marks: str, end: str = "") -> Form:
+    """Open WebUI's titles of 2024."""
+    head = f"Create a concise, 3-5 word title with an emoji as a title for the {of}"
+    return Form(head=head, marks=("Examples of titles:", *marks), end=end)
+
+
+_SPEAKERS = Form(head=("user:", "assistant:", "system:"))
+_ONE_EXCHANGE = ("||>User:", "||>Response:")
+_FENCE = "```"
 _REPHRASED = Form(
     head="You are an AI question rephraser.",
     marks=("<conversation>", "</conversation>"),
@@ -55,8 +69,8 @@ IN_ONE_MESSAGE = (
         name="open-webui-emoji",
         user=Form(
             head="Your task is to reflect the speaker's likely facial expression",
-            marks=("Message:", "```", "```"),
-            end="```",
+            marks=("Message:", _FENCE, _FENCE),
+            end=_FENCE,
         ),
     ),
     Template(
@@ -68,18 +82,11 @@ IN_ONE_MESSAGE = (
     ),
     Template(
         name="open-webui-title-2024",
-        user=Form(
-            head="Create a concise, 3-5 word title with an emoji as a title for the chat history",
-            marks=("Examples of titles:", "<chat_history>"),
-            end="</chat_history>",
-        ),
+        user=_emoji_title("chat history", "<chat_history>", end="</chat_history>"),
     ),
     Template(
         name="open-webui-title-of-prompt",
-        user=Form(
-            head="Create a concise, 3-5 word title with an emoji as a title for the prompt",
-            marks=("Examples of titles:", "Prompt:"),
-        ),
+        user=_emoji_title("prompt", "Prompt:"),
     ),
     Template(
         name="open-webui-title-of-query",
@@ -124,7 +131,7 @@ IN_ONE_MESSAGE = (
                 "Please generate a concise, 5-word-or-less title for the conversation",
                 "Detect user language and write in the same language an extremely concise title",
             ),
-            marks=("||>User:", "||>Response:"),
+            marks=_ONE_EXCHANGE,
             end="||>Title:",
         ),
     ),
@@ -132,26 +139,18 @@ IN_ONE_MESSAGE = (
         name="chatbox-title",
         user=Form(
             head="Based on the chat history, give this conversation a",
-            marks=("Here's the conversation:", "```", "```"),
+            marks=("Here's the conversation:", _FENCE, _FENCE),
             end=("The name is:", "The title is:"),
         ),
     ),
     Template(name="cherry-studio-query", user=_REPHRASED),
     Template(
         name="rikkahub-title",
-        user=Form(
-            head="I will give you some dialogue content in the `<content>` block.",
-            marks=("block.", "<content>"),
-            end="</content>",
-        ),
+        user=_quoted("I will give you some dialogue content in the `<content>` block.", "block."),
     ),
     Template(
         name="rikkahub-follow-ups",
-        user=Form(
-            head="I will provide you with some chat content in the `<content>` block",
-            marks=("block", "<content>"),
-            end="</content>",
-        ),
+        user=_quoted("I will provide you with some chat content in the `<content>` block", "block"),
     ),
     Template(
         name="continue-title",
@@ -172,19 +171,19 @@ WITH_RULES = (
         name="librechat-title-in-language",
         rules=Form(
             head="Write a concise title for this conversation in the given language.",
-            marks=("||>User:", "||>Response:"),
+            marks=_ONE_EXCHANGE,
         ),
         user=Form(head="Language:"),
     ),
     Template(
         name="lobechat-title",
         rules=Form(head="You are a professional conversation summarizer. Generate a concise title"),
-        user=Form(head=("user:", "assistant:", "system:")),
+        user=_SPEAKERS,
     ),
     Template(
         name="lobechat-title-2024",
         rules=Form(head=_SUMMED_UP),
-        user=Form(head=("user:", "assistant:", "system:")),
+        user=_SPEAKERS,
     ),
     Template(
         name="lobechat-summary",
@@ -210,8 +209,8 @@ WITH_RULES = (
         rules=Form(head="You are an AI conversation titles assistant"),
         user=Form(
             head="Analyze the given short conversation (every line is truncated)",
-            marks=("```", "```"),
-            end="```",
+            marks=(_FENCE, _FENCE),
+            end=_FENCE,
         ),
     ),
     Template(

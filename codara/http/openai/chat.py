@@ -9,26 +9,27 @@ from codara.application.callers import Caller
 from codara.application.ports.frames import ReasoningDelta
 from codara.application.turns.commands import RunTurn
 from codara.errors import UnsupportedParameter
-from codara.http.auth import caller_of
 from codara.http.body import json_body
 from codara.http.openai.answer import Reply
 from codara.http.openai.decode import ChatRequest, decode
 from codara.http.openai.stream import stream_turn, stream_waiting
 from codara.http.openai.submitting import submitted
 from codara.http.openai.uploads import FORM, Form, read_form
+from codara.http.planes import CALLER
 from codara.http.requests import add_headers, identity_of
+from codara.http.routing import Routes
 from codara.http.services import SERVICES, TurnHandle
 
-routes = web.RouteTableDef()
+routes = Routes(CALLER, "/v1")
 
-_LARGE = 256 * 1024
+_LARGE = 64 * 1024
+"""A smaller body is decoded in less time than a long one may take from the event loop."""
 
 
-@routes.post("/v1/chat/completions")
-async def complete(request: web.Request) -> web.StreamResponse:
+@routes.raw("POST", "/chat/completions")
+async def complete(request: web.Request, caller: Caller) -> web.StreamResponse:
     """Runs a turn, or joins it, and answers in one piece or as a stream."""
     services = request.app[SERVICES]
-    caller = await caller_of(request)
     wanted = await _decoded(request, caller)
     command = await _command(request, caller, wanted)
     reply = Reply(
@@ -37,6 +38,7 @@ async def complete(request: web.Request) -> web.StreamResponse:
         include_usage=wanted.include_usage,
         reasoning=wanted.reasoning,
         events=wanted.events,
+        ignored=wanted.ignored,
     )
     async with submitted(services.turns, command) as submission:
         if wanted.stream and not await submission.is_soon():

@@ -24,6 +24,11 @@ def chat_id_of(
     return next((value for value in values if value is not None), None)
 
 
+def is_read(field: str, server: Server) -> bool:
+    """Tells whether that field of a request's body may name its client's chat."""
+    return field in server.conversation_fields and field not in _NAMES_NO_CHAT
+
+
 def _values(
     body: Mapping[str, Any], headers: Mapping[str, str], settings_server: Server
 ) -> Iterator[Any]:
@@ -37,7 +42,7 @@ def _values(
         place, dot, name = field.partition(".")
         if dot and place == _METADATA:
             yield metadata.get(name)
-        elif field not in _NAMES_NO_CHAT:
+        elif is_read(field, settings_server):
             yield body.get(field)
 
 

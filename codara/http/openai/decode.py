@@ -17,6 +17,7 @@ from codara.errors import InvalidRequest, UnsupportedParameter, WorkspaceAccessD
 from codara.http.openai.asides import is_aside, plain_model
 from codara.http.openai.conversations import chat_id_of
 from codara.http.openai.fields import Fields, flag
+from codara.http.openai.ignoring import ignored_of, refuse_forced_tools
 from codara.http.openai.messages import decode_messages, first_image
 
 _DEFAULT_WORKSPACE = "default"
@@ -46,6 +47,8 @@ class ChatRequest:
     include_usage: bool
     reasoning: bool
     events: bool
+    ignored: tuple[str, ...]
+    """The fields that mean nothing here."""
     first_image: str | None
     """Where the first picture stands, as `param` names it."""
     uploads: tuple[Upload, ...]
@@ -63,8 +66,8 @@ def decode(
 ) -> ChatRequest:
     """Checks everything the request says; InvalidRequest and its like name the field at fault.
 
-    Fields that mean nothing here, `tools` among them, are ignored. `server` lists where else a
-    client may say which chat it is in.
+    Fields that mean nothing here, `tools` among them, are ignored, and named in `ignored`. `server`
+    lists where else a client may say which chat it is in.
     """
     if not isinstance(body, dict):
         raise InvalidRequest("The body must be a JSON object.")
@@ -90,6 +93,7 @@ def decode(
         include_usage=_include_usage(body.get("stream_options")),
         reasoning=fields.flag("codara_reasoning", False),
         events=fields.flag("codara_events", False),
+        ignored=ignored_of(body, server),
         first_image=first_image(body["messages"]),
         uploads=uploads,
         body_digest=_digest(body, uploads),
@@ -98,20 +102,26 @@ def decode(
     )
 
 
+_FORMATS = frozenset({None, "text", "json_object"})
+
+
 def _refuse_unsupported(body: Mapping[str, Any]) -> None:
     n = body.get("n")
     if n is not None and (not isinstance(n, int) or isinstance(n, bool) or n < 1):
         raise InvalidRequest("n must be 1.", param="n")
     if n is not None and n > 1:
         raise UnsupportedParameter("An agent gives one answer: n must be 1.", param="n")
+    refuse_forced_tools(body)
     wanted = body.get("response_format")
     if wanted is None:
         return
     if not isinstance(wanted, dict):
         raise InvalidRequest("response_format must be an object.", param="response_format")
-    if wanted.get("type") == "json_schema":
+    if wanted.get("type") not in _FORMATS:
         raise UnsupportedParameter(
-            "Agents answer in prose; none can promise a JSON schema.", param="response_format"
+            "Agents answer in prose: response_format may be text or json_object; "
+            "no agent can promise a JSON schema.",
+            param="response_format",
         )
 
 

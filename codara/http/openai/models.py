@@ -5,27 +5,27 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from codara.application.callers import Caller
 from codara.application.models import Model
 from codara.errors import ModelNotFound
-from codara.http.auth import caller_of
+from codara.http.planes import CALLER
+from codara.http.routing import Routes
 from codara.http.services import SERVICES
 
-routes = web.RouteTableDef()
+routes = Routes(CALLER, "/v1")
 
 
-@routes.get("/v1/models")
-async def list_models(request: web.Request) -> web.Response:
+@routes.raw("GET", "/models")
+async def list_models(request: web.Request, _: Caller) -> web.Response:
     """All models that can be asked for."""
-    await caller_of(request)
     models = request.app[SERVICES].models
     data = [_shown(model, models.created) for model in await models.listing()]
     return _json({"object": "list", "data": data})
 
 
-@routes.get("/v1/models/{id:.+}")
-async def get_model(request: web.Request) -> web.Response:
+@routes.raw("GET", "/models/{id:.+}")
+async def get_model(request: web.Request, _: Caller) -> web.Response:
     """One model, by the id of the listing or by its bare name."""
-    await caller_of(request)
     models = request.app[SERVICES].models
     wanted = request.match_info["id"]
     for model in await models.listing():

@@ -133,6 +133,8 @@ def as_far_as(known: Any, read: Any) -> Any:
     """What was read, without the fields that have joined since."""
     if isinstance(known, dict) and isinstance(read, dict):
         return {name: as_far_as(known[name], read[name]) for name in known}
+    if isinstance(known, list) and isinstance(read, list) and len(known) == len(read):
+        return [as_far_as(old, new) for old, new in zip(known, read, strict=True)]
     return read
 
 
