@@ -41,9 +41,7 @@ class Accounts:
     new_id: NewId
     cooldown_seconds: float = 60.0
 
-    async def register(
-        self, new: NewAccount, actor: str, *, request_id: str | None = None
-    ) -> int | None:
+    async def register(self, new: NewAccount, cause: Cause) -> int | None:
         """Keeps the credential, then says so. The same id again stores a new credential.
 
         A login handed in a second time changes nothing once its tokens have been refreshed.
@@ -72,7 +70,7 @@ class Accounts:
                     now=now,
                 )
             },
-            self._cause(actor, request_id),
+            cause,
         )
 
     async def _store(self, known: account.Account, account_id: str, secret: bytes) -> str:
@@ -83,9 +81,7 @@ class Accounts:
             return fingerprint
         return await self.vault.store(account_id, secret)
 
-    async def remove(
-        self, account_id: str, *, actor: str, request_id: str | None = None
-    ) -> int | None:
+    async def remove(self, account_id: str, cause: Cause) -> int | None:
         """No turn borrows the account again, and the vault forgets its credential.
 
         NotFound if there is none; the vault forgets then, too, what an interrupted call left.
@@ -95,7 +91,7 @@ class Accounts:
             position = await self._decide(
                 stream,
                 lambda states: {stream: account.remove(states[stream], account_id=account_id)},
-                self._cause(actor, request_id),
+                cause,
             )
         except NotFound:
             await self.vault.remove(account_id)
@@ -104,12 +100,7 @@ class Accounts:
         return position
 
     async def cooldown(
-        self,
-        account_id: str,
-        *,
-        actor: str,
-        seconds: float | None = None,
-        request_id: str | None = None,
+        self, account_id: str, cause: Cause, *, seconds: float | None = None
     ) -> int | None:
         """Takes the account out for `seconds` (at most 30 days; default `cooldown_seconds`)."""
         wait = self.cooldown_seconds if seconds is None else seconds
@@ -126,12 +117,10 @@ class Accounts:
                     now=now,
                 )
             },
-            self._cause(actor, request_id),
+            cause,
         )
 
-    async def recover(
-        self, account_id: str, *, actor: str, request_id: str | None = None
-    ) -> int | None:
+    async def recover(self, account_id: str, cause: Cause) -> int | None:
         """Calls the account ready again, whatever was wrong with it."""
         stream, now = streams.account(account_id), self.clock()
         return await self._decide(
@@ -139,11 +128,8 @@ class Accounts:
             lambda states: {
                 stream: account.recover(states[stream], account_id=account_id, now=now)
             },
-            self._cause(actor, request_id),
+            cause,
         )
 
     async def _decide(self, stream: str, decision: Decision, cause: Cause) -> int | None:
         return (await self.deciding.decide((stream,), decision, cause)).position
-
-    def _cause(self, actor: str, request_id: str | None) -> Cause:
-        return Cause(actor=actor, correlation_id=request_id or self.new_id("req"))

@@ -14,7 +14,6 @@ from codara.clock import Clock
 from codara.domain import session
 from codara.events import streams
 from codara.events.base import Cause, Event
-from codara.ids import NewId
 
 _AT_ONCE = 100
 _PAUSE_SECONDS = 30.0
@@ -27,7 +26,7 @@ class Deadlines:
     deciding: Deciding
     expiring: Expiring
     clock: Clock
-    new_id: NewId
+    cause: Cause
 
     async def keep(self, pause: float = _PAUSE_SECONDS) -> None:
         """Looks again and again, until it is cancelled, whatever is wrong in between."""
@@ -39,8 +38,7 @@ class Deadlines:
         due: Sequence[str] = await self.expiring.due(now, _AT_ONCE)
         for session_id in due:
             stream = streams.session(session_id)
-            cause = Cause(actor="system:deadlines", correlation_id=self.new_id("trc"))
-            await self.deciding.decide([stream], partial(_expire, stream, now), cause)
+            await self.deciding.decide([stream], partial(_expire, stream, now), self.cause)
         return len(due)
 
 

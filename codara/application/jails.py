@@ -8,7 +8,6 @@ from codara.application.deciding import Deciding
 from codara.events import streams
 from codara.events.base import Cause, Event
 from codara.events.jail import EgressDenied, JailExited, JailKilled, JailStarted
-from codara.ids import NewId
 
 
 @attrs.frozen(kw_only=True)
@@ -16,7 +15,7 @@ class Jails:
     """The journal that jails keep; satisfies `ports.JailJournal`."""
 
     deciding: Deciding
-    new_id: NewId
+    cause: Cause
 
     async def started(
         self,
@@ -62,5 +61,4 @@ class Jails:
 
     async def _write(self, jail_id: str, event: Event) -> None:
         stream = streams.jail(jail_id)
-        cause = Cause(actor="system:jail", correlation_id=jail_id)
-        await self.deciding.decide([stream], lambda _: {stream: [event]}, cause)
+        await self.deciding.decide([stream], lambda _: {stream: [event]}, self.cause)

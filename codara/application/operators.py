@@ -55,6 +55,7 @@ class Operators:
         new_id: NewId,
         *,
         issuer: str,
+        run_id: str,
         guard: LoginGuard | None = None,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -64,11 +65,12 @@ class Operators:
         self._mint = TokenMint.of_passkey(passkey, issuer)
         self._clock = clock
         self._new_id = new_id
+        self._run_id = run_id
         self._guard = guard or LoginGuard()
         self._pause = pause
         self._counting: asyncio.Task[None] | None = None
 
-    async def login(self, secret: str, address: str, *, request_id: str | None = None) -> Tokens:
+    async def login(self, secret: str, address: str, cause: Cause) -> Tokens:
         """Tokens for who knows the passkey.
 
         InvalidApiKey, after a growing delay, for another secret; RateLimited for an address that
@@ -91,7 +93,7 @@ class Operators:
         await self._append(
             streams.operator(operator_id),
             OperatorLoggedIn(operator_id=operator_id, address=origin),
-            _cause(f"operator:{operator_id}", request_id or self._new_id("req")),
+            attrs.evolve(cause, actor=f"operator:{operator_id}"),
         )
         return self._tokens(operator_id)
 
@@ -105,7 +107,7 @@ class Operators:
             return LOCAL_OPERATOR
         return await self._holder(access_token, ACCESS)
 
-    async def logout(self, token: str, *, request_id: str | None = None) -> int | None:
+    async def logout(self, token: str, cause: Cause) -> int | None:
         """Ends the login that the token, of either purpose, came of; returns the position."""
         if hmac.compare_digest(_fixed_length(token), _fixed_length(self.local_token)):
             return None
@@ -118,7 +120,7 @@ class Operators:
                     states[stream], operator_id=claims.operator_id, token_id=claims.token_id
                 )
             },
-            _cause(f"operator:{claims.operator_id}", request_id or self._new_id("req")),
+            cause,
         )
         return decided.position
 
@@ -167,17 +169,13 @@ class Operators:
         await self._append(
             streams.operator(f"refused/{origin}/{now:%Y-%m-%dT%H}"),
             LoginRefused(address=origin, attempts=attempts),
-            _cause(NOBODY, self._new_id("req")),
+            Cause(actor=NOBODY, correlation_id=self._run_id),
         )
 
     async def _append(
         self, stream: str, event: LoginRefused | OperatorLoggedIn, cause: Cause
     ) -> None:
         await self._deciding.decide((stream,), lambda _: {stream: [event]}, cause)
-
-
-def _cause(actor: str, correlation_id: str) -> Cause:
-    return Cause(actor=actor, correlation_id=correlation_id)
 
 
 def _fixed_length(secret: str) -> bytes:

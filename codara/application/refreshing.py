@@ -13,7 +13,6 @@ from codara.domain import login
 from codara.errors import AgentFailed, CodaraError, VersionClash
 from codara.events import streams
 from codara.events.base import Cause, Event
-from codara.ids import NewId
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +34,7 @@ class KeptLogins:
     vault: Vault
     refresher: Refresher
     clock: Clock
-    new_id: NewId
+    cause: Cause
     _running: dict[str, "asyncio.Task[Token]"] = attrs.field(factory=dict, init=False)
     _fresh: dict[str, float] = attrs.field(factory=dict, init=False)
     _troubles: dict[str, tuple[float, str]] = attrs.field(factory=dict, init=False)
@@ -120,8 +119,7 @@ class KeptLogins:
             )
             return {own: refreshed}
 
-        cause = Cause(actor="system:logins", correlation_id=self.new_id("trc"))
         try:
-            await self.deciding.decide([account, own], decision, cause)
+            await self.deciding.decide([account, own], decision, self.cause)
         except (CodaraError, VersionClash) as error:
             logger.warning("the refresh of account %s is not in the log: %s", account_id, error)

@@ -19,7 +19,6 @@ from codara.events.base import Cause, Event
 from codara.ids import NewId
 
 ADMIN_EMAIL: Final = "dashboard-admin@codara.local"
-SYSTEM: Final = "system:gateway"
 
 
 @attrs.frozen(kw_only=True)
@@ -45,7 +44,7 @@ class Provisioned:
 
 @attrs.frozen(kw_only=True)
 class Users:
-    """Every command takes the actor it is done for, and the request it came with, if any.
+    """Every command takes its cause: who it is done for, and what it belongs to.
 
     A command returns the position of what it appended, None if it had nothing to say. All raise
     NotFound for an unknown user and Conflict for a deleted one.
@@ -58,9 +57,7 @@ class Users:
     new_id: NewId
     default_concurrency: int = 3
 
-    async def provision(
-        self, new: NewUser, actor: str, *, request_id: str | None = None
-    ) -> Provisioned:
+    async def provision(self, new: NewUser, cause: Cause) -> Provisioned:
         """A user with a first key, in one append; Conflict if the e-mail address has a user."""
         email = user.normal_email(new.email)
         shown = text.one_line(new.display_name or email, param="display_name")
@@ -90,7 +87,7 @@ class Users:
             }
 
         decided = await self.deciding.decide(
-            (user_stream, key_stream, name_stream), decision, self._cause(actor, request_id)
+            (user_stream, key_stream, name_stream), decision, cause
         )
         return Provisioned(
             user_id=user_id,
@@ -104,11 +101,10 @@ class Users:
     async def update(
         self,
         user_id: str,
+        cause: Cause,
         *,
-        actor: str,
         display_name: str | None = None,
         max_concurrency: int | None = None,
-        request_id: str | None = None,
     ) -> int | None:
         """Changes what is given."""
         shown = None if display_name is None else text.one_line(display_name, param="display_name")
@@ -123,37 +119,31 @@ class Users:
                     max_concurrency=max_concurrency,
                 )
             },
-            self._cause(actor, request_id),
+            cause,
         )
         return decided.position
 
-    async def suspend(
-        self, user_id: str, *, actor: str, request_id: str | None = None
-    ) -> int | None:
+    async def suspend(self, user_id: str, cause: Cause) -> int | None:
         """The user's keys open nothing until they are restored; Conflict for the admin."""
         stream = streams.user(user_id)
         decided = await self.deciding.decide(
             (stream,),
             lambda states: {stream: user.suspend(states[stream], user_id=user_id)},
-            self._cause(actor, request_id),
+            cause,
         )
         return decided.position
 
-    async def restore(
-        self, user_id: str, *, actor: str, request_id: str | None = None
-    ) -> int | None:
+    async def restore(self, user_id: str, cause: Cause) -> int | None:
         """A suspended user is active again."""
         stream = streams.user(user_id)
         decided = await self.deciding.decide(
             (stream,),
             lambda states: {stream: user.restore(states[stream], user_id=user_id)},
-            self._cause(actor, request_id),
+            cause,
         )
         return decided.position
 
-    async def delete(
-        self, user_id: str, *, actor: str, request_id: str | None = None
-    ) -> int | None:
+    async def delete(self, user_id: str, cause: Cause) -> int | None:
         """Ends the user; the e-mail address may be used again. Conflict for the admin."""
         stream = streams.user(user_id)
         email = (await self.deciding.state(stream)).email
@@ -166,32 +156,23 @@ class Users:
             return events
 
         touched = (stream,) if name_stream is None else (stream, name_stream)
-        decided = await self.deciding.decide(touched, decision, self._cause(actor, request_id))
+        decided = await self.deciding.decide(touched, decision, cause)
         return decided.position
 
     async def issue_key(
-        self,
-        user_id: str,
-        *,
-        label: str | None,
-        until: datetime | None,
-        actor: str,
-        request_id: str | None = None,
+        self, user_id: str, cause: Cause, *, label: str | None, until: datetime | None
     ) -> IssuedKey:
         """One more key of the user."""
-        return await self.rotate_key(
-            user_id, (), label=label, until=until, actor=actor, request_id=request_id
-        )
+        return await self.rotate_key(user_id, (), cause, label=label, until=until)
 
     async def rotate_key(
         self,
         user_id: str,
         key_ids: Sequence[str],
+        cause: Cause,
         *,
         label: str | None,
         until: datetime | None,
-        actor: str,
-        request_id: str | None = None,
     ) -> IssuedKey:
         """A new key in the place of `key_ids`, which open nothing from the same moment on."""
         fresh = fresh_key(self.new_id("key"), label or "", until, param="label")
@@ -206,20 +187,16 @@ class Users:
                 for stream, key_id in old.items()
             }
 
-        decided = await self.deciding.decide(
-            (user_stream, key_stream, *old), decision, self._cause(actor, request_id)
-        )
+        decided = await self.deciding.decide((user_stream, key_stream, *old), decision, cause)
         return attrs.evolve(fresh, position=decided.position)
 
-    async def revoke_key(
-        self, user_id: str, key_id: str, *, actor: str, request_id: str | None = None
-    ) -> int | None:
+    async def revoke_key(self, user_id: str, key_id: str, cause: Cause) -> int | None:
         """The key opens nothing from now on; NotFound if it is not this user's."""
         stream = await self._stream_of(key_id)
         decided = await self.deciding.decide(
             (stream,),
             lambda states: {stream: key.revoke(states[stream], key_id=key_id, user_id=user_id)},
-            self._cause(actor, request_id),
+            cause,
         )
         return decided.position
 
@@ -239,7 +216,7 @@ class Users:
             user_id=held.user_id, key_id=held.key_id, max_concurrency=holder.max_concurrency
         )
 
-    async def ensure_admin(self, max_concurrency: int) -> str:
+    async def ensure_admin(self, max_concurrency: int, cause: Cause) -> str:
         """The id of the Dashboard Admin, who is provisioned (without a key) if there is none."""
         name_stream, user_id = self._email_stream(ADMIN_EMAIL), self.new_id("usr")
         user_stream = streams.user(user_id)
@@ -259,9 +236,7 @@ class Users:
                 ),
             }
 
-        decided = await self.deciding.decide(
-            (user_stream, name_stream), decision, self._cause(SYSTEM, None)
-        )
+        decided = await self.deciding.decide((user_stream, name_stream), decision, cause)
         return str(decided.states[name_stream].owner)
 
     async def caller_for_operator(self, operator_id: str) -> Caller:
@@ -288,9 +263,6 @@ class Users:
 
     def _email_stream(self, email: str) -> str:
         return streams.name(self.keys.digest("name", "email", email))
-
-    def _cause(self, actor: str, request_id: str | None) -> Cause:
-        return Cause(actor=actor, correlation_id=request_id or self.new_id("req"))
 
 
 def _claim_email(state: name.Name, user_id: str) -> list[Event]:

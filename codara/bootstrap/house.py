@@ -38,7 +38,7 @@ from codara.clock import utc_now
 from codara.config.load import Loaded
 from codara.config.settings import Settings
 from codara.domain.aggregates import of_stream
-from codara.events.base import GATEWAY_SUBJECT
+from codara.events.base import GATEWAY_SUBJECT, Cause
 from codara.events.log import EventLog
 from codara.http.services import Services
 from codara.ids import new_id
@@ -51,6 +51,8 @@ LAG_SECONDS = 5.0
 class House:
     """Everything that is open while a gateway, or one command without a gateway, is at work."""
 
+    run_id: str
+    """Correlates the facts of this run that no request asked for."""
     settings: Settings
     log: EventLog
     deciding: Deciding
@@ -77,25 +79,27 @@ async def offline(loaded: Loaded) -> AsyncIterator[Services]:
 async def open_house(loaded: Loaded, stack: AsyncExitStack) -> House:
     """Opens log, vault and views, catches the views up, and puts the services together."""
     settings = loaded.settings
-    home = settings.server.data_dir
+    home, run_id = settings.server.data_dir, new_id("gtw")
     await asyncio.to_thread(_make_private, home)
     passkey, is_new = await asyncio.to_thread(secrets.passkey, home, loaded.passkey)
     vault = await FileVault.open(home, loaded.master_key)
     stack.push_async_callback(vault.close)
     await vault.ensure(GATEWAY_SUBJECT)
-    log = await EventLog.open(settings.log_path, vault)
+    log = await EventLog.open(settings.log_path, vault, run_id=run_id)
     stack.push_async_callback(log.close)
     views = await Views.open(home / "views", log)
     stack.push_async_callback(views.close)
     await views.start()
     deciding = Deciding(log, of_stream)
-    jails = jail_maker(settings, Jails(deciding=deciding, new_id=new_id))
+    jails = jail_maker(
+        settings, Jails(deciding=deciding, cause=Cause(actor="system:jail", correlation_id=run_id))
+    )
     stack.push_async_callback(jails.close)
     workspaces = folders(settings)
     stack.push_async_callback(workspaces.close)
     spool = FileSpool(home / "spool", vault)
     stack.push_async_callback(spool.close)
-    kept = kept_logins(settings.providers, deciding, vault)
+    kept = kept_logins(settings.providers, deciding, vault, run_id)
     stack.push_async_callback(kept.close)
     agents = AgentPool(
         runtimes(settings.providers, agent_house(settings, jails, vault, kept)),
@@ -112,7 +116,7 @@ async def open_house(loaded: Loaded, stack: AsyncExitStack) -> House:
         keys=vault,
         standings=views.accounts,
         feed=views,
-        finder=Finder(views.points, views),
+        finder=Finder(views.points, views, utc_now),
         clock=utc_now,
         new_id=new_id,
         limits=limits(settings),
@@ -120,12 +124,12 @@ async def open_house(loaded: Loaded, stack: AsyncExitStack) -> House:
     )
     desk = WorkspaceDesk(deciding=deciding, workspaces=workspaces, keys=vault, new_id=new_id)
     turns = Turns(means, desk)
-    operators = Operators(deciding, passkey, utc_now, new_id, issuer=log.log_id)
+    operators = Operators(deciding, passkey, utc_now, new_id, issuer=log.log_id, run_id=run_id)
     stack.push_async_callback(operators.close)
     health = Health([lambda: log_trouble(log), lambda: view_trouble(views)])
     services = Services(
         turns=turns,
-        sessions=Sessions(deciding=deciding, new_id=new_id),
+        sessions=Sessions(deciding=deciding, finder=means.finder),
         users=Users(
             deciding=deciding,
             keys=vault,
@@ -150,6 +154,7 @@ async def open_house(loaded: Loaded, stack: AsyncExitStack) -> House:
         new_id=new_id,
     )
     return House(
+        run_id=run_id,
         settings=settings,
         log=log,
         deciding=deciding,

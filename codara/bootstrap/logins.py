@@ -7,10 +7,12 @@ from codara.application.deciding import Deciding
 from codara.application.refreshing import KeptLogins
 from codara.clock import utc_now
 from codara.config.providers import Providers
-from codara.ids import new_id
+from codara.events.base import Cause
 
 
-def kept_logins(providers: Providers, deciding: Deciding, vault: FileVault) -> KeptLogins:
+def kept_logins(
+    providers: Providers, deciding: Deciding, vault: FileVault, run_id: str
+) -> KeptLogins:
     forms = login_forms(providers)
     urls = {name: url for name in forms if (url := providers.named(name).oauth_url)}
     return KeptLogins(
@@ -18,5 +20,5 @@ def kept_logins(providers: Providers, deciding: Deciding, vault: FileVault) -> K
         vault=vault,
         refresher=VendorRefresher(forms, urls),
         clock=utc_now,
-        new_id=new_id,
+        cause=Cause(actor="system:logins", correlation_id=run_id),
     )

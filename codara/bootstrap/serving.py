@@ -19,6 +19,7 @@ from codara.adapters.jail.sweeper import Sweeper
 from codara.application.deadlines import Deadlines
 from codara.application.learning import Learning
 from codara.application.recovery import Recovery
+from codara.application.tidying import Tidying
 from codara.bootstrap.house import House, open_house
 from codara.config.load import Loaded
 from codara.config.settings import Settings
@@ -27,7 +28,6 @@ from codara.events import streams
 from codara.events.base import Cause, Event
 from codara.events.gateway import GatewayStarted, GatewayStopped
 from codara.http import app, server
-from codara.ids import new_id
 from codara.version import installed
 
 DRAIN_SECONDS = 10.0
@@ -61,18 +61,18 @@ async def serve(
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(_listener(settings))
         house = await _open_waiting(loaded, stack)
-        gateway_id = new_id("gtw")
         await _prove_jail(settings)
         await house.jails.start_up()
-        await _recover(house, gateway_id)
-        await _opening(house, gateway_id)
-        stack.push_async_callback(_closing, house, gateway_id)
+        await _recover(house)
+        await _opening(house)
+        stack.push_async_callback(_closing, house)
         stack.push_async_callback(_stopped, asyncio.create_task(_deadlines(house).keep()))
         doors = await _open_doors(house, listener, stack)
         stack.push_async_callback(house.turns.close, DRAIN_SECONDS)
         stack.push_async_callback(doors.stop)
         address = _announce(house, listener)
         stack.push_async_callback(_stopped, asyncio.create_task(_learning(house).keep()))
+        stack.push_async_callback(_stopped, asyncio.create_task(_tidying(house).keep()))
         _spare_collector()
         with _stop_signals() as stop:
             on_ready(
@@ -160,7 +160,7 @@ def _deadlines(house: House) -> Deadlines:
         deciding=house.deciding,
         expiring=house.views.sessions,
         clock=house.means.clock,
-        new_id=new_id,
+        cause=_cause(house, "deadlines"),
     )
 
 
@@ -172,41 +172,59 @@ def _learning(house: House) -> Learning:
     )
 
 
+def _tidying(house: House) -> Tidying:
+    return Tidying(
+        deciding=house.deciding,
+        threads=house.views.threads,
+        feed=house.views,
+        agents=house.means.agents,
+        clock=house.means.clock,
+        cause=_cause(house, "tidying"),
+        bound=house.settings.workspace.home_bytes,
+    )
+
+
 async def _stopped(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait({task})
 
 
-async def _recover(house: House, gateway_id: str) -> None:
+async def _recover(house: House) -> None:
     recovery = Recovery(
         means=house.means,
         unfinished=house.views.unfinished,
         sweeper=Sweeper(),
-        gateway_id=gateway_id,
+        gateway_id=house.run_id,
     )
     await recovery.run()
 
 
-async def _opening(house: House, gateway_id: str) -> None:
+async def _opening(house: House) -> None:
     settings = house.settings
-    await house.services.users.ensure_admin(settings.orchestrator.max_concurrency)
+    await house.services.users.ensure_admin(
+        settings.orchestrator.max_concurrency, _cause(house, "gateway")
+    )
     started = GatewayStarted(
-        gateway_id=gateway_id,
+        gateway_id=house.run_id,
         codara_version=installed(),
         jail=settings.jail.mode,
         config_digest=hashlib.sha256(repr(settings).encode()).hexdigest(),
     )
-    await _note(house, gateway_id, started)
+    await _note(house, started)
 
 
-async def _closing(house: House, gateway_id: str) -> None:
+async def _closing(house: House) -> None:
     gatewayfile.remove(house.settings.server.data_dir)
     with suppress(CodaraError):
-        await _note(house, gateway_id, GatewayStopped(gateway_id=gateway_id))
+        await _note(house, GatewayStopped(gateway_id=house.run_id))
 
 
-async def _note(house: House, gateway_id: str, event: Event) -> None:
-    cause = Cause(actor="system:gateway", correlation_id=gateway_id)
+def _cause(house: House, name: str) -> Cause:
+    return Cause(actor=f"system:{name}", correlation_id=house.run_id)
+
+
+async def _note(house: House, event: Event) -> None:
+    cause = _cause(house, "gateway")
     stream = streams.GATEWAY
     decided = await house.deciding.decide([stream], lambda _: {stream: [event]}, cause)
     await house.views.wait_for(decided.position or 0, 1.0)

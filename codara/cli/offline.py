@@ -1,5 +1,6 @@
 """Commands without a gateway: the log, the views and the services, opened in this process."""
 
+import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,6 +11,8 @@ from codara.application.accounts import NewAccount
 from codara.application.users import NewUser
 from codara.config.load import Loaded
 from codara.errors import Conflict, NotFound
+from codara.events.base import Cause
+from codara.http.encoding import shown
 from codara.http.services import Services, View
 
 ACTOR = "cli"
@@ -37,7 +40,7 @@ class OfflineBackend:
             given["every"] = True
         while True:
             page = await self._view(kind).list(limit=min(limit, 200), cursor=cursor, **given)
-            found += page.items
+            found += shown(page.items)
             cursor = page.cursor
             if len(found) >= limit or not page.has_more:
                 return found[:limit]
@@ -46,21 +49,24 @@ class OfflineBackend:
         found = await self._view(kind).get(item_id)
         if found is None:
             raise NotFound(f"There is no {_ONE[kind]} {item_id}.")
-        return found
+        return shown(found)
 
     async def create_user(self, new: NewUser) -> Any:
-        made = await self.services.users.provision(new, ACTOR)
+        made = await self.services.users.provision(new, self._cause())
         await self._visible(made.position)
         key = attrs.asdict(made.key, filter=attrs.filters.exclude("position"))
         return {**await self.get("users", made.user_id), "api_key": key}
 
     async def add_account(self, new: NewAccount) -> Any:
-        await self._visible(await self.services.accounts.register(new, ACTOR))
+        await self._visible(await self.services.accounts.register(new, self._cause()))
         return await self.get("accounts", new.account_id)
 
     async def cancel_task(self, task_id: str) -> None:
         await self.get("tasks", task_id)
         raise Conflict("No gateway runs on this data folder, so no task does.")
+
+    def _cause(self) -> Cause:
+        return Cause(actor=ACTOR, correlation_id=secrets.token_hex(16))
 
     async def _visible(self, position: int | None) -> None:
         if position is not None:

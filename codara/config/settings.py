@@ -108,6 +108,13 @@ class Workspace:
         "Names of files and folders that no snapshot holds; `.git` and `.codara` never are in one.",
     )
     max_diff_bytes: int = setting(1 * MIB, "Longer diffs are cut, and say so.", size=True, least=1)
+    home_bytes: int = setting(
+        2 * GIB,
+        "Bytes of an agent's private folder (home) in a workspace: above half of it the oldest "
+        "threads that nobody continued are removed, above all of it the others.",
+        size=True,
+        least=1,
+    )
 
 
 @attrs.frozen(kw_only=True)

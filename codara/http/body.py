@@ -30,6 +30,34 @@ async def json_object(request: web.Request) -> dict[str, Any]:
     return value
 
 
+async def form_fields(request: web.Request) -> dict[str, str]:
+    """Reads a form's fields; a file is read as the text that it holds.
+
+    InvalidRequest if it cannot be read, is no text or takes longer than a minute to arrive.
+    """
+    try:
+        async with asyncio.timeout(_SECONDS_TO_ARRIVE):
+            form = await request.post()
+    except TimeoutError as late:
+        raise InvalidRequest("The form did not arrive within a minute.") from late
+    except ValueError as broken:
+        raise InvalidRequest("The form cannot be read.") from broken
+    return {name: await _text_of(name, value) for name, value in form.items()}
+
+
+async def _text_of(name: str, value: str | bytes | bytearray | web.FileField) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, web.FileField):
+        raw = await asyncio.to_thread(value.file.read)
+    else:
+        raw = bytes(value)
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as broken:
+        raise InvalidRequest(f"{name} is no UTF-8 text.", param=name) from broken
+
+
 def _parsed(raw: bytes) -> Any:
     try:
         return orjson.loads(raw)

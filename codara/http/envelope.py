@@ -1,37 +1,53 @@
 """The envelope of the user's and the operator's plane: `{ok, data, meta}`."""
 
-from typing import Any
+from datetime import datetime
+from typing import Any, Generic, TypeVar
 
+import attrs
 import orjson
 from aiohttp import web
 
-from codara.http.requests import identity_of
+from codara.http.encoding import shown
+from codara.http.requests import Identity, identity_of
 from codara.http.services import SERVICES, Page
 
+A = TypeVar("A")
 
-def ok(
-    request: web.Request,
-    data: Any,
-    *,
-    position: int | None = None,
-    stale: bool = False,
-    page: Page | None = None,
-    status: int = 200,
-) -> web.Response:
-    """An answer that worked.
 
-    `position` is the log position it stands for, `stale` says the read models had not reached it
-    in time, `page` adds a listing's cursor.
+@attrs.frozen(kw_only=True)
+class Answer(Generic[A]):
+    """What a handler answers.
+
+    `position` is the log position that the data stands for; `stale` says that the read models had
+    not reached it in time; `page` adds a listing's cursor; `secret` keeps caches away.
     """
-    identity = identity_of(request)
+
+    data: A
+    position: int | None = None
+    stale: bool = False
+    page: Page | None = None
+    secret: bool = False
+
+
+def envelope(answer: Answer[Any], identity: Identity, now: datetime) -> dict[str, Any]:
+    """Puts an answer into the envelope of the request with this identity."""
     meta: dict[str, Any] = {
         "request_id": identity.request_id,
         "trace_id": identity.trace_id,
-        "timestamp": request.app[SERVICES].clock(),
-        "position": position,
-        "stale": stale,
+        "timestamp": now,
+        "position": answer.position,
+        "stale": answer.stale,
     }
-    if page is not None:
-        meta["page"] = {"cursor": page.cursor, "has_more": page.has_more}
-    body = orjson.dumps({"ok": True, "data": data, "meta": meta})
-    return web.Response(body=body, status=status, content_type="application/json")
+    if answer.page is not None:
+        meta["page"] = {"cursor": answer.page.cursor, "has_more": answer.page.has_more}
+    return {"ok": True, "data": shown(answer.data), "meta": meta}
+
+
+def enveloped(request: web.Request, answer: Answer[Any], status: int) -> web.Response:
+    """Makes the response that carries an answer."""
+    now = request.app[SERVICES].clock()
+    body = orjson.dumps(envelope(answer, identity_of(request), now))
+    response = web.Response(body=body, status=status, content_type="application/json")
+    if answer.secret:
+        response.headers["Cache-Control"] = "no-store"
+    return response

@@ -3,19 +3,21 @@
 import orjson
 from aiohttp import web
 
+from codara.http.planes import ANYBODY, Anybody
+from codara.http.routing import Routes
 from codara.http.services import SERVICES
 
-routes = web.RouteTableDef()
+routes = Routes(ANYBODY)
 
 
-@routes.get("/healthz")
-async def alive(_: web.Request) -> web.Response:
+@routes.raw("GET", "/healthz")
+async def alive(_: web.Request, __: Anybody) -> web.Response:
     """The process answers."""
     return _json(200, {"status": "ok"})
 
 
-@routes.get("/readyz")
-async def ready(request: web.Request) -> web.Response:
+@routes.raw("GET", "/readyz")
+async def ready(request: web.Request, _: Anybody) -> web.Response:
     """200 while turns can run, else 503 with the reasons."""
     reasons = request.app[SERVICES].health.reasons()
     if not reasons:

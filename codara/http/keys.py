@@ -1,39 +1,60 @@
-"""How an API key is shown: once with its secret, ever after without."""
+"""How an API key is asked for and shown: once with its secret, ever after without."""
 
-from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-from aiohttp import web
+import attrs
 
 from codara.application.keys import IssuedKey
-from codara.http.envelope import ok
-from codara.http.services import SERVICES
+from codara.http.answers import found
+from codara.http.envelope import Answer
+from codara.http.routing import Asked
 from codara.projections.queries import Page
+from codara.projections.users import ApiKeyRow, UserDetails
 
 
-def shown_once(key: IssuedKey) -> dict[str, Any]:
+@attrs.frozen(kw_only=True)
+class KeyRequest:
+    """A key to make; it never expires if it says nothing."""
+
+    label: str | None = None
+    expires_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True)
+class KeyShown:
     """A fresh key with its secret."""
-    return {
-        "key_id": key.key_id,
-        "raw_key": key.raw_key,
-        "label": key.label,
-        "expires_at": key.expires_at,
-    }
+
+    key_id: str
+    raw_key: str = attrs.field(repr=False)
+    label: str
+    expires_at: datetime | None
+
+    @classmethod
+    def of(cls, key: IssuedKey) -> "KeyShown":
+        """Shows a key that was just issued."""
+        return cls(
+            key_id=key.key_id, raw_key=key.raw_key, label=key.label, expires_at=key.expires_at
+        )
 
 
-def unstored(response: web.Response) -> web.Response:
-    """The answer holds a secret: nothing on the way may keep it."""
-    response.headers["Cache-Control"] = "no-store"
-    return response
+@attrs.frozen(kw_only=True)
+class KeyRevoked:
+    """Says that a key opens nothing any more."""
+
+    key_id: str
+    revoked: bool = True
 
 
-def all_keys(request: web.Request, user: Mapping[str, Any]) -> web.Response:
-    """Every key the user ever had, newest first, in one page."""
-    page = Page(items=list(user["api_keys"]), cursor=None, has_more=False)
-    position = request.app[SERVICES].views.position()
-    return ok(request, page.items, position=position, page=page)
+async def all_keys(asked: Asked[Any, Any, Any], user_id: str) -> Answer[list[ApiKeyRow]]:
+    """Answers every key the user ever had, newest first, in one page; NotFound for no user."""
+    views = asked.services.views
+    user: UserDetails = await found(asked, views.users, user_id)
+    keys = list(user.api_keys)
+    page = Page(items=keys, cursor=None, has_more=False)
+    return Answer(data=keys, position=views.position(), page=page)
 
 
-def active_ids(user: Mapping[str, Any]) -> list[str]:
-    """The keys that open something at present."""
-    return [key["key_id"] for key in user["api_keys"] if key["status"] == "active"]
+def active_ids(user: UserDetails) -> list[str]:
+    """Lists the keys that open something at present."""
+    return [key.key_id for key in user.api_keys if key.status == "active"]

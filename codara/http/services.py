@@ -1,6 +1,6 @@
 """What the doors ask of the house: one bundle, handed to every handler under one key."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -16,6 +16,7 @@ from codara.application.turns.waiting import Waiter
 from codara.application.users import Users
 from codara.clock import Clock
 from codara.config.settings import Settings
+from codara.events.base import Cause
 from codara.ids import NewId
 
 
@@ -68,20 +69,20 @@ class Turns(Protocol):
     def waiting(self) -> Sequence[Waiter]:
         """The requests that wait for their place, in the order in which they came."""
 
-    async def cancel(self, turn_id: str, user_id: str | None, actor: str, /) -> None:
+    async def cancel(self, turn_id: str, user_id: str | None, cause: Cause, /) -> None:
         """Asks a turn to end. NotFound if it is unknown, ended, or not of `user_id`."""
 
 
 class Sessions(Protocol):
-    async def reset(self, session_id: str, user_id: str | None, actor: str, /) -> int:
+    async def reset(self, session_id: str, user_id: str | None, cause: Cause, /) -> int:
         """Lets the next turn begin a fresh thread; returns the position. NotFound as above."""
 
 
 class Page(Protocol):
-    """A piece of a listing, newest first."""
+    """A piece of a listing, newest first; `encoding.shown` makes JSON of its rows."""
 
     @property
-    def items(self) -> Sequence[Mapping[str, Any]]: ...
+    def items(self) -> Sequence[Any]: ...
 
     @property
     def cursor(self) -> str | None: ...
@@ -93,7 +94,8 @@ class Page(Protocol):
 class Items(Protocol):
     """Things that can be asked for one by one."""
 
-    async def get(self, item_id: str, /) -> Mapping[str, Any] | None: ...
+    async def get(self, item_id: str, /) -> Any:
+        """A row, of which `encoding.shown` makes JSON; None if there is none."""
 
 
 class View(Items, Protocol):

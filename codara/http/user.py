@@ -1,159 +1,158 @@
 """The user's own plane: what a user's key shows of its user, and nobody else's."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from aiohttp import web
+import attrs
 
 from codara.application.callers import Caller
-from codara.errors import InvalidApiKey
 from codara.http.answers import done, found, listing, one, up_to_date
-from codara.http.auth import caller_of
-from codara.http.body import json_object
-from codara.http.decoding import Fields
-from codara.http.envelope import ok
-from codara.http.keys import all_keys, shown_once, unstored
-from codara.http.requests import identity_of
-from codara.http.services import SERVICES
-from codara.http.usage import usage_of
+from codara.http.envelope import Answer
+from codara.http.keys import KeyRevoked, KeyShown, all_keys
+from codara.http.planes import USER
+from codara.http.routing import Asked, Routes
+from codara.http.sessions import CancelRequested, SessionsQuery, TasksQuery
+from codara.http.shapes import ItemQuery, ListQuery, Nothing
+from codara.http.usage import Usage, usage_of
+from codara.projections.sessions import SessionRow
+from codara.projections.task_details import TaskDetails
+from codara.projections.task_rows import TaskRow
+from codara.projections.users import ApiKeyRow, UserDetails
+from codara.projections.workspaces import WorkspaceRow
 
-routes = web.RouteTableDef()
+routes = Routes(USER, "/v1/user")
 
 _USAGE_WINDOW = timedelta(days=30)
 
 
-@routes.get("/v1/user/me")
-async def me(request: web.Request) -> web.Response:
+@attrs.frozen(kw_only=True)
+class Me(UserDetails):
     """The user, and the key that asks."""
-    user = await _user_of(request)
-    views = request.app[SERVICES].views
-    known = await found(request, views.users, user.user_id)
-    return ok(request, {**known, "key_id": user.key_id}, position=views.position())
+
+    key_id: str | None
 
 
-@routes.get("/v1/user/keys")
-async def list_keys(request: web.Request) -> web.Response:
-    """Every key of the user, newest first."""
-    user = await _user_of(request)
-    view = request.app[SERVICES].views.users
-    return all_keys(request, await found(request, view, user.user_id))
+@attrs.frozen(kw_only=True)
+class OwnKeyRequest:
+    """One more key; with `rotate`, in the place of the one that asks."""
+
+    rotate: bool = False
+    label: str | None = None
+    expires_at: datetime | None = None
 
 
-@routes.post("/v1/user/keys")
-async def issue_key(request: web.Request) -> web.Response:
-    """One more key; with `rotate`, in the place of the one that asks. Its secret is shown once."""
-    user = await _user_of(request)
-    fields = Fields(await json_object(request))
-    old = [user.key_id] if fields.flag("rotate") and user.key_id else []
-    key = await request.app[SERVICES].users.rotate_key(
-        user.user_id,
-        old,
-        label=fields.maybe_text("label"),
-        until=fields.maybe_moment("expires_at"),
-        actor=user.actor,
-        request_id=identity_of(request).request_id,
+@attrs.frozen(kw_only=True)
+class ModelsQuery:
+    """Asks for the models of one provider, or of all."""
+
+    provider: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ModelShown:
+    """A model that can be asked for by `id`."""
+
+    id: str
+    provider: str
+    model: str
+
+
+@routes.get("/me", query=ItemQuery, answer=Me)
+async def me(asked: Asked[Caller, ItemQuery, Nothing]) -> Answer[Me]:
+    """Shows the user, and as `key_id` the key that asks."""
+    views, caller = asked.services.views, asked.caller
+    known: UserDetails = await found(asked, views.users, caller.user_id)
+    data = Me(**attrs.asdict(known, recurse=False), key_id=caller.key_id)
+    return Answer(data=data, position=views.position())
+
+
+@routes.get("/keys", query=ItemQuery, answer=list[ApiKeyRow])
+async def list_keys(asked: Asked[Caller, ItemQuery, Nothing]) -> Answer[list[ApiKeyRow]]:
+    """Lists every key of the user, newest first."""
+    return await all_keys(asked, asked.caller.user_id)
+
+
+@routes.post("/keys", body=OwnKeyRequest, answer=KeyShown, status=201)
+async def issue_key(asked: Asked[Caller, Nothing, OwnKeyRequest]) -> Answer[KeyShown]:
+    """Makes a key; its secret is shown once."""
+    user, body = asked.caller, asked.body
+    old = [user.key_id] if body.rotate and user.key_id else []
+    key = await asked.services.users.rotate_key(
+        user.user_id, old, asked.cause, label=body.label, until=body.expires_at
     )
-    return unstored(await done(request, key.position, also=shown_once(key), status=201))
+    return await done(asked, key.position, data=KeyShown.of(key), secret=True)
 
 
-@routes.delete("/v1/user/keys/{key_id}")
-async def revoke_key(request: web.Request) -> web.Response:
-    """The key opens nothing from now on, be it the one that asks."""
-    user = await _user_of(request)
-    key_id = request.match_info["key_id"]
-    position = await request.app[SERVICES].users.revoke_key(
-        user.user_id, key_id, actor=user.actor, request_id=identity_of(request).request_id
-    )
-    return await done(request, position, also={"key_id": key_id, "revoked": True})
+@routes.delete("/keys/{key_id}", answer=KeyRevoked)
+async def revoke_key(asked: Asked[Caller, Nothing, Nothing]) -> Answer[KeyRevoked]:
+    """Closes the key from now on, be it the one that asks."""
+    key_id = asked.path["key_id"]
+    position = await asked.services.users.revoke_key(asked.caller.user_id, key_id, asked.cause)
+    return await done(asked, position, data=KeyRevoked(key_id=key_id))
 
 
-@routes.get("/v1/user/usage")
-async def usage(request: web.Request) -> web.Response:
-    """Tokens of the last 30 days."""
-    user = await _user_of(request)
-    services = request.app[SERVICES]
-    stale = not await up_to_date(request)
-    now = services.clock()
-    used = await usage_of(services.views.tasks, user.user_id, now - _USAGE_WINDOW, now)
-    return ok(request, used, position=services.views.position(), stale=stale)
+@routes.get("/usage", query=ItemQuery, answer=Usage)
+async def usage(asked: Asked[Caller, ItemQuery, Nothing]) -> Answer[Usage]:
+    """Adds up the tokens of the last 30 days."""
+    views = asked.services.views
+    stale = not await up_to_date(asked)
+    now = asked.services.clock()
+    used = await usage_of(views.tasks, asked.caller.user_id, now - _USAGE_WINDOW, now)
+    return Answer(data=used, position=views.position(), stale=stale)
 
 
-@routes.get("/v1/user/sessions")
-async def list_sessions(request: web.Request) -> web.Response:
-    """The user's sessions, newest first; those of one-off calls only with `all`."""
-    user = await _user_of(request)
-    filters = ("status", "provider", "workspace_id")
-    view = request.app[SERVICES].views.sessions
-    every = Fields(request.query).asked_for("all")
-    return await listing(request, view, filters, user_id=user.user_id, every=every)
+@routes.get("/sessions", query=SessionsQuery, answer=list[SessionRow])
+async def list_sessions(asked: Asked[Caller, SessionsQuery, Nothing]) -> Answer[list[SessionRow]]:
+    """Lists the user's sessions, newest first; those of one-off calls only with `all`."""
+    return await listing(asked, asked.services.views.sessions, user_id=asked.caller.user_id)
 
 
-@routes.get("/v1/user/sessions/{session_id}")
-async def show_session(request: web.Request) -> web.Response:
-    """One session of the user."""
-    user = await _user_of(request)
-    view = request.app[SERVICES].views.sessions
-    return await one(request, view, request.match_info["session_id"], user_id=user.user_id)
+@routes.get("/sessions/{session_id}", query=ItemQuery, answer=SessionRow)
+async def show_session(asked: Asked[Caller, ItemQuery, Nothing]) -> Answer[SessionRow]:
+    """Shows one session of the user."""
+    view, session_id = asked.services.views.sessions, asked.path["session_id"]
+    return await one(asked, view, session_id, user_id=asked.caller.user_id)
 
 
-@routes.post("/v1/user/sessions/{session_id}/reset")
-async def reset_session(request: web.Request) -> web.Response:
-    """The next turn begins a fresh thread; the workspace's files stay."""
-    user = await _user_of(request)
-    services, session_id = request.app[SERVICES], request.match_info["session_id"]
-    position = await services.sessions.reset(session_id, user.user_id, user.actor)
-    return await done(request, position, view=services.views.sessions, item_id=session_id)
+@routes.post("/sessions/{session_id}/reset", body=Nothing, answer=SessionRow)
+async def reset_session(asked: Asked[Caller, Nothing, Nothing]) -> Answer[SessionRow]:
+    """Lets the next turn begin a fresh thread; the workspace's files stay."""
+    services, session_id = asked.services, asked.path["session_id"]
+    position = await services.sessions.reset(session_id, asked.caller.user_id, asked.cause)
+    return await done(asked, position, view=services.views.sessions, item_id=session_id)
 
 
-@routes.get("/v1/user/tasks")
-async def list_tasks(request: web.Request) -> web.Response:
-    """The user's tasks, newest first."""
-    user = await _user_of(request)
-    filters = ("status", "provider", "session_id", "workspace_id", "since", "until")
-    view = request.app[SERVICES].views.tasks
-    return await listing(request, view, filters, user_id=user.user_id)
+@routes.get("/tasks", query=TasksQuery, answer=list[TaskRow])
+async def list_tasks(asked: Asked[Caller, TasksQuery, Nothing]) -> Answer[list[TaskRow]]:
+    """Lists the user's tasks, newest first."""
+    return await listing(asked, asked.services.views.tasks, user_id=asked.caller.user_id)
 
 
-@routes.get("/v1/user/tasks/{task_id}")
-async def show_task(request: web.Request) -> web.Response:
-    """One task of the user, with its texts, diff and actions."""
-    user = await _user_of(request)
-    view = request.app[SERVICES].views.tasks
-    return await one(request, view, request.match_info["task_id"], user_id=user.user_id)
+@routes.get("/tasks/{task_id}", query=ItemQuery, answer=TaskDetails)
+async def show_task(asked: Asked[Caller, ItemQuery, Nothing]) -> Answer[TaskDetails]:
+    """Shows one task of the user, with its texts, diff and actions."""
+    view, task_id = asked.services.views.tasks, asked.path["task_id"]
+    return await one(asked, view, task_id, user_id=asked.caller.user_id)
 
 
-@routes.post("/v1/user/tasks/{task_id}/cancel")
-async def cancel_task(request: web.Request) -> web.Response:
-    """Asks the task to end; it has ended when its status says so."""
-    user = await _user_of(request)
-    task_id = request.match_info["task_id"]
-    await request.app[SERVICES].turns.cancel(task_id, user.user_id, user.actor)
-    return await done(
-        request, None, also={"task_id": task_id, "cancel_requested": True}, status=202
-    )
+@routes.post("/tasks/{task_id}/cancel", body=Nothing, answer=CancelRequested, status=202)
+async def cancel_task(asked: Asked[Caller, Nothing, Nothing]) -> Answer[CancelRequested]:
+    """Asks the task to end."""
+    task_id = asked.path["task_id"]
+    await asked.services.turns.cancel(task_id, asked.caller.user_id, asked.cause)
+    return await done(asked, None, data=CancelRequested(task_id=task_id))
 
 
-@routes.get("/v1/user/workspaces")
-async def list_workspaces(request: web.Request) -> web.Response:
-    """The user's workspaces, newest first."""
-    user = await _user_of(request)
-    return await listing(request, request.app[SERVICES].views.workspaces, user_id=user.user_id)
+@routes.get("/workspaces", query=ListQuery, answer=list[WorkspaceRow])
+async def list_workspaces(asked: Asked[Caller, ListQuery, Nothing]) -> Answer[list[WorkspaceRow]]:
+    """Lists the user's workspaces, newest first."""
+    return await listing(asked, asked.services.views.workspaces, user_id=asked.caller.user_id)
 
 
-@routes.get("/v1/user/providers/models")
-async def list_models(request: web.Request) -> web.Response:
-    """The models that can be asked for, of one provider or of all."""
-    await _user_of(request)
-    provider = Fields(request.query).maybe_text("provider")
-    models = await request.app[SERVICES].models.listing(provider or None)
-    shown = [
-        {"id": model.public, "provider": model.provider, "model": model.name} for model in models
+@routes.get("/providers/models", query=ModelsQuery, answer=list[ModelShown])
+async def list_models(asked: Asked[Caller, ModelsQuery, Nothing]) -> Answer[list[ModelShown]]:
+    """Lists the models that can be asked for."""
+    models = await asked.services.models.listing(asked.query.provider)
+    shown_models = [
+        ModelShown(id=model.public, provider=model.provider, model=model.name) for model in models
     ]
-    return ok(request, shown)
-
-
-async def _user_of(request: web.Request) -> Caller:
-    """The user behind the key; InvalidApiKey for an operator, who has a plane of their own."""
-    caller = await caller_of(request)
-    if caller.operator_id is not None:
-        raise InvalidApiKey("This is for users' keys; operators ask /management/v1.")
-    return caller
+    return Answer(data=shown_models)

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import ClassVar
 
 import attrs
-import orjson
 
 from codara.clock import Clock
 from codara.events.account import (
@@ -18,6 +17,8 @@ from codara.events.account import (
 )
 from codara.events.base import Recorded
 from codara.events.session import AccountChanged, TurnStarted
+from codara.events.vocabulary import AccountStatus
+from codara.projections.account_rows import AccountRow, windows_of
 from codara.projections.base import (
     ReadableLog,
     Statement,
@@ -27,7 +28,7 @@ from codara.projections.base import (
     sealed,
 )
 from codara.projections.headroom import headroom
-from codara.projections.queries import Page, Reader, Row, equal, from_json, opened
+from codara.projections.queries import Page, Reader, Row, equal
 
 _REGISTERED = """
 INSERT INTO accounts (opened, account_id, provider, auth_type, label, created_at, updated_at,
@@ -112,8 +113,8 @@ class AccountsProjection:
                 yield _REMOVED, (event.account_id,)
 
 
-_READY = "ready"
-_PASSING = ("cooldown", "exhausted")
+_READY: AccountStatus = "ready"
+_PASSING: tuple[AccountStatus, ...] = ("cooldown", "exhausted")
 _OVER = f"status IN {_PASSING} AND until <= ?1"
 _LISTED = f"""
 * FROM (
@@ -135,7 +136,7 @@ class Standing:
 
     account_id: str
     provider: str
-    status: str
+    status: AccountStatus
     until: datetime | None
     headroom: float | None
     last_used_at: datetime | None
@@ -170,8 +171,8 @@ class Accounts:
         cursor: str | None = None,
         provider: str | None = None,
         status: str | None = None,
-    ) -> Page:
-        """A page of accounts, the latest registered first."""
+    ) -> Page[AccountRow]:
+        """Lists accounts, the latest registered first."""
         page = await self.reader.page(
             _LISTED,
             equal(provider=provider, status=status),
@@ -180,17 +181,17 @@ class Accounts:
             cursor=cursor,
             given=self._now(),
         )
-        return attrs.evolve(page, items=[self._item(row) for row in page.items])
+        return page.of(self._item)
 
-    async def get(self, account_id: str) -> Row | None:
-        """One account, or None."""
+    async def get(self, account_id: str) -> AccountRow | None:
+        """Finds one account, or None."""
         row = await self.reader.row(
             f"SELECT {_LISTED} WHERE account_id = ?2", (*self._now(), account_id)
         )
         return None if row is None else self._item(row)
 
     async def of_provider(self, provider: str) -> Sequence[Standing]:
-        """All registered accounts of the provider, the first registered first."""
+        """Lists all registered accounts of the provider, the first registered first."""
         if self._remembered_of != self._moment():
             await self.remember()
         return [self._standing(row) for row in self._remembered if row["provider"] == provider]
@@ -202,16 +203,14 @@ class Accounts:
         self._remembered, self._remembered_of = rows, moment_of_asking
 
     def _moment(self) -> tuple[int, int]:
-        """How far the rows are, in which file."""
+        """Tells how far the rows are, in which file."""
         return self.position(), self.reader.generation
 
     def _now(self) -> tuple[str]:
         return (moment(self.clock()),)
 
-    def _item(self, row: Row) -> Row:
-        item = from_json(opened(self.log, row, ("label", "evidence")), {"windows": None})
-        del item["opened"]
-        return item | {"headroom": self._headroom(row), "cli_primary": bool(row["cli_primary"])}
+    def _item(self, row: Row) -> AccountRow:
+        return AccountRow.of(row, self.log, headroom=self._headroom(row))
 
     def _standing(self, row: Row) -> Standing:
         until = _time(row["until"])
@@ -227,10 +226,10 @@ class Accounts:
         )
 
     def _headroom(self, row: Row) -> float | None:
-        seen_at = _time(row["quota_at"])
-        if seen_at is None:
+        windows, seen_at = windows_of(row["windows"]), _time(row["quota_at"])
+        if windows is None or seen_at is None:
             return None
-        return headroom(orjson.loads(row["windows"]), seen_at, self.clock())
+        return headroom(windows, seen_at, self.clock())
 
 
 def _time(text: str | None) -> datetime | None:

@@ -1,10 +1,11 @@
 """The audit trail: who did what to what, when, and what it followed from."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import attrs
+import orjson
 
 from codara.events.base import Recorded
 from codara.events.lease import (
@@ -16,17 +17,8 @@ from codara.events.lease import (
     NameFreed,
 )
 from codara.events.registry import CATALOGUE
-from codara.projections.base import Statement, as_json, moment
-from codara.projections.queries import (
-    Condition,
-    Page,
-    Reader,
-    Row,
-    between,
-    equal,
-    from_json,
-    matching,
-)
+from codara.projections.base import Statement, Timestamp, as_json, moment
+from codara.projections.queries import Condition, Page, Reader, Row, between, equal, matching
 
 BOOKKEEPING = frozenset(
     event.name
@@ -117,6 +109,59 @@ causation_id, details FROM audit
 """
 
 
+@attrs.frozen(kw_only=True)
+class AuditRow:
+    """An event as the trail tells of it."""
+
+    position: int
+    """Its position in the log."""
+    event_id: str
+    at: Timestamp
+    actor: str
+    """Who did it, such as `user:usr_1`."""
+    action: str
+    """The event's name."""
+    target_type: str
+    """What it was done to: the kind of the event's stream, `account` for what tells of a quota."""
+    target_id: str
+    task_id: str | None
+    """The turn in which it happened."""
+    correlation_id: str
+    """The trace of the request that it follows from."""
+    causation_id: str | None
+    details: Mapping[str, Any]
+    """The event's public fields, by their names; times are text."""
+    user_id: str | None
+    """This and what follows: taken from the details, None where they have no such field."""
+    session_id: str | None
+    workspace_id: str | None
+    account_id: str | None
+    request_id: str | None
+
+    @classmethod
+    def of(cls, row: Row) -> "AuditRow":
+        """Makes an entry of its columns."""
+        details = orjson.loads(row["details"])
+        return cls(
+            position=row["position"],
+            event_id=row["event_id"],
+            at=row["at"],
+            actor=row["actor"],
+            action=row["action"],
+            target_type=row["target_type"],
+            target_id=row["target_id"],
+            task_id=row["task_id"],
+            correlation_id=row["correlation_id"],
+            causation_id=row["causation_id"],
+            details=details,
+            user_id=details.get("user_id"),
+            session_id=details.get("session_id"),
+            workspace_id=details.get("workspace_id"),
+            account_id=details.get("account_id"),
+            request_id=details.get("request_id"),
+        )
+
+
 @attrs.frozen
 class Audit:
     """Asks the audit trail."""
@@ -137,8 +182,8 @@ class Audit:
         search: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
-    ) -> Page:
-        """A page of the trail, newest first.
+    ) -> Page[AuditRow]:
+        """Lists a page of the trail, newest first.
 
         `action` is an event's name; one that does not exist finds nothing. `target_type` `task`
         means what happened in a turn, whatever stream tells it, and a task's id is accepted as
@@ -155,15 +200,15 @@ class Audit:
         page = await self.reader.page(
             _LISTED, conditions, key="position", limit=limit, cursor=cursor
         )
-        return attrs.evolve(page, items=[_item(row) for row in page.items])
+        return page.of(AuditRow.of)
 
-    async def get(self, event_id: str) -> Row | None:
-        """One event of the trail, or None."""
+    async def get(self, event_id: str) -> AuditRow | None:
+        """Finds one event of the trail, or None."""
         row = await self.reader.row(f"SELECT {_LISTED} WHERE event_id = ?", (event_id,))
-        return None if row is None else _item(row)
+        return None if row is None else AuditRow.of(row)
 
     async def actions(self) -> Sequence[str]:
-        """Every action that ever happened, sorted."""
+        """Lists every action that ever happened, sorted."""
         rows = await self.reader.rows("SELECT DISTINCT action FROM audit ORDER BY action")
         return [row["action"] for row in rows]
 
@@ -178,10 +223,3 @@ def _of_target(target_id: str | None) -> list[Condition]:
     if target_id is None:
         return []
     return [("target_id = ? OR task_id = ?", (target_id, target_id))]
-
-
-def _item(row: Row) -> Row:
-    item = from_json(row, {"details": {}})
-    for name in ("user_id", "session_id", "workspace_id", "account_id", "request_id"):
-        item[name] = item["details"].get(name)
-    return item

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from enum import Enum
 from functools import lru_cache
-from typing import ClassVar, Protocol
+from typing import ClassVar, Final, Protocol
 
 import attrs
 import orjson
@@ -12,6 +13,18 @@ from codara.events.base import PayloadRef, Recorded, Sealed
 
 Value = str | int | float | None
 Statement = tuple[str, Sequence[Value]]
+
+Timestamp = str
+"""A time as rows hold it: ISO 8601 text in UTC."""
+
+
+class NotYet(Enum):
+    """Stands for what nobody can know so far; None says that there is nothing to know."""
+
+    NOT_YET = "not yet"
+
+
+NOT_YET: Final = NotYet.NOT_YET
 
 
 class Projection(Protocol):
@@ -52,19 +65,19 @@ class ReadableLog(Protocol):
 
 
 @lru_cache(maxsize=2_048)
-def moment(at: datetime) -> str:
-    """A time as text that sorts as the times do: UTC, always with microseconds."""
+def moment(at: datetime) -> Timestamp:
+    """Writes a time as text that sorts as the times do: UTC, always with microseconds."""
     utc = at if at.tzinfo is UTC else at.astimezone(UTC)
     return utc.isoformat(timespec="microseconds")
 
 
-def moment_or_none(at: datetime | None) -> str | None:
-    """The same, for a time that may be missing."""
+def moment_or_none(at: datetime | None) -> Timestamp | None:
+    """Writes a time that may be missing the same way."""
     return None if at is None else moment(at)
 
 
 def sealed(value: object) -> str | None:
-    """A private field as a view stores it: sealed, or None if it was empty.
+    """Writes a private field as a view stores it: sealed, or None if it was empty.
 
     TypeError if it is neither: plain private text never gets into a view.
     """
@@ -76,7 +89,7 @@ def sealed(value: object) -> str | None:
 
 
 def as_json(value: object) -> str:
-    """Public values as JSON; frozen attrs values become objects."""
+    """Writes public values as JSON; frozen attrs values become objects."""
     return orjson.dumps(value, default=_fields).decode()
 
 

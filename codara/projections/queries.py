@@ -3,15 +3,14 @@
 import base64
 import binascii
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 import aiosqlite
 import attrs
-import orjson
 
 from codara.errors import InvalidRequest, NotFound
 from codara.events.base import Event, PayloadRef, Sealed
@@ -20,16 +19,24 @@ from codara.projections.base import ReadableLog, Value, moment_or_none
 MOST = 200
 
 Row = dict[str, Any]
+"""What SQL answers, by column name; a read model makes a frozen class of it before it answers."""
 Condition = tuple[str, Sequence[Value]]
+
+T = TypeVar("T")
+U = TypeVar("U")
 
 
 @attrs.frozen
-class Page:
+class Page(Generic[T]):
     """Part of a listing, newest first; `cursor` asks for what comes next, if there is more."""
 
-    items: list[Row]
+    items: Sequence[T]
     cursor: str | None
     has_more: bool
+
+    def of(self, make: Callable[[T], U]) -> "Page[U]":
+        """Makes the same page of what `make` makes of each item."""
+        return Page([make(item) for item in self.items], self.cursor, self.has_more)
 
 
 class Reader:
@@ -51,11 +58,11 @@ class Reader:
         await before.close()
 
     async def rows(self, sql: str, parameters: Sequence[Value] = ()) -> list[Row]:
-        """All rows of a query, by column name."""
+        """Reads all rows of a query, by column name."""
         return [dict(row) for row in await self._db.execute_fetchall(sql, parameters)]
 
     async def row(self, sql: str, parameters: Sequence[Value] = ()) -> Row | None:
-        """The first row, if there is one."""
+        """Reads the first row, if there is one."""
         found = await self.rows(sql, parameters)
         return found[0] if found else None
 
@@ -68,8 +75,8 @@ class Reader:
         limit: int,
         cursor: str | None,
         given: Sequence[Value] = (),
-    ) -> Page:
-        """One page of `select`, ordered by the integer column `key`, which no two rows share.
+    ) -> Page[Row]:
+        """Reads one page of `select`, ordered by the integer column `key`, which no two rows share.
 
         `given` are the values of `?1` and so on in `select`.
 
@@ -91,37 +98,31 @@ class Reader:
 
 
 def equal(**filters: Value) -> list[Condition]:
-    """One condition for every filter that is given."""
+    """Makes one condition for every filter that is given."""
     return [(f"{column} = ?", (value,)) for column, value in filters.items() if value is not None]
 
 
 def between(column: str, since: datetime | None, until: datetime | None) -> list[Condition]:
-    """From `since` to `until`, both included; None: no bound."""
+    """Bounds a column from `since` to `until`, both included; None: no bound."""
     bounds = ((f"{column} >= ?", moment_or_none(since)), (f"{column} <= ?", moment_or_none(until)))
     return [(sql, (value,)) for sql, value in bounds if value is not None]
 
 
 def matching(column: str, search: str | None) -> list[Condition]:
-    """Rows whose column holds the text, wherever in it."""
+    """Chooses rows whose column holds the text, wherever in it."""
     if not search:
         return []
     escaped = re.sub(r"([\\%_])", r"\\\1", search)
     return [(f"{column} LIKE ? ESCAPE '\\'", (f"%{escaped}%",))]
 
 
-def opened(log: ReadableLog, row: Row, columns: Sequence[str]) -> Row:
-    """The row with these private columns opened; None where their key is destroyed."""
-    plain = {column: open_text(log, row[column]) for column in columns}
-    return {**row, **plain}
-
-
 def open_text(log: ReadableLog, stored: str | None) -> Any:
-    """What `base.sealed` stored, opened."""
+    """Opens what `base.sealed` stored; None once its key is destroyed."""
     return None if stored is None else log.open_value(Sealed.parse(stored))
 
 
 async def event_at(log: ReadableLog, position: int | None) -> Event | None:
-    """The event at that position, its private fields sealed; None if there is none."""
+    """Reads the event at that position, its private fields sealed; None if there is none."""
     if position is None:
         return None
     found = await log.read(position - 1, limit=1, sealed=True)
@@ -129,20 +130,11 @@ async def event_at(log: ReadableLog, position: int | None) -> Event | None:
 
 
 async def payload(log: ReadableLog, ref: PayloadRef) -> bytes | None:
-    """The plain bytes; None once their key is destroyed."""
+    """Reads the plain bytes of a payload; None once their key is destroyed."""
     try:
         return await log.open_payload(ref)
     except NotFound:
         return None
-
-
-def from_json(row: Row, columns: Mapping[str, Any]) -> Row:
-    """The row with these JSON columns read; the mapping says what stands for a missing one."""
-    read = {
-        column: missing if row[column] is None else orjson.loads(row[column])
-        for column, missing in columns.items()
-    }
-    return {**row, **read}
 
 
 async def _connect(path: Path) -> aiosqlite.Connection:

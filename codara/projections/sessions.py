@@ -19,9 +19,10 @@ from codara.events.session import (
     TurnRequested,
     TurnStarted,
 )
+from codara.events.vocabulary import SessionOrigin, SessionStatus
 from codara.events.workspace import WorkspaceProvisioned
-from codara.projections.base import ReadableLog, Statement, Value, moment, sealed
-from codara.projections.queries import Page, Reader, Row, equal, opened
+from codara.projections.base import ReadableLog, Statement, Timestamp, Value, moment, sealed
+from codara.projections.queries import Page, Reader, Row, equal, open_text
 
 _LABELLED = "INSERT OR REPLACE INTO workspaces (workspace_id, label) VALUES (?, ?)"
 _OPENED = """
@@ -166,6 +167,56 @@ _LISTED = """
 """
 
 
+@attrs.frozen(kw_only=True)
+class SessionRow:
+    """A session as clients get to see it."""
+
+    session_id: str
+    client_session_id: str | None
+    """The label that a client chose; None for a session without a name."""
+    origin: SessionOrigin
+    user_id: str
+    workspace_id: str
+    workspace: str | None
+    """The workspace's label."""
+    provider: str
+    """The provider of its last turn."""
+    status: SessionStatus
+    backend_id: str | None
+    """The agent's own id of the thread that the next turn goes on with."""
+    dirty: bool
+    """Whether the turn before did not end well."""
+    turns: int
+    created_at: Timestamp
+    updated_at: Timestamp
+    expires_at: Timestamp | None
+    last_task_id: str | None
+    position: int
+    """The position in the log of what was folded into it last."""
+
+    @classmethod
+    def of(cls, row: Row, log: ReadableLog) -> "SessionRow":
+        """Makes a session of its columns; `log` opens the sealed ones."""
+        return cls(
+            session_id=row["session_id"],
+            client_session_id=open_text(log, row["client_session_id"]) or None,
+            origin=row["origin"],
+            user_id=row["user_id"],
+            workspace_id=row["workspace_id"],
+            workspace=open_text(log, row["workspace"]),
+            provider=row["provider"],
+            status=row["status"],
+            backend_id=row["backend_id"],
+            dirty=bool(row["dirty"]),
+            turns=row["turns"],
+            created_at=row["created_at"],
+            updated_at=row["updated_at"],
+            expires_at=row["expires_at"],
+            last_task_id=row["last_task_id"],
+            position=row["position"],
+        )
+
+
 @attrs.frozen
 class Sessions:
     """Asks for sessions; one whose time is over reads `expired`, noted in the log or not."""
@@ -184,8 +235,8 @@ class Sessions:
         provider: str | None = None,
         status: str | None = None,
         every: bool = False,
-    ) -> Page:
-        """A page of sessions, the latest opened first; with `every`, one-off calls as well."""
+    ) -> Page[SessionRow]:
+        """Lists sessions, the latest opened first; with `every`, one-off calls as well."""
         conditions = equal(
             user_id=user_id, workspace_id=workspace_id, provider=provider, status=status
         )
@@ -194,17 +245,17 @@ class Sessions:
         page = await self.reader.page(
             _LISTED, conditions, key="opened", limit=limit, cursor=cursor, given=self._now()
         )
-        return attrs.evolve(page, items=[self._item(row) for row in page.items])
+        return page.of(self._item)
 
-    async def get(self, session_id: str) -> Row | None:
-        """One session, or None."""
+    async def get(self, session_id: str) -> SessionRow | None:
+        """Finds one session, or None."""
         row = await self.reader.row(
             f"SELECT {_LISTED} WHERE session_id = ?2", (*self._now(), session_id)
         )
         return None if row is None else self._item(row)
 
     async def count(self) -> dict[str, int]:
-        """How many sessions there are of each status."""
+        """Counts the sessions of each status."""
         rows = await self.reader.rows(
             f"SELECT status, count(*) AS n FROM (SELECT {_LISTED}) GROUP BY status",  # noqa: S608
             self._now(),
@@ -212,7 +263,7 @@ class Sessions:
         return {row["status"]: row["n"] for row in rows}
 
     async def due(self, now: datetime, most: int) -> Sequence[str]:
-        """Sessions whose time was over by `now`, and of which the log does not say so yet.
+        """Finds sessions whose time was over by `now`, and of which the log does not say so yet.
 
         Not those of one-off calls: what has expired is told by `expires_at`, and no fact follows.
         """
@@ -225,8 +276,5 @@ class Sessions:
     def _now(self) -> tuple[str]:
         return (moment(self.clock()),)
 
-    def _item(self, row: Row) -> Row:
-        item = opened(self.log, row, ("client_session_id", "workspace"))
-        del item["opened"]
-        label = item["client_session_id"] or None
-        return item | {"client_session_id": label, "dirty": bool(row["dirty"])}
+    def _item(self, row: Row) -> SessionRow:
+        return SessionRow.of(row, self.log)

@@ -1,15 +1,71 @@
 """Spans of a turn: what took how long, the same ones at every reading."""
 
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import attrs
+import orjson
 
-from codara.projections.base import moment, moment_or_none
+from codara.events.vocabulary import TaskStatus
+from codara.projections.base import Timestamp, moment, moment_or_none
 from codara.projections.queries import Row
 
-_TOLD = ("task_id", "session_id", "workspace_id", "user_id", "provider", "model", "status", "cause")
+
+@attrs.frozen(kw_only=True)
+class SpanRow:
+    """A turn, one of its phases, or one thing that its agent did."""
+
+    span_id: str
+    """16 hexadecimal digits, the same at every reading."""
+    parent_span_id: str | None
+    """The turn's own span; None for that one."""
+    name: str
+    start: Timestamp
+    end: Timestamp | None
+    """None while the turn has not ended."""
+    attributes: Mapping[str, Any]
+
+
+@attrs.frozen(kw_only=True)
+class TracedTurn:
+    """A turn as its spans need it."""
+
+    task_id: str
+    session_id: str
+    workspace_id: str
+    user_id: str
+    provider: str
+    model: str
+    status: TaskStatus
+    cause: str | None
+    accounts: tuple[str, ...]
+    """All that were tried, in their order."""
+    created_at: Timestamp
+    started_at: Timestamp | None
+    ended_at: Timestamp | None
+    timings: Mapping[str, float]
+    """Milliseconds by phase."""
+
+    @classmethod
+    def of(cls, row: Row) -> "TracedTurn":
+        """Makes a turn of a task's columns."""
+        return cls(
+            task_id=row["task_id"],
+            session_id=row["session_id"],
+            workspace_id=row["workspace_id"],
+            user_id=row["user_id"],
+            provider=row["provider"],
+            model=row["model"],
+            status=row["status"],
+            cause=row["cause"],
+            accounts=tuple((row["accounts"] or "").split()),
+            created_at=row["created_at"],
+            started_at=row["started_at"],
+            ended_at=row["ended_at"],
+            timings={} if row["timings"] is None else orjson.loads(row["timings"]),
+        )
 
 
 @attrs.frozen
@@ -31,21 +87,20 @@ class _Stretch:
     attributes: dict[str, Any] = attrs.field(factory=dict)
 
 
-def of_turn(trace_id: str, turn: Row, activity: Activity) -> list[Row]:
-    """The turn's root span, and one child for each phase and for each thing the agent did.
+def of_turn(trace_id: str, turn: TracedTurn, activity: Activity) -> list[SpanRow]:
+    """Makes the turn's root span, and one child for each phase and each thing the agent did.
 
-    `turn` is a row of the tasks. One that has not ended is a root without an end. Children lie
-    within their root, in the order in which they began; what never finished ends with the turn.
-    Phases come from durations that a steady clock measured, deeds from the clock on the wall, so
-    neither holds the other.
+    A turn that has not ended is a root without an end. Children lie within their root, in the order
+    in which they began; what never finished ends with the turn. Phases come from durations that a
+    steady clock measured, deeds from the clock on the wall, so neither holds the other.
     """
-    begin, end = datetime.fromisoformat(turn["created_at"]), None
+    begin, end = datetime.fromisoformat(turn.created_at), None
     pieces: list[_Stretch] = []
-    if turn["ended_at"] is not None:
-        end = max(begin, datetime.fromisoformat(turn["ended_at"]))
+    if turn.ended_at is not None:
+        end = max(begin, datetime.fromisoformat(turn.ended_at))
         every = [*_phases(turn, begin), *map(_deed, activity.deeds)]
         pieces = sorted((_within(begin, end, each) for each in every), key=lambda each: each.start)
-    ids = [_span_id(trace_id, turn["task_id"], number) for number in range(len(pieces) + 1)]
+    ids = [_span_id(trace_id, turn.task_id, number) for number in range(len(pieces) + 1)]
     root = _Stretch("turn", begin, end, _attributes(turn, activity))
     children = zip(ids[1:], pieces, strict=True)
     return [_span(ids[0], None, root), *(_span(each, ids[0], piece) for each, piece in children)]
@@ -55,37 +110,44 @@ def _span_id(trace_id: str, task_id: str, number: int) -> str:
     return hashlib.sha256(f"{trace_id}\0{task_id}\0{number}".encode()).hexdigest()[:16]
 
 
-def _span(span_id: str, parent: str | None, piece: _Stretch) -> Row:
-    return {
-        "span_id": span_id,
-        "parent_span_id": parent,
-        "name": piece.name,
-        "start": moment(piece.start),
-        "end": moment_or_none(piece.end),
-        "attributes": piece.attributes,
-    }
+def _span(span_id: str, parent: str | None, piece: _Stretch) -> SpanRow:
+    return SpanRow(
+        span_id=span_id,
+        parent_span_id=parent,
+        name=piece.name,
+        start=moment(piece.start),
+        end=moment_or_none(piece.end),
+        attributes=piece.attributes,
+    )
 
 
-def _attributes(turn: Row, activity: Activity) -> Row:
+def _attributes(turn: TracedTurn, activity: Activity) -> dict[str, Any]:
     return {
-        **{name: turn[name] for name in _TOLD},
-        "accounts": (turn["accounts"] or "").split(),
+        "task_id": turn.task_id,
+        "session_id": turn.session_id,
+        "workspace_id": turn.workspace_id,
+        "user_id": turn.user_id,
+        "provider": turn.provider,
+        "model": turn.model,
+        "status": turn.status,
+        "cause": turn.cause,
+        "accounts": list(turn.accounts),
         "deeds_left_out": activity.left_out,
         "erased": activity.erased,
     }
 
 
-def _phases(turn: Row, begin: datetime) -> list[_Stretch]:
+def _phases(turn: TracedTurn, begin: datetime) -> list[_Stretch]:
     """One after the other: the wait, then up to the turn's start, the agent, the finish."""
-    took = {name: timedelta(milliseconds=each) for name, each in turn["timings"].items()}
+    took = {name: timedelta(milliseconds=each) for name, each in turn.timings.items()}
     phases: list[_Stretch] = []
     at = begin
     if "queue" in took:
         at += took["queue"]
         phases.append(_Stretch("queue", begin, at))
-    if turn["started_at"] is None:
+    if turn.started_at is None:
         return phases
-    started = datetime.fromisoformat(turn["started_at"])
+    started = datetime.fromisoformat(turn.started_at)
     if "start" in took:
         phases.append(_Stretch("start", min(at, started), started))
     at = started
@@ -96,9 +158,9 @@ def _phases(turn: Row, begin: datetime) -> list[_Stretch]:
     return phases
 
 
-def _first_delta(phase: str, turn: Row) -> Row:
+def _first_delta(phase: str, turn: TracedTurn) -> dict[str, Any]:
     """How many milliseconds the agent took to say something, if it did."""
-    first = turn["timings"].get("first_delta")
+    first = turn.timings.get("first_delta")
     return {} if phase != "agent" or first is None else {"first_delta": first}
 
 

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import attrs
-import orjson
 
-from codara.events.base import PayloadRef, Recorded, Sealed
+from codara.events.base import Recorded
 from codara.events.session import (
     AccountChanged,
     TurnCancelled,
@@ -18,17 +17,9 @@ from codara.events.session import (
 )
 from codara.events.workspace import DiffRecorded
 from codara.projections.base import ReadableLog, Statement, Value, as_json, moment, sealed
-from codara.projections.queries import (
-    Page,
-    Reader,
-    Row,
-    between,
-    equal,
-    event_at,
-    from_json,
-    open_text,
-    payload,
-)
+from codara.projections.queries import Page, Reader, Row, between, equal
+from codara.projections.task_details import TaskDetails, details
+from codara.projections.task_rows import COLUMNS, TaskRow
 
 _REQUESTED = """
 INSERT INTO tasks (opened, task_id, session_id, workspace_id, user_id, request_id, trace_id,
@@ -168,14 +159,7 @@ def _ended(
     )
 
 
-_LISTED = """
-task_id, session_id, workspace_id, user_id, request_id, trace_id, provider, model, account_id,
-status, code, cause, thread, backend_id, jailed, tool_ran, created_at, started_at, ended_at, usage,
-timings, baseline, final, changed, added_lines, deleted_lines, diff_truncated, partial, files,
-opened, diff_position, end_position, position FROM tasks
-"""
-_PLACES = ("opened", "diff_position", "end_position")
-_FLAGS = ("jailed", "tool_ran", "diff_truncated")
+_LISTED = f"{COLUMNS} FROM tasks"
 
 
 @attrs.frozen
@@ -198,8 +182,8 @@ class Tasks:
         status: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
-    ) -> Page:
-        """A page of tasks, newest first; `diff` and `actions` are None here, `get` has them.
+    ) -> Page[TaskRow]:
+        """Lists tasks, newest first; `diff` and `actions` are None here, `get` has them.
 
         `modified_files` is None where the list is too long to stand in a listing.
         """
@@ -215,85 +199,15 @@ class Tasks:
             *between("created_at", since, until),
         ]
         page = await self.reader.page(_LISTED, conditions, key="opened", limit=limit, cursor=cursor)
-        return attrs.evolve(page, items=[self._item(row) for row in page.items])
+        return page.of(self._item)
 
-    async def get(self, task_id: str) -> Row | None:
-        """A task with everything that is known of it: texts, diff, files, actions.
+    async def get(self, task_id: str) -> TaskDetails | None:
+        """Finds a task with everything that is known of it: texts, diff, files, actions.
 
         What its user's forgotten data key had sealed is None.
         """
         row = await self.reader.row(f"SELECT {_LISTED} WHERE task_id = ?", (task_id,))
-        if row is None:
-            return None
-        task = self._item(row)
-        request = await event_at(self.log, row["opened"])
-        if isinstance(request, TurnRequested):
-            task |= await self._request(request)
-        changed = await event_at(self.log, row["diff_position"])
-        if isinstance(changed, DiffRecorded):
-            task |= await self._changes(changed)
-        end = await event_at(self.log, row["end_position"])
-        if isinstance(end, TurnCompleted | TurnFailed | TurnCancelled):
-            task |= await self._end(end)
-        return task
+        return None if row is None else await details(row, self.log)
 
-    def _item(self, row: Row) -> Row:
-        files = open_text(self.log, row["files"])
-        known = None if row["changed"] is None else (files or ([] if not row["changed"] else None))
-        task = from_json(row, {"usage": None, "timings": {}, "partial": []})
-        task |= {flag: None if row[flag] is None else bool(row[flag]) for flag in _FLAGS}
-        for place in (*_PLACES, "files"):
-            del task[place]
-        return task | {
-            "cost": None,
-            "modified_files": None if known is None else paths(known),
-            "diff": None,
-            "actions": None,
-        }
-
-    async def _request(self, event: TurnRequested) -> Row:
-        return {
-            "prompt": await self._text(event.prompt, event.prompt_payload),
-            "instructions": await self._text(event.instructions, event.instructions_payload),
-            "images": [picture.media_type for picture in event.images],
-            "manual": event.manual,
-        }
-
-    async def _changes(self, event: DiffRecorded) -> Row:
-        files = self._plain(event.files)
-        if event.files_payload is not None:
-            stored = await payload(self.log, event.files_payload)
-            files = None if stored is None else orjson.loads(stored)
-        return {
-            "diff": await self._text(event.patch, event.patch_payload),
-            "files": files,
-            "modified_files": None if files is None else paths(files),
-        }
-
-    async def _end(self, event: TurnCompleted | TurnFailed | TurnCancelled) -> Row:
-        whole = event.answer_payload if isinstance(event, TurnCompleted) else None
-        return {
-            "answer": await self._text(event.answer, whole),
-            "finish_reason": event.finish_reason if isinstance(event, TurnCompleted) else None,
-            "message": self._plain(event.message) if isinstance(event, TurnFailed) else None,
-            "retry_after": event.retry_after if isinstance(event, TurnFailed) else None,
-            "actions": await self._actions(event.end.actions),
-        }
-
-    async def _actions(self, ref: PayloadRef | None) -> Any:
-        stored = b"[]" if ref is None else await payload(self.log, ref)
-        return None if stored is None else orjson.loads(stored)
-
-    async def _text(self, field: object, whole: PayloadRef | None) -> Any:
-        if whole is None:
-            return self._plain(field)
-        stored = await payload(self.log, whole)
-        return None if stored is None else stored.decode(errors="replace")
-
-    def _plain(self, field: object) -> Any:
-        return self.log.open_value(field) if isinstance(field, Sealed) else field
-
-
-def paths(files: Iterable[Row]) -> "list[str]":
-    """The sorted paths of changed files."""
-    return sorted({file["path"] for file in files})
+    def _item(self, row: Row) -> TaskRow:
+        return TaskRow.of(row, self.log)

@@ -8,7 +8,7 @@ import orjson
 from codara.events.session import TurnCancelled, TurnCompleted, TurnFailed
 from codara.projections import spans
 from codara.projections.base import ReadableLog
-from codara.projections.queries import Reader, Row, event_at, from_json, payload
+from codara.projections.queries import Reader, event_at, payload
 
 _ENDS = TurnCompleted | TurnFailed | TurnCancelled
 _TURNS = """
@@ -16,6 +16,16 @@ SELECT task_id, session_id, workspace_id, user_id, provider, model, accounts, st
     created_at, started_at, ended_at, timings, end_position, count(*) OVER () AS turns
 FROM tasks WHERE trace_id = ? ORDER BY opened DESC LIMIT ?
 """
+
+
+@attrs.frozen(kw_only=True)
+class TraceRow:
+    """The spans of the turns of one trace, those of the oldest first."""
+
+    trace_id: str
+    spans: tuple[spans.SpanRow, ...]
+    turns_left_out: int
+    """How many older turns there are."""
 
 
 @attrs.frozen
@@ -27,21 +37,20 @@ class Traces:
     reader: Reader
     log: ReadableLog
 
-    async def get(self, trace_id: str) -> Row | None:
-        """The spans of the trace's newest turns, oldest first; None if no turn belongs to it.
+    async def get(self, trace_id: str) -> TraceRow | None:
+        """Makes the spans of the trace's newest turns; None if no turn belongs to it.
 
-        `turns_left_out` counts the older ones. Of a user whose data key is destroyed only those
-        spans are left that need nothing private.
+        Of a user whose data key is destroyed only those spans are left that need nothing private.
         """
         rows = await self.reader.rows(_TURNS, (trace_id, self.MOST_TURNS))
         if not rows:
             return None
-        told: list[Row] = []
+        told: list[spans.SpanRow] = []
         for row in reversed(rows):
-            turn = from_json(row, {"timings": {}})
-            told += spans.of_turn(trace_id, turn, await self._activity(row["end_position"]))
+            activity = await self._activity(row["end_position"])
+            told += spans.of_turn(trace_id, spans.TracedTurn.of(row), activity)
         left_out = rows[0]["turns"] - len(rows)
-        return {"trace_id": trace_id, "spans": told, "turns_left_out": left_out}
+        return TraceRow(trace_id=trace_id, spans=tuple(told), turns_left_out=left_out)
 
     async def _activity(self, end_position: int | None) -> spans.Activity:
         end = await event_at(self.log, end_position)

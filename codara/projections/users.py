@@ -16,8 +16,16 @@ from codara.events.user import (
     UserSuspended,
     UserUpdated,
 )
-from codara.projections.base import ReadableLog, Statement, moment, moment_or_none, sealed
-from codara.projections.queries import Page, Reader, Row, equal, opened
+from codara.events.vocabulary import KeyStatus, UserRole, UserStatus
+from codara.projections.base import (
+    ReadableLog,
+    Statement,
+    Timestamp,
+    moment,
+    moment_or_none,
+    sealed,
+)
+from codara.projections.queries import Page, Reader, Row, equal, open_text
 
 _PROVISIONED = """
 INSERT INTO users (opened, user_id, role, max_concurrency, email, display_name, created_at,
@@ -111,6 +119,84 @@ WHERE user_id = ?2 ORDER BY opened DESC
 """
 
 
+@attrs.frozen(kw_only=True)
+class ApiKeyRow:
+    """An API key as clients get to see it; what it opens with is nowhere."""
+
+    key_id: str
+    user_id: str
+    label: str | None
+    status: KeyStatus
+    created_at: Timestamp
+    expires_at: Timestamp | None
+    revoked_at: Timestamp | None
+    position: int
+    """The position in the log of what was folded into it last."""
+
+    @classmethod
+    def of(cls, row: Row, log: ReadableLog) -> "ApiKeyRow":
+        """Makes a key of its columns; `log` opens the sealed ones."""
+        return cls(
+            key_id=row["key_id"],
+            user_id=row["user_id"],
+            label=open_text(log, row["label"]),
+            status=row["status"],
+            created_at=row["created_at"],
+            expires_at=row["expires_at"],
+            revoked_at=row["revoked_at"],
+            position=row["position"],
+        )
+
+
+@attrs.frozen(kw_only=True)
+class UserRow:
+    """A user as clients get to see it."""
+
+    user_id: str
+    email: str | None
+    display_name: str | None
+    status: UserStatus
+    role: UserRole
+    max_concurrency: int
+    """How many turns they may run at once."""
+    active_keys: int
+    created_at: Timestamp
+    created_by: str
+    """The actor, such as `operator:op_1`."""
+    updated_at: Timestamp
+    position: int
+    """The position in the log of what was folded into it last."""
+
+    @classmethod
+    def of(cls, row: Row, log: ReadableLog) -> "UserRow":
+        """Makes a user of its columns; `log` opens the sealed ones."""
+        return UserRow(
+            user_id=row["user_id"],
+            email=open_text(log, row["email"]),
+            display_name=open_text(log, row["display_name"]),
+            status=row["status"],
+            role=row["role"],
+            max_concurrency=row["max_concurrency"],
+            active_keys=row["active_keys"],
+            created_at=row["created_at"],
+            created_by=row["created_by"],
+            updated_at=row["updated_at"],
+            position=row["position"],
+        )
+
+
+@attrs.frozen(kw_only=True)
+class UserDetails(UserRow):
+    """A user with all keys they ever had, newest first."""
+
+    api_keys: tuple[ApiKeyRow, ...]
+
+    @classmethod
+    def with_keys(cls, user: UserRow, keys: Sequence[ApiKeyRow]) -> "UserDetails":
+        """Puts the keys beside what is known of the user."""
+        return cls(**attrs.asdict(user, recurse=False), api_keys=tuple(keys))
+
+
 @attrs.frozen
 class Users:
     """Asks for users and their keys; a key whose time is over reads `expired`."""
@@ -127,8 +213,8 @@ class Users:
         user_id: str | None = None,
         status: str | None = None,
         role: str | None = None,
-    ) -> Page:
-        """A page of users, newest first, without their keys."""
+    ) -> Page[UserRow]:
+        """Lists users, newest first, without their keys."""
         page = await self.reader.page(
             _LISTED,
             equal(user_id=user_id, status=status, role=role),
@@ -137,30 +223,30 @@ class Users:
             cursor=cursor,
             given=self._now(),
         )
-        return attrs.evolve(page, items=[self._item(row) for row in page.items])
+        return page.of(self._item)
 
-    async def by_id(self, user_id: str) -> Row | None:
-        """One user without their keys, or None."""
+    async def by_id(self, user_id: str) -> UserRow | None:
+        """Finds one user without their keys, or None."""
         row = await self.reader.row(f"SELECT {_LISTED} WHERE user_id = ?2", (*self._now(), user_id))
         return None if row is None else self._item(row)
 
-    async def get(self, user_id: str) -> Row | None:
-        """One user with their keys, or None."""
+    async def get(self, user_id: str) -> UserDetails | None:
+        """Finds one user with their keys, or None."""
         user = await self.by_id(user_id)
-        return None if user is None else user | {"api_keys": await self.keys(user_id)}
+        return None if user is None else UserDetails.with_keys(user, await self.keys(user_id))
 
-    async def keys(self, user_id: str) -> Sequence[Row]:
-        """All keys the user ever had, newest first; what they open with is nowhere."""
+    async def keys(self, user_id: str) -> Sequence[ApiKeyRow]:
+        """Lists all keys the user ever had, newest first; what they open with is nowhere."""
         rows = await self.reader.rows(_KEYS, (*self._now(), user_id))
-        return [opened(self.log, row, ("label",)) for row in rows]
+        return [ApiKeyRow.of(row, self.log) for row in rows]
 
     async def key_stream(self, key_id: str) -> str | None:
-        """The stream of an API key, whose name only an HMAC of the key could tell."""
+        """Finds the stream of an API key, whose name only an HMAC of the key could tell."""
         row = await self.reader.row("SELECT stream FROM keys WHERE key_id = ?", (key_id,))
         return None if row is None else str(row["stream"])
 
     def _now(self) -> tuple[str]:
         return (moment(self.clock()),)
 
-    def _item(self, row: Row) -> Row:
-        return opened(self.log, row, ("email", "display_name"))
+    def _item(self, row: Row) -> UserRow:
+        return UserRow.of(row, self.log)

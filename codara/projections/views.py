@@ -22,6 +22,7 @@ from codara.projections.runner import Runner
 from codara.projections.sessions import Sessions, SessionsProjection
 from codara.projections.store import Store
 from codara.projections.tasks import Tasks, TasksProjection
+from codara.projections.threads import Threads, ThreadsProjection
 from codara.projections.traces import Traces
 from codara.projections.users import Users, UsersProjection
 from codara.projections.workspaces import Workspaces, WorkspacesProjection
@@ -35,6 +36,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     AuditProjection(),
     UnfinishedProjection(),
     PointsProjection(),
+    ThreadsProjection(),
 )
 
 _LOG = logging.getLogger(__name__)
@@ -77,6 +79,7 @@ class Views:
         self.audit = Audit(readers["audit"])
         self.unfinished = Unfinished(readers["unfinished"])
         self.points = Points(readers["points"], clock)
+        self.threads = Threads(readers["threads"], clock)
 
     @classmethod
     async def open(

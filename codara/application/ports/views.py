@@ -1,11 +1,12 @@
 """Read models that a decision asks, as plain values."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from codara.application.ports.jails import LeftJail
 from codara.events.thread import Thread
+from codara.events.vocabulary import AccountStatus
 
 
 class AccountStanding(Protocol):
@@ -18,7 +19,7 @@ class AccountStanding(Protocol):
     def provider(self) -> str: ...
 
     @property
-    def status(self) -> str: ...
+    def status(self) -> AccountStatus: ...
 
     @property
     def until(self) -> datetime | None: ...
@@ -96,6 +97,13 @@ class LiveFeed(Protocol):
         """True once every read model has folded `position`; False after `seconds`."""
 
 
+class Following(LiveFeed, Protocol):
+    """Read models that know how far the log has come."""
+
+    def head(self) -> int:
+        """The last position of the log."""
+
+
 class OpenTurn(Protocol):
     """A turn that the log says has not ended."""
 
@@ -131,3 +139,59 @@ class KeyStreams(Protocol):
 class Expiring(Protocol):
     async def due(self, now: datetime, most: int) -> Sequence[str]:
         """Sessions whose time was over by `now`, and of which the log does not say so yet."""
+
+
+class EndedThreads(Protocol):
+    """Threads of one home that nobody needs any more."""
+
+    @property
+    def workspace_id(self) -> str: ...
+
+    @property
+    def provider(self) -> str: ...
+
+    @property
+    def threads(self) -> Sequence[str]: ...
+
+
+class IdleThread(Protocol):
+    """A thread that no turn is at work with."""
+
+    @property
+    def backend_id(self) -> str: ...
+
+    @property
+    def session_id(self) -> str: ...
+
+
+class UsedHome(Protocol):
+    """A home, and the position in the log of its last turn."""
+
+    @property
+    def workspace_id(self) -> str: ...
+
+    @property
+    def provider(self) -> str: ...
+
+    @property
+    def used(self) -> int: ...
+
+
+class KeptThreads(Protocol):
+    """The agents' own conversations that lie in homes (a home: one workspace, one provider)."""
+
+    async def ended(
+        self, most: int, *, but: Collection[tuple[str, str]] = ()
+    ) -> Sequence[EndedThreads]:
+        """Threads that no session goes on with or branches, by home; none of the homes in `but`."""
+
+    async def uncontinued(
+        self, workspace_id: str, provider: str, most: int
+    ) -> Sequence[IdleThread]:
+        """Threads of one turn, the longest unused first; none that an open turn may need."""
+
+    async def others(self, workspace_id: str, provider: str, most: int) -> Sequence[IdleThread]:
+        """The same of threads that have had several turns."""
+
+    async def homes(self, since: int, most: int) -> Sequence[UsedHome]:
+        """Homes with a turn behind that position, the longest unused first."""

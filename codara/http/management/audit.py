@@ -1,28 +1,35 @@
 """The audit trail: who did what to what, newest first."""
 
-from aiohttp import web
+from datetime import datetime
+
+import attrs
 
 from codara.http.answers import listing
-from codara.http.auth import operator_of
-from codara.http.services import SERVICES
+from codara.http.envelope import Answer
+from codara.http.planes import OPERATOR, Operator
+from codara.http.routing import Asked, Routes
+from codara.http.shapes import ListQuery, Nothing
+from codara.projections.audit import AuditRow
 
-routes = web.RouteTableDef()
-
-_FILTERS = (
-    "actor",
-    "action",
-    "target_type",
-    "target_id",
-    "user_id",
-    "correlation_id",
-    "search",
-    "since",
-    "until",
-)
+routes = Routes(OPERATOR, "/management/v1")
 
 
-@routes.get("/management/v1/audit")
-async def list_audit(request: web.Request) -> web.Response:
-    """An action nobody ever did gives an empty list."""
-    await operator_of(request)
-    return await listing(request, request.app[SERVICES].views.audit, _FILTERS)
+@attrs.frozen(kw_only=True)
+class AuditQuery(ListQuery):
+    """Asks for what was done; an action that nobody ever did gives an empty list."""
+
+    actor: str | None = None
+    action: str | None = None
+    target_type: str | None = None
+    target_id: str | None = None
+    user_id: str | None = None
+    correlation_id: str | None = None
+    search: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@routes.get("/audit", query=AuditQuery, answer=list[AuditRow])
+async def list_audit(asked: Asked[Operator, AuditQuery, Nothing]) -> Answer[list[AuditRow]]:
+    """Lists what was done, newest first."""
+    return await listing(asked, asked.services.views.audit)

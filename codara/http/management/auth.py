@@ -1,60 +1,66 @@
 """Logging in and out: the only place that takes the passkey, and gives tokens for it."""
 
 import attrs
-from aiohttp import web
 
 from codara.application.operators import Tokens
 from codara.errors import InvalidRequest
-from codara.http.addresses import client_address
 from codara.http.answers import done
-from codara.http.auth import bearer, operator_of
-from codara.http.body import json_object
-from codara.http.decoding import Fields
-from codara.http.envelope import ok
-from codara.http.requests import identity_of
-from codara.http.services import SERVICES
+from codara.http.envelope import Answer
+from codara.http.planes import ANYBODY, OPERATOR, Anybody, Operator, token_of
+from codara.http.routing import Asked, Routes
+from codara.http.shapes import Nothing
 
-routes = web.RouteTableDef()
-
-_NAMES_OF_THE_SECRET = ("operator_secret", "operator_passkey", "api_token")
+open_routes = Routes(ANYBODY, "/management/v1")
+routes = Routes(OPERATOR, "/management/v1")
 
 
-@routes.post("/management/v1/auth/token")
-async def log_in(request: web.Request) -> web.Response:
-    """An access token and a refresh token for who knows the passkey."""
-    secret = _secret(Fields(await json_object(request)))
-    tokens = await request.app[SERVICES].operators.login(
-        secret, client_address(request), request_id=identity_of(request).request_id
-    )
-    return _answer(request, tokens)
+@attrs.frozen(kw_only=True)
+class Login:
+    """The passkey, under any of its names."""
+
+    operator_secret: str | None = attrs.field(default=None, repr=False)
+    operator_passkey: str | None = attrs.field(default=None, repr=False)
+    api_token: str | None = attrs.field(default=None, repr=False)
+
+    def secret(self) -> str:
+        """Reads the passkey; InvalidRequest if there is none."""
+        secret = self.operator_secret or self.operator_passkey or self.api_token
+        if not secret:
+            raise InvalidRequest("operator_secret is missing.", param="operator_secret")
+        return secret
 
 
-@routes.post("/management/v1/auth/refresh")
-async def refresh(request: web.Request) -> web.Response:
-    """A fresh pair for a refresh token."""
-    token = Fields(await json_object(request)).text("refresh_token")
-    return _answer(request, await request.app[SERVICES].operators.refresh(token))
+@attrs.frozen(kw_only=True)
+class Refresh:
+    """A refresh token."""
+
+    refresh_token: str = attrs.field(repr=False)
 
 
-@routes.post("/management/v1/auth/logout")
-async def log_out(request: web.Request) -> web.Response:
-    """Ends the login the access token came of: its refresh tokens with it."""
-    await operator_of(request)
-    position = await request.app[SERVICES].operators.logout(
-        bearer(request), request_id=identity_of(request).request_id
-    )
-    return await done(request, position, also={"logged_out": True})
+@attrs.frozen(kw_only=True)
+class LoggedOut:
+    """Says that a login is over."""
+
+    logged_out: bool = True
 
 
-def _secret(fields: Fields) -> str:
-    for name in _NAMES_OF_THE_SECRET:
-        secret = fields.maybe_text(name)
-        if secret:
-            return secret
-    raise InvalidRequest("operator_secret is missing.", param="operator_secret")
+@open_routes.post("/auth/token", body=Login, answer=Tokens)
+async def log_in(asked: Asked[Anybody, Nothing, Login]) -> Answer[Tokens]:
+    """Gives an access token and a refresh token to who knows the passkey."""
+    tokens = await asked.services.operators.login(asked.body.secret(), asked.address, asked.cause)
+    return Answer(data=tokens, secret=True)
 
 
-def _answer(request: web.Request, tokens: Tokens) -> web.Response:
-    response = ok(request, attrs.asdict(tokens))
-    response.headers["Cache-Control"] = "no-store"
-    return response
+@open_routes.post("/auth/refresh", body=Refresh, answer=Tokens)
+async def refresh(asked: Asked[Anybody, Nothing, Refresh]) -> Answer[Tokens]:
+    """Gives a fresh pair for a refresh token."""
+    tokens = await asked.services.operators.refresh(asked.body.refresh_token)
+    return Answer(data=tokens, secret=True)
+
+
+@routes.post("/auth/logout", body=Nothing, answer=LoggedOut)
+async def log_out(asked: Asked[Operator, Nothing, Nothing]) -> Answer[LoggedOut]:
+    """Ends the login that the access token came of, and its refresh tokens."""
+    token = token_of(asked.authorization)
+    position = await asked.services.operators.logout(token, asked.cause)
+    return await done(asked, position, data=LoggedOut())

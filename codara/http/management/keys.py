@@ -1,69 +1,62 @@
 """The API keys of a user, as operators handle them."""
 
-from aiohttp import web
+from datetime import datetime
+
+import attrs
 
 from codara.http.answers import done, found
-from codara.http.auth import operator_of
-from codara.http.body import json_object
-from codara.http.decoding import Fields
-from codara.http.keys import active_ids, all_keys, shown_once, unstored
-from codara.http.requests import identity_of
-from codara.http.services import SERVICES
+from codara.http.envelope import Answer
+from codara.http.keys import KeyRequest, KeyRevoked, KeyShown, active_ids, all_keys
+from codara.http.planes import OPERATOR, Operator
+from codara.http.routing import Asked, Routes
+from codara.http.shapes import ItemQuery, Nothing
+from codara.projections.users import ApiKeyRow
 
-routes = web.RouteTableDef()
-
-
-@routes.get("/management/v1/users/{user_id}/keys")
-async def list_keys(request: web.Request) -> web.Response:
-    """Every key of the user, newest first."""
-    await operator_of(request)
-    view = request.app[SERVICES].views.users
-    return all_keys(request, await found(request, view, request.match_info["user_id"]))
+routes = Routes(OPERATOR, "/management/v1")
 
 
-@routes.post("/management/v1/users/{user_id}/keys")
-async def issue(request: web.Request) -> web.Response:
-    """One more key; its secret is shown here and never again."""
-    operator_id = await operator_of(request)
-    fields = Fields(await json_object(request))
-    key = await request.app[SERVICES].users.issue_key(
-        request.match_info["user_id"],
-        label=fields.maybe_text("label"),
-        until=fields.maybe_moment("expires_at"),
-        actor=f"operator:{operator_id}",
-        request_id=identity_of(request).request_id,
+@attrs.frozen(kw_only=True)
+class KeyRotation:
+    """A key for the place of `key_id`, or of every active one if it names none."""
+
+    key_id: str | None = None
+    label: str | None = None
+    expires_at: datetime | None = None
+
+
+@routes.get("/users/{user_id}/keys", query=ItemQuery, answer=list[ApiKeyRow])
+async def list_keys(asked: Asked[Operator, ItemQuery, Nothing]) -> Answer[list[ApiKeyRow]]:
+    """Lists every key of the user, newest first."""
+    return await all_keys(asked, asked.path["user_id"])
+
+
+@routes.post("/users/{user_id}/keys", body=KeyRequest, answer=KeyShown, status=201)
+async def issue(asked: Asked[Operator, Nothing, KeyRequest]) -> Answer[KeyShown]:
+    """Makes one more key; its secret is shown here and never again."""
+    body = asked.body
+    key = await asked.services.users.issue_key(
+        asked.path["user_id"], asked.cause, label=body.label, until=body.expires_at
     )
-    return unstored(await done(request, key.position, also=shown_once(key), status=201))
+    return await done(asked, key.position, data=KeyShown.of(key), secret=True)
 
 
-@routes.post("/management/v1/users/{user_id}/keys/rotate")
-async def rotate(request: web.Request) -> web.Response:
-    """A new key in the place of `key_id`, or of every active one if none is named."""
-    operator_id = await operator_of(request)
-    fields = Fields(await json_object(request))
-    services, user_id = request.app[SERVICES], request.match_info["user_id"]
-    named = fields.maybe_text("key_id")
-    old = [named] if named else active_ids(await found(request, services.views.users, user_id))
+@routes.post("/users/{user_id}/keys/rotate", body=KeyRotation, answer=KeyShown, status=201)
+async def rotate(asked: Asked[Operator, Nothing, KeyRotation]) -> Answer[KeyShown]:
+    """Makes a key in the place of one, or of every active one."""
+    services, body, user_id = asked.services, asked.body, asked.path["user_id"]
+    if body.key_id:
+        old = [body.key_id]
+    else:
+        old = active_ids(await found(asked, services.views.users, user_id))
     key = await services.users.rotate_key(
-        user_id,
-        old,
-        label=fields.maybe_text("label"),
-        until=fields.maybe_moment("expires_at"),
-        actor=f"operator:{operator_id}",
-        request_id=identity_of(request).request_id,
+        user_id, old, asked.cause, label=body.label, until=body.expires_at
     )
-    return unstored(await done(request, key.position, also=shown_once(key), status=201))
+    return await done(asked, key.position, data=KeyShown.of(key), secret=True)
 
 
-@routes.delete("/management/v1/users/{user_id}/keys/{key_id}")
-async def revoke(request: web.Request) -> web.Response:
-    """The key opens nothing from now on."""
-    operator_id = await operator_of(request)
-    key_id = request.match_info["key_id"]
-    position = await request.app[SERVICES].users.revoke_key(
-        request.match_info["user_id"],
-        key_id,
-        actor=f"operator:{operator_id}",
-        request_id=identity_of(request).request_id,
-    )
-    return await done(request, position, also={"key_id": key_id, "revoked": True})
+@routes.delete("/users/{user_id}/keys/{key_id}", answer=KeyRevoked)
+async def revoke(asked: Asked[Operator, Nothing, Nothing]) -> Answer[KeyRevoked]:
+    """Closes the key from now on."""
+    key_id = asked.path["key_id"]
+    position = await asked.services.users.revoke_key(asked.path["user_id"], key_id, asked.cause)
+    return await done(asked, position, data=KeyRevoked(key_id=key_id))

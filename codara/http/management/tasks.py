@@ -1,45 +1,42 @@
 """Tasks, which is what users call turns, as operators see them."""
 
-from aiohttp import web
+import attrs
 
 from codara.http.answers import done, listing, one
-from codara.http.auth import operator_of
-from codara.http.services import SERVICES
+from codara.http.envelope import Answer
+from codara.http.planes import OPERATOR, Operator
+from codara.http.routing import Asked, Routes
+from codara.http.sessions import CancelRequested, TasksQuery
+from codara.http.shapes import ItemQuery, Nothing
+from codara.projections.task_details import TaskDetails
+from codara.projections.task_rows import TaskRow
 
-routes = web.RouteTableDef()
-
-_FILTERS = (
-    "status",
-    "provider",
-    "user_id",
-    "session_id",
-    "workspace_id",
-    "account_id",
-    "since",
-    "until",
-)
+routes = Routes(OPERATOR, "/management/v1")
 
 
-@routes.get("/management/v1/tasks")
-async def list_tasks(request: web.Request) -> web.Response:
-    """All tasks, newest first."""
-    await operator_of(request)
-    return await listing(request, request.app[SERVICES].views.tasks, _FILTERS)
+@attrs.frozen(kw_only=True)
+class AllTasksQuery(TasksQuery):
+    """Asks for tasks of one user or account, or of all."""
+
+    user_id: str | None = None
+    account_id: str | None = None
 
 
-@routes.get("/management/v1/tasks/{task_id}")
-async def show_task(request: web.Request) -> web.Response:
-    """One task with its texts, diff and actions."""
-    await operator_of(request)
-    return await one(request, request.app[SERVICES].views.tasks, request.match_info["task_id"])
+@routes.get("/tasks", query=AllTasksQuery, answer=list[TaskRow])
+async def list_tasks(asked: Asked[Operator, AllTasksQuery, Nothing]) -> Answer[list[TaskRow]]:
+    """Lists the tasks, newest first."""
+    return await listing(asked, asked.services.views.tasks)
 
 
-@routes.post("/management/v1/tasks/{task_id}/cancel")
-async def cancel(request: web.Request) -> web.Response:
-    """Asks the task to end; it has ended when its status says so."""
-    operator_id = await operator_of(request)
-    task_id = request.match_info["task_id"]
-    await request.app[SERVICES].turns.cancel(task_id, None, f"operator:{operator_id}")
-    return await done(
-        request, None, also={"task_id": task_id, "cancel_requested": True}, status=202
-    )
+@routes.get("/tasks/{task_id}", query=ItemQuery, answer=TaskDetails)
+async def show_task(asked: Asked[Operator, ItemQuery, Nothing]) -> Answer[TaskDetails]:
+    """Shows one task with its texts, diff and actions."""
+    return await one(asked, asked.services.views.tasks, asked.path["task_id"])
+
+
+@routes.post("/tasks/{task_id}/cancel", body=Nothing, answer=CancelRequested, status=202)
+async def cancel(asked: Asked[Operator, Nothing, Nothing]) -> Answer[CancelRequested]:
+    """Asks the task to end."""
+    task_id = asked.path["task_id"]
+    await asked.services.turns.cancel(task_id, None, asked.cause)
+    return await done(asked, None, data=CancelRequested(task_id=task_id))

@@ -1,16 +1,16 @@
 """Traces: what turns did when, by the trace of the requests that began them."""
 
-from aiohttp import web
-
 from codara.http.answers import one
-from codara.http.auth import operator_of
-from codara.http.services import SERVICES
+from codara.http.envelope import Answer
+from codara.http.planes import OPERATOR, Operator
+from codara.http.routing import Asked, Routes
+from codara.http.shapes import ItemQuery, Nothing
+from codara.projections.traces import TraceRow
 
-routes = web.RouteTableDef()
+routes = Routes(OPERATOR, "/management/v1")
 
 
-@routes.get("/management/v1/traces/{trace_id}")
-async def show_trace(request: web.Request) -> web.Response:
-    """The spans of every turn of one trace."""
-    await operator_of(request)
-    return await one(request, request.app[SERVICES].views.traces, request.match_info["trace_id"])
+@routes.get("/traces/{trace_id}", query=ItemQuery, answer=TraceRow)
+async def show_trace(asked: Asked[Operator, ItemQuery, Nothing]) -> Answer[TraceRow]:
+    """Shows the spans of every turn of one trace."""
+    return await one(asked, asked.services.views.traces, asked.path["trace_id"])

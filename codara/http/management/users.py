@@ -1,107 +1,118 @@
 """Users, as operators see them: provisioned, changed, suspended, deleted."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 
-from aiohttp import web
+import attrs
 
 from codara.application.users import NewUser
+from codara.events.base import Cause
 from codara.http.answers import done, listing, one
-from codara.http.auth import operator_of
-from codara.http.body import json_object
-from codara.http.decoding import Fields
-from codara.http.keys import shown_once, unstored
-from codara.http.requests import identity_of
-from codara.http.services import SERVICES
+from codara.http.envelope import Answer
+from codara.http.keys import KeyShown
+from codara.http.planes import OPERATOR, Operator
+from codara.http.routing import Asked, Routes
+from codara.http.shapes import ItemQuery, ListQuery, Nothing
+from codara.projections.users import UserDetails, UserRow
 
-routes = web.RouteTableDef()
+routes = Routes(OPERATOR, "/management/v1")
 
 
-@routes.post("/management/v1/users")
-async def provision(request: web.Request) -> web.Response:
-    """A user with a first key; the key's secret is shown here and never again."""
-    operator_id = await operator_of(request)
-    fields = Fields(await json_object(request))
-    services = request.app[SERVICES]
-    made = await services.users.provision(
-        NewUser(
-            email=fields.text("email"),
-            display_name=fields.maybe_text("display_name"),
-            key_label=fields.maybe_text("key_label"),
-            key_expires_at=fields.maybe_moment("key_expires_at"),
-            max_concurrency=fields.maybe_integer("max_concurrency"),
-        ),
-        f"operator:{operator_id}",
-        request_id=identity_of(request).request_id,
-    )
-    shown = {
+@attrs.frozen(kw_only=True)
+class UserRequest:
+    """A user to be; `max_concurrency` is `users.max_concurrency` if it says nothing."""
+
+    email: str
+    display_name: str | None = None
+    key_label: str | None = None
+    key_expires_at: datetime | None = None
+    max_concurrency: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ProvisionedUser(UserDetails):
+    """A fresh user with the first key, whose secret is shown this once."""
+
+    api_key: KeyShown
+
+
+@attrs.frozen(kw_only=True)
+class UserChange:
+    """Changes what it names."""
+
+    display_name: str | None = None
+    max_concurrency: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class UsersQuery(ListQuery):
+    """Asks for users."""
+
+    status: str | None = None
+    role: str | None = None
+
+
+@routes.post("/users", body=UserRequest, answer=ProvisionedUser, status=201)
+async def provision(asked: Asked[Operator, Nothing, UserRequest]) -> Answer[ProvisionedUser]:
+    """Makes a user with a first key (`api_key`), whose secret is shown here and never again."""
+    services = asked.services
+    made = await services.users.provision(NewUser(**attrs.asdict(asked.body)), asked.cause)
+    also = {
         "user_id": made.user_id,
         "email": made.email,
         "display_name": made.display_name,
         "max_concurrency": made.max_concurrency,
-        "api_key": shown_once(made.key),
+        "api_key": attrs.asdict(KeyShown.of(made.key)),
     }
-    view, user_id = services.views.users, made.user_id
-    return unstored(
-        await done(request, made.position, view=view, item_id=user_id, also=shown, status=201)
+    users = services.views.users
+    return await done(
+        asked, made.position, view=users, item_id=made.user_id, also=also, secret=True
     )
 
 
-@routes.get("/management/v1/users")
-async def list_users(request: web.Request) -> web.Response:
-    """All users, newest first."""
-    await operator_of(request)
-    return await listing(request, request.app[SERVICES].views.users, ("status", "role"))
+@routes.get("/users", query=UsersQuery, answer=list[UserRow])
+async def list_users(asked: Asked[Operator, UsersQuery, Nothing]) -> Answer[list[UserRow]]:
+    """Lists the users, newest first."""
+    return await listing(asked, asked.services.views.users)
 
 
-@routes.get("/management/v1/users/{user_id}")
-async def show_user(request: web.Request) -> web.Response:
-    """One user with their keys."""
-    await operator_of(request)
-    return await one(request, request.app[SERVICES].views.users, request.match_info["user_id"])
+@routes.get("/users/{user_id}", query=ItemQuery, answer=UserDetails)
+async def show_user(asked: Asked[Operator, ItemQuery, Nothing]) -> Answer[UserDetails]:
+    """Shows one user with their keys."""
+    return await one(asked, asked.services.views.users, asked.path["user_id"])
 
 
-@routes.patch("/management/v1/users/{user_id}")
-async def update(request: web.Request) -> web.Response:
+@routes.patch("/users/{user_id}", body=UserChange, answer=UserDetails)
+async def update(asked: Asked[Operator, Nothing, UserChange]) -> Answer[UserDetails]:
     """Changes the display name, the limit of turns at once, or both."""
-    operator_id = await operator_of(request)
-    fields = Fields(await json_object(request))
-    services, user_id = request.app[SERVICES], request.match_info["user_id"]
-    position = await services.users.update(
-        user_id,
-        display_name=fields.maybe_text("display_name"),
-        max_concurrency=fields.maybe_integer("max_concurrency"),
-        actor=f"operator:{operator_id}",
-        request_id=identity_of(request).request_id,
-    )
-    return await done(request, position, view=services.views.users, item_id=user_id)
+    services, user_id = asked.services, asked.path["user_id"]
+    position = await services.users.update(user_id, asked.cause, **attrs.asdict(asked.body))
+    return await done(asked, position, view=services.views.users, item_id=user_id)
 
 
-@routes.post("/management/v1/users/{user_id}/suspend")
-async def suspend(request: web.Request) -> web.Response:
-    """The user's keys open nothing until they are restored."""
-    return await _change(request, request.app[SERVICES].users.suspend)
+@routes.post("/users/{user_id}/suspend", body=Nothing, answer=UserDetails)
+async def suspend(asked: Asked[Operator, Nothing, Nothing]) -> Answer[UserDetails]:
+    """Closes the user's keys until the user is restored."""
+    return await _changed(asked, asked.services.users.suspend)
 
 
-@routes.post("/management/v1/users/{user_id}/unsuspend")
-@routes.post("/management/v1/users/{user_id}/restore")
-async def restore(request: web.Request) -> web.Response:
-    """A suspended user is active again."""
-    return await _change(request, request.app[SERVICES].users.restore)
+@routes.post("/users/{user_id}/unsuspend", body=Nothing, answer=UserDetails)
+@routes.post("/users/{user_id}/restore", body=Nothing, answer=UserDetails)
+async def restore(asked: Asked[Operator, Nothing, Nothing]) -> Answer[UserDetails]:
+    """Makes a suspended user active again."""
+    return await _changed(asked, asked.services.users.restore)
 
 
-@routes.delete("/management/v1/users/{user_id}")
-async def delete(request: web.Request) -> web.Response:
+@routes.delete("/users/{user_id}", answer=UserDetails)
+async def delete(asked: Asked[Operator, Nothing, Nothing]) -> Answer[UserDetails]:
     """Ends the user for good."""
-    return await _change(request, request.app[SERVICES].users.delete)
+    return await _changed(asked, asked.services.users.delete)
 
 
-async def _change(
-    request: web.Request, command: Callable[..., Awaitable[int | None]]
-) -> web.Response:
-    operator_id = await operator_of(request)
-    user_id = request.match_info["user_id"]
-    position = await command(
-        user_id, actor=f"operator:{operator_id}", request_id=identity_of(request).request_id
-    )
-    view = request.app[SERVICES].views.users
-    return await done(request, position, view=view, item_id=user_id)
+async def _changed(
+    asked: Asked[Operator, Nothing, Nothing],
+    command: Callable[[str, Cause], Awaitable[int | None]],
+) -> Answer[UserDetails]:
+    user_id = asked.path["user_id"]
+    position = await command(user_id, asked.cause)
+    return await done(asked, position, view=asked.services.views.users, item_id=user_id)

@@ -1,24 +1,33 @@
 """Workspaces, as operators see them."""
 
-from aiohttp import web
+import attrs
 
 from codara.http.answers import listing, one
-from codara.http.auth import operator_of
-from codara.http.services import SERVICES
+from codara.http.envelope import Answer
+from codara.http.planes import OPERATOR, Operator
+from codara.http.routing import Asked, Routes
+from codara.http.shapes import ItemQuery, ListQuery, Nothing
+from codara.projections.workspaces import WorkspaceRow
 
-routes = web.RouteTableDef()
-
-
-@routes.get("/management/v1/workspaces")
-async def list_workspaces(request: web.Request) -> web.Response:
-    """All workspaces, newest first."""
-    await operator_of(request)
-    return await listing(request, request.app[SERVICES].views.workspaces, ("user_id",))
+routes = Routes(OPERATOR, "/management/v1")
 
 
-@routes.get("/management/v1/workspaces/{workspace_id}")
-async def show_workspace(request: web.Request) -> web.Response:
-    """One workspace."""
-    await operator_of(request)
-    view = request.app[SERVICES].views.workspaces
-    return await one(request, view, request.match_info["workspace_id"])
+@attrs.frozen(kw_only=True)
+class WorkspacesQuery(ListQuery):
+    """Asks for workspaces of one user, or of all."""
+
+    user_id: str | None = None
+
+
+@routes.get("/workspaces", query=WorkspacesQuery, answer=list[WorkspaceRow])
+async def list_workspaces(
+    asked: Asked[Operator, WorkspacesQuery, Nothing],
+) -> Answer[list[WorkspaceRow]]:
+    """Lists the workspaces, newest first."""
+    return await listing(asked, asked.services.views.workspaces)
+
+
+@routes.get("/workspaces/{workspace_id}", query=ItemQuery, answer=WorkspaceRow)
+async def show_workspace(asked: Asked[Operator, ItemQuery, Nothing]) -> Answer[WorkspaceRow]:
+    """Shows one workspace."""
+    return await one(asked, asked.services.views.workspaces, asked.path["workspace_id"])

@@ -6,6 +6,7 @@ from codara.application.accounts import Accounts, NewAccount
 from codara.domain import account
 from codara.errors import Conflict, InvalidRequest, NotFound
 from codara.events import streams
+from tests import given
 from tests.fakes import FakeKeyRing, FixedClock
 
 NEW = NewAccount(
@@ -61,7 +62,7 @@ async def status(house):
 async def test_the_credential_goes_to_the_vault_and_only_its_fingerprint_to_the_log(
     accounts, vault, house, tmp_path
 ):
-    position = await accounts.register(NEW, "operator:op_1")
+    position = await accounts.register(NEW, given.by("operator:op_1"))
     assert vault.kept == {"main": b"sk-secret-1"}
     assert position == house.log.head()
     assert (await house.names())[1:] == ["account.registered", "account.credential_stored"]
@@ -71,16 +72,16 @@ async def test_the_credential_goes_to_the_vault_and_only_its_fingerprint_to_the_
 
 
 async def test_the_same_again_says_nothing_and_another_credential_is_stored(accounts, house):
-    await accounts.register(NEW, "cli")
-    assert await accounts.register(NEW, "cli") is None
-    await accounts.register(attrs.evolve(NEW, credential=b"sk-secret-2"), "cli")
+    await accounts.register(NEW, given.CLI)
+    assert await accounts.register(NEW, given.CLI) is None
+    await accounts.register(attrs.evolve(NEW, credential=b"sk-secret-2"), given.CLI)
     assert (await house.names()).count("account.credential_stored") == 2
 
 
 async def test_a_refused_account_leaves_the_credential_that_was_there(accounts, vault):
-    await accounts.register(NEW, "cli")
+    await accounts.register(NEW, given.CLI)
     with pytest.raises(Conflict):
-        await accounts.register(attrs.evolve(NEW, provider="gemini", credential=b"x"), "cli")
+        await accounts.register(attrs.evolve(NEW, provider="gemini", credential=b"x"), given.CLI)
     assert vault.kept == {"main": b"sk-secret-1"}
 
 
@@ -98,24 +99,24 @@ async def test_a_refused_account_leaves_the_credential_that_was_there(accounts, 
 )
 async def test_what_can_be_no_account_leaves_nothing_behind(accounts, vault, house, changed, param):
     with pytest.raises(InvalidRequest) as refused:
-        await accounts.register(attrs.evolve(NEW, **changed), "cli")
+        await accounts.register(attrs.evolve(NEW, **changed), given.CLI)
     assert refused.value.param == param
     assert vault.kept == {}
     assert await house.names() == ["log.opened"]
 
 
 async def test_a_removed_account_has_no_credential(accounts, vault, house):
-    await accounts.register(NEW, "cli")
-    await accounts.remove("main", actor="cli")
+    await accounts.register(NEW, given.CLI)
+    await accounts.remove("main", cause=given.CLI)
     assert vault.kept == {}
     assert await status(house) == "removed"
     with pytest.raises(NotFound):
-        await accounts.remove("main", actor="cli")
+        await accounts.remove("main", cause=given.CLI)
 
 
 async def test_a_cooldown_ends_by_itself(accounts, house):
-    await accounts.register(NEW, "cli")
-    await accounts.cooldown("main", seconds=30, actor="cli")
+    await accounts.register(NEW, given.CLI)
+    await accounts.cooldown("main", seconds=30, cause=given.CLI)
     assert await status(house) == "cooldown"
     house.clock.move(seconds=30)
     assert await status(house) == "ready"
@@ -123,14 +124,14 @@ async def test_a_cooldown_ends_by_itself(accounts, house):
 
 @pytest.mark.parametrize("seconds", [0, -1, float("inf"), float("nan"), 1e9])
 async def test_a_cooldown_has_a_sensible_length(accounts, seconds):
-    await accounts.register(NEW, "cli")
+    await accounts.register(NEW, given.CLI)
     with pytest.raises(InvalidRequest):
-        await accounts.cooldown("main", seconds=seconds, actor="cli")
+        await accounts.cooldown("main", seconds=seconds, cause=given.CLI)
 
 
 async def test_an_operator_can_call_an_account_ready(accounts, house):
-    await accounts.register(NEW, "cli")
-    await accounts.cooldown("main", actor="cli")
-    await accounts.recover("main", actor="cli")
+    await accounts.register(NEW, given.CLI)
+    await accounts.cooldown("main", cause=given.CLI)
+    await accounts.recover("main", cause=given.CLI)
     assert await status(house) == "ready"
-    assert await accounts.recover("main", actor="cli") is None
+    assert await accounts.recover("main", cause=given.CLI) is None

@@ -8,6 +8,7 @@ import attrs
 import pytest
 
 from codara.application.deadlines import Deadlines
+from tests import given
 from tests.turning import House, close_house, open_house
 
 
@@ -33,7 +34,7 @@ def deadlines(house: House, *sessions: str) -> Deadlines:
         deciding=house.means.deciding,
         expiring=FakeExpiring(list(sessions)),
         clock=house.clock,
-        new_id=house.means.new_id,
+        cause=given.by("system:deadlines"),
     )
 
 

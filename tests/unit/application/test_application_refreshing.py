@@ -9,6 +9,7 @@ from codara.application.ports.logins import Token
 from codara.application.refreshing import KeptLogins
 from codara.errors import AgentFailed, NotFound
 from codara.events.account import TokenRefreshed
+from tests import given
 from tests.fakes import FakeKeyRing, FixedClock
 from tests.given import NOW
 
@@ -84,7 +85,7 @@ async def logins(house, vault, refresher):
         vault=vault,
         refresher=refresher,
         clock=house.clock,
-        new_id=house.new_id,
+        cause=given.by("system:logins"),
     )
     await hand_in(house, vault)
     yield kept
@@ -103,7 +104,7 @@ async def hand_in(house, vault, file=b'{"claudeAiOauth":{"accessToken":"a"}}', l
         label=label,
         credential=file,
     )
-    await accounts.register(new, "cli")
+    await accounts.register(new, given.CLI)
 
 
 def set_in(vault, refresher, minutes):

@@ -287,7 +287,7 @@ async def test_a_cancelled_turn_is_not_taken_over(house: House) -> None:
     handles = []
 
     async def is_cancelled(turn: AgentTurn, sink: FrameSink) -> Outcome:
-        await house.turns.cancel(turn.turn_id, None, "operator:op_1")
+        await house.turns.cancel(turn.turn_id, None, given.by("operator:op_1"))
         return Outcome(status="failed", cause="rate_limited")
 
     house.agents.script = is_cancelled

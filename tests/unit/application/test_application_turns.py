@@ -587,7 +587,7 @@ async def test_a_cancelled_turn_says_who_cancelled_it(house: House) -> None:
     house.agents.script = gate
     handle = await house.turns.submit(command())
     await gate.reached.wait()
-    await house.turns.cancel(handle.turn_id, given.USER, "operator:op_1")
+    await house.turns.cancel(handle.turn_id, given.USER, given.by("operator:op_1"))
     with pytest.raises(errors.TaskCancelled):
         await handle.result()
     recorded = await house.log.read(0, limit=1000)

@@ -240,7 +240,8 @@ async def test_offline_a_new_user_is_read_back_with_the_key():
         "label": "default",
         "expires_at": None,
     }
-    assert users.provision.given == [(NewUser(email="e@x"), "cli")]
+    [(new, cause)] = users.provision.given
+    assert (new, cause.actor) == (NewUser(email="e@x"), "cli")
     assert house.services.views.waited == [9]
 
 
@@ -250,7 +251,8 @@ async def test_offline_an_account_is_registered_by_the_cli():
         services(views={"accounts": View({"account_id": "a"})}, accounts=accounts)
     )
     assert await house.add_account(ACCOUNT) == {"account_id": "a"}
-    assert accounts.register.given == [(ACCOUNT, "cli")]
+    [(new, cause)] = accounts.register.given
+    assert (new, cause.actor) == (ACCOUNT, "cli")
 
 
 @attrs.define

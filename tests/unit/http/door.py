@@ -184,6 +184,7 @@ def services(**parts: Any) -> Services:
         conversation_headers=("X-My-Chat",),
         conversation_fields=(),
         asides=True,
+        trusted_proxies=(),
     )
     defaults = {"codex": "gpt-5-codex", "opencode": "opencode/big-pickle"}
     house: dict[str, Any] = {

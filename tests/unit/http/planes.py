@@ -23,6 +23,7 @@ from codara.events.base import Append, Cause, Event
 from codara.events.log import EventLog
 from codara.ids import new_id
 from codara.projections.views import Views
+from tests import given
 from tests.fakes import FixedClock
 
 PASSKEY = "correct horse battery staple"
@@ -35,10 +36,10 @@ class FakeTurns:
     whose: dict[str, str] = attrs.field(factory=dict)
     cancelled: list[tuple[str, str]] = attrs.field(factory=list)
 
-    async def cancel(self, turn_id: str, user_id: str | None, actor: str) -> None:
+    async def cancel(self, turn_id: str, user_id: str | None, cause: Cause) -> None:
         if turn_id not in self.whose or user_id not in (None, self.whose[turn_id]):
             raise NotFound(f"There is no task {turn_id}.")
-        self.cancelled.append((turn_id, actor))
+        self.cancelled.append((turn_id, cause.actor))
 
 
 @attrs.define
@@ -48,7 +49,7 @@ class FakeSessions:
     position: int = 1
     whose: dict[str, str] = attrs.field(factory=dict)
 
-    async def reset(self, session_id: str, user_id: str | None, actor: str) -> int:
+    async def reset(self, session_id: str, user_id: str | None, cause: Cause) -> int:
         if session_id not in self.whose or user_id not in (None, self.whose[session_id]):
             raise NotFound(f"There is no session {session_id}.")
         return self.position
@@ -133,7 +134,9 @@ async def plane(folder: Path) -> AsyncIterator[Plane]:
     users = Users(
         deciding=deciding, keys=vault, key_streams=views.users, clock=clock, new_id=new_id
     )
-    operators = Operators(deciding, PASSKEY, clock, new_id, issuer=log.log_id, pause=_at_once)
+    operators = Operators(
+        deciding, PASSKEY, clock, new_id, issuer=log.log_id, run_id="gtw_1", pause=_at_once
+    )
     turns, sessions = FakeTurns(), FakeSessions()
     server = SimpleNamespace(
         max_body_bytes=200_000, cors_origins=(), trusted_proxies=("127.0.0.0/8",)
@@ -154,8 +157,8 @@ async def plane(folder: Path) -> AsyncIterator[Plane]:
     try:
         async with opened(bundle) as door:
             made = Plane(door.http, log, views, users, operators, turns, sessions, clock, folder)
-            await users.ensure_admin(10)
-            made.token = (await operators.login(PASSKEY, "192.0.2.9")).access_token
+            await users.ensure_admin(10, given.CLI)
+            made.token = (await operators.login(PASSKEY, "192.0.2.9", given.CLI)).access_token
             yield made
     finally:
         await operators.close()

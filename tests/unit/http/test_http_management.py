@@ -3,17 +3,8 @@ import pytest
 from planes import PASSKEY, plane
 
 from codara.events import streams
-from codara.http.management import (
-    accounts,
-    audit,
-    health,
-    keys,
-    sessions,
-    tasks,
-    traces,
-    users,
-    workspaces,
-)
+from codara.http.app import ROUTES
+from codara.http.planes import OPERATOR
 from codara.projections import runner
 from tests.given import (
     session_opened,
@@ -33,11 +24,7 @@ ACCOUNT = {
 UPLOAD = "/management/v1/accounts/upload"
 USERS = "/management/v1/users"
 TOKEN = "/management/v1/auth/token"
-GUARDED = [
-    (route.method, route.path)
-    for module in (accounts, audit, health, keys, sessions, tasks, traces, users, workspaces)
-    for route in module.routes
-]
+GUARDED = [(route.method, route.path) for route in ROUTES if route.guard is OPERATOR]
 
 
 @pytest.fixture
@@ -415,8 +402,11 @@ async def test_an_answer_carries_its_request_and_its_position(op):
     )
     assert made.meta["request_id"] == "mine-7"
     assert made.meta["position"] == op.log.head()
-    trail = await op.ask("GET", "/management/v1/audit?correlation_id=mine-7")
+    trace_id = made.meta["trace_id"]
+    trail = await op.ask("GET", f"/management/v1/audit?correlation_id={trace_id}")
     assert len(trail.data) == 2
+    caused = {each.metadata.causation_id for each in await op.log.read(made.meta["position"] - 2)}
+    assert caused == {"mine-7"}
 
 
 async def test_health_tells_what_is_wrong(op):

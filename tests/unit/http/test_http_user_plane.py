@@ -2,7 +2,8 @@ import pytest
 from planes import plane
 
 from codara.events import streams
-from codara.http import user
+from codara.http.app import ROUTES
+from codara.http.planes import USER
 from tests.given import (
     END,
     USAGE,
@@ -12,7 +13,7 @@ from tests.given import (
     workspace_provisioned,
 )
 
-GUARDED = [(route.method, route.path) for route in user.routes]
+GUARDED = [(route.method, route.path) for route in ROUTES if route.guard is USER]
 
 
 @pytest.fixture

@@ -45,25 +45,25 @@ REGISTERED = {ACCOUNT: [given.account_registered(), given.credential_stored()]}
 async def test_a_requested_turn_is_a_pending_task(world: World) -> None:
     position = await world.happen(PLACE, requested())
     (task,) = (await world.views.tasks.list()).items
-    assert task["status"] == "pending"
-    assert (task["task_id"], task["session_id"], task["workspace_id"], task["user_id"]) == (
+    assert task.status == "pending"
+    assert (task.task_id, task.session_id, task.workspace_id, task.user_id) == (
         given.TURN,
         given.SESSION,
         given.WORKSPACE,
         given.USER,
     )
-    assert (task["provider"], task["model"]) == ("codex", "gpt-5-codex")
-    assert task["created_at"] == T
-    assert (task["started_at"], task["ended_at"], task["account_id"]) == (None, None, None)
-    assert (task["usage"], task["cost"], task["modified_files"]) == (None, None, None)
-    assert task["position"] == position - 1
+    assert (task.provider, task.model) == ("codex", "gpt-5-codex")
+    assert task.created_at == T
+    assert (task.started_at, task.ended_at, task.account_id) == (None, None, None)
+    assert (task.usage, task.cost, task.modified_files) == (None, None, None)
+    assert task.position == position - 1
 
 
 async def test_a_started_turn_is_running_on_its_account(world: World) -> None:
     await world.happen(PLACE, requested(), started())
     task = await world.views.tasks.get(given.TURN)
     assert task is not None
-    assert (task["status"], task["account_id"], task["thread"]) == ("running", given.ACCOUNT, "new")
+    assert (task.status, task.account_id, task.thread) == ("running", given.ACCOUNT, "new")
 
 
 async def test_a_task_is_on_the_account_that_took_it_over(world: World) -> None:
@@ -72,7 +72,7 @@ async def test_a_task_is_on_the_account_that_took_it_over(world: World) -> None:
     await world.happen(PLACE, requested(), started(), {SESSION: [changed]})
     task = await world.views.tasks.get(given.TURN)
     assert task is not None
-    assert (task["status"], task["account_id"]) == ("running", "acc_2")
+    assert (task.status, task.account_id) == ("running", "acc_2")
 
 
 async def test_a_task_whose_thread_was_lost_is_fresh(world: World) -> None:
@@ -80,30 +80,30 @@ async def test_a_task_whose_thread_was_lost_is_fresh(world: World) -> None:
     lost = given.turn_completed(end=end, answer_payload=None)
     await world.happen(PLACE, requested(), started(), {SESSION: [lost]})
     (task,) = (await world.views.tasks.list()).items
-    assert task["thread"] == "fresh"
+    assert task.thread == "fresh"
 
 
 async def test_a_completed_task_lists_its_files_and_usage(world: World) -> None:
     position = await world.happen(PLACE, requested(), started(), completed())
     (task,) = (await world.views.tasks.list(status="completed")).items
-    assert task["modified_files"] == ["src/größe.py"]
-    assert task["usage"]["input"] == 120
-    assert (task["diff"], task["actions"], task["cause"]) == (None, None, None)
-    assert (task["changed"], task["added_lines"], task["deleted_lines"]) == (1, 3, 1)
-    assert task["position"] == position - 1
+    assert task.modified_files == ("src/größe.py",)
+    assert task.usage.input == 120
+    assert (task.diff, task.actions, task.cause) == (None, None, None)
+    assert (task.changed, task.added_lines, task.deleted_lines) == (1, 3, 1)
+    assert task.position == position - 1
 
 
 async def test_a_task_alone_shows_texts_diff_and_files(world: World) -> None:
     await world.happen(PLACE, requested(), started(), completed())
     task = await world.views.tasks.get(given.TURN)
     assert task is not None
-    assert task["prompt"] == "Fix Ada's engine"
-    assert task["answer"] == "Ada's engine is fixed"
-    assert task["diff"] == "--- a/Ada\n+++ b/Ada\n"
-    assert task["files"][0]["path"] == "src/größe.py"
-    assert (task["baseline"], task["final"]) == ("1" * 40, "2" * 40)
-    assert task["timings"] == {"queue": 1.5, "agent": 120.25}
-    assert (task["actions"], task["message"]) == ([], None)
+    assert task.prompt == "Fix Ada's engine"
+    assert task.answer == "Ada's engine is fixed"
+    assert task.diff == "--- a/Ada\n+++ b/Ada\n"
+    assert task.files[0].path == "src/größe.py"
+    assert (task.baseline, task.final) == ("1" * 40, "2" * 40)
+    assert task.timings == {"queue": 1.5, "agent": 120.25}
+    assert (task.actions, task.message) == ((), None)
 
 
 async def test_a_task_reads_what_became_a_payload(world: World) -> None:
@@ -119,18 +119,18 @@ async def test_a_task_reads_what_became_a_payload(world: World) -> None:
     await world.views.wait_for(world.log.head(), 10)
     task = await world.views.tasks.get(given.TURN)
     assert task is not None
-    assert task["answer"] == "a long answer"
-    assert task["finish_reason"] == "length"
-    assert task["actions"] == [{"action_id": "atr_1"}]
+    assert task.answer == "a long answer"
+    assert task.finish_reason == "length"
+    assert task.actions == ({"action_id": "atr_1"},)
 
 
 async def test_a_failed_task_says_why(world: World) -> None:
     await world.happen(PLACE, requested(), started(), failed())
     task = await world.views.tasks.get(given.TURN)
     assert task is not None
-    assert (task["status"], task["code"], task["cause"]) == ("failed", "agent_failed", "crashed")
-    assert task["message"] == "the agent lost Ada's file"
-    assert task["answer"] == "Ada, I was about to"
+    assert (task.status, task.code, task.cause) == ("failed", "agent_failed", "crashed")
+    assert task.message == "the agent lost Ada's file"
+    assert task.answer == "Ada, I was about to"
 
 
 async def test_an_unknown_task_is_none(world: World) -> None:
@@ -142,9 +142,9 @@ async def test_a_forgotten_user_leaves_a_task_without_texts(world: World) -> Non
     world.keys.forget(given.USER)
     task = await world.views.tasks.get(given.TURN)
     assert task is not None
-    assert (task["prompt"], task["answer"], task["diff"]) == (None, None, None)
-    assert (task["files"], task["modified_files"]) == (None, None)
-    assert task["status"] == "completed"
+    assert (task.prompt, task.answer, task.diff) == (None, None, None)
+    assert (task.files, task.modified_files) == (None, None)
+    assert task.status == "completed"
 
 
 @pytest.mark.parametrize(
@@ -172,53 +172,53 @@ async def test_tasks_are_filtered(world: World, filters: dict[str, object], foun
 async def test_an_opened_session_is_idle_and_has_a_label(world: World) -> None:
     await world.happen(PLACE, {SESSION: [given.session_opened()]})
     (session,) = (await world.views.sessions.list()).items
-    assert session["status"] == "idle"
-    assert session["client_session_id"] == "Ada's conversation"
-    assert session["workspace"] == "Ada's notes"
-    assert (session["turns"], session["dirty"], session["backend_id"]) == (0, False, None)
+    assert session.status == "idle"
+    assert session.client_session_id == "Ada's conversation"
+    assert session.workspace == "Ada's notes"
+    assert (session.turns, session.dirty, session.backend_id) == (0, False, None)
 
 
 async def test_a_session_with_a_turn_is_active(world: World) -> None:
     await world.happen(PLACE, requested())
     session = await world.views.sessions.get(given.SESSION)
     assert session is not None
-    assert (session["status"], session["turns"]) == ("active", 1)
-    assert session["last_task_id"] == given.TURN
+    assert (session.status, session.turns) == ("active", 1)
+    assert session.last_task_id == given.TURN
 
 
 async def test_a_session_is_idle_after_a_good_turn(world: World) -> None:
     await world.happen(PLACE, requested(), started(), completed())
     session = await world.views.sessions.get(given.SESSION)
     assert session is not None
-    assert (session["status"], session["backend_id"]) == ("idle", "backend-1")
+    assert (session.status, session.backend_id) == ("idle", "backend-1")
 
 
 async def test_a_session_is_dirty_after_a_turn_that_had_started_and_failed(world: World) -> None:
     await world.happen(PLACE, requested(), started(), failed())
     session = await world.views.sessions.get(given.SESSION)
     assert session is not None
-    assert (session["status"], session["dirty"]) == ("dirty", True)
+    assert (session.status, session.dirty) == ("dirty", True)
 
 
 async def test_a_turn_that_never_started_leaves_no_dirt(world: World) -> None:
     await world.happen(PLACE, requested(), {SESSION: [given.turn_cancelled()]})
     session = await world.views.sessions.get(given.SESSION)
     assert session is not None
-    assert session["status"] == "idle"
+    assert session.status == "idle"
 
 
 async def test_a_reset_cleans_a_session(world: World) -> None:
     await world.happen(PLACE, requested(), started(), failed(), {SESSION: [given.session_reset()]})
     session = await world.views.sessions.get(given.SESSION)
     assert session is not None
-    assert (session["status"], session["backend_id"]) == ("idle", None)
+    assert (session.status, session.backend_id) == ("idle", None)
 
 
 async def test_a_session_expires_by_the_clock_alone(world: World) -> None:
     await world.happen(PLACE, requested(), started(), completed())
     world.clock.move(hours=1)
     page = await world.views.sessions.list(status="expired")
-    assert [session["status"] for session in page.items] == ["expired"]
+    assert [session.status for session in page.items] == ["expired"]
     assert await world.views.sessions.count() == {"expired": 1}
 
 
@@ -237,8 +237,8 @@ async def test_a_workspace_shows_who_works_in_it(world: World) -> None:
     await world.happen(PLACE, requested(), started())
     workspace = await world.views.workspaces.get(given.WORKSPACE)
     assert workspace is not None
-    assert (workspace["label"], workspace["path"]) == ("Ada's notes", "/srv/Ada/notes")
-    assert (workspace["locked_by"], workspace["sessions"]) == (given.TURN, 1)
+    assert (workspace.label, workspace.path) == ("Ada's notes", "/srv/Ada/notes")
+    assert (workspace.locked_by, workspace.sessions) == (given.TURN, 1)
     assert len((await world.views.workspaces.list(locked=True)).items) == 1
 
 
@@ -247,15 +247,15 @@ async def test_a_lock_whose_time_is_over_is_none(world: World) -> None:
     world.clock.move(hours=1)
     workspace = await world.views.workspaces.get(given.WORKSPACE)
     assert workspace is not None
-    assert (workspace["locked_by"], workspace["locked_until"]) == (None, None)
+    assert (workspace.locked_by, workspace.locked_until) == (None, None)
 
 
 async def test_a_workspace_remembers_its_last_diff(world: World) -> None:
     await world.happen(PLACE, requested(), started(), completed())
     (workspace,) = (await world.views.workspaces.list(locked=False)).items
-    assert workspace["locked_by"] is None
-    assert workspace["last_diff"]["task_id"] == given.TURN
-    assert (workspace["turns"], workspace["tree"]) == (1, "2" * 40)
+    assert workspace.locked_by is None
+    assert workspace.last_diff.task_id == given.TURN
+    assert (workspace.turns, workspace.tree) == (1, "2" * 40)
 
 
 async def test_workspaces_are_those_of_one_user(world: World) -> None:
@@ -271,19 +271,19 @@ async def test_a_registered_account_is_ready_and_its_quota_unseen(world: World) 
     await world.happen(REGISTERED)
     account = await world.views.accounts.get(given.ACCOUNT)
     assert account is not None
-    assert (account["status"], account["windows"], account["last_used_at"]) == ("ready", None, None)
-    assert (account["label"], account["auth_type"]) == ("Ada's account", "API_KEY")
-    assert (account["fingerprint"], account["cli_primary"]) == ("0123456789abcdef", False)
+    assert (account.status, account.windows, account.last_used_at) == ("ready", None, None)
+    assert (account.label, account.auth_type) == ("Ada's account", "API_KEY")
+    assert (account.fingerprint, account.cli_primary) == ("0123456789abcdef", False)
 
 
 async def test_a_cooling_account_says_until_when_and_is_ready_by_itself(world: World) -> None:
     await world.happen(REGISTERED, {ACCOUNT: [given.health_changed()]})
     (account,) = (await world.views.accounts.list(status="cooldown")).items
-    assert (account["cause"], account["until"]) == ("rate_limited", SOON)
-    assert account["evidence"] == "429 from Ada's provider"
+    assert (account.cause, account.until) == ("rate_limited", SOON)
+    assert account.evidence == "429 from Ada's provider"
     world.clock.move(hours=1)
     (account,) = (await world.views.accounts.list(status="ready")).items
-    assert (account["cause"], account["until"]) == (None, None)
+    assert (account.cause, account.until) == (None, None)
 
 
 async def test_an_expired_account_does_not_heal_by_waiting(world: World) -> None:
@@ -292,7 +292,7 @@ async def test_an_expired_account_does_not_heal_by_waiting(world: World) -> None
     world.clock.move(days=400)
     account = await world.views.accounts.get(given.ACCOUNT)
     assert account is not None
-    assert account["status"] == "expired"
+    assert account.status == "expired"
 
 
 async def test_headroom_is_what_the_fullest_window_leaves(world: World) -> None:
@@ -306,7 +306,7 @@ async def test_headroom_is_what_the_fullest_window_leaves(world: World) -> None:
     assert standing.headroom == 30.0
     account = await world.views.accounts.get(given.ACCOUNT)
     assert account is not None
-    assert [window["name"] for window in account["windows"]] == ["5h", "weekly", "unknown"]
+    assert [window.name for window in account.windows] == ["5h", "weekly", "unknown"]
 
 
 @pytest.mark.parametrize(
@@ -338,12 +338,12 @@ async def test_a_login_says_when_it_was_refreshed_until_another_one_is_handed_in
     await world.happen(REGISTERED, {token: [given.token_refreshed(fingerprint="next")]})
     account = await world.views.accounts.get(given.ACCOUNT)
     assert account is not None
-    assert account["refreshed_at"] == given.NOW.isoformat(timespec="microseconds")
-    assert (account["token_expires_at"], account["fingerprint"]) == (SOON, "next")
+    assert account.refreshed_at == given.NOW.isoformat(timespec="microseconds")
+    assert (account.token_expires_at, account.fingerprint) == (SOON, "next")
     await world.happen({ACCOUNT: [given.credential_stored(fingerprint="another")]})
     account = await world.views.accounts.get(given.ACCOUNT)
     assert account is not None
-    assert (account["refreshed_at"], account["token_expires_at"]) == (None, None)
+    assert (account.refreshed_at, account.token_expires_at) == (None, None)
 
 
 async def test_an_account_was_used_when_a_turn_started_on_it(world: World) -> None:
@@ -419,9 +419,9 @@ async def test_a_user_with_a_key(world: World) -> None:
     await world.happen({USER: [given.user_provisioned()], KEY: [given.key_issued()]})
     user = await world.views.users.get(given.USER)
     assert user is not None
-    assert (user["email"], user["display_name"]) == ("ada@example.org", "Ada Lovelace")
-    assert (user["status"], user["role"], user["active_keys"]) == ("active", "user", 1)
-    assert [(key["key_id"], key["label"], key["status"]) for key in user["api_keys"]] == [
+    assert (user.email, user.display_name) == ("ada@example.org", "Ada Lovelace")
+    assert (user.status, user.role, user.active_keys) == ("active", "user", 1)
+    assert [(key.key_id, key.label, key.status) for key in user.api_keys] == [
         (given.KEY, "Ada's laptop", "active")
     ]
 
@@ -431,14 +431,14 @@ async def test_a_key_expires_by_the_clock(world: World) -> None:
     world.clock.move(hours=1)
     user = await world.views.users.get(given.USER)
     assert user is not None
-    assert (user["active_keys"], user["api_keys"][0]["status"]) == (0, "expired")
+    assert (user.active_keys, user.api_keys[0].status) == (0, "expired")
 
 
 async def test_a_revoked_key_stays_in_the_list(world: World) -> None:
     await world.happen({USER: [given.user_provisioned()], KEY: [given.key_issued()]})
     await world.happen({KEY: [given.key_revoked()]})
     (key,) = await world.views.users.keys(given.USER)
-    assert (key["status"], key["revoked_at"]) == ("revoked", T)
+    assert (key.status, key.revoked_at) == ("revoked", T)
 
 
 async def test_the_stream_of_a_key_is_found_by_its_id(world: World) -> None:
@@ -460,7 +460,7 @@ async def test_a_user_has_the_status_said_last(
 ) -> None:
     await world.happen({USER: [given.user_provisioned(), given.user_updated(), *events]})
     (user,) = (await world.views.users.list(status=status)).items
-    assert (user["max_concurrency"], user["display_name"]) == (8, "Ada King")
+    assert (user.max_concurrency, user.display_name) == (8, "Ada King")
 
 
 async def test_a_forgotten_user_has_no_name(world: World) -> None:
@@ -468,7 +468,7 @@ async def test_a_forgotten_user_has_no_name(world: World) -> None:
     world.keys.forget(given.USER)
     user = await world.views.users.by_id(given.USER)
     assert user is not None
-    assert (user["email"], user["display_name"]) == (None, None)
+    assert (user.email, user.display_name) == (None, None)
 
 
 # ------------------------------------------------------------------ audit
@@ -477,15 +477,15 @@ async def test_a_forgotten_user_has_no_name(world: World) -> None:
 async def test_the_trail_tells_who_did_what_to_what(world: World) -> None:
     position = await world.happen(REGISTERED, actor="operator:op_1")
     (entry,) = (await world.views.audit.list(action="account.registered")).items
-    assert entry["actor"] == "operator:op_1"
-    assert (entry["target_type"], entry["target_id"]) == ("account", given.ACCOUNT)
-    assert entry["details"] == {
+    assert entry.actor == "operator:op_1"
+    assert (entry.target_type, entry.target_id) == ("account", given.ACCOUNT)
+    assert entry.details == {
         "account_id": given.ACCOUNT,
         "provider": "codex",
         "auth_type": "API_KEY",
     }
-    assert entry["position"] == position - 1
-    assert entry["correlation_id"] == "trc_1"
+    assert entry.position == position - 1
+    assert entry.correlation_id == "trc_1"
 
 
 async def test_the_trail_holds_no_private_text(world: World) -> None:
@@ -512,13 +512,13 @@ async def test_the_trail_is_filtered(world: World, filters: dict[str, object], f
     await world.happen(PLACE, requested(), started(), completed())
     await world.happen({SESSION: [given.session_reset()]})
     page = await world.views.audit.list(**filters)  # type: ignore[arg-type]
-    assert len(page.items) == found, [item["action"] for item in page.items]
+    assert len(page.items) == found, [item.action for item in page.items]
 
 
 async def test_one_event_of_the_trail(world: World) -> None:
     await world.happen(PLACE)
     (entry,) = (await world.views.audit.list(search=given.WORKSPACE)).items
-    assert await world.views.audit.get(entry["event_id"]) == entry
+    assert await world.views.audit.get(entry.event_id) == entry
     assert list(await world.views.audit.actions()) == ["log.opened", "workspace.provisioned"]
 
 
@@ -527,7 +527,7 @@ async def test_leases_and_names_are_no_part_of_the_trail(world: World) -> None:
         {"lease/account/acc_1/0": [given.lease_taken(), given.lease_released()]},
         {"name/ffff": [given.name_claimed()]},
     )
-    assert [item["action"] for item in (await world.views.audit.list()).items] == ["log.opened"]
+    assert [item.action for item in (await world.views.audit.list()).items] == ["log.opened"]
 
 
 # ------------------------------------------------------------------ unfinished
@@ -557,7 +557,7 @@ async def test_pages_have_neither_gaps_nor_repeats_while_tasks_change(world: Wor
     seen, cursor = [], None
     for round_ in range(4):
         page = await world.views.tasks.list(limit=2, cursor=cursor)
-        seen += [task["task_id"] for task in page.items]
+        seen += [task.task_id for task in page.items]
         cursor = page.cursor
         assert page.has_more == (round_ < 3)
         await world.happen(started(f"trn_{round_ + 1}"), requested(f"trn_new_{round_}"))
@@ -597,9 +597,11 @@ async def test_one_off_calls_are_listed_only_where_they_are_asked_for(world: Wor
     await world.happen(started(), completed())
     assert (await world.views.sessions.list()).items == []
     (session,) = (await world.views.sessions.list(every=True)).items
-    assert (session["origin"], session["client_session_id"]) == ("new", None)
+    assert (session.origin, session.client_session_id) == ("new", None)
     world.clock.move(days=400)
     assert await world.views.sessions.due(world.clock(), 10) == []
-    assert (await world.views.sessions.get(given.SESSION) or {})["status"] == "expired"
+    session = await world.views.sessions.get(given.SESSION)
+    assert session is not None
+    assert session.status == "expired"
     await world.happen(requested("trn_2", origin="new"), started("trn_2"), completed("trn_2"))
     assert len((await world.views.sessions.list()).items) == 1

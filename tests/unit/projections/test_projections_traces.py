@@ -1,5 +1,6 @@
 """Given a turn's events, then the spans of its trace."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -46,22 +47,21 @@ async def a_turn(world: World, *deeds: dict[str, Any], left_out: int = 0) -> Non
     await world.views.wait_for(world.log.head(), 10)
 
 
-async def spans_of(world: World) -> list[dict[str, Any]]:
+async def spans_of(world: World) -> Sequence[spans.SpanRow]:
     trace = await world.views.traces.get(TRACE)
     assert trace is not None
-    found: list[dict[str, Any]] = trace["spans"]
-    return found
+    return trace.spans
 
 
-def place(span: dict[str, Any]) -> tuple[str, str, str]:
-    return span["name"], span["start"], span["end"]
+def place(span: spans.SpanRow) -> tuple[str, str, str]:
+    return span.name, span.start, span.end
 
 
 async def test_a_turn_is_a_root_that_says_what_it_was(world: World) -> None:
     await a_turn(world)
     root = (await spans_of(world))[0]
-    assert (root["parent_span_id"], *place(root)) == (None, "turn", at(0), at(5))
-    assert root["attributes"] == {
+    assert (root.parent_span_id, *place(root)) == (None, "turn", at(0), at(5))
+    assert root.attributes == {
         "task_id": given.TURN,
         "session_id": given.SESSION,
         "workspace_id": given.WORKSPACE,
@@ -85,8 +85,8 @@ async def test_the_phases_of_a_turn_are_its_children(world: World) -> None:
         ("agent", at(1), at(5)),
         ("finish", at(5), at(5)),
     ]
-    assert {child["parent_span_id"] for child in children} == {root["span_id"]}
-    assert children[2]["attributes"] == {"first_delta": 90.0}
+    assert {child.parent_span_id for child in children} == {root.span_id}
+    assert children[2].attributes == {"first_delta": 90.0}
 
 
 async def test_what_the_agent_did_stands_between_the_phases(world: World) -> None:
@@ -100,7 +100,7 @@ async def test_what_the_agent_did_stands_between_the_phases(world: World) -> Non
         ("retry", at(2), at(2)),
         ("tool", at(3), at(4)),
     ]
-    assert children[4]["attributes"] == {
+    assert children[4].attributes == {
         "tool_id": "t1",
         "kind": "shell",
         "title": "ls Ada",
@@ -110,13 +110,13 @@ async def test_what_the_agent_did_stands_between_the_phases(world: World) -> Non
 
 async def test_a_tool_that_never_finished_ends_with_the_turn(world: World) -> None:
     await a_turn(world, deed("tool", 3, None, title="sleep", ok=None))
-    tool = next(span for span in await spans_of(world) if span["name"] == "tool")
-    assert (tool["end"], tool["attributes"]["ok"]) == (at(5), None)
+    tool = next(span for span in await spans_of(world) if span.name == "tool")
+    assert (tool.end, tool.attributes["ok"]) == (at(5), None)
 
 
 async def test_what_was_left_out_is_counted(world: World) -> None:
     await a_turn(world, left_out=7)
-    assert (await spans_of(world))[0]["attributes"]["deeds_left_out"] == 7
+    assert (await spans_of(world))[0].attributes["deeds_left_out"] == 7
 
 
 async def test_a_trace_reads_the_same_at_every_reading_and_after_a_rebuild(world: World) -> None:
@@ -125,34 +125,34 @@ async def test_a_trace_reads_the_same_at_every_reading_and_after_a_rebuild(world
     assert await spans_of(world) == first
     await world.views.rebuild("tasks")
     assert await spans_of(world) == first
-    assert all(len(bytes.fromhex(span["span_id"])) == 8 for span in first)
+    assert all(len(bytes.fromhex(span.span_id)) == 8 for span in first)
 
 
 async def test_a_turn_that_took_two_accounts_names_both(world: World) -> None:
     chosen = attrs.evolve(given.CHOSEN, account_id="acc_2")
     changed = given.account_changed(before=given.ACCOUNT, account_chosen=chosen)
     await world.happen(PLACE, requested(), started(), {SESSION: [changed]}, completed())
-    assert (await spans_of(world))[0]["attributes"]["accounts"] == [given.ACCOUNT, "acc_2"]
+    assert (await spans_of(world))[0].attributes["accounts"] == [given.ACCOUNT, "acc_2"]
 
 
 async def test_a_turn_that_runs_is_a_root_without_an_end(world: World) -> None:
     await world.happen(PLACE, requested(), started())
     (root,) = await spans_of(world)
-    assert (root["end"], root["attributes"]["status"]) == (None, "running")
+    assert (root.end, root.attributes["status"]) == (None, "running")
 
 
 async def test_a_turn_that_never_started_has_no_agent(world: World) -> None:
     end = attrs.evolve(given.END, timings={"queue": 0.0, "total": 0.0})
     await world.happen(PLACE, requested(), {SESSION: [given.turn_cancelled(end=end)]})
     root, *children = await spans_of(world)
-    assert root["attributes"]["accounts"] == []
-    assert [child["name"] for child in children] == ["queue"]
+    assert root.attributes["accounts"] == []
+    assert [child.name for child in children] == ["queue"]
 
 
 async def test_turns_of_one_trace_are_roots_beside_each_other(world: World) -> None:
     await world.happen(PLACE, requested(), started(), completed(), requested("trn_2"))
-    roots = [span for span in await spans_of(world) if span["parent_span_id"] is None]
-    assert [root["attributes"]["task_id"] for root in roots] == [given.TURN, "trn_2"]
+    roots = [span for span in await spans_of(world) if span.parent_span_id is None]
+    assert [root.attributes["task_id"] for root in roots] == [given.TURN, "trn_2"]
 
 
 async def test_of_many_turns_the_newest_are_shown_and_the_others_counted(
@@ -162,8 +162,8 @@ async def test_of_many_turns_the_newest_are_shown_and_the_others_counted(
     await world.happen(PLACE, requested(), requested("trn_2"), requested("trn_3"))
     trace = await world.views.traces.get(TRACE)
     assert trace is not None
-    assert [span["attributes"]["task_id"] for span in trace["spans"]] == ["trn_2", "trn_3"]
-    assert trace["turns_left_out"] == 1
+    assert [span.attributes["task_id"] for span in trace.spans] == ["trn_2", "trn_3"]
+    assert trace.turns_left_out == 1
 
 
 async def test_a_turn_ended_by_another_request_stays_in_its_trace(world: World) -> None:
@@ -172,7 +172,7 @@ async def test_a_turn_ended_by_another_request_stays_in_its_trace(world: World) 
     cause = Cause(actor="system:recovery", correlation_id="gtw_1")
     await world.log.append([Append(SESSION, 3, [lost])], cause)
     await world.views.wait_for(world.log.head(), 10)
-    assert (await spans_of(world))[0]["attributes"]["cause"] == "gateway_lost"
+    assert (await spans_of(world))[0].attributes["cause"] == "gateway_lost"
     assert await world.views.traces.get("gtw_1") is None
 
 
@@ -180,8 +180,8 @@ async def test_of_a_forgotten_user_the_phases_remain(world: World) -> None:
     await a_turn(world, deed("tool", 3, 4, title="ls Ada", ok=True))
     world.keys.forget(given.USER)
     root, *children = await spans_of(world)
-    assert root["attributes"]["erased"] is True
-    assert [child["name"] for child in children] == ["queue", "start", "agent", "finish"]
+    assert root.attributes["erased"] is True
+    assert [child.name for child in children] == ["queue", "start", "agent", "finish"]
 
 
 async def test_an_unknown_trace_is_none(world: World) -> None:
@@ -191,7 +191,7 @@ async def test_an_unknown_trace_is_none(world: World) -> None:
 async def test_a_task_names_its_trace(world: World) -> None:
     await world.happen(PLACE, requested())
     (task,) = (await world.views.tasks.list()).items
-    assert task["trace_id"] == TRACE
+    assert task.trace_id == TRACE
 
 
 MOMENTS = st.floats(-100_000, 100_000).map(at)
@@ -203,30 +203,31 @@ DEEDS = st.fixed_dictionaries(
         "attributes": st.just({}),
     }
 )
-TURNS = st.fixed_dictionaries(
-    {
-        "created_at": MOMENTS,
-        "started_at": st.none() | MOMENTS,
-        "ended_at": MOMENTS,
-        "timings": st.dictionaries(
-            st.sampled_from([*TIMINGS, "total"]), st.floats(0, 10**9), max_size=6
-        ),
-        "accounts": st.none() | st.just("acc_1 acc_2"),
-    }
+TURNS = st.builds(
+    spans.TracedTurn,
+    task_id=st.just(given.TURN),
+    session_id=st.just(given.SESSION),
+    workspace_id=st.just(given.WORKSPACE),
+    user_id=st.just(given.USER),
+    provider=st.just("codex"),
+    model=st.just("gpt-5-codex"),
+    status=st.sampled_from(["completed", "failed", "cancelled"]),
+    cause=st.none() | st.just("crashed"),
+    accounts=st.sampled_from([(), ("acc_1", "acc_2")]),
+    created_at=MOMENTS,
+    started_at=st.none() | MOMENTS,
+    ended_at=MOMENTS,
+    timings=st.dictionaries(st.sampled_from([*TIMINGS, "total"]), st.floats(0, 10**9), max_size=6),
 )
 
 
 @where(turn=TURNS, deeds=st.lists(DEEDS, max_size=20))
 def test_however_the_clock_was_set_children_lie_within_their_root_and_are_told_apart(
-    turn: dict[str, Any], deeds: list[dict[str, Any]]
+    turn: spans.TracedTurn, deeds: list[dict[str, Any]]
 ) -> None:
-    named = dict.fromkeys(
-        ("session_id", "workspace_id", "user_id", "provider", "model", "status", "cause")
-    )
-    row = {**named, **turn, "task_id": given.TURN}
-    root, *children = spans.of_turn(TRACE, row, spans.Activity(deeds=deeds))
-    assert len({span["span_id"] for span in (root, *children)}) == len(children) + 1
-    assert [child["start"] for child in children] == sorted(child["start"] for child in children)
+    root, *children = spans.of_turn(TRACE, turn, spans.Activity(deeds=deeds))
+    assert len({span.span_id for span in (root, *children)}) == len(children) + 1
+    assert [child.start for child in children] == sorted(child.start for child in children)
     for child in children:
-        assert child["parent_span_id"] == root["span_id"]
-        assert root["start"] <= child["start"] <= child["end"] <= root["end"]
+        assert child.parent_span_id == root.span_id
+        assert root.start <= child.start <= child.end <= root.end

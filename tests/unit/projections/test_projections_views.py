@@ -206,7 +206,7 @@ async def test_a_read_model_without_room_is_named_and_tried_again(
         while world.views.failures():
             position = await world.write({SESSION: [given.session_reset()]})
             await world.views.wait_for(position, 1)
-    assert (await world.views.users.list()).items[0]["active_keys"] == 1
+    assert (await world.views.users.list()).items[0].active_keys == 1
     assert await world.views.wait_for(position, 10)
 
 
@@ -220,7 +220,7 @@ async def test_a_rebuilt_read_model_takes_over_while_the_log_grows(world: World)
     assert not path.exists()
     assert await digests(world.views) == before
     await world.happen(started("trn_2"))
-    assert [task["status"] for task in (await world.views.tasks.list()).items] == [
+    assert [task.status for task in (await world.views.tasks.list()).items] == [
         "running",
         "completed",
     ]
@@ -257,7 +257,7 @@ async def test_views_can_stop_at_a_position(world: World, tmp_path: Path) -> Non
     await world.happen(started(), completed())
     views = await Views.open(tmp_path / "then", world.log, clock=world.clock)
     await views.catch_up(then)
-    assert [task["status"] for task in (await views.tasks.list()).items] == ["pending"]
+    assert [task.status for task in (await views.tasks.list()).items] == ["pending"]
     assert views.position() == then
     await views.close()
 

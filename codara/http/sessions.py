@@ -1,0 +1,37 @@
+"""What both planes ask of sessions and tasks."""
+
+from datetime import datetime
+
+import attrs
+
+from codara.http.shapes import ListQuery
+
+
+@attrs.frozen(kw_only=True)
+class SessionsQuery(ListQuery):
+    """Asks for sessions; those of one-off calls only with `all`."""
+
+    status: str | None = None
+    provider: str | None = None
+    workspace_id: str | None = None
+    all: bool = attrs.field(default=False, metadata={"filter": "every"})
+
+
+@attrs.frozen(kw_only=True)
+class TasksQuery(ListQuery):
+    """Asks for tasks that were requested from `since` to `until`."""
+
+    status: str | None = None
+    provider: str | None = None
+    session_id: str | None = None
+    workspace_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@attrs.frozen(kw_only=True)
+class CancelRequested:
+    """Says that a task was asked to end; it has ended when its status says so."""
+
+    task_id: str
+    cancel_requested: bool = True

@@ -1,0 +1,100 @@
+"""Rows of accounts: what a client gets to see of each, made of its columns."""
+
+import attrs
+import orjson
+
+from codara.events.vocabulary import AccountStatus, AuthType, HealthCause
+from codara.projections.base import ReadableLog, Timestamp
+from codara.projections.queries import Row, open_text
+
+
+@attrs.frozen(kw_only=True)
+class WindowRow:
+    """A window of a provider's quota, as the provider last told it."""
+
+    name: str
+    used_percent: float | None
+    """From 0 to 100; None where the provider told no percentage."""
+    minutes: int | None
+    """How long the window is."""
+    resets_at: Timestamp | None
+
+
+@attrs.frozen(kw_only=True)
+class AccountRow:
+    """An account as clients get to see it; its credential is nowhere."""
+
+    account_id: str
+    provider: str
+    auth_type: AuthType
+    label: str | None
+    status: AccountStatus
+    cause: HealthCause | None
+    """Why it has this status; None for an account that was never anything but ready."""
+    until: Timestamp | None
+    """When the status ends by itself."""
+    evidence: str | None
+    """What the provider said when the status changed."""
+    cli_primary: bool
+    """Whether it is lent before others while enough of its quota is left."""
+    fingerprint: str | None
+    """Tells two credentials apart and gives nothing away."""
+    refreshed_at: Timestamp | None
+    """When a login's tokens were last renewed."""
+    token_expires_at: Timestamp | None
+    windows: tuple[WindowRow, ...] | None
+    """None where no quota was ever told."""
+    quota_source: str | None
+    """Where the windows were seen, such as `headers`."""
+    quota_at: Timestamp | None
+    """When they were seen."""
+    last_used_at: Timestamp | None
+    turns: int
+    """How many turns ran on it."""
+    created_at: Timestamp
+    updated_at: Timestamp
+    position: int
+    """The position in the log of what was folded into it last."""
+    headroom: float | None
+    """Percent left in the fullest window; None where no percentage is known."""
+
+    @classmethod
+    def of(cls, row: Row, log: ReadableLog, *, headroom: float | None) -> "AccountRow":
+        """Makes an account of its columns; `log` opens the sealed ones."""
+        return cls(
+            account_id=row["account_id"],
+            provider=row["provider"],
+            auth_type=row["auth_type"],
+            label=open_text(log, row["label"]),
+            status=row["status"],
+            cause=row["cause"],
+            until=row["until"],
+            evidence=open_text(log, row["evidence"]),
+            cli_primary=bool(row["cli_primary"]),
+            fingerprint=row["fingerprint"],
+            refreshed_at=row["refreshed_at"],
+            token_expires_at=row["token_expires_at"],
+            windows=windows_of(row["windows"]),
+            quota_source=row["quota_source"],
+            quota_at=row["quota_at"],
+            last_used_at=row["last_used_at"],
+            turns=row["turns"],
+            created_at=row["created_at"],
+            updated_at=row["updated_at"],
+            position=row["position"],
+            headroom=headroom,
+        )
+
+
+def windows_of(text: str | None) -> tuple[WindowRow, ...] | None:
+    """Makes the windows of their column's JSON; None where there is none."""
+    return None if text is None else tuple(_window(told) for told in orjson.loads(text))
+
+
+def _window(told: Row) -> WindowRow:
+    return WindowRow(
+        name=told["name"],
+        used_percent=told["used_percent"],
+        minutes=told["minutes"],
+        resets_at=told["resets_at"],
+    )

@@ -1,0 +1,104 @@
+"""A task with everything that is known of it: texts and lists are read from the log, not kept."""
+
+from typing import Any
+
+import attrs
+import orjson
+
+from codara.events.base import PayloadRef, Sealed
+from codara.events.session import TurnCancelled, TurnCompleted, TurnFailed, TurnRequested
+from codara.events.vocabulary import FinishReason
+from codara.events.workspace import DiffRecorded
+from codara.projections.base import NOT_YET, NotYet, ReadableLog
+from codara.projections.queries import Row, event_at, payload
+from codara.projections.task_rows import FileRow, TaskRow, paths
+
+
+@attrs.frozen(kw_only=True)
+class TaskDetails(TaskRow):
+    """A task with its texts, diff, files and actions; None what nobody can open any more."""
+
+    prompt: str | None = None
+    instructions: str | None = None
+    images: tuple[str, ...] = ()
+    """The media type of each picture it was shown."""
+    manual: bool
+    files: tuple[FileRow, ...] | NotYet | None = NOT_YET
+    """`NOT_YET` while it has left no diff behind."""
+    answer: str | NotYet | None = NOT_YET
+    """This and what follows: `NOT_YET` before its end."""
+    finish_reason: FinishReason | NotYet | None = NOT_YET
+    """None if it did not complete."""
+    message: str | NotYet | None = NOT_YET
+    """What its error said; None if it did not fail."""
+    retry_after: float | NotYet | None = NOT_YET
+    """Seconds."""
+
+
+async def details(row: Row, log: ReadableLog) -> TaskDetails:
+    """Makes a task of its columns and of what they point at in the log."""
+    known = attrs.asdict(TaskRow.of(row, log), recurse=False) | {"manual": bool(row["manual"])}
+    request = await event_at(log, row["opened"])
+    if isinstance(request, TurnRequested):
+        known |= await _request(log, request)
+    changed = await event_at(log, row["diff_position"])
+    if isinstance(changed, DiffRecorded):
+        known |= await _changes(log, changed)
+    end = await event_at(log, row["end_position"])
+    if isinstance(end, TurnCompleted | TurnFailed | TurnCancelled):
+        known |= await _end(log, end)
+    return TaskDetails(**known)
+
+
+async def _request(log: ReadableLog, event: TurnRequested) -> dict[str, Any]:
+    return {
+        "prompt": await _text(log, event.prompt, event.prompt_payload),
+        "instructions": await _text(log, event.instructions, event.instructions_payload),
+        "images": tuple(picture.media_type for picture in event.images),
+    }
+
+
+async def _changes(log: ReadableLog, event: DiffRecorded) -> dict[str, Any]:
+    files = await _files(log, event)
+    return {
+        "diff": await _text(log, event.patch, event.patch_payload),
+        "files": files,
+        "modified_files": None if files is None else paths(files),
+    }
+
+
+async def _files(log: ReadableLog, event: DiffRecorded) -> tuple[FileRow, ...] | None:
+    told = _plain(log, event.files)
+    if event.files_payload is not None:
+        told = await _json(log, event.files_payload)
+    return None if told is None else tuple(FileRow.of(each) for each in told)
+
+
+async def _end(
+    log: ReadableLog, event: TurnCompleted | TurnFailed | TurnCancelled
+) -> dict[str, Any]:
+    whole = event.answer_payload if isinstance(event, TurnCompleted) else None
+    actions = () if event.end.actions is None else await _json(log, event.end.actions)
+    return {
+        "answer": await _text(log, event.answer, whole),
+        "finish_reason": event.finish_reason if isinstance(event, TurnCompleted) else None,
+        "message": _plain(log, event.message) if isinstance(event, TurnFailed) else None,
+        "retry_after": event.retry_after if isinstance(event, TurnFailed) else None,
+        "actions": None if actions is None else tuple(actions),
+    }
+
+
+async def _json(log: ReadableLog, ref: PayloadRef) -> Any:
+    stored = await payload(log, ref)
+    return None if stored is None else orjson.loads(stored)
+
+
+async def _text(log: ReadableLog, field: object, whole: PayloadRef | None) -> Any:
+    if whole is None:
+        return _plain(log, field)
+    stored = await payload(log, whole)
+    return None if stored is None else stored.decode(errors="replace")
+
+
+def _plain(log: ReadableLog, field: object) -> Any:
+    return log.open_value(field) if isinstance(field, Sealed) else field
