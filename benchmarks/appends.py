@@ -11,8 +11,8 @@ from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore
 from benchmarks.common import async_rate, medians, rate, run, scratch, show
 from codara.adapters.vault import FileVault
 from codara.events.base import Append, Event
-from codara.events.log import EventLog
-from codara.events.mapper import EventMapper
+from codara.events.store.log import EventLog
+from codara.events.store.mapper import EventMapper
 from tests import given
 
 ROUNDS = 5

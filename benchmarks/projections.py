@@ -14,9 +14,9 @@ import orjson
 from benchmarks.common import async_rate, medians, quantile, rate, run, scratch, show
 from codara.events import streams
 from codara.events.base import Append, Recorded
-from codara.events.log import EventLog
-from codara.projections.base import Projection, Statement, moment
-from codara.projections.rebuild import rebuild_all
+from codara.events.store.log import EventLog
+from codara.projections.engine.base import Projection, Statement, moment
+from codara.projections.engine.rebuild import rebuild_all
 from codara.projections.views import PROJECTIONS, Views
 from tests import given
 from tests.fakes import FakeKeyRing

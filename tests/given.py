@@ -12,8 +12,11 @@ import attrs
 from codara.events import (
     account,
     gateway,
+    idempotency,
     jail,
+    key,
     lease,
+    name,
     operator,
     request,
     session,
@@ -93,8 +96,8 @@ EXAMPLES: dict[type[Event], dict[str, Any]] = {
     user.UserSuspended: {"user_id": USER},
     user.UserRestored: {"user_id": USER},
     user.UserDeleted: {"user_id": USER},
-    user.KeyIssued: {"key_id": KEY, "user_id": USER, "until": SOON, "label": "Ada's laptop"},
-    user.KeyRevoked: {"key_id": KEY, "user_id": USER},
+    key.KeyIssued: {"key_id": KEY, "user_id": USER, "until": SOON, "label": "Ada's laptop"},
+    key.KeyRevoked: {"key_id": KEY, "user_id": USER},
     account.AccountRegistered: {
         "account_id": ACCOUNT,
         "provider": "codex",
@@ -126,15 +129,15 @@ EXAMPLES: dict[type[Event], dict[str, Any]] = {
         "until": SOON,
     },
     lease.LeaseReleased: {"turn_id": TURN},
-    lease.NameClaimed: {"kind": "email", "owner": USER},
-    lease.NameFreed: {"owner": USER},
-    lease.IdempotencyClaimed: {
+    name.NameClaimed: {"kind": "email", "owner": USER},
+    name.NameFreed: {"owner": USER},
+    idempotency.IdempotencyClaimed: {
         "request_id": REQUEST,
         "turn_id": TURN,
         "session_id": SESSION,
         "body_digest": "b" * 64,
     },
-    lease.IdempotencyFreed: {"turn_id": TURN},
+    idempotency.IdempotencyFreed: {"turn_id": TURN},
     request.RequestAccepted: {
         "request_id": REQUEST,
         "user_id": USER,
@@ -339,8 +342,8 @@ user_updated = partial(example, user.UserUpdated)
 user_suspended = partial(example, user.UserSuspended)
 user_restored = partial(example, user.UserRestored)
 user_deleted = partial(example, user.UserDeleted)
-key_issued = partial(example, user.KeyIssued)
-key_revoked = partial(example, user.KeyRevoked)
+key_issued = partial(example, key.KeyIssued)
+key_revoked = partial(example, key.KeyRevoked)
 
 account_registered = partial(example, account.AccountRegistered)
 credential_stored = partial(example, account.CredentialStored)
@@ -351,10 +354,10 @@ quota_observed = partial(example, account.QuotaObserved)
 
 lease_taken = partial(example, lease.LeaseTaken)
 lease_released = partial(example, lease.LeaseReleased)
-name_claimed = partial(example, lease.NameClaimed)
-name_freed = partial(example, lease.NameFreed)
-idempotency_claimed = partial(example, lease.IdempotencyClaimed)
-idempotency_freed = partial(example, lease.IdempotencyFreed)
+name_claimed = partial(example, name.NameClaimed)
+name_freed = partial(example, name.NameFreed)
+idempotency_claimed = partial(example, idempotency.IdempotencyClaimed)
+idempotency_freed = partial(example, idempotency.IdempotencyFreed)
 
 request_accepted = partial(example, request.RequestAccepted)
 request_refused = partial(example, request.RequestRefused)

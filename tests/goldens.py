@@ -12,8 +12,8 @@ import orjson
 from cattrs import Converter
 
 from codara.events.base import Event
-from codara.events.mapper import EventMapper
 from codara.events.registry import CATALOGUE
+from codara.events.store.mapper import EventMapper
 from tests import given
 from tests.fakes import FakeKeyRing
 

@@ -24,7 +24,7 @@ from codara.domain.aggregates import of_stream
 from codara.errors import NotFound, WorkspaceAccessDenied
 from codara.events import streams
 from codara.events.base import Append
-from codara.events.log import EventLog
+from codara.events.store.log import EventLog
 from codara.events.workspace import FileChange
 from codara.projections.accounts import Standing
 from tests import given

@@ -12,7 +12,7 @@ import attrs
 
 from codara.adapters.spoolfile import TurnFile
 from codara.errors import ShuttingDown
-from codara.events.keys import KeyRing
+from codara.events.store.keyring import KeyRing
 
 KEPT_BYTES = 64 * 1024
 """What a turn wrote is also kept in memory up to here: the end of most turns reads no file."""

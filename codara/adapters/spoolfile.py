@@ -9,8 +9,8 @@ import attrs
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from codara.errors import LogDamaged
-from codara.events.keys import KeyRing
-from codara.events.sealing import seal, unseal
+from codara.events.store.keyring import KeyRing
+from codara.events.store.sealing import seal, unseal
 
 SUBJECT = "spool"
 LENGTH_BYTES = 4

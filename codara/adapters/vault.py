@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.hmac import HMAC
 
 from codara.adapters.masterkey import parse_master_key, read_or_make
 from codara.errors import LogDamaged, MasterKeyInvalid, NotFound, StorageFailed, StorageFull
-from codara.events import trouble
-from codara.events.sealing import seal, unseal
+from codara.events.store import trouble
+from codara.events.store.sealing import seal, unseal
 from codara.ids import new_id
 
 SCHEMA = """

@@ -11,7 +11,7 @@ import attrs
 from codara.domain.aggregates import Aggregate
 from codara.errors import VersionClash
 from codara.events.base import Append, Cause, Event, Recorded
-from codara.events.payloads import SealedPayload
+from codara.events.store.payloads import SealedPayload
 
 States = Mapping[str, Any]
 Decision = Callable[[States], Mapping[str, Sequence[Event]]]

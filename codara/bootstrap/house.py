@@ -39,7 +39,7 @@ from codara.config.load import Loaded
 from codara.config.settings import Settings
 from codara.domain.aggregates import of_stream
 from codara.events.base import GATEWAY_SUBJECT, Cause
-from codara.events.log import EventLog
+from codara.events.store.log import EventLog
 from codara.http.services import Services
 from codara.ids import new_id
 from codara.projections.views import Views

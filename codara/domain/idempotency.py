@@ -4,7 +4,7 @@ import attrs
 
 from codara.errors import IdempotencyConflict
 from codara.events.base import Event
-from codara.events.lease import IdempotencyClaimed, IdempotencyFreed
+from codara.events.idempotency import IdempotencyClaimed, IdempotencyFreed
 
 
 @attrs.frozen(kw_only=True)

@@ -6,7 +6,7 @@ import attrs
 
 from codara.errors import Conflict, InvalidApiKey, InvalidRequest, NotFound
 from codara.events.base import Event
-from codara.events.user import KeyIssued, KeyRevoked
+from codara.events.key import KeyIssued, KeyRevoked
 
 
 @attrs.frozen(kw_only=True)

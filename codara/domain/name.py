@@ -4,7 +4,7 @@ import attrs
 
 from codara.errors import Conflict
 from codara.events.base import Event
-from codara.events.lease import NameClaimed, NameFreed
+from codara.events.name import NameClaimed, NameFreed
 
 
 @attrs.frozen(kw_only=True)

@@ -12,7 +12,7 @@ from codara.errors import ConcurrencyLimit, Conflict, VersionClash
 from codara.events import streams
 from codara.events.account import QuotaObserved, QuotaWindow
 from codara.events.base import Event
-from codara.events.lease import IdempotencyClaimed, IdempotencyFreed
+from codara.events.idempotency import IdempotencyClaimed, IdempotencyFreed
 from codara.events.request import RequestAccepted
 from codara.events.session import (
     BackendBound,

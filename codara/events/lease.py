@@ -1,4 +1,4 @@
-"""Facts that make one thing of many contenders: leases, unique names, idempotency keys."""
+"""Facts of a lease: one of several slots, held by one turn at a time."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -23,36 +23,4 @@ class LeaseTaken(Event):
 @attrs.frozen(kw_only=True)
 class LeaseReleased(Event):
     name: ClassVar[str] = "lease.released"
-    turn_id: str
-
-
-@attrs.frozen(kw_only=True)
-class NameClaimed(Event):
-    """A value that may exist once (an e-mail address, a workspace's label) belongs to `owner`."""
-
-    name: ClassVar[str] = "name.claimed"
-    kind: str
-    owner: str
-
-
-@attrs.frozen(kw_only=True)
-class NameFreed(Event):
-    name: ClassVar[str] = "name.freed"
-    owner: str
-
-
-@attrs.frozen(kw_only=True)
-class IdempotencyClaimed(Event):
-    name: ClassVar[str] = "idempotency.claimed"
-    request_id: str
-    turn_id: str
-    session_id: str
-    body_digest: str
-
-
-@attrs.frozen(kw_only=True)
-class IdempotencyFreed(Event):
-    """The turn failed before it could have done anything: the same key may start another."""
-
-    name: ClassVar[str] = "idempotency.freed"
     turn_id: str

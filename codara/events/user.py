@@ -1,6 +1,5 @@
-"""Facts of a user and of the keys they hold."""
+"""Facts of a user."""
 
-from datetime import datetime
 from typing import ClassVar
 
 import attrs
@@ -42,22 +41,4 @@ class UserRestored(Event):
 @attrs.frozen(kw_only=True)
 class UserDeleted(Event):
     name: ClassVar[str] = "user.deleted"
-    user_id: str
-
-
-@attrs.frozen(kw_only=True)
-class KeyIssued(Event):
-    """An API key exists; the stream's name is an HMAC of it, the key itself is nowhere."""
-
-    name: ClassVar[str] = "key.issued"
-    key_id: str
-    user_id: str
-    until: datetime | None = None
-    label: str = private()
-
-
-@attrs.frozen(kw_only=True)
-class KeyRevoked(Event):
-    name: ClassVar[str] = "key.revoked"
-    key_id: str
     user_id: str

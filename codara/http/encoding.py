@@ -5,7 +5,7 @@ from typing import Any
 
 import attrs
 
-from codara.projections.base import NOT_YET
+from codara.projections.engine.base import NOT_YET
 
 _PLAIN = frozenset({str, int, float, bool, dict, type(None)})
 """Types that most fields have, and nothing is done to."""

@@ -9,7 +9,7 @@ from codara.application.keys import IssuedKey
 from codara.http.answers import found
 from codara.http.envelope import Answer
 from codara.http.routing import Asked
-from codara.projections.queries import Page
+from codara.projections.engine.queries import Page
 from codara.projections.users import ApiKeyRow, UserDetails
 
 
@@ -39,7 +39,7 @@ class KeyShown:
 
 
 @attrs.frozen(kw_only=True)
-class KeyRevoked:
+class RevokedKey:
     """Says that a key opens nothing any more."""
 
     key_id: str

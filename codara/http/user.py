@@ -7,7 +7,7 @@ import attrs
 from codara.application.callers import Caller
 from codara.http.answers import done, found, listing, one, up_to_date
 from codara.http.envelope import Answer
-from codara.http.keys import KeyRevoked, KeyShown, all_keys
+from codara.http.keys import KeyShown, RevokedKey, all_keys
 from codara.http.planes import USER
 from codara.http.routing import Asked, Routes
 from codara.http.sessions import CancelRequested, SessionsQuery, TasksQuery
@@ -82,12 +82,12 @@ async def issue_key(asked: Asked[Caller, Nothing, OwnKeyRequest]) -> Answer[KeyS
     return await done(asked, key.position, data=KeyShown.of(key), secret=True)
 
 
-@routes.delete("/keys/{key_id}", answer=KeyRevoked)
-async def revoke_key(asked: Asked[Caller, Nothing, Nothing]) -> Answer[KeyRevoked]:
+@routes.delete("/keys/{key_id}", answer=RevokedKey)
+async def revoke_key(asked: Asked[Caller, Nothing, Nothing]) -> Answer[RevokedKey]:
     """Closes the key from now on, be it the one that asks."""
     key_id = asked.path["key_id"]
     position = await asked.services.users.revoke_key(asked.caller.user_id, key_id, asked.cause)
-    return await done(asked, position, data=KeyRevoked(key_id=key_id))
+    return await done(asked, position, data=RevokedKey(key_id=key_id))
 
 
 @routes.get("/usage", query=ItemQuery, answer=Usage)

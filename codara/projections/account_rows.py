@@ -4,8 +4,8 @@ import attrs
 import orjson
 
 from codara.events.vocabulary import AccountStatus, AuthType, HealthCause
-from codara.projections.base import ReadableLog, Timestamp
-from codara.projections.queries import Row, open_text
+from codara.projections.engine.base import ReadableLog, Timestamp
+from codara.projections.engine.queries import Row, open_text
 
 
 @attrs.frozen(kw_only=True)

@@ -19,7 +19,7 @@ from codara.events.base import Recorded
 from codara.events.session import AccountChanged, TurnStarted
 from codara.events.vocabulary import AccountStatus
 from codara.projections.account_rows import AccountRow, windows_of
-from codara.projections.base import (
+from codara.projections.engine.base import (
     ReadableLog,
     Statement,
     as_json,
@@ -27,8 +27,8 @@ from codara.projections.base import (
     moment_or_none,
     sealed,
 )
+from codara.projections.engine.queries import Page, Reader, Row, equal
 from codara.projections.headroom import headroom
-from codara.projections.queries import Page, Reader, Row, equal
 
 _REGISTERED = """
 INSERT INTO accounts (opened, account_id, provider, auth_type, label, created_at, updated_at,

@@ -8,17 +8,12 @@ import attrs
 import orjson
 
 from codara.events.base import Recorded
-from codara.events.lease import (
-    IdempotencyClaimed,
-    IdempotencyFreed,
-    LeaseReleased,
-    LeaseTaken,
-    NameClaimed,
-    NameFreed,
-)
+from codara.events.idempotency import IdempotencyClaimed, IdempotencyFreed
+from codara.events.lease import LeaseReleased, LeaseTaken
+from codara.events.name import NameClaimed, NameFreed
 from codara.events.registry import CATALOGUE
-from codara.projections.base import Statement, Timestamp, as_json, moment
-from codara.projections.queries import Condition, Page, Reader, Row, between, equal, matching
+from codara.projections.engine.base import Statement, Timestamp, as_json, moment
+from codara.projections.engine.queries import Condition, Page, Reader, Row, between, equal, matching
 
 BOOKKEEPING = frozenset(
     event.name

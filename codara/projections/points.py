@@ -18,8 +18,8 @@ from codara.events.session import (
     TurnRequested,
 )
 from codara.events.thread import Point, Thread
-from codara.projections.base import Statement, Value, as_json, moment
-from codara.projections.queries import Reader, Row
+from codara.projections.engine.base import Statement, Value, as_json, moment
+from codara.projections.engine.queries import Reader, Row
 
 MOST = 100
 UNFOUND = ("named", "reference", "aside")

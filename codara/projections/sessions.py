@@ -21,8 +21,8 @@ from codara.events.session import (
 )
 from codara.events.vocabulary import SessionOrigin, SessionStatus
 from codara.events.workspace import WorkspaceProvisioned
-from codara.projections.base import ReadableLog, Statement, Timestamp, Value, moment, sealed
-from codara.projections.queries import Page, Reader, Row, equal, open_text
+from codara.projections.engine.base import ReadableLog, Statement, Timestamp, Value, moment, sealed
+from codara.projections.engine.queries import Page, Reader, Row, equal, open_text
 
 _LABELLED = "INSERT OR REPLACE INTO workspaces (workspace_id, label) VALUES (?, ?)"
 _OPENED = """

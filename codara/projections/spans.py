@@ -9,8 +9,8 @@ import attrs
 import orjson
 
 from codara.events.vocabulary import TaskStatus
-from codara.projections.base import Timestamp, moment, moment_or_none
-from codara.projections.queries import Row
+from codara.projections.engine.base import Timestamp, moment, moment_or_none
+from codara.projections.engine.queries import Row
 
 
 @attrs.frozen(kw_only=True)

@@ -9,8 +9,8 @@ from codara.events.base import PayloadRef, Sealed
 from codara.events.session import TurnCancelled, TurnCompleted, TurnFailed, TurnRequested
 from codara.events.vocabulary import FinishReason
 from codara.events.workspace import DiffRecorded
-from codara.projections.base import NOT_YET, NotYet, ReadableLog
-from codara.projections.queries import Row, event_at, payload
+from codara.projections.engine.base import NOT_YET, NotYet, ReadableLog
+from codara.projections.engine.queries import Row, event_at, payload
 from codara.projections.task_rows import FileRow, TaskRow, paths
 
 

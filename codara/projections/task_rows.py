@@ -7,8 +7,8 @@ import attrs
 import orjson
 
 from codara.events.vocabulary import FileStatus, SnapshotGap, TaskStatus, ThreadKind
-from codara.projections.base import ReadableLog, Timestamp
-from codara.projections.queries import Row, open_text
+from codara.projections.engine.base import ReadableLog, Timestamp
+from codara.projections.engine.queries import Row, open_text
 
 COLUMNS = """
 task_id, session_id, workspace_id, user_id, request_id, trace_id, provider, model, account_id,

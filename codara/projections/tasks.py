@@ -16,8 +16,8 @@ from codara.events.session import (
     TurnStarted,
 )
 from codara.events.workspace import DiffRecorded
-from codara.projections.base import ReadableLog, Statement, Value, as_json, moment, sealed
-from codara.projections.queries import Page, Reader, Row, between, equal
+from codara.projections.engine.base import ReadableLog, Statement, Value, as_json, moment, sealed
+from codara.projections.engine.queries import Page, Reader, Row, between, equal
 from codara.projections.task_details import TaskDetails, details
 from codara.projections.task_rows import COLUMNS, TaskRow
 

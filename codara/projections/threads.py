@@ -18,8 +18,8 @@ from codara.events.session import (
     TurnRequested,
 )
 from codara.events.workspace import ThreadsRemoved
-from codara.projections.base import Statement, Value, as_json, moment
-from codara.projections.queries import Reader
+from codara.projections.engine.base import Statement, Value, as_json, moment
+from codara.projections.engine.queries import Reader
 
 SETTLING = timedelta(seconds=60)
 """So long a thread stays behind its end: a request may be on its way that has found it before."""

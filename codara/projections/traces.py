@@ -7,8 +7,8 @@ import orjson
 
 from codara.events.session import TurnCancelled, TurnCompleted, TurnFailed
 from codara.projections import spans
-from codara.projections.base import ReadableLog
-from codara.projections.queries import Reader, event_at, payload
+from codara.projections.engine.base import ReadableLog
+from codara.projections.engine.queries import Reader, event_at, payload
 
 _ENDS = TurnCompleted | TurnFailed | TurnCancelled
 _TURNS = """

@@ -7,9 +7,8 @@ import attrs
 
 from codara.clock import Clock
 from codara.events.base import Recorded
+from codara.events.key import KeyIssued, KeyRevoked
 from codara.events.user import (
-    KeyIssued,
-    KeyRevoked,
     UserDeleted,
     UserProvisioned,
     UserRestored,
@@ -17,7 +16,7 @@ from codara.events.user import (
     UserUpdated,
 )
 from codara.events.vocabulary import KeyStatus, UserRole, UserStatus
-from codara.projections.base import (
+from codara.projections.engine.base import (
     ReadableLog,
     Statement,
     Timestamp,
@@ -25,7 +24,7 @@ from codara.projections.base import (
     moment_or_none,
     sealed,
 )
-from codara.projections.queries import Page, Reader, Row, equal, open_text
+from codara.projections.engine.queries import Page, Reader, Row, equal, open_text
 
 _PROVISIONED = """
 INSERT INTO users (opened, user_id, role, max_concurrency, email, display_name, created_at,

@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import TypeVar
 
 from codara.clock import Clock, utc_now
-from codara.projections import manifest
 from codara.projections.accounts import Accounts, AccountsProjection
 from codara.projections.audit import Audit, AuditProjection
-from codara.projections.base import Projection, ReadableLog
-from codara.projections.jails import Unfinished, UnfinishedProjection
+from codara.projections.engine import manifest
+from codara.projections.engine.base import Projection, ReadableLog
+from codara.projections.engine.queries import Reader
+from codara.projections.engine.rebuild import Progress, rebuild
+from codara.projections.engine.runner import Runner
+from codara.projections.engine.store import Store
 from codara.projections.points import Points, PointsProjection
-from codara.projections.queries import Reader
-from codara.projections.rebuild import Progress, rebuild
-from codara.projections.runner import Runner
 from codara.projections.sessions import Sessions, SessionsProjection
-from codara.projections.store import Store
 from codara.projections.tasks import Tasks, TasksProjection
 from codara.projections.threads import Threads, ThreadsProjection
 from codara.projections.traces import Traces
+from codara.projections.unfinished import Unfinished, UnfinishedProjection
 from codara.projections.users import Users, UsersProjection
 from codara.projections.workspaces import Workspaces, WorkspacesProjection
 

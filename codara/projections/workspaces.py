@@ -16,8 +16,15 @@ from codara.events.workspace import (
     WorkspaceProvisioned,
     WorkspaceUnlocked,
 )
-from codara.projections.base import ReadableLog, Statement, Timestamp, as_json, moment, sealed
-from codara.projections.queries import Condition, Page, Reader, Row, equal, open_text
+from codara.projections.engine.base import (
+    ReadableLog,
+    Statement,
+    Timestamp,
+    as_json,
+    moment,
+    sealed,
+)
+from codara.projections.engine.queries import Condition, Page, Reader, Row, equal, open_text
 
 _PROVISIONED = """
 INSERT INTO workspaces (opened, workspace_id, user_id, aside, label, path, created_at, updated_at,

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from codara.events.base import Append
-from codara.events.log import EventLog
+from codara.events.store.log import EventLog
 from tests import given
 from tests.fakes import FakeKeyRing
 

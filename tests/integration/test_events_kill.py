@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from codara.events.log import EventLog
+from codara.events.store.log import EventLog
 from tests.fakes import FakeKeyRing
 
 ROOT = Path(__file__).parents[2]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from codara.events import streams
 from codara.events.base import Append
-from codara.events.log import EventLog
-from codara.projections.store import digest
+from codara.events.store.log import EventLog
+from codara.projections.engine.store import digest
 from codara.projections.views import Views
 from tests import given
 from tests.fakes import FakeKeyRing
@@ -20,7 +20,7 @@ KILLS = 12
 FOLDER = """
 import asyncio, sys
 from pathlib import Path
-from codara.events.log import EventLog
+from codara.events.store.log import EventLog
 from codara.projections import runner
 from codara.projections.views import Views
 from tests.fakes import FakeKeyRing

@@ -19,9 +19,9 @@ from codara.domain.conversation import NAMED, Offered
 from codara.domain.workspace import Workspace
 from codara.events import streams
 from codara.events.base import Cause
-from codara.events.payloads import SealedPayload
 from codara.events.request import RequestAccepted
 from codara.events.session import HistoryDiverged, Picture, SessionOpened, TurnRequested, Waited
+from codara.events.store.payloads import SealedPayload
 from codara.events.thread import Thread
 
 

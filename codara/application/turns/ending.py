@@ -10,7 +10,7 @@ from codara.application.turns.parcel import Parcel
 from codara.domain import turn
 from codara.events import streams
 from codara.events.base import Cause
-from codara.events.mapper import EventTooLarge
+from codara.events.store.mapper import EventTooLarge
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from codara.application.ports.workspaces import Workspaces
 from codara.application.turns.finding import Finder
 from codara.clock import Clock
 from codara.events import streams
-from codara.events.log import EventLog
+from codara.events.store.log import EventLog
 from codara.ids import NewId
 
 

@@ -5,7 +5,7 @@ import attrs
 from codara.application.turns import texts
 from codara.application.turns.means import Means
 from codara.events.base import PayloadRef
-from codara.events.payloads import SealedPayload
+from codara.events.store.payloads import SealedPayload
 
 
 @attrs.define(kw_only=True)

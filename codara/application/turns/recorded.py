@@ -14,7 +14,6 @@ from codara.domain.workspace import Workspace
 from codara.errors import CodaraError, NotFound
 from codara.events import streams
 from codara.events.base import Event, Recorded
-from codara.events.log import EventLog
 from codara.events.session import (
     BackendBound,
     SessionOpened,
@@ -24,6 +23,7 @@ from codara.events.session import (
     TurnRequested,
     TurnStarted,
 )
+from codara.events.store.log import EventLog
 from codara.events.workspace import DiffRecorded, FileChange
 
 E = TypeVar("E", bound=Event)

@@ -4,8 +4,8 @@ import attrs
 import orjson
 
 from codara.events.base import PayloadRef
-from codara.events.log import EventLog
-from codara.events.payloads import SealedPayload
+from codara.events.store.log import EventLog
+from codara.events.store.payloads import SealedPayload
 
 INLINE_BYTES = 4096
 """What an event holds of one text, as JSON; the rest is in the payload."""

@@ -47,7 +47,7 @@ class Cooldown:
 
 
 @attrs.frozen(kw_only=True)
-class AccountRemoved:
+class RemovedAccount:
     """Says that an account is out of the pool."""
 
     account_id: str
@@ -101,12 +101,12 @@ async def recover(asked: Asked[Operator, Nothing, Nothing]) -> Answer[AccountRow
     return await done(asked, position, view=services.views.accounts, item_id=account_id)
 
 
-@routes.delete("/accounts/{account_id}", answer=AccountRemoved)
-async def remove(asked: Asked[Operator, Nothing, Nothing]) -> Answer[AccountRemoved]:
+@routes.delete("/accounts/{account_id}", answer=RemovedAccount)
+async def remove(asked: Asked[Operator, Nothing, Nothing]) -> Answer[RemovedAccount]:
     """Takes the account out of the pool; the vault forgets its credential."""
     account_id = asked.path["account_id"]
     position = await asked.services.accounts.remove(account_id, asked.cause)
-    return await done(asked, position, data=AccountRemoved(account_id=account_id))
+    return await done(asked, position, data=RemovedAccount(account_id=account_id))
 
 
 def _credential(body: AccountUpload) -> bytes:

@@ -6,7 +6,7 @@ import attrs
 
 from codara.http.answers import done, found
 from codara.http.envelope import Answer
-from codara.http.keys import KeyRequest, KeyRevoked, KeyShown, active_ids, all_keys
+from codara.http.keys import KeyRequest, KeyShown, RevokedKey, active_ids, all_keys
 from codara.http.planes import OPERATOR, Operator
 from codara.http.routing import Asked, Routes
 from codara.http.shapes import ItemQuery, Nothing
@@ -54,9 +54,9 @@ async def rotate(asked: Asked[Operator, Nothing, KeyRotation]) -> Answer[KeyShow
     return await done(asked, key.position, data=KeyShown.of(key), secret=True)
 
 
-@routes.delete("/users/{user_id}/keys/{key_id}", answer=KeyRevoked)
-async def revoke(asked: Asked[Operator, Nothing, Nothing]) -> Answer[KeyRevoked]:
+@routes.delete("/users/{user_id}/keys/{key_id}", answer=RevokedKey)
+async def revoke(asked: Asked[Operator, Nothing, Nothing]) -> Answer[RevokedKey]:
     """Closes the key from now on."""
     key_id = asked.path["key_id"]
     position = await asked.services.users.revoke_key(asked.path["user_id"], key_id, asked.cause)
-    return await done(asked, position, data=KeyRevoked(key_id=key_id))
+    return await done(asked, position, data=RevokedKey(key_id=key_id))

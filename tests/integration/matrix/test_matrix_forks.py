@@ -5,13 +5,31 @@ import pytest
 from codara.application.ports.agents import Fork, Outcome
 from codara.application.ports.frames import BackendSeen, MarkSeen
 from tests.agenting import Listener
-from tests.runtimes import Scene, both, everywhere
+from tests.clis import CLAUDE, CODEX, GEMINI, OPENCODE
+from tests.runtimes import Scene, everywhere, scenes
 
 pytestmark = [
     pytest.mark.cli,
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.timeout(300),
 ]
+
+
+def together(*marks: pytest.MarkDecorator) -> pytest.MarkDecorator:
+    """Runs a test in the scenes of all of these."""
+    cases = [case for mark in marks for case in mark.args[1]]
+    return pytest.mark.parametrize("stage", cases, indirect=True, scope="session")
+
+
+both = together(
+    scenes(CODEX, GEMINI, CLAUDE, transports="persistent process"), scenes(OPENCODE, soak="process")
+)
+"""By both transports; `opencode run` takes a minute for it, which only the long torture has."""
+staying = together(
+    scenes(CODEX, transports="persistent process"), scenes(GEMINI, OPENCODE, CLAUDE, soak="process")
+)
+"""By the transport that stays, and by the other one where that is quick."""
+slowest = scenes(OPENCODE, transports="process")
 
 PROMPTS = ("one", "two [[write:a.txt=x]] [[text:the second answer]]", "three [[text:third]]")
 
@@ -65,7 +83,14 @@ async def test_a_fork_has_the_turns_up_to_its_point_and_the_thread_has_all_of_it
     assert prompts(scene) == [PROMPTS[0], "forked", "on"]
 
 
-@both
+@slowest
+async def test_a_thread_is_forked_for_a_process_of_its_own(scene: Scene) -> None:
+    _, (first, _) = await a_thread(scene, "one", "two")
+    await forked(scene, first)
+    assert prompts(scene) == ["one", "forked"]
+
+
+@staying
 async def test_a_fork_of_an_unknown_thread_or_point_is_fresh(scene: Scene) -> None:
     thread, (point,) = await a_thread(scene, "one")
     _, (elsewhere,) = await a_thread(scene, "another")
@@ -82,7 +107,7 @@ async def test_a_fork_of_an_unknown_thread_or_point_is_fresh(scene: Scene) -> No
     assert (again.backend_id, prompts(scene)) == (thread, ["one", "two"])
 
 
-@both
+@staying
 async def test_usage_of_a_forked_turn_is_its_own(scene: Scene) -> None:
     _, (first, _, third) = await a_thread(scene, *PROMPTS)
     for name, fork in (("b.txt", first), ("c.txt", third)):

@@ -9,6 +9,7 @@ from boxes import Box, turn
 
 from codara.adapters.agents import staying
 from codara.adapters.agents.codex.appserver import AppServer
+from codara.adapters.agents.codex.forgetting import Forgotten
 from codara.adapters.agents.codex.told import Told
 from codara.adapters.agents.lender import Lender, NoLogins
 from codara.clock import utc_now
@@ -30,6 +31,7 @@ def session_in(box: Box) -> AppServer:
         turn(),
         program=Path("/nowhere/codex"),
         told=Told(_nothing, _nowhere),
+        forgotten=Forgotten(_nothing, _nowhere),
         look=_nothing,
         lender=lender,
         clock=utc_now,
@@ -60,3 +62,9 @@ async def test_a_turn_ends_although_its_agent_does_not(stuck: Box) -> None:
     assert stuck.killings == ["stalled"]
     assert session.ended.done()
     stuck.write()
+
+
+async def test_one_with_tools_serves_no_turn_that_may_only_talk() -> None:
+    session = session_in(Box())
+    assert session.serves(turn())
+    assert not session.serves(turn(toolless=True))

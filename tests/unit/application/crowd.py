@@ -14,12 +14,12 @@ from codara.application.sessions import Sessions
 from codara.application.turns.finding import Finder
 from codara.application.turns.turns import Turns
 from codara.errors import SessionBusy
-from codara.events.log import EventLog
-from codara.projections.base import Projection
-from codara.projections.jails import LeftJail, Unfinished, UnfinishedProjection
+from codara.events.store.log import EventLog
+from codara.projections.engine.base import Projection
+from codara.projections.engine.queries import Reader
+from codara.projections.engine.store import Store
 from codara.projections.points import Points, PointsProjection
-from codara.projections.queries import Reader
-from codara.projections.store import Store
+from codara.projections.unfinished import LeftJail, Unfinished, UnfinishedProjection
 from tests import given
 from tests.turning import LIMITS, FakeAgents, FakeSpool, FakeWorkspaces, House, open_house
 

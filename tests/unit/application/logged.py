@@ -8,8 +8,8 @@ import attrs
 
 from codara.application.deciding import Deciding
 from codara.domain.aggregates import of_stream
-from codara.events.log import EventLog
-from codara.events.user import KeyIssued
+from codara.events.key import KeyIssued
+from codara.events.store.log import EventLog
 from tests.fakes import CountingIds, FakeKeyRing, FixedClock
 
 

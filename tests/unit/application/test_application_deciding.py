@@ -12,7 +12,7 @@ from codara.domain.aggregates import of_stream
 from codara.errors import SessionBusy, VersionClash
 from codara.events import streams
 from codara.events.base import Append
-from codara.events.log import EventLog
+from codara.events.store.log import EventLog
 from tests import given
 from tests.fakes import FakeKeyRing
 

@@ -23,15 +23,18 @@ HELLO = Said(USER, "hello")
 
 @attrs.define
 class SlowWorkspaces(FakeWorkspaces):
-    """Keeps turns from their start while it is `slow`."""
+    """Keeps turns from their start while it is not `quick`."""
 
-    slow: bool = False
+    quick: asyncio.Event = attrs.field(factory=asyncio.Event)
     asked: asyncio.Event = attrs.field(factory=asyncio.Event)
 
+    def __attrs_post_init__(self) -> None:
+        self.quick.set()
+
     async def snapshot(self, workspace_id: str, folder: Path) -> Snapshot:
-        if self.slow:
+        if not self.quick.is_set():
             self.asked.set()
-            await asyncio.Event().wait()
+            await self.quick.wait()
         return await super().snapshot(workspace_id, folder)
 
 
@@ -64,10 +67,9 @@ class Scene:
 
     async def is_waiting(self) -> str:
         """Begins a turn that does not come to its start."""
-        self.workspaces.slow = True
+        self.workspaces.quick.clear()
         handle = await self.gateway.house.turns.submit(command(session_label=self.chat.name))
         await self.workspaces.asked.wait()
-        self.workspaces.slow = False
         return handle.turn_id
 
 
@@ -77,6 +79,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     gateway = await Gateway(tmp_path, workspaces=workspaces).open()
     (chat,) = chats_of(gateway, [Profile(kind=STATEFUL)])
     yield Scene(gateway, workspaces, chat)
+    workspaces.quick.set()
     await gateway.stop()
 
 
@@ -106,6 +109,7 @@ async def is_stopped(scene: Scene) -> None:
 async def is_cancelled_before_its_start(scene: Scene) -> None:
     turn_id = await scene.is_waiting()
     await scene.gateway.house.turns.cancel(turn_id, None, "operator:op_1")
+    scene.workspaces.quick.set()
     await scene.gateway.house.happened(TurnCancelled.name)
 
 
@@ -116,7 +120,9 @@ async def is_lost(scene: Scene) -> None:
 
 async def is_lost_before_its_start(scene: Scene) -> None:
     await scene.is_waiting()
-    await scene.gateway.start_again(killed=True)
+    await scene.gateway.die()
+    scene.workspaces.quick.set()
+    await scene.gateway.open()
     assert (await scene.gateway.house.the(TurnFailed)).cause == "gateway_lost"
 
 

@@ -21,10 +21,10 @@ from codara.domain.uploads import folder_of
 from codara.events import streams
 from codara.events.base import Event
 from codara.events.gateway import GatewayRecovered
-from codara.events.mapper import MAX_EVENT_BYTES
 from codara.events.session import TurnFailed
+from codara.events.store.mapper import MAX_EVENT_BYTES
 from codara.events.workspace import DiffRecorded
-from codara.projections.jails import LeftJail, OpenTurn
+from codara.projections.unfinished import LeftJail, OpenTurn
 from tests import given
 from tests.turning import (
     LIMITS,

@@ -25,10 +25,8 @@ from codara.application.ports.frames import (
 )
 from codara.application.turns.commands import Message
 from codara.events import streams
-from codara.events import writer as writing
 from codara.events.account import HealthChanged
 from codara.events.base import Append
-from codara.events.groups import Fate, Group
 from codara.events.request import RequestRefused
 from codara.events.session import (
     SessionExpired,
@@ -37,6 +35,8 @@ from codara.events.session import (
     TurnFailed,
     TurnStarted,
 )
+from codara.events.store import writer as writing
+from codara.events.store.groups import Fate, Group
 from codara.events.workspace import DiffRecorded
 from codara.projections.accounts import Standing
 from tests import given

@@ -6,7 +6,8 @@ from logged import logged
 
 from codara.application.users import ADMIN_EMAIL, NewUser, Users
 from codara.errors import Conflict, InvalidApiKey, InvalidRequest, NotFound, UserSuspended
-from codara.events.user import KeyIssued, UserProvisioned
+from codara.events.key import KeyIssued
+from codara.events.user import UserProvisioned
 from tests import given
 from tests.fakes import FakeKeyRing, FixedClock
 

@@ -4,7 +4,7 @@ import pytest
 
 from codara.domain import key
 from codara.errors import Conflict, InvalidApiKey, InvalidRequest, NotFound
-from codara.events.user import KeyIssued, KeyRevoked
+from codara.events.key import KeyIssued, KeyRevoked
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)

@@ -2,7 +2,7 @@ import pytest
 
 from codara.domain import name
 from codara.errors import Conflict
-from codara.events.lease import NameClaimed, NameFreed
+from codara.events.name import NameClaimed, NameFreed
 
 
 def claimed(owner="usr_1"):

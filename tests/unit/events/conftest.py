@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from codara.events.log import EventLog
+from codara.events.store.log import EventLog
 from tests.fakes import FakeKeyRing
 
 

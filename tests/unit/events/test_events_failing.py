@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from codara.errors import CodaraError, StorageFailed
-from codara.events import writer as writing
 from codara.events.base import Recorded
-from codara.events.log import EventLog
+from codara.events.store import writer as writing
+from codara.events.store.log import EventLog
 from tests import given
 from tests.breaking import no_reads, no_writes
 from tests.fakes import FakeKeyRing

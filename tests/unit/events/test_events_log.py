@@ -9,8 +9,8 @@ import pytest
 
 from codara.errors import LogDamaged, LogLocked, NotFound, ShuttingDown, VersionClash
 from codara.events.base import Append, Sealed
-from codara.events.log import EventLog
-from codara.events.mapper import EventTooLarge
+from codara.events.store.log import EventLog
+from codara.events.store.mapper import EventTooLarge
 from tests import given
 from tests.fakes import CountingIds, FakeKeyRing, FixedClock
 

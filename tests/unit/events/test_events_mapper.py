@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from codara.errors import LogDamaged
 from codara.events.base import Event, Sealed, Unknown, private
-from codara.events.mapper import MAX_EVENT_BYTES, EventMapper, EventTooLarge
 from codara.events.registry import CATALOGUE
+from codara.events.store.mapper import MAX_EVENT_BYTES, EventMapper, EventTooLarge
 from tests import given, goldens
 from tests.fakes import FakeKeyRing
 

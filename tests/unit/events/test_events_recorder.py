@@ -15,8 +15,8 @@ from eventsourcing import cryptography
 from eventsourcing.persistence import IntegrityError, OperationalError, StoredEvent
 
 from codara.errors import VersionClash
-from codara.events.groups import Group, PayloadPart
-from codara.events.recorder import LogDatastore, LogRecorder
+from codara.events.store.groups import Group, PayloadPart
+from codara.events.store.recorder import LogDatastore, LogRecorder
 
 # The shipped tests import a cipher that needs one more package; no recorder uses it.
 sys.modules.setdefault("eventsourcing.cipher", cryptography)
@@ -160,7 +160,7 @@ def test_what_another_writer_wrote_is_noticed(recorder: LogRecorder) -> None:
 def test_versions_that_fell_out_of_memory_are_looked_up(
     recorder: LogRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("codara.events.recorder.KNOWN_VERSIONS", 2)
+    monkeypatch.setattr("codara.events.store.recorder.KNOWN_VERSIONS", 2)
     for version in (1, 2, 3):
         groups = [Group([fact(stream, version)]) for stream in "abcd"]
         assert all(isinstance(fate, int) for fate in recorder.insert_groups(groups))

@@ -6,8 +6,8 @@ from eventsourcing.persistence import StoredEvent
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codara.events import tail
-from codara.events.tail import Tail
+from codara.events.store import tail
+from codara.events.store.tail import Tail
 
 
 def stored(count: int, size: int) -> list[StoredEvent]:

@@ -13,11 +13,11 @@ import pytest
 from eventsourcing.persistence import StoredEvent
 
 from codara.errors import LogDamaged, Overloaded, ShuttingDown, StorageFailed, StorageFull
-from codara.events import writer as writing
 from codara.events.base import Append
-from codara.events.groups import Fate, Group
-from codara.events.log import EventLog
-from codara.events.writer import Writer
+from codara.events.store import writer as writing
+from codara.events.store.groups import Fate, Group
+from codara.events.store.log import EventLog
+from codara.events.store.writer import Writer
 from tests import given
 from tests.fakes import FakeKeyRing
 

@@ -20,7 +20,7 @@ from codara.application.users import Users
 from codara.domain.aggregates import of_stream
 from codara.errors import NotFound
 from codara.events.base import Append, Cause, Event
-from codara.events.log import EventLog
+from codara.events.store.log import EventLog
 from codara.ids import new_id
 from codara.projections.views import Views
 from tests import given

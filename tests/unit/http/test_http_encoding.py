@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from codara.http.encoding import shown
-from codara.projections.base import NOT_YET, NotYet
+from codara.projections.engine.base import NOT_YET, NotYet
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -5,7 +5,7 @@ from planes import PASSKEY, plane
 from codara.events import streams
 from codara.http.app import ROUTES
 from codara.http.planes import OPERATOR
-from codara.projections import runner
+from codara.projections.engine import runner
 from tests.given import (
     session_opened,
     turn_completed,

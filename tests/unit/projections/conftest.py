@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from world import World
 
-from codara.events.log import EventLog
+from codara.events.store.log import EventLog
 from codara.projections.views import Views
 from tests.fakes import FakeKeyRing, FixedClock
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from world import JAIL, SESSION, USER, WORKSPACE, as_read
 
 from codara.events.base import Event, Recorded
-from codara.projections.base import Projection, Statement, as_json, moment, sealed
-from codara.projections.store import Store, digest
+from codara.projections.engine.base import Projection, Statement, as_json, moment, sealed
+from codara.projections.engine.store import Store, digest
 from codara.projections.views import PROJECTIONS
 from tests import given
 

@@ -20,8 +20,8 @@ from codara.events import streams
 from codara.events.base import Event, Recorded
 from codara.events.session import TurnEnd
 from codara.events.thread import Branch, Point, Thread
-from codara.projections.queries import Reader
-from codara.projections.store import Store, digest
+from codara.projections.engine.queries import Reader
+from codara.projections.engine.store import Store, digest
 from codara.projections.threads import Threads, ThreadsProjection
 from tests import given
 from tests.fakes import FixedClock

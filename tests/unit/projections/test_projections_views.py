@@ -10,10 +10,10 @@ import pytest
 from world import ACCOUNT, KEY, PLACE, SESSION, USER, World, completed, requested, started
 
 from codara.events.base import Recorded
-from codara.events.log import EventLog
-from codara.projections import manifest, runner
-from codara.projections.base import Statement
-from codara.projections.store import digest
+from codara.events.store.log import EventLog
+from codara.projections.engine import manifest, runner
+from codara.projections.engine.base import Statement
+from codara.projections.engine.store import digest
 from codara.projections.users import UsersProjection
 from codara.projections.views import PROJECTIONS, Views
 from tests import given
@@ -193,7 +193,7 @@ async def test_a_dead_read_model_lives_again_after_a_restart(world: World) -> No
 async def test_a_read_model_without_room_is_named_and_tried_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("codara.projections.runner.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("codara.projections.engine.runner.RETRY_SECONDS", 0.01)
     failing = Failing()
     await world.reopen(with_users(failing))
     failing.broken = sqlite3.OperationalError("database or disk is full")

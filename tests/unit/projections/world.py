@@ -9,8 +9,8 @@ import attrs
 
 from codara.events import streams
 from codara.events.base import Append, Cause, Event, Recorded, Sealed
-from codara.events.log import EventLog
-from codara.projections.base import Projection
+from codara.events.store.log import EventLog
+from codara.projections.engine.base import Projection
 from codara.projections.views import PROJECTIONS, Views
 from tests import given
 from tests.fakes import FakeKeyRing, FixedClock

@@ -9,7 +9,7 @@ from pathlib import Path
 import attrs
 
 from codara.events.base import Recorded
-from codara.projections.base import Projection, Statement, Value
+from codara.projections.engine.base import Projection, Statement, Value
 
 _PROGRESS = """
 CREATE TABLE progress (

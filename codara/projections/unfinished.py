@@ -14,8 +14,8 @@ from codara.events.session import (
     TurnRequested,
     TurnStarted,
 )
-from codara.projections.base import Statement
-from codara.projections.queries import Reader
+from codara.projections.engine.base import Statement
+from codara.projections.engine.queries import Reader
 
 _ENTERED = "INSERT OR REPLACE INTO jails VALUES (?, ?, ?, ?, ?)"
 _LEFT = "DELETE FROM jails WHERE jail_id = ?"

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from codara.errors import LogDamaged, StorageFailed
-from codara.events import trouble
 from codara.events.base import Recorded
-from codara.events.mapper import EventMapper
+from codara.events.store import trouble
+from codara.events.store.mapper import EventMapper
 
 BY_POSITION = """
     SELECT position, originator_id, originator_version, topic, state FROM stored_events

@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from codara.events.base import Recorded
-from codara.projections.base import Projection, ReadableLog
-from codara.projections.runner import BATCH
-from codara.projections.store import Store
+from codara.projections.engine.base import Projection, ReadableLog
+from codara.projections.engine.runner import BATCH
+from codara.projections.engine.store import Store
 
 Progress = Callable[[int], None]
 

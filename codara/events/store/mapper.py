@@ -12,11 +12,11 @@ from cattrs.gen import make_dict_unstructure_fn
 from eventsourcing.persistence import StoredEvent
 
 from codara.errors import LogDamaged
-from codara.events import sealing
 from codara.events.base import Event, Metadata, Sealed, Unknown
-from codara.events.keys import KeyRing
 from codara.events.registry import CATALOGUE, by_name
-from codara.events.shaping import class_maker
+from codara.events.store import sealing
+from codara.events.store.keyring import KeyRing
+from codara.events.store.shaping import class_maker
 from codara.events.upcasters import UPCASTERS, Upcaster, upcast
 
 MAX_EVENT_BYTES = 64 * 1024

@@ -14,8 +14,8 @@ from typing import TypeVar
 
 from codara.errors import ShuttingDown, StorageFailed
 from codara.events.base import Recorded
-from codara.projections.base import ReadableLog
-from codara.projections.store import Store
+from codara.projections.engine.base import ReadableLog
+from codara.projections.engine.store import Store
 
 BATCH = 250
 RETRY_SECONDS = 1.0

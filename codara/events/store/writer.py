@@ -12,10 +12,10 @@ import attrs
 from eventsourcing.persistence import StoredEvent
 
 from codara.errors import CodaraError, LogDamaged, Overloaded, ShuttingDown
-from codara.events import trouble
-from codara.events.groups import Fate, Group
-from codara.events.recorder import LogRecorder
-from codara.events.trouble import Trouble
+from codara.events.store import trouble
+from codara.events.store.groups import Fate, Group
+from codara.events.store.recorder import LogRecorder
+from codara.events.store.trouble import Trouble
 
 BATCH_EVENTS = 1000
 BATCH_BYTES = 1024 * 1024

@@ -7,7 +7,7 @@ import attrs
 from eventsourcing.persistence import StoredEvent
 
 from codara.errors import VersionClash
-from codara.events import schema
+from codara.events.store import schema
 
 ROWS_AT_ONCE = (256, 64, 16)
 """So many events go into a statement; what is left over is one more, of its own length."""

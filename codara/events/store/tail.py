@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from eventsourcing.persistence import StoredEvent
 
-from codara.events.reader import Row
+from codara.events.store.reader import Row
 
 MOST_EVENTS = 64
 MOST_BYTES = 128 * 1024

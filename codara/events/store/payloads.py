@@ -7,9 +7,9 @@ import attrs
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from codara.errors import LogDamaged
-from codara.events import sealing
 from codara.events.base import PayloadRef
-from codara.events.groups import PayloadPart
+from codara.events.store import sealing
+from codara.events.store.groups import PayloadPart
 
 SMALL_BYTES = 16 * 1024
 """A payload up to this size is compressed with a window of 8 KiB in place of 32: what that needs is

@@ -14,7 +14,7 @@ import attrs
 
 from codara.errors import InvalidRequest, NotFound
 from codara.events.base import Event, PayloadRef, Sealed
-from codara.projections.base import ReadableLog, Value, moment_or_none
+from codara.projections.engine.base import ReadableLog, Value, moment_or_none
 
 MOST = 200
 

@@ -15,21 +15,21 @@ from codara.errors import CodaraError, LogDamaged, NotFound, ShuttingDown, Stora
 from codara.events import streams
 from codara.events.base import Append, Cause, Metadata, PayloadRef, Recorded, Sealed
 from codara.events.gateway import LogOpened
-from codara.events.groups import Group
-from codara.events.keys import KeyRing
-from codara.events.lock import FileLock
-from codara.events.mapper import EventMapper
-from codara.events.payloads import (
+from codara.events.store.groups import Group
+from codara.events.store.keyring import KeyRing
+from codara.events.store.lock import FileLock
+from codara.events.store.mapper import EventMapper
+from codara.events.store.payloads import (
     PART_BYTES,
     SealedPayload,
     parts_of,
     seal_payload,
     unseal_payload,
 )
-from codara.events.reader import LogReader, recorded
-from codara.events.recorder import LogDatastore, LogRecorder
-from codara.events.tail import Tail
-from codara.events.writer import Writer
+from codara.events.store.reader import LogReader, recorded
+from codara.events.store.recorder import LogDatastore, LogRecorder
+from codara.events.store.tail import Tail
+from codara.events.store.writer import Writer
 from codara.ids import NewId, new_id
 
 FORMAT = 1

@@ -19,8 +19,8 @@ from eventsourcing.sqlite import (
 )
 
 from codara.errors import LogDamaged, VersionClash
-from codara.events import schema, trouble
-from codara.events.groups import Batch, Fate, Group, Statement
+from codara.events.store import schema, trouble
+from codara.events.store.groups import Batch, Fate, Group, Statement
 
 KNOWN_VERSIONS = 20_000
 

@@ -1,0 +1,1 @@
+"""The store: the append-only log on SQLite, sealed, written in groups."""
