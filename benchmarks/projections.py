@@ -66,10 +66,12 @@ def turn(n: int) -> list[list[Append]]:
     request = given.request_accepted(**ids, request_id=f"req_{n}")
     opened = given.session_opened(session_id=f"ses_{n}", **here)
     asked = given.turn_requested(**ids, **here, request_id=f"req_{n}", prompt_payload=None)
-    locked = given.workspace_locked(**ids, **here)
+    locked = given.workspace_locked(
+        holder=given.turn_holder(f"trn_{n}"), session_id=f"ses_{n}", **here
+    )
     diff = given.diff_recorded(turn_id=f"trn_{n}", **here, patch_payload=None)
     done = given.turn_completed(**ids, answer_payload=None)
-    unlocked = given.workspace_unlocked(turn_id=f"trn_{n}", **here)
+    unlocked = given.workspace_unlocked(holder=given.turn_holder(f"trn_{n}"), **here)
     return [
         [Append(place, 0, [given.workspace_provisioned(**here)])],
         [

@@ -41,6 +41,13 @@ JAIL = "jal_1"
 OPERATOR = "op_1"
 
 CAUSE = Cause(actor=f"user:{USER}", correlation_id="trc_1", causation_id="evt_0")
+
+
+def turn_holder(turn_id: str = TURN) -> workspace.Holder:
+    """Who holds a workspace while a turn works in it."""
+    return workspace.Holder(kind="turn", id=turn_id)
+
+
 CLI = Cause(actor="cli", correlation_id="trc_cli")
 
 
@@ -277,14 +284,17 @@ EXAMPLES: dict[type[Event], dict[str, Any]] = {
     },
     workspace.WorkspaceLocked: {
         "workspace_id": WORKSPACE,
-        "turn_id": TURN,
+        "holder": workspace.Holder(kind="turn", id=TURN),
         "session_id": SESSION,
         "user_id": USER,
         "until": SOON,
         "label": "Ada's notes",
         "folder": "/srv/Ada/notes",
     },
-    workspace.WorkspaceUnlocked: {"workspace_id": WORKSPACE, "turn_id": TURN},
+    workspace.WorkspaceUnlocked: {
+        "workspace_id": WORKSPACE,
+        "holder": workspace.Holder(kind="turn", id=TURN),
+    },
     workspace.DiffRecorded: {
         "workspace_id": WORKSPACE,
         "turn_id": TURN,

@@ -1,16 +1,13 @@
 """Lending an account to a turn: what may be lent, and the lease that says so."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 import attrs
 
 from codara.domain import account, routing
+from codara.domain.decisions import States
 from codara.events import streams
 from codara.events.lease import LeaseTaken
-
-States = Mapping[str, Any]
 
 
 @attrs.frozen(kw_only=True)

@@ -1,12 +1,15 @@
-"""A workspace: who owns it, and which turn works in it."""
+"""A workspace: who owns it, and who works in it."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import attrs
 
 from codara.errors import WorkspaceBusy
 from codara.events.base import Event
+from codara.events.vocabulary import HolderKind
 from codara.events.workspace import (
+    Holder,
     WorkspaceLocked,
     WorkspaceProvisioned,
     WorkspaceUnlocked,
@@ -24,7 +27,7 @@ class Workspace:
     folder: str = ""
     aside: bool = False
     """Whether it is a place for what is asked beside chats, which nobody names."""
-    turn_id: str | None = None
+    holder: Holder | None = None
     until: datetime | None = None
 
     @property
@@ -53,28 +56,34 @@ def evolve(state: Workspace, event: Event) -> Workspace:
                 label=event.label,
                 folder=event.folder,
                 aside=event.aside,
-                turn_id=event.turn_id,
+                holder=event.holder,
                 until=event.until,
             )
-        case WorkspaceUnlocked() if state.turn_id == event.turn_id:
-            return attrs.evolve(state, turn_id=None, until=None)
+        case WorkspaceUnlocked() if state.holder == event.holder:
+            return attrs.evolve(state, holder=None, until=None)
         case _:
             return state
 
 
 def lock(
-    state: Workspace, *, turn_id: str, session_id: str, now: datetime, until: datetime
+    state: Workspace,
+    *,
+    holder: Holder,
+    session_id: str | None = None,
+    now: datetime,
+    until: datetime,
 ) -> list[Event]:
-    """The folder is this turn's until `until`; WorkspaceBusy while another holds it."""
-    if state.turn_id is not None and state.until is not None and state.until > now:
+    """Gives the folder to `holder` until `until`; WorkspaceBusy while another one has it."""
+    if state.holder is not None and state.until is not None and state.until > now:
         raise WorkspaceBusy(
-            f"The workspace is held by task {state.turn_id}. Wait for it to end or cancel it.",
+            f"The workspace is held by {_WORDS[state.holder.kind]} {state.holder.id}. "
+            "Wait for it to end or cancel it.",
             retry_safe=False,
         )
     return [
         WorkspaceLocked(
             workspace_id=state.workspace_id,
-            turn_id=turn_id,
+            holder=holder,
             session_id=session_id,
             user_id=state.user_id,
             until=until,
@@ -85,8 +94,17 @@ def lock(
     ]
 
 
-def unlock(state: Workspace, *, turn_id: str) -> list[Event]:
-    """Gives the folder back, if it is still this turn's."""
-    if state.turn_id != turn_id:
+def unlock(state: Workspace, *, holder: Holder) -> list[Event]:
+    """Takes the folder back, if it is still this holder's."""
+    if state.holder != holder:
         return []
-    return [WorkspaceUnlocked(workspace_id=state.workspace_id, turn_id=turn_id)]
+    return [WorkspaceUnlocked(workspace_id=state.workspace_id, holder=holder)]
+
+
+_WORDS: Mapping[HolderKind, str] = {
+    "turn": "task",
+    "shell": "shell",
+    "rewind": "rewind",
+    "upload": "upload",
+}
+"""What users call a holder."""

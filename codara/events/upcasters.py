@@ -36,6 +36,11 @@ def _thread(thread: dict[str, Any]) -> dict[str, Any]:
     return {"backend_id": thread.get("backend_id"), "point": point}
 
 
+def _workspace_held(fields: dict[str, Any]) -> dict[str, Any]:
+    """Nothing but turns held workspaces then."""
+    return {**fields, "holder": {"kind": "turn", "id": fields["turn_id"]}}
+
+
 UPCASTERS: Mapping[tuple[str, int], Upcaster] = {
     ("session.opened", 1): _session_opened,
     ("session.turn_requested", 1): _turn_requested,
@@ -43,6 +48,8 @@ UPCASTERS: Mapping[tuple[str, int], Upcaster] = {
     ("session.turn_completed", 1): _turn_ended,
     ("session.turn_failed", 1): _turn_ended,
     ("session.turn_cancelled", 1): _turn_ended,
+    ("workspace.locked", 1): _workspace_held,
+    ("workspace.unlocked", 1): _workspace_held,
 }
 """By stored name and the version that is lifted by one.
 

@@ -75,3 +75,6 @@ UserRole = Literal["user", "admin"]
 
 KeyStatus = Literal["active", "expired", "revoked"]
 """Tells whether an API key opens anything."""
+
+HolderKind = Literal["turn", "shell", "rewind", "upload"]
+"""Tells what works in a workspace while nobody else may."""

@@ -6,6 +6,7 @@ from typing import ClassVar
 import attrs
 
 from codara.events.base import Event, PayloadRef, private
+from codara.events.vocabulary import HolderKind
 
 
 @attrs.frozen(kw_only=True)
@@ -21,13 +22,23 @@ class WorkspaceProvisioned(Event):
 
 
 @attrs.frozen(kw_only=True)
+class Holder:
+    """Who works in a folder: what kind of thing it is, and its id."""
+
+    kind: HolderKind
+    id: str
+
+
+@attrs.frozen(kw_only=True)
 class WorkspaceLocked(Event):
-    """A turn works in the folder until `until` at the latest; the stream's version is the fence."""
+    """The folder is `holder`'s until `until` at the latest; the stream's version is the fence."""
 
     name: ClassVar[str] = "workspace.locked"
+    version: ClassVar[int] = 2
     workspace_id: str
-    turn_id: str
-    session_id: str
+    holder: Holder
+    session_id: str | None = None
+    """The session of a turn."""
     user_id: str
     until: datetime
     aside: bool = False
@@ -38,8 +49,9 @@ class WorkspaceLocked(Event):
 @attrs.frozen(kw_only=True)
 class WorkspaceUnlocked(Event):
     name: ClassVar[str] = "workspace.unlocked"
+    version: ClassVar[int] = 2
     workspace_id: str
-    turn_id: str
+    holder: Holder
 
 
 @attrs.frozen(kw_only=True)

@@ -12,6 +12,7 @@ from codara.events.idempotency import IdempotencyClaimed, IdempotencyFreed
 from codara.events.lease import LeaseReleased, LeaseTaken
 from codara.events.name import NameClaimed, NameFreed
 from codara.events.registry import CATALOGUE
+from codara.events.workspace import Holder
 from codara.projections.engine.base import Statement, Timestamp, as_json, moment
 from codara.projections.engine.queries import Condition, Page, Reader, Row, between, equal, matching
 
@@ -49,7 +50,7 @@ class AuditProjection:
     """One row an event, with its public fields; private ones stay in the log."""
 
     name: ClassVar[str] = "audit"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     topics: ClassVar[frozenset[str]] = frozenset(event.name for event in CATALOGUE) - BOOKKEEPING
     schema: ClassVar[str] = """
     CREATE TABLE audit (
@@ -68,6 +69,9 @@ class AuditProjection:
         details = {name: getattr(event, name) for name in _PUBLIC[event.name]}
         target_type, target_id = _target(recorded.stream, details)
         ids = [str(details[name]) for name in _IDS[event.name] if details[name]]
+        held_by = details.get("holder")
+        if isinstance(held_by, Holder):
+            ids.append(held_by.id)
         row = (
             recorded.position,
             envelope.event_id,
@@ -76,13 +80,17 @@ class AuditProjection:
             event.name,
             target_type,
             target_id,
-            details.get("turn_id"),
+            details.get("turn_id") or _turn_of(held_by),
             " ".join((envelope.actor, target_type, target_id, envelope.event_id, *ids)),
             envelope.correlation_id,
             envelope.causation_id,
             as_json(details),
         )
         return ((_INSERT, row),)
+
+
+def _turn_of(holder: object) -> str | None:
+    return holder.id if isinstance(holder, Holder) and holder.kind == "turn" else None
 
 
 def _target(stream: str, details: dict[str, object]) -> tuple[str, str]:

@@ -54,7 +54,7 @@ class WorkspacesProjection:
     """One row a workspace."""
 
     name: ClassVar[str] = "workspaces"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     topics: ClassVar[frozenset[str]] = frozenset(
         event.name
         for event in (
@@ -81,10 +81,10 @@ class WorkspacesProjection:
         match event:
             case WorkspaceLocked():
                 until = moment(event.until)
-                held = (event.turn_id, until, event.session_id, at, position, event.workspace_id)
+                held = (event.holder.id, until, event.session_id, at, position, event.workspace_id)
                 yield _LOCKED, held
             case WorkspaceUnlocked():
-                yield _UNLOCKED, (at, position, event.workspace_id, event.turn_id)
+                yield _UNLOCKED, (at, position, event.workspace_id, event.holder.id)
             case DiffRecorded():
                 last = as_json(_diff(event, at))
                 yield _DIFFED, (event.final, last, at, position, event.workspace_id)

@@ -14,8 +14,9 @@ from codara.application.turns.means import Means
 from codara.application.turns.places import Wanted
 from codara.application.turns.recalling import recall
 from codara.application.turns.seat import Seat, caller_of
-from codara.domain import session, turn
+from codara.domain import session
 from codara.domain.conversation import NAMED, Offered
+from codara.domain.turns import request
 from codara.domain.workspace import Workspace
 from codara.events import streams
 from codara.events.base import Cause
@@ -63,18 +64,18 @@ class Admission:
         heard = await self._heard(turn_id)
         ask, payloads = await self._ask(heard, turn_id)
         wanted = ask.requested
-        request = streams.request(wanted.request_id)
+        own = streams.request(wanted.request_id)
         names = [
             streams.session(wanted.session_id),
-            request,
+            own,
             *filter(None, [ask.session_name, wanted.idempotency]),
         ]
         proposed = await deciding.propose(
             names,
-            partial(turn.request, ask=ask),
+            partial(request.decide, ask=ask),
             cause,
             payloads,
-            new=() if self.again else (request,),
+            new=() if self.again else (own,),
             linger=True,
         )
         if proposed.durable is None:
@@ -90,7 +91,7 @@ class Admission:
 
     async def _ask(
         self, heard: Heard, turn_id: str
-    ) -> tuple[turn.Request, tuple[SealedPayload, ...]]:
+    ) -> tuple[request.Request, tuple[SealedPayload, ...]]:
         log, command, seat = self.means.log, self.command, self.seat
         caller = command.caller
         prompt = await texts.kept(log, caller.user_id, heard.prompt)
@@ -131,7 +132,7 @@ class Admission:
             instructions_payload=instructions.ref,
             images=tuple(Picture(media_type=kind, payload=box.ref) for kind, box in pictures),
         )
-        ask = turn.Request(
+        ask = request.Request(
             requested=requested,
             accepted=self._accepted(requested),
             opened=self._opened(),

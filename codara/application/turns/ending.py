@@ -7,7 +7,7 @@ import attrs
 
 from codara.application.turns.finding import Reached
 from codara.application.turns.parcel import Parcel
-from codara.domain import turn
+from codara.domain.turns import end as ending
 from codara.events import streams
 from codara.events.base import Cause
 from codara.events.store.mapper import EventTooLarge
@@ -15,7 +15,7 @@ from codara.events.store.mapper import EventTooLarge
 logger = logging.getLogger(__name__)
 
 
-async def append_end(parcel: Parcel, ask: turn.End, cause: Cause) -> int:
+async def append_end(parcel: Parcel, ask: ending.End, cause: Cause) -> int:
     """Appends *ended*; the position, or 0 if the turn had ended already.
 
     An end that no event could hold is reduced rather than refused: a turn always ends.
@@ -24,11 +24,11 @@ async def append_end(parcel: Parcel, ask: turn.End, cause: Cause) -> int:
         return await _append(parcel, ask, cause)
     except EventTooLarge:
         logger.exception("the end of task %s has to be reduced", ask.ended.turn_id)
-    return await _append(parcel, turn.reduced(await _answer_beside(parcel, ask)), cause)
+    return await _append(parcel, ending.reduced(await _answer_beside(parcel, ask)), cause)
 
 
-async def _append(parcel: Parcel, ask: turn.End, cause: Cause) -> int:
-    decision = partial(turn.end, ask=ask)
+async def _append(parcel: Parcel, ask: ending.End, cause: Cause) -> int:
+    decision = partial(ending.decide, ask=ask)
     means = parcel.means
     decided = await means.deciding.decide(ask.streams(), decision, cause, parcel.payloads)
     if decided.position is None:
@@ -38,7 +38,7 @@ async def _append(parcel: Parcel, ask: turn.End, cause: Cause) -> int:
     return decided.position
 
 
-async def _answer_beside(parcel: Parcel, ask: turn.End) -> turn.End:
+async def _answer_beside(parcel: Parcel, ask: ending.End) -> ending.End:
     """The whole answer in a payload, so that nothing of it is lost."""
     ended = ask.ended
     if ended.answer_payload is not None:

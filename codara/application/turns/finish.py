@@ -19,7 +19,8 @@ from codara.application.turns.parcel import Parcel
 from codara.application.turns.persist import lasting
 from codara.application.turns.remains import Left, diff_fact, left_behind
 from codara.application.turns.run import Heard
-from codara.domain import transcript, turn
+from codara.domain import transcript
+from codara.domain.turns.end import End, heard
 from codara.errors import CodaraError
 from codara.events.session import TurnCancelled, TurnCompleted, TurnEnd, TurnFailed, Usage
 from codara.events.thread import Thread
@@ -90,7 +91,7 @@ class Finish:
         now = means.clock()
         self.parcel.payloads.clear()
         end = await self._end(left, frames, error)
-        ask = turn.End(
+        ask = End(
             ended=await self._fact(end, error),
             workspace_id=asked.workspace_id,
             diff=await diff_fact(asked, self.parcel, self.running, left),
@@ -128,7 +129,7 @@ class Finish:
             return Thread()
         if backend_id is None:
             return asked.thread
-        return turn.heard(asked.fresh if self.lost_thread else asked.heard, backend_id)
+        return heard(asked.fresh if self.lost_thread else asked.heard, backend_id)
 
     def _reached(self, left: Left, error: CodaraError | None) -> Thread:
         """The thread behind the answer; behind the question, where there is no whole one."""

@@ -11,7 +11,8 @@ from codara.application.turns.live import Running
 from codara.application.turns.means import Means
 from codara.application.turns.parcel import Parcel
 from codara.application.turns.remains import Left, diff_fact, left_behind, unseen
-from codara.domain import session, turn
+from codara.domain import session
+from codara.domain.turns.end import End
 from codara.errors import CodaraError, Overloaded, ShuttingDown, StorageFailed, StorageFull
 from codara.events import streams
 from codara.events.base import Cause
@@ -106,7 +107,7 @@ class _Lost:
         if running and remains:
             diff = await diff_fact(self.open, parcel, running, remains)
         untouched = not (end.tool_ran or end.changed)
-        ask = turn.End(
+        ask = End(
             ended=self._failed(end),
             workspace_id=self.open.workspace_id,
             diff=diff,

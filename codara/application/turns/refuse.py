@@ -8,7 +8,7 @@ from codara.application.turns.live import Run
 from codara.application.turns.means import Means
 from codara.application.turns.parcel import Parcel
 from codara.application.turns.persist import lasting
-from codara.domain import turn
+from codara.domain.turns.end import End
 from codara.errors import CodaraError
 from codara.events.session import TurnCancelled, TurnEnd, TurnFailed
 
@@ -22,7 +22,7 @@ async def refuse(means: Means, run: Run, error: CodaraError) -> CodaraError:
     )
     if run.cancel_cause:
         error = failures.cancellation_of(run.cancel_cause, untouched=True)
-    ask = turn.End(
+    ask = End(
         ended=_fact(run, end, error),
         workspace_id=asked.workspace_id,
         now=now,

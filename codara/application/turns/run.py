@@ -29,7 +29,8 @@ from codara.application.ports.spool import SpoolFile
 from codara.application.turns.activity import Activity
 from codara.application.turns.live import Asked, Run
 from codara.application.turns.means import Means
-from codara.domain import account, credential, turn
+from codara.domain import account, credential
+from codara.domain.turns.start import bind
 from codara.events import streams
 from codara.events.session import BackendBound, Usage
 from codara.events.thread import Thread
@@ -264,4 +265,4 @@ async def _bind(means: Means, run: Run, backend_id: str, heard: Thread | None) -
         backend_id=backend_id,
         heard=heard,
     )
-    await means.deciding.decide([stream], partial(turn.bind, bound=bound), run.cause)
+    await means.deciding.decide([stream], partial(bind, bound=bound), run.cause)

@@ -11,7 +11,7 @@ from codara.application.turns.live import Run, Running
 from codara.application.turns.means import Means
 from codara.application.turns.places import ASIDES
 from codara.application.turns.waiting import Line
-from codara.domain import turn
+from codara.domain.turns import start as starting
 from codara.errors import AllAccountsCooling, NoAccount, NoFreeAccount
 from codara.events import streams
 from codara.events.session import TurnStarted
@@ -67,7 +67,7 @@ async def _proposed(
 ) -> tuple[TurnStarted, asyncio.Future[int]]:
     with Reservation(means.slots) as reservation:
         ask = await _ask(means, run, baseline, reservation)
-        decision = partial(turn.start, ask=ask)
+        decision = partial(starting.decide, ask=ask)
         proposed = await means.deciding.propose(ask.streams(), decision, run.cause)
         if proposed.durable is None:
             raise RuntimeError("a start is a fact")
@@ -76,12 +76,12 @@ async def _proposed(
         return started, proposed.durable
 
 
-async def _ask(means: Means, run: Run, baseline: str, reservation: Reservation) -> turn.Start:
+async def _ask(means: Means, run: Run, baseline: str, reservation: Reservation) -> starting.Start:
     asked, command, limits = run.asked, run.command, means.limits
     now = means.clock()
     patience = limits.patience[command.provider]
     user_id, cap = command.caller.user_id, command.caller.max_concurrency
-    return turn.Start(
+    return starting.Start(
         turn_id=asked.turn_id,
         session_id=asked.session_id,
         workspace_id=asked.workspace_id,

@@ -12,7 +12,7 @@ from codara.application.turns.live import NotStarted, Run, Running, Stopped
 from codara.application.turns.means import Means
 from codara.application.turns.run import Heard, run_agent
 from codara.application.turns.waiting import Line
-from codara.domain import takeover
+from codara.domain.turns import takeover
 from codara.errors import (
     AgentFailed,
     AllAccountsCooling,

@@ -24,7 +24,7 @@ from codara.application.ports.frames import (
 )
 from codara.application.ports.workspaces import Diff, Snapshot, Upload
 from codara.application.turns.finish import Finish
-from codara.domain.turn import TOO_LARGE
+from codara.domain.turns.end import TOO_LARGE
 from codara.errors import LONGEST_MESSAGE
 from codara.events.account import QuotaObserved
 from codara.events.session import TurnCompleted, TurnEnd, TurnFailed

@@ -39,6 +39,8 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
         return PLAIN[kind]
     if attrs.has(kind):
         return st.builds(kind, **{field.name: values(field.type) for field in attrs.fields(kind)})
+    if typing.get_origin(kind) is typing.Literal:
+        return st.sampled_from(typing.get_args(kind))
     inner = [values(found) for found in typing.get_args(kind) if found is not Ellipsis]
     if typing.get_origin(kind) is tuple:
         return st.lists(inner[0], max_size=3).map(tuple)

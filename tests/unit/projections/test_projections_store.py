@@ -53,10 +53,11 @@ AN_EVENT = st.one_of(
         st.sampled_from(TURNS),
     ),
     st.builds(
-        lambda event, turn: (WORKSPACE, event(turn_id=turn)),
-        st.sampled_from([given.workspace_locked, given.workspace_unlocked, given.diff_recorded]),
+        lambda event, turn: (WORKSPACE, event(holder=given.turn_holder(turn))),
+        st.sampled_from([given.workspace_locked, given.workspace_unlocked]),
         st.sampled_from(TURNS),
     ),
+    st.builds(lambda turn: (WORKSPACE, given.diff_recorded(turn_id=turn)), st.sampled_from(TURNS)),
 )
 BORN_ONCE = [
     (USER, given.user_provisioned()),

@@ -84,7 +84,7 @@ def requested(turn_id: str = given.TURN, **changes: Any) -> Facts:
 def started(turn_id: str = given.TURN) -> Facts:
     return {
         SESSION: [given.turn_started(turn_id=turn_id)],
-        WORKSPACE: [given.workspace_locked(turn_id=turn_id)],
+        WORKSPACE: [given.workspace_locked(holder=given.turn_holder(turn_id))],
     }
 
 
@@ -94,7 +94,7 @@ def ended(event: Event) -> Facts:
     diff = given.diff_recorded(turn_id=turn_id, patch_payload=None)
     return {
         SESSION: [event],
-        WORKSPACE: [diff, given.workspace_unlocked(turn_id=turn_id)],
+        WORKSPACE: [diff, given.workspace_unlocked(holder=given.turn_holder(turn_id))],
     }
 
 

@@ -6,14 +6,13 @@ from typing import Any
 
 import attrs
 
-from codara.domain import account, lease, lending, routing, session
-from codara.domain.lending import AccountChange, Borrowable, States
+from codara.domain import lease, lending, routing, session
+from codara.domain.decisions import Facts, States
+from codara.domain.lending import AccountChange, Borrowable
+from codara.domain.turns.lessons import learnt
 from codara.events import streams
-from codara.events.account import QuotaObserved, QuotaWindow
-from codara.events.base import Event
+from codara.events.account import QuotaWindow
 from codara.events.session import AccountChanged, TurnRetried
-
-Facts = dict[str, list[Event]]
 
 
 @attrs.frozen(kw_only=True)
@@ -57,7 +56,7 @@ class Takeover:
 
 
 def change(states: States, ask: Takeover) -> Facts:
-    """*Changed*: what was learnt of the failed account, its lease back, the next one's taken.
+    """Decides *changed*: lessons of the failed account, its lease back, the next one's taken.
 
     Nothing if the turn is no longer the session's. AllAccountsCooling (with the earliest return)
     or NoFreeAccount when no other account can be lent.
@@ -81,7 +80,14 @@ def change(states: States, ask: Takeover) -> Facts:
         stream: [changed],
         ask.account_lease: lease.release(states[ask.account_lease], turn_id=ask.turn_id),
         taken: [lending.taken(taken, turn_id=ask.turn_id, until=ask.until)],
-        **_lessons(states, ask),
+        **learnt(
+            states,
+            ask.failed,
+            health=ask.health,
+            quota=ask.quota,
+            source=ask.quota_source,
+            now=ask.now,
+        ),
     }
 
 
@@ -95,26 +101,8 @@ def _offer(states: States, each: Borrowable, ask: Takeover) -> routing.Offer:
     return attrs.evolve(offer, ready=False, reason=reason, until=until)
 
 
-def _lessons(states: States, ask: Takeover) -> Facts:
-    facts: Facts = {}
-    if ask.health:
-        stream = streams.account(ask.failed)
-        facts[stream] = account.change(
-            states[stream],
-            after=ask.health.after,
-            cause=ask.health.cause,
-            until=ask.health.until,
-            evidence=ask.health.evidence,
-            now=ask.now,
-        )
-    if ask.quota:
-        seen = QuotaObserved(account_id=ask.failed, source=ask.quota_source, windows=ask.quota)
-        facts[streams.quota(ask.failed)] = [seen]
-    return facts
-
-
 def retry(states: States, retried: TurnRetried) -> Facts:
-    """*Retried*: nothing if the turn is no longer the session's."""
+    """Decides *retried*: nothing if the turn is no longer the session's."""
     stream = streams.session(retried.session_id)
     return {stream: [retried]} if _is_running(states[stream], retried.turn_id) else {}
 
