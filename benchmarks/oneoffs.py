@@ -108,7 +108,7 @@ class Gateway:
             threads=self.house.views.threads,
             feed=self.house.views,
             agents=self.agents,
-            clock=self.house.means.clock,
+            clock=self.house.context.clock,
             cause=CAUSE,
             bound=self.house.settings.workspace.home_bytes,
         )
@@ -124,15 +124,15 @@ async def gateway(folder: Path, lasts: float) -> AsyncIterator[Gateway]:
     )
     async with AsyncExitStack() as stack:
         house = await open_house(Loaded(settings=settings, sources={}), stack)
-        agents = FileAgents(house.means.agents, folder / "kept")
-        means = attrs.evolve(house.means, agents=agents)
+        agents = FileAgents(house.context.agents, folder / "kept")
+        context = attrs.evolve(house.context, agents=agents)
         desk = WorkspaceDesk(
-            deciding=means.deciding,
-            workspaces=means.workspaces,
-            keys=means.keys,
-            new_id=means.new_id,
+            deciding=context.deciding,
+            workspaces=context.workspaces,
+            keys=context.keys,
+            new_id=context.new_id,
         )
-        turns = Turns(means, desk)
+        turns = Turns(context, desk)
         stack.push_async_callback(turns.close, 1.0)
         doors = server.runner(app.build(attrs.evolve(house.services, turns=turns)))
         await doors.setup()
@@ -213,18 +213,18 @@ def rows(gateway: Gateway) -> Counter[str]:
 
 def objects(gateway: Gateway) -> Counter[str]:
     """How much the gateway's own tables in memory hold."""
-    means, turns = gateway.house.means, gateway.turns
+    context, turns = gateway.house.context, gateway.turns
     line = turns._line
     return Counter(
         {
-            "Deciding._cache (at most 20,000)": len(means.deciding._cache),
-            "Finder._recent": len(means.finder._recent),
+            "Deciding._cache (at most 20,000)": len(context.deciding._cache),
+            "Finder._recent": len(context.finder._recent),
             "Turns._runs": len(turns._runs),
             "Turns._carriers": len(turns._carriers),
             "Turns._keys": len(turns._keys._locks),
             "Line._line": len(line._line),
             "Line._served": sum(len(each) for each in line._served.values()),
-            "Slots._reserved": len(means.slots._reserved),
+            "Slots._reserved": len(context.slots._reserved),
         }
     )
 

@@ -140,14 +140,14 @@ async def load(running: Running, turns: int, concurrency: int, sessions: int = 0
 
 async def direct(running: Running, turns: int) -> list[float]:
     """The same agent driven by the pool alone: no log, no workspace, no HTTP."""
-    workspaces = running.house.means.workspaces
+    workspaces = running.house.context.workspaces
     folder = workspaces.folder("usr_direct", "direct")
     await workspaces.provision("wsp_direct", folder)
     costs: list[float] = []
     thread: str | None = None
     for number in range(turns):
         begun = time.perf_counter()
-        outcome = await running.house.means.agents.run(
+        outcome = await running.house.context.agents.run(
             AgentTurn(
                 turn_id=f"trn_{number}",
                 user_id="usr_direct",

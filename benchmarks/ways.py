@@ -224,7 +224,7 @@ async def bench(folder: Path, address: str) -> AsyncIterator[Bench]:
     try:
         async with program("benchmarks.load_one", running.address, user.key.raw_key) as client:
             await listed(loaded.settings.server.data_dir / listings.FILE)
-            yield Bench.between(running.house.means.agents, client)
+            yield Bench.between(running.house.context.agents, client)
     finally:
         task.cancel()
         await asyncio.wait({task})

@@ -16,8 +16,8 @@ from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.application.ports.frames import BackendSeen, TextDelta
 from codara.application.ports.workspaces import MISSING, Diff, Snapshot, Upload
 from codara.application.turns.commands import Message, RunTurn
+from codara.application.turns.context import Context, Limits, Patience
 from codara.application.turns.finding import Finder
-from codara.application.turns.means import Limits, Means, Patience
 from codara.application.turns.turns import Turns
 from codara.application.workspaces import WorkspaceDesk
 from codara.domain.aggregates import of_stream
@@ -258,7 +258,7 @@ class House:
     """Everything a test of turns holds in its hands."""
 
     log: EventLog
-    means: Means
+    context: Context
     turns: Turns
     agents: FakeAgents
     workspaces: FakeWorkspaces
@@ -328,7 +328,7 @@ async def open_house(folder: Path, limits: Limits = LIMITS, **parts: Any) -> Hou
         parts.get("workspaces", FakeWorkspaces()),
     )
     spool, standings = parts.get("spool", FakeSpool()), FakeStandings([standing()])
-    means = Means(
+    context = Context(
         log=log,
         deciding=deciding,
         workspaces=workspaces,
@@ -343,12 +343,12 @@ async def open_house(folder: Path, limits: Limits = LIMITS, **parts: Any) -> Hou
         limits=limits,
         jailed=True,
     )
-    desk = WorkspaceDesk(deciding=deciding, workspaces=workspaces, keys=keys, new_id=means.new_id)
+    desk = WorkspaceDesk(deciding=deciding, workspaces=workspaces, keys=keys, new_id=context.new_id)
     if await log.last(streams.account(given.ACCOUNT)) is None:
         registered = [given.account_registered(), given.credential_stored()]
         await log.append([Append(streams.account(given.ACCOUNT), 0, registered)], given.CAUSE)
-    turns = Turns(means, desk)
-    return House(log, means, turns, agents, workspaces, spool, standings, clock)
+    turns = Turns(context, desk)
+    return House(log, context, turns, agents, workspaces, spool, standings, clock)
 
 
 _ids = iter(range(1, 1_000_000))

@@ -9,8 +9,8 @@ from codara.application.ports.agents import Outcome
 from codara.application.ports.jails import JailSweeper, LeftJail
 from codara.application.ports.views import OpenTurn, Unfinished
 from codara.application.turns import failures
-from codara.application.turns.lost import NO_WRITES, end_lost
-from codara.application.turns.means import Means
+from codara.application.turns.abandoned import NO_WRITES, end_lost
+from codara.application.turns.context import Context
 from codara.events import streams
 from codara.events.base import Cause
 from codara.events.gateway import GatewayRecovered
@@ -27,7 +27,7 @@ _MOST_NAMED = 300
 class Recovery:
     """Runs once, before the doors open."""
 
-    means: Means
+    context: Context
     unfinished: Unfinished
     sweeper: JailSweeper
     gateway_id: str
@@ -46,15 +46,15 @@ class Recovery:
     async def _end_jail(self, jail: LeftJail, cause: Cause) -> None:
         stream = streams.jail(jail.jail_id)
         killed = JailKilled(jail_id=jail.jail_id, reason=_LOST)
-        await self.means.deciding.decide([stream], lambda _: {stream: [killed]}, cause)
+        await self.context.deciding.decide([stream], lambda _: {stream: [killed]}, cause)
 
     async def _ended(self, left: OpenTurn, cause: Cause) -> bool:
         """Whether it is ended now: one turn that cannot be does not keep the gateway closed."""
         error = failures.error_of(
-            Outcome(status="failed", cause=_LOST), now=self.means.clock(), untouched=False
+            Outcome(status="failed", cause=_LOST), now=self.context.clock(), untouched=False
         )
         try:
-            await end_lost(self.means, left.session_id, left.turn_id, error, cause)
+            await end_lost(self.context, left.session_id, left.turn_id, error, cause)
         except NO_WRITES:
             raise
         except Exception:
@@ -76,4 +76,4 @@ class Recovery:
             for first in range(0, max(len(turn_ids), len(jail_ids)), _MOST_NAMED)
         ]
         stream = streams.GATEWAY
-        await self.means.deciding.decide([stream], lambda _: {stream: recovered}, cause)
+        await self.context.deciding.decide([stream], lambda _: {stream: recovered}, cause)

@@ -25,10 +25,12 @@ MOST = 100
 UNFOUND = ("named", "reference", "aside")
 """Origins of sessions that no transcript leads to."""
 
-_OPENED = """
-INSERT OR IGNORE INTO sessions (session_id, caller, workspace_id, origin) VALUES (?, ?, ?, ?)
+_REQUESTED = """
+INSERT INTO sessions (session_id, caller, workspace_id, origin, provider, chat, system, kept)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (session_id) DO UPDATE SET provider = excluded.provider, chat = excluded.chat,
+    system = excluded.system, kept = excluded.kept, expires_at = ''
 """
-_REQUESTED = "UPDATE sessions SET provider = ?, chat = ?, system = ?, kept = ? WHERE session_id = ?"
 _REACHED = """
 INSERT INTO points (position, session_id, turn_id, provider, digest, tail, thread)
 SELECT ?, session_id, ?, provider, ?, ?, ? FROM sessions WHERE session_id = ? AND kept
@@ -41,13 +43,21 @@ DELETE FROM points WHERE position IN (
     WHERE expires_at != '' AND expires_at <= ? ORDER BY expires_at LIMIT 20)
 """
 """What has expired without a fact about it leaves as others come: twenty for each new session."""
+_LEFT_OUT = """
+DELETE FROM sessions WHERE session_id IN (
+    SELECT session_id FROM sessions
+    WHERE expires_at != '' AND expires_at <= ?
+        AND NOT EXISTS (SELECT 1 FROM points WHERE points.session_id = sessions.session_id)
+    ORDER BY expires_at LIMIT 20)
+"""
+"""A session without points; its next turn brings it back."""
 
 
 class PointsProjection:
     """One row for each turn that left a thread behind; none of a session that was reset."""
 
     name: ClassVar[str] = "points"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     topics: ClassVar[frozenset[str]] = frozenset(
         event.name
         for event in (
@@ -82,13 +92,11 @@ class PointsProjection:
         match event:
             case SessionOpened():
                 yield _PRUNED, (moment(recorded.metadata.at),)
-                yield (
-                    _OPENED,
-                    (event.session_id, event.caller, event.workspace_id, event.origin),
-                )
+                yield _LEFT_OUT, (moment(recorded.metadata.at),)
             case TurnRequested():
+                named = (event.session_id, event.caller, event.workspace_id, event.origin)
                 told = (event.provider, event.chat, event.system, event.persistent)
-                yield _REQUESTED, (*told, event.session_id)
+                yield _REQUESTED, (*named, *told)
             case TurnCompleted() | TurnFailed() | TurnCancelled():
                 thread = event.end.thread
                 if thread.backend_id is not None and thread.point.digest:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import attrs
 
-from codara.application.turns import texts
+from codara.application.turns import long_text
 from codara.application.turns.commands import RunTurn
-from codara.application.turns.hearing import Heard, hear_apart
-from codara.application.turns.live import Asked, Run
-from codara.application.turns.means import Means
+from codara.application.turns.context import Context
 from codara.application.turns.places import Wanted
+from codara.application.turns.prompt import Prompt, prompt_apart
 from codara.application.turns.recalling import recall
+from codara.application.turns.run import Asked, Run
 from codara.application.turns.seat import Seat, caller_of
 from codara.domain import session
 from codara.domain.conversation import NAMED, Offered
@@ -26,12 +26,12 @@ from codara.events.store.payloads import SealedPayload
 from codara.events.thread import Thread
 
 
-def idempotency_stream(means: Means, command: RunTurn) -> str | None:
+def idempotency_stream(context: Context, command: RunTurn) -> str | None:
     """Where the request's idempotency key is claimed; None without one."""
     if command.idempotency_key is None:
         return None
     owner = command.caller.key_id or command.caller.actor
-    return streams.idempotency(means.keys.digest("idempotency", owner, command.idempotency_key))
+    return streams.idempotency(context.keys.digest("idempotency", owner, command.idempotency_key))
 
 
 @attrs.frozen(kw_only=True)
@@ -41,7 +41,7 @@ class Admission:
     Then nothing is taken for granted: a client may have used the request's id before.
     """
 
-    means: Means
+    context: Context
     command: RunTurn
     place: Workspace
     seat: Seat
@@ -59,7 +59,7 @@ class Admission:
         that was found has gone on meanwhile. That, or a full disk, may also come out when it is
         written: `Run.requested` tells.
         """
-        deciding = self.means.deciding
+        deciding = self.context.deciding
         turn_id = self.wanted.turn_id
         heard = await self._heard(turn_id)
         ask, payloads = await self._ask(heard, turn_id)
@@ -82,22 +82,22 @@ class Admission:
             raise RuntimeError("a request is a fact")
         return self._run(wanted, heard, requested=proposed.durable)
 
-    async def _heard(self, turn_id: str) -> Heard:
-        means, command, seat = self.means, self.command, self.seat
-        recalled = await recall(means, self.place, seat, command.provider)
-        return await hear_apart(
-            means, command, seat, offered=self.offered, recalled=recalled, turn_id=turn_id
+    async def _heard(self, turn_id: str) -> Prompt:
+        context, command, seat = self.context, self.command, self.seat
+        recalled = await recall(context, self.place, seat, command.provider)
+        return await prompt_apart(
+            context, command, seat, offered=self.offered, recalled=recalled, turn_id=turn_id
         )
 
     async def _ask(
-        self, heard: Heard, turn_id: str
+        self, heard: Prompt, turn_id: str
     ) -> tuple[request.Request, tuple[SealedPayload, ...]]:
-        log, command, seat = self.means.log, self.command, self.seat
+        log, command, seat = self.context.log, self.command, self.seat
         caller = command.caller
-        prompt = await texts.kept(log, caller.user_id, heard.prompt)
+        prompt = await long_text.kept(log, caller.user_id, heard.prompt)
         told_more = heard.question != heard.prompt
-        question = await texts.kept(log, caller.user_id, heard.question if told_more else "")
-        instructions = await texts.kept(log, caller.user_id, heard.instructions)
+        question = await long_text.kept(log, caller.user_id, heard.question if told_more else "")
+        instructions = await long_text.kept(log, caller.user_id, heard.instructions)
         pictures = [
             (image.media_type, await log.seal(caller.user_id, image.data)) for image in heard.images
         ]
@@ -119,11 +119,11 @@ class Admission:
             thread=Thread() if seat.fork else seat.thread,
             fork=seat.fork,
             elsewhere=session.threads_elsewhere(
-                seat.base, provider=command.provider, now=self.means.clock()
+                seat.base, provider=command.provider, now=self.context.clock()
             ),
             heard=heard.after,
             dirty=seat.base.dirty,
-            idempotency=idempotency_stream(self.means, command),
+            idempotency=idempotency_stream(self.context, command),
             prompt=prompt.inline,
             prompt_payload=prompt.ref,
             question=question.inline,
@@ -176,8 +176,8 @@ class Admission:
             offered=len(self.offered.entries),
         )
 
-    def _run(self, wanted: TurnRequested, heard: Heard, *, requested: asyncio.Future[int]) -> Run:
-        limits, place = self.means.limits, self.place
+    def _run(self, wanted: TurnRequested, heard: Prompt, *, requested: asyncio.Future[int]) -> Run:
+        limits, place = self.context.limits, self.place
         keyed = self.command.idempotency_key is not None
         asked = Asked(
             turn_id=wanted.turn_id,

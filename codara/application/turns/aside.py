@@ -3,20 +3,20 @@
 import asyncio
 import logging
 
-from codara.application.turns.means import Means
+from codara.application.turns.context import Context
 
 logger = logging.getLogger(__name__)
 
 _SECONDS = 30.0
 
 
-async def leave_nothing(means: Means, workspace_id: str) -> None:
+async def leave_nothing(context: Context, workspace_id: str) -> None:
     """Ends the agents of a place for asides and empties their homes.
 
     Failing is logged and no trouble of the turn: the next aside there tries again before it begins.
     """
     try:
         async with asyncio.timeout(_SECONDS):
-            await means.agents.empty_home(workspace_id)
+            await context.agents.empty_home(workspace_id)
     except Exception:
         logger.exception("the homes of %s could not be emptied", workspace_id)

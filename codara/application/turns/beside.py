@@ -1,7 +1,7 @@
 """Requests beside running turns: which one a request repeats, and which one gives way to it."""
 
 from codara.application.turns.commands import RunTurn
-from codara.application.turns.live import Run
+from codara.application.turns.run import Run
 from codara.application.turns.seat import caller_of
 from codara.domain.conversation import Offered
 

@@ -7,17 +7,18 @@ from functools import partial
 import attrs
 
 from codara.application.ports.agents import Outcome
+from codara.application.turns.abandoned import end_lost
+from codara.application.turns.agent import prepare_agent
 from codara.application.turns.aside import leave_nothing
 from codara.application.turns.commands import TurnResult
+from codara.application.turns.context import Context
 from codara.application.turns.finish import Finish
-from codara.application.turns.live import NotStarted, Run, Stopped
-from codara.application.turns.lost import end_lost
-from codara.application.turns.means import Means
-from codara.application.turns.persist import lasting
 from codara.application.turns.refuse import refuse
-from codara.application.turns.run import Heard, prepare_agent
+from codara.application.turns.run import NotStarted, Run, Stopped
+from codara.application.turns.sink import AgentSink
 from codara.application.turns.staging import stage, unstage
 from codara.application.turns.start import start
+from codara.application.turns.until_written import lasting
 from codara.application.turns.waiting import Line
 from codara.application.turns.work import work
 from codara.errors import CodaraError, Conflict, Internal, VersionClash
@@ -27,19 +28,19 @@ logger = logging.getLogger(__name__)
 _START_TRIES = 20
 
 
-async def carry(means: Means, run: Run, line: Line) -> None:
+async def carry(context: Context, run: Run, line: Line) -> None:
     """Works in the place that the turn has, gives it back, and tells the listeners how it ended."""
     try:
-        run.end(await _result(means, run, line))
+        run.end(await _result(context, run, line))
         if run.command.aside:
-            await leave_nothing(means, run.asked.workspace_id)
+            await leave_nothing(context, run.asked.workspace_id)
     finally:
         line.leave(run.wanted)
 
 
-async def _result(means: Means, run: Run, line: Line) -> TurnResult | CodaraError:
+async def _result(context: Context, run: Run, line: Line) -> TurnResult | CodaraError:
     try:
-        return await Carriage(means, run, line).carried()
+        return await Carriage(context, run, line).carried()
     except CodaraError as error:
         return error
     except Exception:
@@ -51,10 +52,10 @@ async def _result(means: Means, run: Run, line: Line) -> TurnResult | CodaraErro
 class Carriage:
     """One turn on its way, and what it holds in memory until its end is recorded."""
 
-    means: Means
+    context: Context
     run: Run
     line: Line
-    heard: Heard | None = None
+    heard: AgentSink | None = None
     held: ExitStack = attrs.field(factory=ExitStack)
 
     async def carried(self) -> TurnResult | CodaraError:
@@ -70,19 +71,19 @@ class Carriage:
                 return await self._ended_early(reason)
 
     async def _from_start_to_end(self) -> TurnResult | CodaraError:
-        means, run = self.means, self.run
-        until = run.began + means.limits.queue_timeout
+        context, run = self.context, self.run
+        until = run.began + context.limits.queue_timeout
         run.mark("queue", run.began)
         if run.command.aside:
-            await leave_nothing(means, run.asked.workspace_id)
-        prepare_agent(means, run)
-        await stage(means, run)
+            await leave_nothing(context, run.asked.workspace_id)
+        prepare_agent(context, run)
+        await stage(context, run)
         outcome, refusal = await self._worked(until)
-        await unstage(means, run)
+        await unstage(context, run)
         if run.running is None or self.heard is None:
             raise RuntimeError("a turn ends after it has started")
         end = Finish(
-            means=means,
+            context=context,
             run=run,
             running=run.running,
             heard=self.heard,
@@ -93,12 +94,12 @@ class Carriage:
 
     async def _worked(self, until: float) -> tuple[Outcome, CodaraError | None]:
         """The turn from its start on; anew where somebody else took what it was to start with."""
-        means, run, line = self.means, self.run, self.line
+        context, run, line = self.context, self.run, self.line
         for _ in range(_START_TRIES):
-            await start(means, run, line, until)
-            self.heard = Heard.of(means, run)
+            await start(context, run, line, until)
+            self.heard = AgentSink.of(context, run)
             try:
-                return await work(means, run, line, self.heard)
+                return await work(context, run, line, self.heard)
             except NotStarted as lost:
                 self._take_back()
                 if not isinstance(lost.reason, VersionClash):
@@ -118,16 +119,16 @@ class Carriage:
 
     def _give_leases_back(self) -> None:
         for lease in self.run.running.leases if self.run.running else ():
-            self.means.slots.give(lease)
+            self.context.slots.give(lease)
 
     async def _ended_early(self, reason: Exception) -> CodaraError:
         """Not started, the turn is refused; after that, it is as lost as one of a lost gateway."""
-        means, run, error = self.means, self.run, self._told(reason)
-        await unstage(means, run)
+        context, run, error = self.context, self.run, self._told(reason)
+        await unstage(context, run)
         if run.running is None:
-            return await refuse(means, run, error)
+            return await refuse(context, run, error)
         asked = run.asked
-        lost = partial(end_lost, means, asked.session_id, asked.turn_id, error, run.cause)
+        lost = partial(end_lost, context, asked.session_id, asked.turn_id, error, run.cause)
         await lasting(run, lost)
         if self.heard:
             self.heard.spool.remove()

@@ -6,7 +6,7 @@ from functools import partial
 import attrs
 
 from codara.application.turns.finding import Reached
-from codara.application.turns.parcel import Parcel
+from codara.application.turns.payloads import Parcel
 from codara.domain.turns import end as ending
 from codara.events import streams
 from codara.events.base import Cause
@@ -29,12 +29,12 @@ async def append_end(parcel: Parcel, ask: ending.End, cause: Cause) -> int:
 
 async def _append(parcel: Parcel, ask: ending.End, cause: Cause) -> int:
     decision = partial(ending.decide, ask=ask)
-    means = parcel.means
-    decided = await means.deciding.decide(ask.streams(), decision, cause, parcel.payloads)
+    context = parcel.context
+    decided = await context.deciding.decide(ask.streams(), decision, cause, parcel.payloads)
     if decided.position is None:
         return 0
     stands = decided.states[streams.session(ask.ended.session_id)]
-    means.finder.note(Reached.of(stands, ask.ended.turn_id, decided.position))
+    context.finder.note(Reached.of(stands, ask.ended.turn_id, decided.position))
     return decided.position
 
 

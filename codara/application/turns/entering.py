@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from codara.application.turns.commands import RunTurn
-from codara.application.turns.live import Run
-from codara.application.turns.means import Means
+from codara.application.turns.context import Context
 from codara.application.turns.places import Wanted
+from codara.application.turns.run import Run
 from codara.application.turns.waiting import Line
 from codara.domain.workspace import Workspace
 from codara.errors import SessionBusy, WorkspaceBusy
@@ -13,7 +13,7 @@ from codara.events.session import Waited
 
 
 async def enter(
-    means: Means,
+    context: Context,
     line: Line,
     command: RunTurn,
     *,
@@ -29,13 +29,13 @@ async def enter(
     """
     wanted = Wanted(
         request_id=command.request_id,
-        turn_id=means.new_id("trn"),
+        turn_id=context.new_id("trn"),
         user_id=command.caller.user_id,
         user_limit=command.caller.max_concurrency,
         workspace_id=place.workspace_id if place else None,
         exempt=command.aside,
     )
-    until = began + means.limits.queue_timeout
+    until = began + context.limits.queue_timeout
     try:
         entered = await line.enter(wanted, until, refuse=command.refuse)
     except WorkspaceBusy as busy:

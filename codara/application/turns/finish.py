@@ -10,15 +10,15 @@ import orjson
 from codara.application.ports.agents import Outcome
 from codara.application.ports.workspaces import MISSING
 from codara.application.turns import failures
+from codara.application.turns.changes import Left, diff_fact, left_behind
 from codara.application.turns.commands import TurnResult
+from codara.application.turns.context import Context
 from codara.application.turns.ending import append_end
-from codara.application.turns.live import Run, Running
-from codara.application.turns.means import Means
 from codara.application.turns.offering import digest_of
-from codara.application.turns.parcel import Parcel
-from codara.application.turns.persist import lasting
-from codara.application.turns.remains import Left, diff_fact, left_behind
-from codara.application.turns.run import Heard
+from codara.application.turns.payloads import Parcel
+from codara.application.turns.run import Run, Running
+from codara.application.turns.sink import AgentSink
+from codara.application.turns.until_written import lasting
 from codara.domain import transcript
 from codara.domain.turns.end import End, heard
 from codara.errors import CodaraError
@@ -33,10 +33,10 @@ _FOLDER_GONE = Outcome(status="failed", cause="workspace_gone")
 class Finish:
     """The end of a turn that had started."""
 
-    means: Means
+    context: Context
     run: Run
     running: Running
-    heard: Heard
+    heard: AgentSink
     outcome: Outcome
     refusal: CodaraError | None = None
     """Why no other account took over, where there is another."""
@@ -48,7 +48,7 @@ class Finish:
     """What the next turn goes on with, as far as the question goes."""
 
     def __attrs_post_init__(self) -> None:
-        self.parcel = Parcel(means=self.means, subject=self.run.command.caller.user_id)
+        self.parcel = Parcel(context=self.context, subject=self.run.command.caller.user_id)
         self.usage = self.heard.usage
         wanted, backend_id = self.run.asked.thread.backend_id, self._backend_id()
         self.lost_thread = self.heard.lost_thread or (
@@ -58,11 +58,11 @@ class Finish:
 
     async def finish(self) -> TurnResult | CodaraError:
         """Appends *ended*; the result, or the error it ended with."""
-        means, run, asked = self.means, self.run, self.run.asked
+        context, run, asked = self.context, self.run, self.run.asked
         since = time.monotonic()
         await self.heard.settled()
         frames = await self.heard.spool.close()
-        left = await left_behind(means, asked, self.running, text=self.heard.answer)
+        left = await left_behind(context, asked, self.running, text=self.heard.answer)
         run.mark("finish", since)
         run.mark("total", run.began)
         error = self._error(left)
@@ -81,14 +81,14 @@ class Finish:
             cause = self.outcome.cause or ""
             return failures.of_the_pool(self.refusal, cause=cause, untouched=untouched)
         if MISSING in left.partial and MISSING not in self.running.partial:
-            return failures.error_of(_FOLDER_GONE, now=self.means.clock(), untouched=untouched)
+            return failures.error_of(_FOLDER_GONE, now=self.context.clock(), untouched=untouched)
         if self.outcome.status != "completed":
-            return failures.error_of(self.outcome, now=self.means.clock(), untouched=untouched)
+            return failures.error_of(self.outcome, now=self.context.clock(), untouched=untouched)
         return None
 
     async def _append(self, left: Left, frames: bytes, error: CodaraError | None) -> int:
-        means, asked, quota = self.means, self.run.asked, self.heard.quota
-        now = means.clock()
+        context, asked, quota = self.context, self.run.asked, self.heard.quota
+        now = context.clock()
         self.parcel.payloads.clear()
         end = await self._end(left, frames, error)
         ask = End(
@@ -98,7 +98,7 @@ class Finish:
             leases=self.running.leases,
             now=now,
             account_id=self.running.choice.account_id,
-            health=failures.lesson(self.outcome, now=now, cooldown=means.limits.cooldown),
+            health=failures.lesson(self.outcome, now=now, cooldown=context.limits.cooldown),
             quota=failures.windows(quota),
             quota_source=quota.source if quota else "",
             idempotency=asked.idempotency if error and self._untouched(left) else None,
@@ -109,7 +109,7 @@ class Finish:
         return TurnEnd(
             thread=self._reached(left, error),
             lost_thread=self.lost_thread,
-            expires_at=self.means.clock() + self.means.limits.session_ttl,
+            expires_at=self.context.clock() + self.context.limits.session_ttl,
             usage=self.usage,
             frames=await self.parcel.data(frames),
             actions=await self.parcel.data(orjson.dumps(left.actions) if left.actions else b""),
@@ -137,7 +137,7 @@ class Finish:
             return self.thread
         point = self.thread.point
         if error is None:
-            digest = digest_of(self.means, self.run.command.caller.user_id)
+            digest = digest_of(self.context, self.run.command.caller.user_id)
             point = transcript.answered(point, self.heard.answer, digest)
         tree = "" if left.partial else left.final.tree
         return attrs.evolve(self.thread, point=point, mark=self.heard.mark, tree=tree)

@@ -6,7 +6,7 @@ from typing import Self
 import attrs
 
 from codara.application.ports.views import AccountStanding
-from codara.application.turns.means import Means, Slots
+from codara.application.turns.context import Context, Slots
 from codara.domain.lending import Borrowable
 
 _ACCOUNTS_TRIED = 16
@@ -46,18 +46,20 @@ class Reservation:
 
 
 async def borrowables(
-    means: Means, provider: str, reservation: Reservation
+    context: Context, provider: str, reservation: Reservation
 ) -> tuple[Borrowable, ...]:
     """The provider's accounts, as the read model ranks them."""
-    standings = await means.standings.of_provider(provider)
-    return tuple(_borrowable(each, means, reservation) for each in standings[:_ACCOUNTS_TRIED])
+    standings = await context.standings.of_provider(provider)
+    return tuple(_borrowable(each, context, reservation) for each in standings[:_ACCOUNTS_TRIED])
 
 
-def _borrowable(standing: AccountStanding, means: Means, reservation: Reservation) -> Borrowable:
+def _borrowable(
+    standing: AccountStanding, context: Context, reservation: Reservation
+) -> Borrowable:
     return Borrowable(
         account_id=standing.account_id,
         headroom=standing.headroom,
         last_used_at=standing.last_used_at,
         primary=standing.primary,
-        lease=reservation.slot("account", standing.account_id, means.limits.account_slots),
+        lease=reservation.slot("account", standing.account_id, context.limits.account_slots),
     )

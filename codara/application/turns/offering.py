@@ -7,7 +7,7 @@ from functools import partial
 import attrs
 
 from codara.application.turns.commands import Message, RunTurn
-from codara.application.turns.means import Means
+from codara.application.turns.context import Context
 from codara.domain import history, transcript
 from codara.domain.conversation import Offered
 
@@ -19,14 +19,14 @@ _MESSAGE = 512
 """A message costs as much as this many characters, however short it is."""
 
 
-def digest_of(means: Means, user_id: str) -> transcript.DigestOf:
+def digest_of(context: Context, user_id: str) -> transcript.DigestOf:
     """The digest by which this user's transcripts are told apart: 32 hexadecimal digits."""
-    return partial(_digest, means.keys.secret(user_id, _PURPOSE))
+    return partial(_digest, context.keys.secret(user_id, _PURPOSE))
 
 
-async def offer(means: Means, command: RunTurn) -> Offered:
+async def offer(context: Context, command: RunTurn) -> Offered:
     """What the request holds; a long one is digested in a thread."""
-    digest = digest_of(means, command.caller.user_id)
+    digest = digest_of(context, command.caller.user_id)
     size = sum(len(message.text) + _MESSAGE for message in command.messages)
     size += sum(len(image.data) for message in command.messages for image in message.images)
     if size <= _MOST_AT_ONCE:

@@ -7,9 +7,9 @@ from typing import Any
 
 import attrs
 
-from codara.application.turns import texts
+from codara.application.turns import long_text
 from codara.application.turns.commands import Message
-from codara.application.turns.means import Means
+from codara.application.turns.context import Context
 from codara.application.turns.seat import Seat
 from codara.domain import history
 from codara.domain.workspace import Workspace
@@ -42,23 +42,23 @@ class Recalled:
     changes: str = ""
 
 
-async def recall(means: Means, place: Workspace, seat: Seat, provider: str) -> Recalled:
+async def recall(context: Context, place: Workspace, seat: Seat, provider: str) -> Recalled:
     """Reads what the seat's thread has missed; nothing for one that has missed nothing."""
-    messages = await _missed(means, seat, provider) if seat.recalls else ()
-    changes = await _changes(means, place, seat.since) if seat.since else ""
+    messages = await _missed(context, seat, provider) if seat.recalls else ()
+    changes = await _changes(context, place, seat.since) if seat.since else ""
     return Recalled(messages=messages, changes=changes)
 
 
 # ------------------------------------------------------------------ files
 
 
-async def _changes(means: Means, place: Workspace, tree: str) -> str:
+async def _changes(context: Context, place: Workspace, tree: str) -> str:
     """One line on the files that are no longer as in that tree; "" if all are."""
     try:
-        now = await means.workspaces.snapshot(place.workspace_id, Path(place.folder))
+        now = await context.workspaces.snapshot(place.workspace_id, Path(place.folder))
         if now.tree == tree:
             return ""
-        diff = await means.workspaces.diff(place.workspace_id, tree, now.tree)
+        diff = await context.workspaces.diff(place.workspace_id, tree, now.tree)
     except Exception:
         logger.exception("it cannot be told what changed in %s", place.workspace_id)
         return history.CHANGED_UNKNOWN
@@ -78,13 +78,13 @@ class _Turn:
     ended: TurnCompleted | TurnFailed | TurnCancelled
 
 
-async def _missed(means: Means, seat: Seat, provider: str) -> tuple[Message, ...]:
+async def _missed(context: Context, seat: Seat, provider: str) -> tuple[Message, ...]:
     """The questions and answers since the provider's own last turn, the oldest first."""
-    recorded = await means.log.load(streams.session(seat.session_id))
+    recorded = await context.log.load(streams.session(seat.session_id))
     messages: list[Message] = []
     room = _MOST_CHARACTERS
     for turn in reversed(_unheard_by(provider, recorded)):
-        told = await _told(means, turn)
+        told = await _told(context, turn)
         room -= sum(len(each.text) for each in told)
         if room < 0:
             messages.append(Message("user", _LEFT_OUT))
@@ -125,19 +125,19 @@ def _before(event: TurnRequested, turns: list[_Turn]) -> list[_Turn]:
     return turns[: ids.index(fork.turn_id) + 1] if fork.turn_id in ids else []
 
 
-async def _told(means: Means, turn: _Turn) -> list[Message]:
+async def _told(context: Context, turn: _Turn) -> list[Message]:
     asked, ended = turn.requested, turn.ended
     question = asked.question or asked.prompt
     payload = asked.question_payload if asked.question else asked.prompt_payload
     said = [
-        Message("user", await _text(means, question, payload)),
-        Message("assistant", await _text(means, ended.answer, ended.answer_payload)),
+        Message("user", await _text(context, question, payload)),
+        Message("assistant", await _text(context, ended.answer, ended.answer_payload)),
     ]
     return [each for each in said if each.text]
 
 
-async def _text(means: Means, inline: str, payload: Any) -> str:
+async def _text(context: Context, inline: str, payload: Any) -> str:
     try:
-        return await texts.whole(means.log, inline, payload)
+        return await long_text.whole(context.log, inline, payload)
     except NotFound:
         return _ERASED

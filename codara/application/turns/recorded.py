@@ -7,7 +7,7 @@ import attrs
 import orjson
 
 from codara.application.ports.frames import Frame, TextDelta
-from codara.application.turns import failures, texts
+from codara.application.turns import failures, long_text
 from codara.application.turns.commands import Started, TurnResult
 from codara.domain.conversation import ASIDE
 from codara.domain.workspace import Workspace
@@ -178,10 +178,10 @@ async def _result(log: EventLog, record: _Record, completed: TurnCompleted) -> T
         forked_from=record.forked_from,
         aside=record.opened.origin == ASIDE,
         position=record.position,
-        text=await texts.whole(log, completed.answer, completed.answer_payload),
+        text=await long_text.whole(log, completed.answer, completed.answer_payload),
         finish_reason=completed.finish_reason,
         files=await _files(log, diff) if diff else (),
-        diff=await texts.whole(log, diff.patch, diff.patch_payload) if diff else "",
+        diff=await long_text.whole(log, diff.patch, diff.patch_payload) if diff else "",
         diff_truncated=diff.truncated if diff else False,
         partial=diff.partial if diff else (),
         actions=tuple(orjson.loads(await log.open_payload(end.actions)) if end.actions else ()),

@@ -3,22 +3,22 @@
 from functools import partial
 
 from codara.application.turns import failures
+from codara.application.turns.context import Context
 from codara.application.turns.ending import append_end
-from codara.application.turns.live import Run
-from codara.application.turns.means import Means
-from codara.application.turns.parcel import Parcel
-from codara.application.turns.persist import lasting
+from codara.application.turns.payloads import Parcel
+from codara.application.turns.run import Run
+from codara.application.turns.until_written import lasting
 from codara.domain.turns.end import End
 from codara.errors import CodaraError
 from codara.events.session import TurnCancelled, TurnEnd, TurnFailed
 
 
-async def refuse(means: Means, run: Run, error: CodaraError) -> CodaraError:
+async def refuse(context: Context, run: Run, error: CodaraError) -> CodaraError:
     """Appends the end of a turn that waited in vain, or was cancelled while it waited."""
-    asked, now = run.asked, means.clock()
+    asked, now = run.asked, context.clock()
     run.mark("total", run.began)
     end = TurnEnd(
-        thread=asked.thread, expires_at=now + means.limits.session_ttl, timings=dict(run.timings)
+        thread=asked.thread, expires_at=now + context.limits.session_ttl, timings=dict(run.timings)
     )
     if run.cancel_cause:
         error = failures.cancellation_of(run.cancel_cause, untouched=True)
@@ -29,7 +29,7 @@ async def refuse(means: Means, run: Run, error: CodaraError) -> CodaraError:
         idempotency=asked.idempotency,
     )
 
-    parcel = Parcel(means=means, subject=run.command.caller.user_id)
+    parcel = Parcel(context=context, subject=run.command.caller.user_id)
     await lasting(run, partial(append_end, parcel, ask, run.cause))
     return error
 

@@ -1,268 +1,241 @@
-"""Run: the agent at work; its frames go to the spool, and to whoever listens."""
+"""A turn in memory: who listens, what was heard so far, how to stop it."""
 
 import asyncio
-import logging
-from collections.abc import Mapping
-from datetime import datetime, timedelta
-from functools import partial
+import time
+from collections.abc import Coroutine
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
 
 import attrs
-import orjson
 
-from codara.application.ports.agents import AgentTurn, Fork, Outcome, sane_id
-from codara.application.ports.frames import (
-    FRESH_THREAD,
-    BackendSeen,
-    Frame,
-    MarkSeen,
-    QuotaSeen,
-    ReasoningDelta,
-    Reports,
-    RetryNotice,
-    TextDelta,
-    ToolFinished,
-    ToolStarted,
-    UsageSeen,
-    Warned,
-)
-from codara.application.ports.spool import SpoolFile
-from codara.application.turns.activity import Activity
-from codara.application.turns.live import Asked, Run
-from codara.application.turns.means import Means
-from codara.domain import account, credential
-from codara.domain.turns.start import bind
-from codara.events import streams
-from codara.events.session import BackendBound, Usage
-from codara.events.thread import Thread
+from codara.application.ports.agents import Image
+from codara.application.turns.broadcast import Broadcast
+from codara.application.turns.commands import RunTurn, Started, TurnResult
+from codara.application.turns.places import Wanted
+from codara.errors import CodaraError, Conflict, VersionClash
+from codara.events.base import Cause
+from codara.events.session import AccountChosen, TurnStarted, Waited
+from codara.events.thread import Branch, Thread
 
-logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
-_RAW_BYTES = 16 * 1024
-_MOST_TOKENS = 2**53
-"""No agent counts so far, and every JSON number up to here is exact."""
-_FRESH = Warned(FRESH_THREAD)
-_FOR_THE_END = UsageSeen | QuotaSeen | BackendSeen | MarkSeen | Warned
-"""What is told with the end of the turn, or later: nobody is woken for it meanwhile."""
+
+class Stopped(Exception):
+    """The turn's work was cancelled."""
+
+
+class NotStarted(Exception):
+    """That the turn has started did not come to the disk; `reason` is what kept it from there."""
+
+    def __init__(self, reason: CodaraError | VersionClash) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+@attrs.frozen(kw_only=True)
+class Asked:
+    """The turn as it was requested; nothing of it changes any more."""
+
+    turn_id: str
+    session_id: str
+    client_session_id: str
+    workspace_id: str
+    workspace: str
+    folder: Path
+    origin: str
+    thread_kind: str
+    thread: Thread
+    fork: Branch | None
+    forked_from: str | None
+    dirty: bool
+    """Whether the session's turn before this one did not end well."""
+    chat: str
+    history: str
+    """The digest of what stands before the last question of the request."""
+    heard: Thread
+    fresh: Thread
+    """What a fresh thread has heard, should the agent have lost `thread`."""
+    idempotency: str | None
+    prompt: str
+    fresh_prompt: str
+    images: tuple[Image, ...]
+    fresh_images: tuple[Image, ...]
+    instructions: str
+
+
+@attrs.frozen(kw_only=True)
+class Running:
+    """What was taken when the turn started."""
+
+    baseline: str
+    partial: tuple[str, ...]
+    choice: AccountChosen
+    leases: tuple[str, ...]
+    until: datetime
+
+    @classmethod
+    def of(cls, started: TurnStarted, partial: tuple[str, ...] = ()) -> "Running":
+        """What the fact says was taken."""
+        return cls(
+            baseline=started.baseline,
+            partial=partial,
+            choice=started.account_chosen,
+            leases=started.leases,
+            until=started.until,
+        )
 
 
 @attrs.define(kw_only=True, eq=False)
-class Heard:
-    """What the agent has said so far; it is the sink of its frames."""
+class Run:
+    """One turn from its request to its end."""
 
-    means: Means
-    run: Run
-    spool: SpoolFile
-    text: list[str] = attrs.field(factory=list)
-    counted: UsageSeen | None = None
-    """What this attempt took, by the agent's newest word."""
-    quota: QuotaSeen | None = None
-    backend_id: str | None = None
-    mark: str | None = None
-    """The agent's own id of the point that its thread has reached."""
-    lost_thread: bool = False
-    """Whether the agent began a fresh thread although it was to go on with one, or branch it."""
-    tool_ran: bool = False
-    thought: bool = False
-    activity: Activity = attrs.field(factory=Activity)
-    bindings: list[asyncio.Task[None]] = attrs.field(factory=list)
-    spent: Usage | None = None
-    """Tokens of the attempts before this one."""
-    reported: Reports = attrs.field(factory=Reports)
-    """What the agent said of those."""
-
-    @classmethod
-    def of(cls, means: Means, run: Run) -> "Heard":
-        """Nothing yet of a turn whose agent begins now."""
-        return cls(means=means, run=run, spool=means.spool.open(run.asked.turn_id))
-
-    def raw(self, line: bytes) -> None:
-        """One line as the agent wrote it, for the record."""
-        self.spool.write(line)
-
-    def frame(self, frame: Frame) -> None:
-        """Takes what the end of the turn needs from the frame; whoever listens hears the rest."""
-        match frame:
-            case TextDelta(text=text):
-                if not self.text:
-                    self.run.mark("first_delta", self.run.started_at)
-                self.text.append(text)
-            case ReasoningDelta():
-                self.thought = True
-            case ToolStarted():
-                self.tool_ran = True
-                self._note(frame)
-            case ToolFinished() | RetryNotice() | Warned():
-                self._note(frame)
-                self.lost_thread = self.lost_thread or frame == _FRESH
-            case UsageSeen():
-                self.counted = frame
-            case QuotaSeen():
-                self.quota = frame
-            case BackendSeen():
-                self._bind(frame.backend_id)
-            case MarkSeen():
-                self.mark = sane_id(frame.mark)
-            case _:
-                pass
-        if not isinstance(frame, _FOR_THE_END):
-            self.run.broadcast.publish(frame)
+    command: RunTurn
+    asked: Asked
+    requested: asyncio.Future[int]
+    """Done once the request is on the disk, or failed with why it is not."""
+    wanted: Wanted
+    """The place that the turn holds, until its carrier gives it back."""
+    waited: Waited | None
+    grace: float
+    began: float
+    """When its request came, on the machine's monotonic clock."""
+    broadcast: Broadcast = attrs.field(factory=Broadcast)
+    running: Running | None = None
+    starting: asyncio.Future[int] | None = None
+    """Done once it is on the disk that the turn has started, or failed with why it is not."""
+    started_at: float = 0.0
+    """On the machine's monotonic clock."""
+    cancel_cause: str | None = None
+    cancelled_by: Cause | None = None
+    listeners: int = 0
+    joined: int = 0
+    """How many listeners there have been in all."""
+    timings: dict[str, float] = attrs.field(factory=dict)
+    work: asyncio.Task[Any] | None = None
+    _leaving: asyncio.TimerHandle | None = None
+    _started: asyncio.Future[Started] = attrs.field(
+        factory=lambda: asyncio.get_running_loop().create_future()
+    )
+    _ended: asyncio.Future[TurnResult] = attrs.field(
+        factory=lambda: asyncio.get_running_loop().create_future()
+    )
 
     @property
-    def something_came(self) -> bool:
-        """Whether another attempt would say or do something twice."""
-        return bool(self.text) or self.thought or self.tool_ran
-
-    def again(self) -> None:
-        """Another attempt begins; what was said of the last account's quota is not this one's."""
-        self.spent, self.reported = self.usage, self.reports
-        self.counted = self.quota = None
-
-    @property
-    def usage(self) -> Usage | None:
-        """Tokens of all attempts; None while the agent has said nothing of them."""
-        if self.counted is None:
-            return self.spent
-        return _usage(self.counted, self.spent or Usage(), self.reports)
+    def cause(self) -> Cause:
+        """The envelope of the turn's facts; once it is cancelled, of whoever did that."""
+        by, command = self.cancelled_by, self.command
+        return Cause(
+            actor=by.actor if by else command.caller.actor,
+            correlation_id=command.trace_id,
+            causation_id=(by.causation_id if by else None) or command.request_id,
+        )
 
     @property
-    def reports(self) -> Reports:
-        """What the agent said of the tokens in all attempts."""
-        later = self.counted.raw if self.counted else Reports()
-        return _joined(self.reported, later) if self.reported.newest else later
+    def was_heard(self) -> bool:
+        """Whether anybody has listened to it yet: its client may just not have come."""
+        return self.joined > 0
 
     @property
-    def answer(self) -> str:
-        """The text so far."""
-        return "".join(self.text)
+    def over(self) -> bool:
+        return self._ended.done()
 
-    def _note(self, frame: Frame) -> None:
-        self.activity.note(frame, self.means.clock())
+    async def recorded(self) -> None:
+        """Returns once the request is on the disk; raises why it never will be."""
+        try:
+            await asyncio.shield(self.requested)
+        except VersionClash as clash:
+            raise Conflict("The session has changed meanwhile. Try again.") from clash
 
-    def _bind(self, told: str) -> None:
-        backend_id = sane_id(told)
-        if backend_id is None:
+    def mark(self, phase: str, since: float) -> None:
+        """Notes how many milliseconds a phase took, to the microsecond."""
+        self.timings[phase] = int((time.monotonic() - since) * 1_000_000) / 1000
+
+    def begin(self, running: Running, starting: asyncio.Future[int], since: float) -> None:
+        """The turn has everything it needs; once that is on the disk, those who wait go on."""
+        self.running, self.starting = running, starting
+        starting.add_done_callback(lambda _: self._on_disk(starting, since))
+
+    def _on_disk(self, starting: asyncio.Future[int], since: float) -> None:
+        if starting.cancelled() or starting.exception() or self._started.done():
             return
-        known = self.backend_id or self.run.asked.thread.backend_id
-        self.backend_id = backend_id
-        if backend_id != known:
-            asked = self.run.asked
-            lost = self.lost_thread or asked.thread.backend_id not in (None, backend_id)
-            heard = asked.fresh if lost else None
-            binding = _bind(self.means, self.run, backend_id, heard)
-            self.bindings.append(asyncio.create_task(binding))
+        self.mark("start", since)
+        self.started_at = time.monotonic()
+        started = Started(position=starting.result(), thread=self.asked.thread_kind)
+        self._started.set_result(started)
 
-    async def settled(self) -> None:
-        """Waits until the thread's new id is in the log; the end of the turn carries it anyway."""
-        for binding in self.bindings:
-            await asyncio.wait({binding})
-            if error := binding.exception():
-                logger.warning("the thread of task %s: %s", self.run.asked.turn_id, error)
+    async def permitted(self) -> None:
+        """Returns once it is on the disk that the turn has started; NotStarted if it never will."""
+        if self.starting is None:
+            raise RuntimeError("a turn is permitted once it is to start")
+        try:
+            await asyncio.shield(self.starting)
+        except (CodaraError, VersionClash) as reason:
+            raise NotStarted(reason) from reason
 
+    def end(self, result: TurnResult | CodaraError) -> None:
+        """The turn is over; everyone who listens gets its result or its error."""
+        self.broadcast.close()
+        if self._leaving:
+            self._leaving.cancel()
+        for future in (self._started, self._ended):
+            if future.done():
+                continue
+            if isinstance(result, CodaraError):
+                future.set_exception(result)
+                future.exception()
+            elif future is self._ended:
+                self._ended.set_result(result)
 
-def _usage(seen: UsageSeen, spent: Usage, reports: Reports) -> Usage:
-    return Usage(
-        input=min(spent.input + seen.input, _MOST_TOKENS),
-        cached=min(spent.cached + seen.cached, _MOST_TOKENS),
-        cache_write=min(spent.cache_write + seen.cache_write, _MOST_TOKENS),
-        output=min(spent.output + seen.output, _MOST_TOKENS),
-        reasoning=min(spent.reasoning + seen.reasoning, _MOST_TOKENS),
-        raw=_raw(reports),
-    )
+    def cancel(self, why: str, by: Cause) -> None:
+        """Stops the work; the end is recorded by whoever carries the turn."""
+        if self.cancel_cause is None and not self.over:
+            self.cancel_cause, self.cancelled_by = why, by
+            self.stop()
 
+    def stop(self) -> None:
+        """Ends what is being done for the turn at the moment."""
+        if self.work:
+            self.work.cancel()
 
-def _joined(earlier: Reports, later: Reports) -> Reports:
-    joined = earlier.plus(*later.newest)
-    return attrs.evolve(joined, left_out=joined.left_out + later.left_out)
+    async def interruptible(self, work: Coroutine[Any, Any, T]) -> T:
+        """Does `work` so that `cancel` can stop it; Stopped if it did, with the work undone."""
+        if self.cancel_cause is not None:
+            work.close()
+            raise Stopped
+        task = asyncio.create_task(work)
+        self.work = task
+        try:
+            await asyncio.wait({task})
+            if task.cancelled():
+                raise Stopped
+            return task.result()
+        finally:
+            task.cancel()
+            self.work = None
 
+    def join(self) -> None:
+        """One listener more."""
+        self.listeners += 1
+        self.joined += 1
+        if self._leaving:
+            self._leaving.cancel()
+            self._leaving = None
 
-def _raw(reports: Reports) -> dict[str, object]:
-    """The agent's own words, the newest of them where all are too many for an event."""
-    kept: list[dict[str, object]] = []
-    room = _RAW_BYTES
-    for report in reversed(reports.newest):
-        room -= _size(report)
-        if room < 0:
-            break
-        kept.insert(0, dict(report))
-    return {"reports": kept, "left_out": reports.left_out + len(reports.newest) - len(kept)}
+    def leave(self) -> None:
+        """One listener less; the last one's leaving ends the turn after the grace."""
+        self.listeners -= 1
+        if self.listeners == 0 and not self.over:
+            loop = asyncio.get_running_loop()
+            self._leaving = loop.call_later(self.grace, self.cancel, "client_gone", self.cause)
 
+    async def started(self) -> Started:
+        return await asyncio.shield(self._started)
 
-def _size(report: Mapping[str, object]) -> int:
-    """Bytes it takes in an event; more than there is room for if it cannot be written."""
-    try:
-        return len(orjson.dumps(dict(report))) + 1
-    except orjson.JSONEncodeError:
-        return _RAW_BYTES + 1
+    async def ends(self, seconds: float) -> bool:
+        """Waits that long for the end, whatever it is; whether the turn is over."""
+        await asyncio.wait({self._ended}, timeout=seconds)
+        return self.over
 
-
-async def run_agent(means: Means, run: Run, heard: Heard) -> Outcome:
-    """Lets the agent work until its turn has ended, one way or another; NotStarted if it never may.
-
-    It gets ready while *started* is on its way to the disk.
-    """
-    running = run.running
-    if running is None:
-        raise RuntimeError("a turn runs after its start was decided")
-    account_id = running.choice.account_id
-    lent: account.Account = await means.deciding.state(streams.account(account_id))
-    on_login = lent.auth_type == credential.OAUTH_SESSION
-    lent_turn = _agent_turn(means, run, running.until, account_id=account_id, on_login=on_login)
-    return await means.agents.run(lent_turn, heard)
-
-
-def prepare_agent(means: Means, run: Run) -> None:
-    """Lets the agent of a known session start while the turn waits for its place."""
-    if run.asked.thread_kind != "new":
-        patience = means.limits.patience[run.command.provider]
-        until = means.clock() + timedelta(seconds=patience.turn_timeout)
-        means.agents.prepare(_agent_turn(means, run, until))
-
-
-def _agent_turn(
-    means: Means, run: Run, until: datetime, *, account_id: str = "", on_login: bool = False
-) -> AgentTurn:
-    """The turn as its agent gets it; before there is an account, for what can be prepared."""
-    asked, command = run.asked, run.command
-    return AgentTurn(
-        turn_id=asked.turn_id,
-        user_id=command.caller.user_id,
-        workspace_id=asked.workspace_id,
-        folder=asked.folder,
-        provider=command.provider,
-        model=command.model,
-        account_id=account_id,
-        on_login=on_login,
-        instructions=asked.instructions,
-        prompt=asked.prompt,
-        fresh_prompt=asked.fresh_prompt,
-        images=asked.images,
-        fresh_images=asked.fresh_images,
-        backend_id=asked.thread.backend_id,
-        fork=_fork(asked),
-        read_only=command.manual or command.aside,
-        toolless=command.aside,
-        until=until,
-        stall_timeout=means.limits.patience[command.provider].stall_timeout,
-        permitted=run.permitted,
-    )
-
-
-def _fork(asked: Asked) -> Fork | None:
-    if asked.fork is None:
-        return None
-    return Fork(backend_id=asked.fork.backend_id, mark=asked.fork.mark)
-
-
-async def _bind(means: Means, run: Run, backend_id: str, heard: Thread | None) -> None:
-    """Appends the agent's own id of a new thread as soon as it is known.
-
-    So that a crash of the gateway in the middle of a turn does not lose the thread.
-    """
-    stream = streams.session(run.asked.session_id)
-    bound = BackendBound(
-        session_id=run.asked.session_id,
-        turn_id=run.asked.turn_id,
-        backend_id=backend_id,
-        heard=heard,
-    )
-    await means.deciding.decide([stream], partial(bind, bound=bound), run.cause)
+    async def ended(self) -> TurnResult:
+        return await asyncio.shield(self._ended)

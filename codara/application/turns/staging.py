@@ -3,14 +3,14 @@
 import logging
 from pathlib import Path
 
-from codara.application.turns.live import Run
-from codara.application.turns.means import Means
+from codara.application.turns.context import Context
+from codara.application.turns.run import Run
 from codara.domain import uploads
 
 logger = logging.getLogger(__name__)
 
 
-async def stage(means: Means, run: Run) -> None:
+async def stage(context: Context, run: Run) -> None:
     """Puts the request's files where its prompt says; raises what keeps them from being there.
 
     Not before the request is on the disk: whoever recovers from a crash clears what it names.
@@ -19,19 +19,19 @@ async def stage(means: Means, run: Run) -> None:
     if files:
         await run.recorded()
         below = uploads.folder_of(asked.turn_id)
-        await means.workspaces.provision(asked.workspace_id, asked.folder)
-        await means.workspaces.stage(asked.workspace_id, asked.folder, below, files)
+        await context.workspaces.provision(asked.workspace_id, asked.folder)
+        await context.workspaces.stage(asked.workspace_id, asked.folder, below, files)
 
 
-async def unstage(means: Means, run: Run) -> None:
+async def unstage(context: Context, run: Run) -> None:
     """Takes them away again; trouble with that is no trouble of the turn."""
     if run.command.uploads:
-        await clear(means, run.asked.turn_id, run.asked.workspace_id, run.asked.folder)
+        await clear(context, run.asked.turn_id, run.asked.workspace_id, run.asked.folder)
 
 
-async def clear(means: Means, turn_id: str, workspace_id: str, folder: Path) -> None:
+async def clear(context: Context, turn_id: str, workspace_id: str, folder: Path) -> None:
     """Removes a turn's files, if there are any."""
     try:
-        await means.workspaces.unstage(workspace_id, folder, uploads.folder_of(turn_id))
+        await context.workspaces.unstage(workspace_id, folder, uploads.folder_of(turn_id))
     except Exception:
         logger.exception("the uploads of task %s could not be removed", turn_id)

@@ -6,10 +6,10 @@ from datetime import timedelta
 from functools import partial
 
 from codara.application.ports.workspaces import MISSING, Snapshot
+from codara.application.turns.context import Context
 from codara.application.turns.lending import Reservation, borrowables
-from codara.application.turns.live import Run, Running
-from codara.application.turns.means import Means
 from codara.application.turns.places import ASIDES
+from codara.application.turns.run import Run, Running
 from codara.application.turns.waiting import Line
 from codara.domain.turns import start as starting
 from codara.errors import AllAccountsCooling, NoAccount, NoFreeAccount
@@ -19,17 +19,17 @@ from codara.events.session import TurnStarted
 _SECONDS_TO_CATCH_UP = 1.0
 
 
-async def start(means: Means, run: Run, line: Line, until: float) -> None:
+async def start(context: Context, run: Run, line: Line, until: float) -> None:
     """Queues *started*, waiting for a free account until `until` (the event loop's time).
 
     `Run.permitted` tells when it is on the disk. Raises what stands in the way, Stopped if the turn
     was cancelled; nothing is held then.
     """
     since = time.monotonic()
-    baseline = await _baseline(means, run)
+    baseline = await _baseline(context, run)
     while True:
         try:
-            started, durable = await _started(means, run, baseline.tree)
+            started, durable = await _started(context, run, baseline.tree)
             break
         except NoFreeAccount:
             if not await run.interruptible(line.something_returns(until)):
@@ -37,38 +37,38 @@ async def start(means: Means, run: Run, line: Line, until: float) -> None:
     run.begin(Running.of(started, baseline.partial), durable, since)
 
 
-async def _baseline(means: Means, run: Run) -> Snapshot:
+async def _baseline(context: Context, run: Run) -> Snapshot:
     """The workspace before the turn; a folder that somebody removed is made anew."""
     place, folder = run.asked.workspace_id, run.asked.folder
-    found = await means.workspaces.snapshot(place, folder)
+    found = await context.workspaces.snapshot(place, folder)
     if MISSING not in found.partial:
         return found
-    await means.workspaces.provision(place, folder)
-    return await means.workspaces.snapshot(place, folder)
+    await context.workspaces.provision(place, folder)
+    return await context.workspaces.snapshot(place, folder)
 
 
 async def _started(
-    means: Means, run: Run, baseline: str
+    context: Context, run: Run, baseline: str
 ) -> tuple[TurnStarted, asyncio.Future[int]]:
     """Nothing is refused on the word of a read model that is behind the log."""
-    head = means.log.head()
-    is_behind = means.feed.position() < head
+    head = context.log.head()
+    is_behind = context.feed.position() < head
     try:
-        return await _proposed(means, run, baseline)
+        return await _proposed(context, run, baseline)
     except (NoAccount, AllAccountsCooling):
         if not is_behind:
             raise
-    await means.feed.wait_for(head, _SECONDS_TO_CATCH_UP)
-    return await _proposed(means, run, baseline)
+    await context.feed.wait_for(head, _SECONDS_TO_CATCH_UP)
+    return await _proposed(context, run, baseline)
 
 
 async def _proposed(
-    means: Means, run: Run, baseline: str
+    context: Context, run: Run, baseline: str
 ) -> tuple[TurnStarted, asyncio.Future[int]]:
-    with Reservation(means.slots) as reservation:
-        ask = await _ask(means, run, baseline, reservation)
+    with Reservation(context.slots) as reservation:
+        ask = await _ask(context, run, baseline, reservation)
         decision = partial(starting.decide, ask=ask)
-        proposed = await means.deciding.propose(ask.streams(), decision, run.cause)
+        proposed = await context.deciding.propose(ask.streams(), decision, run.cause)
         if proposed.durable is None:
             raise RuntimeError("a start is a fact")
         started: TurnStarted = proposed.states[streams.session(run.asked.session_id)].turn.started
@@ -76,9 +76,11 @@ async def _proposed(
         return started, proposed.durable
 
 
-async def _ask(means: Means, run: Run, baseline: str, reservation: Reservation) -> starting.Start:
-    asked, command, limits = run.asked, run.command, means.limits
-    now = means.clock()
+async def _ask(
+    context: Context, run: Run, baseline: str, reservation: Reservation
+) -> starting.Start:
+    asked, command, limits = run.asked, run.command, context.limits
+    now = context.clock()
     patience = limits.patience[command.provider]
     user_id, cap = command.caller.user_id, command.caller.max_concurrency
     return starting.Start(
@@ -89,7 +91,7 @@ async def _ask(means: Means, run: Run, baseline: str, reservation: Reservation) 
         provider=command.provider,
         thread=asked.thread_kind,
         baseline=baseline,
-        jailed=means.jailed,
+        jailed=context.jailed,
         now=now,
         until=now + timedelta(seconds=patience.turn_timeout),
         floor=limits.primary_floor,
@@ -98,6 +100,6 @@ async def _ask(means: Means, run: Run, baseline: str, reservation: Reservation) 
             if command.aside
             else reservation.slot("user", user_id, cap)
         ),
-        accounts=await borrowables(means, command.provider, reservation),
+        accounts=await borrowables(context, command.provider, reservation),
         waited=run.waited,
     )

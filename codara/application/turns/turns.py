@@ -11,11 +11,12 @@ from codara.application.turns import admit, recorded
 from codara.application.turns.beside import gives_way, repeats
 from codara.application.turns.carry import carry
 from codara.application.turns.commands import RunTurn
+from codara.application.turns.context import Context
 from codara.application.turns.entering import enter
-from codara.application.turns.live import Run, TurnHandle
+from codara.application.turns.handle import TurnHandle
 from codara.application.turns.locks import NamedLocks
-from codara.application.turns.means import Means
 from codara.application.turns.offering import offer
+from codara.application.turns.run import Run
 from codara.application.turns.seat import find_seat
 from codara.application.turns.waiting import Line, Waiter
 from codara.application.workspaces import WorkspaceDesk
@@ -52,14 +53,14 @@ class _Arrival:
 class Turns:
     """The turns of this gateway, from their admission to their end."""
 
-    def __init__(self, means: Means, workspaces: WorkspaceDesk) -> None:
-        self._means = means
+    def __init__(self, context: Context, workspaces: WorkspaceDesk) -> None:
+        self._context = context
         self._workspaces = workspaces
-        limits = means.limits
+        limits = context.limits
         self._line = Line(
             max_concurrency=limits.max_concurrency,
             queue_limit=limits.queue_limit,
-            clock=means.clock,
+            clock=context.clock,
         )
         self._keys = NamedLocks()
         self._runs: dict[str, Run] = {}
@@ -90,9 +91,9 @@ class Turns:
             correlation_id=command.trace_id,
             causation_id=command.request_id,
         )
-        key = admit.idempotency_stream(self._means, command)
+        key = admit.idempotency_stream(self._context, command)
         try:
-            offered = await offer(self._means, command)
+            offered = await offer(self._context, command)
             async with self._keys.held(key):
                 return await self._admitted(command, offered, cause, arrival)
         except CodaraError as error:
@@ -111,7 +112,7 @@ class Turns:
             place = await self._named_place(command, cause)
             arrival.has_place = False
             wanted, waited = await enter(
-                self._means, self._line, command, place=place, runs=self._runs, began=began
+                self._context, self._line, command, place=place, runs=self._runs, began=began
             )
             arrival.has_place = True
             try:
@@ -119,9 +120,9 @@ class Turns:
                 if place is None:
                     number = self._line.number_of(wanted)
                     place = await self._workspaces.for_aside(command.caller, number, cause)
-                seat = await find_seat(self._means, command, place.workspace_id, offered)
+                seat = await find_seat(self._context, command, place.workspace_id, offered)
                 admission = admit.Admission(
-                    means=self._means,
+                    context=self._context,
                     command=command,
                     place=place,
                     seat=seat,
@@ -160,12 +161,12 @@ class Turns:
     def _refuse_if_closed(self) -> None:
         if self._closing:
             raise ShuttingDown("The gateway is stopping. Try again shortly.", retry_after=5.0)
-        if trouble := self._means.log.trouble():
+        if trouble := self._context.log.trouble():
             raise trouble
 
     def _carry(self, run: Run) -> "asyncio.Task[None]":
         self._runs[run.asked.turn_id] = run
-        carrier = asyncio.create_task(carry(self._means, run, self._line))
+        carrier = asyncio.create_task(carry(self._context, run, self._line))
         self._carriers.add(carrier)
         carrier.add_done_callback(lambda done: self._carried(run, done))
         return carrier
@@ -176,11 +177,11 @@ class Turns:
 
     async def _earlier(self, command: RunTurn, cause: Cause) -> Handle | None:
         """The turn that this very request has begun before, running or recorded."""
-        stream = admit.idempotency_stream(self._means, command)
+        stream = admit.idempotency_stream(self._context, command)
         if stream is None:
             retried = self._retried(command)
             return None if retried is None else await self._joined(retried)
-        claimed: idempotency.Idempotency = await self._means.deciding.state(stream)
+        claimed: idempotency.Idempotency = await self._context.deciding.state(stream)
         turn_id = idempotency.earlier_turn(claimed, command.body_digest)
         if turn_id is None:
             return None
@@ -225,18 +226,18 @@ class Turns:
         self, command: RunTurn, session_id: str, turn_id: str, cause: Cause
     ) -> recorded.RecordedHandle | None:
         """None if the key was freed just now: the request may begin a turn of its own."""
-        means = self._means
-        session = await means.deciding.state(streams.session(session_id))
-        place: Workspace = await means.deciding.state(streams.workspace(session.workspace_id))
+        context = self._context
+        session = await context.deciding.state(streams.session(session_id))
+        place: Workspace = await context.deciding.state(streams.workspace(session.workspace_id))
         try:
-            handle = await recorded.recorded_turn(means.log, place, session_id, turn_id)
+            handle = await recorded.recorded_turn(context.log, place, session_id, turn_id)
         except NotFound:
             return None
         stream = streams.request(command.request_id)
         answered = RequestAnswered(
             request_id=command.request_id, user_id=command.caller.user_id, turn_id=turn_id
         )
-        await means.deciding.decide([stream], lambda _: {stream: [answered]}, cause)
+        await context.deciding.decide([stream], lambda _: {stream: [answered]}, cause)
         return handle
 
     async def _record_refusal(self, command: RunTurn, cause: Cause, error: CodaraError) -> None:
@@ -252,7 +253,7 @@ class Turns:
             message=error.message,
         )
         try:
-            await self._means.deciding.decide([stream], lambda _: {stream: [refused]}, cause)
+            await self._context.deciding.decide([stream], lambda _: {stream: [refused]}, cause)
         except Exception as unrecorded:
             logger.warning("a refusal could not be recorded: %r", unrecorded)
 

@@ -7,10 +7,11 @@ import attrs
 
 from codara.application.ports.agents import Outcome
 from codara.application.turns import failures
+from codara.application.turns.agent import run_agent
+from codara.application.turns.context import Context
 from codara.application.turns.lending import Reservation, borrowables
-from codara.application.turns.live import NotStarted, Run, Running, Stopped
-from codara.application.turns.means import Means
-from codara.application.turns.run import Heard, run_agent
+from codara.application.turns.run import NotStarted, Run, Running, Stopped
+from codara.application.turns.sink import AgentSink
 from codara.application.turns.waiting import Line
 from codara.domain.turns import takeover
 from codara.errors import (
@@ -48,10 +49,10 @@ class Work:
     `refusal` is why no other account took over from one that failed, where there is another.
     """
 
-    means: Means
+    context: Context
     run: Run
     line: Line
-    heard: Heard
+    heard: AgentSink
     refusal: CodaraError | None = None
     _tried: set[str] = attrs.field(factory=set, init=False)
     _retried: bool = attrs.field(default=False, init=False)
@@ -69,7 +70,7 @@ class Work:
     async def _attempt(self) -> Attempt:
         """However the agent ends: nothing of it may keep a started turn from being finished."""
         try:
-            outcome = await self.run.interruptible(run_agent(self.means, self.run, self.heard))
+            outcome = await self.run.interruptible(run_agent(self.context, self.run, self.heard))
         except NotStarted:
             raise
         except Stopped:
@@ -99,11 +100,11 @@ class Work:
 
     async def _untouched(self, running: Running) -> bool:
         """No delta was heard, no tool has started, and the tree is what it was."""
-        if self.heard.something_came or self.means.clock() >= running.until:
+        if self.heard.something_came or self.context.clock() >= running.until:
             return False
         asked = self.run.asked
         try:
-            now = await self.means.workspaces.snapshot(asked.workspace_id, asked.folder)
+            now = await self.context.workspaces.snapshot(asked.workspace_id, asked.folder)
         except (CodaraError, OSError):
             return False
         same = now.tree == running.baseline and not now.partial and not running.partial
@@ -118,7 +119,7 @@ class Work:
         )
         decision = partial(takeover.retry, retried=retried)
         try:
-            decided = await self.means.deciding.decide(
+            decided = await self.context.deciding.decide(
                 [streams.session(asked.session_id)], decision, self.run.cause
             )
         except (CodaraError, VersionClash) as error:
@@ -128,16 +129,16 @@ class Work:
 
     async def _changed(self, running: Running, outcome: Outcome) -> bool:
         """Moves the turn to the next account; False when there is none."""
-        means, asked = self.means, self.run.asked
+        context, asked = self.context, self.run.asked
         self._tried.add(running.choice.account_id)
         stream = streams.session(asked.session_id)
-        with Reservation(means.slots) as reservation:
+        with Reservation(context.slots) as reservation:
             ask = await self._ask(running, outcome, reservation)
             if all(each.account_id == ask.failed for each in ask.accounts):
                 return False
             decision = partial(takeover.change, ask=ask)
             try:
-                decided = await means.deciding.decide(ask.streams(), decision, self.run.cause)
+                decided = await context.deciding.decide(ask.streams(), decision, self.run.cause)
             except (CodaraError, VersionClash) as error:
                 self._note(error, outcome)
                 return False
@@ -145,7 +146,7 @@ class Work:
                 return False
             now = decided.states[stream].turn.started
             reservation.keep(now.leases)
-        means.slots.give(ask.account_lease)
+        context.slots.give(ask.account_lease)
         self.line.returned()
         self.run.running = attrs.evolve(running, choice=now.account_chosen, leases=now.leases)
         return True
@@ -153,8 +154,8 @@ class Work:
     async def _ask(
         self, running: Running, outcome: Outcome, reservation: Reservation
     ) -> takeover.Takeover:
-        means, asked, provider = self.means, self.run.asked, self.run.command.provider
-        now, quota = means.clock(), self.heard.quota
+        context, asked, provider = self.context, self.run.asked, self.run.command.provider
+        now, quota = context.clock(), self.heard.quota
         return takeover.Takeover(
             turn_id=asked.turn_id,
             session_id=asked.session_id,
@@ -162,11 +163,11 @@ class Work:
             failed=running.choice.account_id,
             tried=frozenset(self._tried),
             cause=outcome.cause or "",
-            health=failures.lesson(outcome, now=now, cooldown=means.limits.cooldown),
+            health=failures.lesson(outcome, now=now, cooldown=context.limits.cooldown),
             quota=failures.windows(quota),
             quota_source=quota.source if quota else "",
-            accounts=await borrowables(means, provider, reservation),
-            floor=means.limits.primary_floor,
+            accounts=await borrowables(context, provider, reservation),
+            floor=context.limits.primary_floor,
             now=now,
             until=running.until,
             leases=running.leases,
@@ -184,11 +185,11 @@ def _failed(cause: str, message: str = "") -> Outcome:
 
 
 async def work(
-    means: Means, run: Run, line: Line, heard: Heard
+    context: Context, run: Run, line: Line, heard: AgentSink
 ) -> tuple[Outcome, CodaraError | None]:
     """Lets the agent work, and `heard` listen: how it ended, and why nobody took over.
 
     NotStarted if the turn's start did not come to the disk.
     """
-    doing = Work(means=means, run=run, line=line, heard=heard)
+    doing = Work(context=context, run=run, line=line, heard=heard)
     return await doing.done(), doing.refusal

@@ -12,7 +12,7 @@ from codara import errors
 from codara.application.ports.agents import Image
 from codara.application.ports.frames import TextDelta
 from codara.application.turns.commands import Message, RunTurn, TurnResult
-from codara.application.turns.live import TurnHandle
+from codara.application.turns.handle import TurnHandle
 from tests.turning import command
 
 STATELESS, RESENDING, STATEFUL = "stateless", "resending", "stateful"
@@ -55,6 +55,8 @@ class Chat:
     pictures: set[Image] = attrs.field(factory=set)
     left: list[tuple[tuple[Said, ...], int]] = attrs.field(factory=list)
     """Branches that are not on the screen."""
+    was_reset: bool = False
+    """Nothing tells its list any more from another chat's of the same words."""
     result: TurnResult | None = None
     """Of its last turn that completed."""
     turn: asyncio.Lock = attrs.field(factory=asyncio.Lock)
@@ -249,12 +251,13 @@ class Chat:
         if stateful and before and before[-1].role == USER and before[-1].text == question.text:
             chat = (*before[:-1], question)
         sent = (question,) if stateful else chat[start:]
+        is_known = not self.was_reset and not start
         self.gateway.agent.plans[number] = Plan(
             owner=owner or self._owner(),
             chat=chat,
             begins=tuple(range(len(chat)) if stateful else range(start + 1) if whole else [start]),
-            systems=frozenset(self.systems),
-            pictures=frozenset(self.pictures),
+            systems=frozenset(self.systems) if is_known else None,
+            pictures=frozenset(self.pictures) if is_known else None,
             answer=answer,
             ends=ends,
             marks=marks,

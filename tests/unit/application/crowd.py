@@ -104,10 +104,10 @@ class Gateway:
         await self.models.fold()
         points = Points(self.models.readers[0], house.clock)
         finder = Finder(points, self.models, house.clock)
-        house.means = attrs.evolve(house.means, finder=finder, feed=self.models)
-        house.turns = Turns(house.means, house.turns._workspaces)
+        house.context = attrs.evolve(house.context, finder=finder, feed=self.models)
+        house.turns = Turns(house.context, house.turns._workspaces)
         recovery = Recovery(
-            means=house.means,
+            context=house.context,
             unfinished=Unfinished(self.models.readers[1]),
             sweeper=NothingToSweep(),
             gateway_id=f"gtw_{self.lives}",
@@ -144,8 +144,8 @@ class Gateway:
 
     async def reset(self, session_id: str) -> None:
         """The session begins a fresh thread, as far as it is idle."""
-        means = self.house.means
-        sessions = Sessions(deciding=means.deciding, finder=means.finder)
+        context = self.house.context
+        sessions = Sessions(deciding=context.deciding, finder=context.finder)
         with suppress(SessionBusy):
             await sessions.reset(session_id, None, given.CAUSE)
 

@@ -136,6 +136,6 @@ async def test_what_an_agent_did_is_sealed_under_its_users_key(house: House) -> 
     house.agents.script = works
     await house.ask()
     end = (await house.the(TurnCompleted)).end
-    house.means.keys.forget(given.USER)  # type: ignore[attr-defined]
+    house.context.keys.forget(given.USER)  # type: ignore[attr-defined]
     with pytest.raises(NotFound):
         await house.log.open_payload(end.activity)

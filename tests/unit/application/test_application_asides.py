@@ -180,7 +180,7 @@ async def test_nobody_can_name_a_place_for_asides(house: House) -> None:
         await house.turns.submit(command("look", workspace=aside.workspace_id))
     with pytest.raises(errors.WorkspaceAccessDenied):
         await house.turns.submit(command("look", workspace_root=made.folder))
-    held = await house.means.deciding.state(streams.workspace(aside.workspace_id))
+    held = await house.context.deciding.state(streams.workspace(aside.workspace_id))
     assert held.aside
 
 

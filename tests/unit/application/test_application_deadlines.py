@@ -31,7 +31,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 
 def deadlines(house: House, *sessions: str) -> Deadlines:
     return Deadlines(
-        deciding=house.means.deciding,
+        deciding=house.context.deciding,
         expiring=FakeExpiring(list(sessions)),
         clock=house.clock,
         cause=given.by("system:deadlines"),

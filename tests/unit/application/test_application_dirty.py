@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import attrs
@@ -16,6 +17,7 @@ from codara.application.turns.commands import TurnResult
 from codara.events.session import TurnCancelled, TurnFailed
 from codara.projections.sessions import SessionRow
 from codara.projections.views import Views
+from tests import given
 from tests.turning import FakeWorkspaces, command, standing
 
 HELLO = Said(USER, "hello")
@@ -59,7 +61,7 @@ class Scene:
         )
         try:
             await views.catch_up()
-            (row,) = (await views.sessions.list(every=True)).items
+            (row,) = (await views.sessions.list()).items
             assert await views.sessions.get(row.session_id) == row
         finally:
             await views.close()
@@ -77,7 +79,8 @@ class Scene:
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     workspaces = SlowWorkspaces()
     gateway = await Gateway(tmp_path, workspaces=workspaces).open()
-    (chat,) = chats_of(gateway, [Profile(kind=STATEFUL)])
+    chat, other = chats_of(gateway, [Profile(kind=STATEFUL), Profile()])
+    await other.ask(HELLO, "fine")
     yield Scene(gateway, workspaces, chat)
     workspaces.quick.set()
     await gateway.stop()
@@ -107,10 +110,14 @@ async def is_stopped(scene: Scene) -> None:
 
 
 async def is_cancelled_before_its_start(scene: Scene) -> None:
-    turn_id = await scene.is_waiting()
-    await scene.gateway.house.turns.cancel(turn_id, None, "operator:op_1")
-    scene.workspaces.quick.set()
-    await scene.gateway.house.happened(TurnCancelled.name)
+    """While it waits for an account."""
+    house = scene.gateway.house
+    taken = [*iter(partial(house.context.slots.reserve, "account", given.ACCOUNT, 20), None)]
+    handle = await house.turns.submit(command(session_label=scene.chat.name))
+    await house.turns.cancel(handle.turn_id, None, given.CAUSE)
+    await house.happened(TurnCancelled.name)
+    for lease in taken:
+        house.context.slots.give(lease)
 
 
 async def is_lost(scene: Scene) -> None:

@@ -139,6 +139,7 @@ class Play:
             case "forget":
                 gateway.agent.kept.pop(chat.backend_id, None)
             case "reset" if chat.session_id:
+                chat.was_reset = True
                 await gateway.reset(chat.session_id)
             case "expire":
                 gateway.house.clock.move(days=2)
@@ -229,7 +230,7 @@ def _hold(profiles: list[Profile], moves: list[Move], forking: bool) -> None:
     assert wrong == []
 
 
-@settings(max_examples=60, derandomize=True, **QUIET)
+@settings(max_examples=40, derandomize=True, **QUIET)
 @histories
 def test_no_thread_hears_another_chat_whatever_happens(
     profiles: list[Profile], moves: list[Move], forking: bool

@@ -120,7 +120,7 @@ async def test_a_client_that_sends_its_whole_list_is_told_from_it_alone(house: H
 
 async def test_a_reset_session_tells_another_agent_nothing(house: House) -> None:
     result = await house.ask("one")
-    sessions = Sessions(deciding=house.means.deciding, finder=house.means.finder)
+    sessions = Sessions(deciding=house.context.deciding, finder=house.context.finder)
     await sessions.reset(result.session_id, None, given.by("operator:op_1"))
     assert await say(house, "two", provider="claude") == "two"
 

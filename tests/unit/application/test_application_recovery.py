@@ -104,7 +104,7 @@ class Crash:
         after = await self.house()
         sweeper = FakeSweeper()
         recovery = Recovery(
-            means=after.means,
+            context=after.context,
             unfinished=FakeUnfinished(list(turns), [LEFT]),
             sweeper=sweeper,
             gateway_id="gtw_2",
@@ -217,8 +217,8 @@ async def test_a_turn_that_only_waited_is_failed_and_frees_its_key(crash: Crash)
     house = await crash.house()
     house.agents.script = stuck
     left = await started_turn(house, session_label="a")
-    limits = attrs.evolve(house.means.limits, account_slots=1)
-    object.__setattr__(house.means, "limits", limits)
+    limits = attrs.evolve(house.context.limits, account_slots=1)
+    object.__setattr__(house.context, "limits", limits)
     wanted = command("x", workspace="elsewhere", session_label="b", idempotency_key="k")
     waiting = await house.turns.submit(wanted)
     queued = attrs.evolve(left, turn_id=waiting.turn_id, session_id=waiting.session_id)

@@ -160,9 +160,9 @@ async def test_the_change_is_one_append_and_every_lease_comes_back(house: House)
     leases = [name for name in trail if name.startswith("lease.")]
     assert leases.count("lease.taken") == leases.count("lease.released") == 3
     for account_id in (given.ACCOUNT, OTHER):
-        lease = await house.means.deciding.state(streams.lease("account", account_id, 0))
+        lease = await house.context.deciding.state(streams.lease("account", account_id, 0))
         assert lease.turn_id is None
-        assert house.means.slots.reserve("account", account_id, 1) is not None
+        assert house.context.slots.reserve("account", account_id, 1) is not None
 
 
 async def test_the_turns_own_end_stays(house: House) -> None:
@@ -235,7 +235,7 @@ async def test_an_account_that_carries_as_much_as_it_may_takes_nothing_over(
 ) -> None:
     house = await open_house(tmp_path, attrs.evolve(LIMITS, account_slots=1))
     await join(house, OTHER)
-    house.means.slots.reserve("account", OTHER, 1)
+    house.context.slots.reserve("account", OTHER, 1)
     house.agents.script = failing_on(given.ACCOUNT)
     with pytest.raises(errors.NoFreeAccount):
         await house.ask()
@@ -384,7 +384,7 @@ async def test_what_recovery_folds_is_what_the_turn_holds(house: House) -> None:
             for each in await house.log.read(0, limit=1000)
             if each.event.name == "session.turn_started"
         }
-        seen.append((await house.means.deciding.state(session)).turn.started)
+        seen.append((await house.context.deciding.state(session)).turn.started)
         return await says_hello(turn, sink)
 
     house.agents.script = looks

@@ -105,7 +105,7 @@ async def tidied(tmp_path: Path) -> AsyncIterator[Tidied]:
 
 def tidier(house: House, views: Views, homes: FakeHomes) -> Tidying:
     return Tidying(
-        deciding=house.means.deciding,
+        deciding=house.context.deciding,
         threads=views.threads,
         feed=views,
         agents=homes,
@@ -299,12 +299,12 @@ async def test_a_turn_that_the_read_model_does_not_know_yet_keeps_its_thread(
 ) -> None:
     known = await tidied.once()
     tidied.homes.never_freed = 3 * BOUND
-    state = await tidied.house.means.deciding.state(f"session/{known.session_id}")
+    state = await tidied.house.context.deciding.state(f"session/{known.session_id}")
 
     async def at_work(stream: str) -> Any:
         return attrs.evolve(state, turn=object())
 
-    monkeypatch.setattr(tidied.house.means.deciding, "state", at_work)
+    monkeypatch.setattr(tidied.house.context.deciding, "state", at_work)
     await tidied.round()
     assert tidied.homes.forgotten == []
 

@@ -894,7 +894,7 @@ async def test_a_start_that_another_writer_overtook_is_decided_anew(house: House
 
 async def never_to_start(house: House, held: Held) -> None:
     """A turn that waits for an account, and whose start the disk then does not take."""
-    object.__setattr__(house.means, "limits", attrs.evolve(LIMITS, account_slots=1))
+    object.__setattr__(house.context, "limits", attrs.evolve(LIMITS, account_slots=1))
     gate = Gate()
     house.agents.script = gate
     held.open.set()
@@ -915,7 +915,7 @@ async def test_a_start_that_the_disk_does_not_take_gives_back_what_it_had(
     house: House, held: Held
 ) -> None:
     await never_to_start(house, held)
-    assert not house.means.slots._reserved
+    assert not house.context.slots._reserved
     assert [turn.prompt for turn in house.agents.turns] == ["one"]
     assert (await house.ask("three", session_label="b")).text == "first second"
 

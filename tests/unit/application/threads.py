@@ -51,10 +51,10 @@ class Plan:
     owner: tuple[str, ...]
     chat: tuple[Said, ...]
     begins: tuple[int, ...]
-    systems: frozenset[str]
-    """Its instructions, earlier ones as well."""
-    pictures: frozenset[Image]
-    """All that it ever showed."""
+    systems: frozenset[str] | None
+    """Its instructions, earlier ones as well; None if it may go on under those of others."""
+    pictures: frozenset[Image] | None
+    """All that it ever showed; None if it may go on behind those of others."""
     answer: str
     ends: str = "well"
     """`well`, `badly` (after the half), `deaf` (before it hears), `never` or `never heard`."""
@@ -94,6 +94,7 @@ class Threads:
             return Outcome(status="failed", cause="cut_stream")
         if plan.ends == "never heard":
             await self._stay(turn)
+        sink.raw(b"{}")
         thread_id, turn = self._thread(turn, sink, plan)
         thread = self.kept[thread_id]
         with self._working(turn, thread):
@@ -182,11 +183,12 @@ def wrongs(thread: Thread, plan: Plan, turn: AgentTurn) -> Iterator[str]:
         yield f"the thread is of {thread.owner}: {where}"
     if not any(leads(thread.said, plan.chat[begin:]) for begin in plan.begins):
         yield f"the chat says {told(plan.chat)}: {where}"
-    if foreign := [each for each in pictures_in(thread.said) if each not in plan.pictures]:
+    known = pictures_in(thread.said) if plan.pictures is None else plan.pictures
+    if foreign := [each for each in pictures_in(thread.said) if each not in known]:
         yield f"pictures {[each.data for each in foreign]} are another's: {where}"
     if missing := [each for each in plan.chat[-1].pictures if each not in turn.images]:
         yield f"pictures {[each.data for each in missing]} are not shown: {where}"
-    if foreign_words := sorted(set(thread.systems) - plan.systems):
+    if foreign_words := sorted(set(thread.systems) - (plan.systems or set(thread.systems))):
         yield f"instructions {foreign_words} are another's: {where}"
 
 

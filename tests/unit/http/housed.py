@@ -17,9 +17,9 @@ from codara.application.callers import Caller
 from codara.application.models import Models
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.application.ports.frames import BackendSeen, MarkSeen, TextDelta, ToolStarted
+from codara.application.turns.context import Limits, Patience
 from codara.application.turns.finding import Finder
-from codara.application.turns.live import Run
-from codara.application.turns.means import Limits, Patience
+from codara.application.turns.run import Run
 from codara.application.turns.turns import Turns
 from codara.config.settings import Server
 from codara.errors import InvalidApiKey
@@ -207,7 +207,7 @@ class Housed:
         """The session is reset, and the read models know it."""
         stream = streams.session(session_id)
         fact = {stream: [SessionReset(session_id=session_id)]}
-        await self.house.means.deciding.decide([stream], lambda _: fact, given.CAUSE)
+        await self.house.context.deciding.decide([stream], lambda _: fact, given.CAUSE)
         await self.folded()
 
     async def folded(self) -> None:
@@ -272,8 +272,8 @@ async def housed(folder: Path, limits: Limits = _LIMITS, **parts: Any) -> AsyncI
 def _with_views(house: House, views: Views) -> Turns:
     """The house's turns, finding conversations in real read models."""
     finder = Finder(views.points, views, house.clock)
-    house.means = attrs.evolve(house.means, feed=views, finder=finder)
-    return Turns(house.means, house.turns._workspaces)
+    house.context = attrs.evolve(house.context, feed=views, finder=finder)
+    return Turns(house.context, house.turns._workspaces)
 
 
 async def _second_account(house: House) -> None:

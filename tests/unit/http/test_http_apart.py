@@ -99,7 +99,7 @@ async def test_a_point_is_found_by_its_whole_digest_alone(house: Housed) -> None
     point = [each for each in ends if isinstance(each, TurnCompleted)][-1].end.thread.point
     await house.folded()
     mine = {"caller": given.KEY, "workspace_id": first.ours["workspace_id"], "provider": "codex"}
-    for found in (house.views.points, house.house.means.finder):
+    for found in (house.views.points, house.house.context.finder):
         for whole in (True, False):
             digest, tail = (each if whole else alike(each) for each in (point.digest, point.tail))
             assert bool(await found.of_digests([digest], **mine)) is whole

@@ -129,6 +129,22 @@ async def test_what_expired_without_a_word_leaves_room_for_others(world: World) 
     opened = given.recorded(given.session_opened(session_id="ses_2"), at=later)
     kept = list(PointsProjection().apply(opened))
     with closing(sqlite3.connect(next((world.folder / "points").glob("*.db")))) as db:
-        db.execute(*kept[0])
+        for statement in kept:
+            db.execute(*statement)
         assert db.execute("SELECT count(*) FROM points").fetchone() == (0,)
+        assert db.execute("SELECT count(*) FROM sessions").fetchone() == (0,)
+        db.rollback()
+
+
+async def test_a_session_with_an_open_turn_stays_however_old_it_is(world: World) -> None:
+    await world.happen(PLACE)
+    await a_turn(world)
+    await world.happen(completed())
+    await a_turn(world, "trn_late")
+    later = given.END.expires_at + timedelta(days=1)
+    opened = given.recorded(given.session_opened(session_id="ses_2"), at=later)
+    with closing(sqlite3.connect(next((world.folder / "points").glob("*.db")))) as db:
+        for statement in PointsProjection().apply(opened):
+            db.execute(*statement)
+        assert db.execute("SELECT count(*) FROM sessions").fetchone() == (1,)
         db.rollback()

@@ -9,9 +9,9 @@ import attrs
 import orjson
 
 from codara.application.ports.workspaces import Diff, Snapshot
-from codara.application.turns.live import Running
-from codara.application.turns.means import Means
-from codara.application.turns.parcel import Parcel
+from codara.application.turns.context import Context
+from codara.application.turns.payloads import Parcel
+from codara.application.turns.run import Running
 from codara.domain import actions
 from codara.errors import CodaraError
 from codara.events.base import PayloadRef
@@ -63,10 +63,10 @@ class Left:
         return bool(self.diff.files) or self.diff.truncated
 
 
-async def left_behind(means: Means, place: Place, running: Running, *, text: str) -> Left:
+async def left_behind(context: Context, place: Place, running: Running, *, text: str) -> Left:
     """Looks at the workspace as it is now; whatever is wrong with it, the turn can be ended."""
     try:
-        left = await _looked_at(means, place, running)
+        left = await _looked_at(context, place, running)
     except Exception as trouble:
         logger.exception("the workspace of task %s cannot be looked at", place.turn_id)
         left = unseen(running, trouble.code if isinstance(trouble, CodaraError) else "unreadable")
@@ -85,11 +85,11 @@ def unseen(running: Running, why: str) -> Left:
     )
 
 
-async def _looked_at(means: Means, place: Place, running: Running) -> Left:
-    final = await means.workspaces.snapshot(place.workspace_id, place.folder)
+async def _looked_at(context: Context, place: Place, running: Running) -> Left:
+    final = await context.workspaces.snapshot(place.workspace_id, place.folder)
     diff = _UNCHANGED
     if final.tree != running.baseline:
-        diff = await means.workspaces.diff(place.workspace_id, running.baseline, final.tree)
+        diff = await context.workspaces.diff(place.workspace_id, running.baseline, final.tree)
     partial = tuple(dict.fromkeys((*running.partial, *final.partial)))
     return Left(final=final, diff=diff, actions=(), partial=partial)
 

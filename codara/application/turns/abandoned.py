@@ -6,11 +6,11 @@ from pathlib import Path
 import attrs
 
 from codara.application.turns import staging
+from codara.application.turns.changes import Left, diff_fact, left_behind, unseen
+from codara.application.turns.context import Context
 from codara.application.turns.ending import append_end
-from codara.application.turns.live import Running
-from codara.application.turns.means import Means
-from codara.application.turns.parcel import Parcel
-from codara.application.turns.remains import Left, diff_fact, left_behind, unseen
+from codara.application.turns.payloads import Parcel
+from codara.application.turns.run import Running
 from codara.domain import session
 from codara.domain.turns.end import End
 from codara.errors import CodaraError, Overloaded, ShuttingDown, StorageFailed, StorageFull
@@ -34,17 +34,17 @@ class Abandoned:
 
 
 async def end_lost(
-    means: Means, session_id: str, turn_id: str, error: CodaraError, cause: Cause
+    context: Context, session_id: str, turn_id: str, error: CodaraError, cause: Cause
 ) -> None:
     """Fails the turn with `error`, in one append: partial diff, frames, every release.
 
     Where that cannot be told, the bare end is recorded: everything is released all the same.
     Nothing is said of a turn that has ended already. One of `NO_WRITES` while the log takes none.
     """
-    known: session.Session = await means.deciding.state(streams.session(session_id))
+    known: session.Session = await context.deciding.state(streams.session(session_id))
     if known.turn is None or known.turn.turn_id != turn_id:
         return
-    lost = _Lost(means, known, known.turn, error, cause)
+    lost = _Lost(context, known, known.turn, error, cause)
     try:
         await lost.end()
     except NO_WRITES:
@@ -56,7 +56,7 @@ async def end_lost(
 
 @attrs.frozen
 class _Lost:
-    means: Means
+    context: Context
     known: session.Session
     open: session.OpenTurn
     error: CodaraError
@@ -68,11 +68,11 @@ class _Lost:
 
     async def end(self) -> None:
         """What the agent did is unknown: frames count as a tool that ran."""
-        means, running = self.means, self.running
-        parcel = Parcel(means=means, subject=self.known.user_id)
-        frames = await means.spool.read(self.open.turn_id)
+        context, running = self.context, self.running
+        parcel = Parcel(context=context, subject=self.known.user_id)
+        frames = await context.spool.read(self.open.turn_id)
         abandoned = await self._cleared()
-        remains = await left_behind(means, abandoned, running, text="") if running else None
+        remains = await left_behind(context, abandoned, running, text="") if running else None
         end = attrs.evolve(
             self._end(self.open.heard if self.open.heard.backend_id else self.known.thread),
             frames=await parcel.data(frames),
@@ -80,7 +80,7 @@ class _Lost:
             changed=bool(remains and remains.changed),
         )
         await self._append(parcel, end, remains)
-        await means.spool.remove(self.open.turn_id)
+        await context.spool.remove(self.open.turn_id)
 
     async def end_barely(self) -> None:
         """Nothing but what the log itself tells; the frames stay in the spool."""
@@ -88,17 +88,19 @@ class _Lost:
         if running:
             end = attrs.evolve(end, tool_ran=True, changed=True)
         remains = unseen(running, "unknown") if running else None
-        await self._append(Parcel(means=self.means, subject=self.known.user_id), end, remains)
+        await self._append(Parcel(context=self.context, subject=self.known.user_id), end, remains)
 
     def _end(self, thread: Thread) -> TurnEnd:
-        return TurnEnd(thread=thread, expires_at=self.means.clock() + self.means.limits.session_ttl)
+        return TurnEnd(
+            thread=thread, expires_at=self.context.clock() + self.context.limits.session_ttl
+        )
 
     async def _cleared(self) -> Abandoned:
         """Takes the turn's uploads away: they are put there before it starts."""
         turn_id, workspace_id = self.open.turn_id, self.open.workspace_id
-        place = await self.means.deciding.state(streams.workspace(workspace_id))
+        place = await self.context.deciding.state(streams.workspace(workspace_id))
         abandoned = Abandoned(turn_id, workspace_id, Path(place.folder))
-        await staging.clear(self.means, turn_id, workspace_id, abandoned.folder)
+        await staging.clear(self.context, turn_id, workspace_id, abandoned.folder)
         return abandoned
 
     async def _append(self, parcel: Parcel, end: TurnEnd, remains: Left | None) -> None:
@@ -112,7 +114,7 @@ class _Lost:
             workspace_id=self.open.workspace_id,
             diff=diff,
             leases=running.leases if running else (),
-            now=self.means.clock(),
+            now=self.context.clock(),
             idempotency=self.open.idempotency if untouched else None,
         )
         await append_end(parcel, ask, self.cause)

@@ -9,7 +9,7 @@ import attrs
 from codara.application.ports.agents import Image
 from codara.application.ports.workspaces import Upload
 from codara.application.turns.commands import Message, RunTurn
-from codara.application.turns.means import Means
+from codara.application.turns.context import Context
 from codara.application.turns.recalling import Recalled
 from codara.application.turns.seat import Seat
 from codara.domain import history, images, uploads
@@ -26,7 +26,7 @@ _MESSAGE = 512
 
 
 @attrs.frozen(kw_only=True)
-class Heard:
+class Prompt:
     """What the agent is to hear, and what its thread has heard then."""
 
     prompt: str
@@ -43,32 +43,34 @@ class Heard:
     """What a fresh thread has heard after `fresh_prompt`."""
 
 
-async def hear_apart(
-    means: Means,
+async def prompt_apart(
+    context: Context,
     command: RunTurn,
     seat: Seat,
     *,
     offered: Offered,
     recalled: Recalled,
     turn_id: str,
-) -> Heard:
+) -> Prompt:
     """Hears the request as `hear` does; a long one in a thread."""
-    told = partial(hear, means, command, seat, offered=offered, recalled=recalled, turn_id=turn_id)
+    told = partial(
+        prompt_of, context, command, seat, offered=offered, recalled=recalled, turn_id=turn_id
+    )
     size = sum(len(each.text) + _MESSAGE for each in (*command.messages, *recalled.messages))
     if size <= _MOST_AT_ONCE:
         return told()
     return await asyncio.to_thread(told)
 
 
-def hear(
-    means: Means,
+def prompt_of(
+    context: Context,
     command: RunTurn,
     seat: Seat,
     *,
     offered: Offered,
     recalled: Recalled,
     turn_id: str,
-) -> Heard:
+) -> Prompt:
     """Puts what the seat's thread has not heard into words.
 
     InvalidRequest where that makes more pictures than a turn may show.
@@ -80,11 +82,11 @@ def hear(
     prompt = _told([*missed, *new])
     whole = history.with_notes(_told([*missed, *messages]), recalled.changes)
     note = history.CUT if seat.unheard.cut else ""
-    uploaded = _uploaded(command.uploads) if means.agents.takes_images(command.provider) else ()
+    uploaded = _uploaded(command.uploads) if context.agents.takes_images(command.provider) else ()
     pictures, fresh_pictures = _pictures(new) + uploaded, _pictures(messages) + uploaded
     _refuse_too_many(fresh_pictures)
     point = seat.thread.point if seat.unheard.again else seat.after
-    return Heard(
+    return Prompt(
         prompt=_with_uploads(
             history.with_notes(prompt, note, recalled.changes), command.uploads, turn_id
         ),

@@ -2,8 +2,8 @@
 
 import attrs
 
-from codara.application.turns import texts
-from codara.application.turns.means import Means
+from codara.application.turns import long_text
+from codara.application.turns.context import Context
 from codara.events.base import PayloadRef
 from codara.events.store.payloads import SealedPayload
 
@@ -12,13 +12,13 @@ from codara.events.store.payloads import SealedPayload
 class Parcel:
     """Payloads that are appended with the end."""
 
-    means: Means
+    context: Context
     subject: str
     payloads: list[SealedPayload] = attrs.field(factory=list)
 
-    async def text(self, text: str) -> texts.Text:
+    async def text(self, text: str) -> long_text.Text:
         """Keeps a text, as a payload if it is long."""
-        kept = await texts.kept(self.means.log, self.subject, text)
+        kept = await long_text.kept(self.context.log, self.subject, text)
         self.payloads.extend(kept.payloads)
         return kept
 
@@ -26,6 +26,6 @@ class Parcel:
         """Keeps bytes as a payload; None if there are none."""
         if not data:
             return None
-        sealed = await self.means.log.seal(self.subject, data)
+        sealed = await self.context.log.seal(self.subject, data)
         self.payloads.append(sealed)
         return sealed.ref

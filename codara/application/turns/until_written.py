@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from codara.application.turns.live import Run
+from codara.application.turns.run import Run
 from codara.errors import Overloaded, StorageFailed, StorageFull, VersionClash
 
 T = TypeVar("T")

@@ -71,7 +71,7 @@ class Slots:
 
 
 @attrs.frozen(kw_only=True)
-class Means:
+class Context:
     """Everything that admitting, starting, running and finishing a turn needs."""
 
     log: EventLog
