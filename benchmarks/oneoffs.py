@@ -27,7 +27,7 @@ from codara.application.accounts import NewAccount
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.application.ports.frames import BackendSeen, MarkSeen, TextDelta
 from codara.application.tidying import Tidying
-from codara.application.turns.turns import Turns
+from codara.application.turns.submit import Turns
 from codara.application.users import NewUser
 from codara.application.workspaces import WorkspaceDesk
 from codara.bootstrap.house import House, open_house
@@ -219,8 +219,8 @@ def objects(gateway: Gateway) -> Counter[str]:
         {
             "Deciding._cache (at most 20,000)": len(context.deciding._cache),
             "Finder._recent": len(context.finder._recent),
-            "Turns._runs": len(turns._runs),
-            "Turns._carriers": len(turns._carriers),
+            "Turns._runs": len(turns.running._runs),
+            "Turns._carriers": len(turns.running._carriers),
             "Turns._keys": len(turns._keys._locks),
             "Line._line": len(line._line),
             "Line._served": sum(len(each) for each in line._served.values()),

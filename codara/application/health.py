@@ -1,18 +1,78 @@
-"""Whether turns can run now, and if not, why."""
+"""Whether turns can run now, and if not, why; and what else is in trouble."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 
+from codara.events.store.follower import FollowerStanding
+
 Check = Callable[[], Sequence[str]]
+Standings = Callable[[], Sequence[FollowerStanding]]
+
+LAG_SECONDS = 5.0
+READ_MODELS = "views."
+"""How the names of followers begin that are read models."""
+
+
+@attrs.define
+class Followers:
+    """Lists whatever follows the log, by name."""
+
+    told: list[Standings] = attrs.field(factory=list)
+    """Each tells of one follower, or of several that share their work."""
+
+    def add(self, standings: Standings) -> None:
+        """Lists what `standings` tells of from now on."""
+        self.told.append(standings)
+
+    def standings(self) -> list[FollowerStanding]:
+        """Tells how each follower does now, in the order of their names."""
+        every = [standing for told in self.told for standing in told()]
+        return sorted(every, key=lambda standing: standing.name)
 
 
 @attrs.define
 class Health:
-    """Asks every part that could stand in the way."""
+    """Asks every part that could stand in the way, and all followers."""
 
     checks: list[Check] = attrs.field(factory=list)
+    followers: Followers = attrs.field(factory=Followers)
 
     def reasons(self) -> list[str]:
-        """One line each; empty when the gateway can do its work."""
-        return [reason for check in self.checks for reason in check()]
+        """Tells in one line each why turns cannot run; empty when the gateway can do its work."""
+        essential = [each for each in self.standings() if each.essential]
+        found = [reason for check in self.checks for reason in check()]
+        return [*found, *_troubles(essential), *_lags(essential)]
+
+    def degraded_by(self) -> list[str]:
+        """Tells in one line each what is in trouble outside, although turns can run."""
+        return _troubles(each for each in self.standings() if not each.essential)
+
+    def standings(self) -> list[FollowerStanding]:
+        """Tells how each follower of the log does now, in the order of their names."""
+        return self.followers.standings()
+
+
+def _troubles(standings: Iterable[FollowerStanding]) -> list[str]:
+    return [f"{_called(each)}: {each.trouble}" for each in standings if each.trouble is not None]
+
+
+def _lags(standings: Sequence[FollowerStanding]) -> list[str]:
+    """Read models in one line: one reads the log for all of them."""
+    late = [each for each in standings if each.trouble is None and each.lag_seconds > LAG_SECONDS]
+    views = [each.lag_seconds for each in late if _is_read_model(each)]
+    told = [f"the read models are {max(views):.0f} s behind the log"] if views else []
+    return told + [
+        f"{_called(each)} is {each.lag_seconds:.0f} s behind the log"
+        for each in late
+        if not _is_read_model(each)
+    ]
+
+
+def _called(standing: FollowerStanding) -> str:
+    kind = "read model" if _is_read_model(standing) else "follower"
+    return f"{kind} {standing.name.removeprefix(READ_MODELS)}"
+
+
+def _is_read_model(standing: FollowerStanding) -> bool:
+    return standing.name.startswith(READ_MODELS)

@@ -15,7 +15,7 @@ from codara.application.ports.frames import BackendSeen, MarkSeen, TextDelta
 from codara.application.recovery import Recovery
 from codara.application.turns.commands import Message
 from codara.application.turns.finding import Finder
-from codara.application.turns.turns import Turns
+from codara.application.turns.submit import Turns
 from codara.events.session import TurnFailed
 from codara.projections.engine.store import digest
 from codara.projections.views import Views
@@ -83,7 +83,7 @@ class Old:
         self.agent.ends = "well"
 
     async def _die(self) -> None:
-        carriers = list(self.house.turns._carriers)
+        carriers = list(self.house.turns.running._carriers)
         for carrier in carriers:
             carrier.cancel()
         await asyncio.gather(*carriers, return_exceptions=True)

@@ -74,13 +74,18 @@ class _Lost:
         abandoned = await self._cleared()
         remains = await left_behind(context, abandoned, running, text="") if running else None
         end = attrs.evolve(
-            self._end(self.open.heard if self.open.heard.backend_id else self.known.thread),
+            self._end(self._thread(frames)),
             frames=await parcel.data(frames),
             tool_ran=bool(frames),
             changed=bool(remains and remains.changed),
         )
         await self._append(parcel, end, remains)
         await context.spool.remove(self.open.turn_id)
+
+    def _thread(self, frames: bytes) -> Thread:
+        """An agent that wrote nothing may not have heard the question: it is told again."""
+        heard = self.open.heard
+        return heard if frames and heard.backend_id else self.known.thread
 
     async def end_barely(self) -> None:
         """Nothing but what the log itself tells; the frames stay in the spool."""

@@ -49,6 +49,8 @@ class Admission:
     wanted: Wanted
     waited: Waited | None
     began: float
+    idempotency: str | None
+    """The stream in which its idempotency key is claimed."""
     again: bool = False
 
     async def admit(self, cause: Cause) -> Run:
@@ -123,7 +125,7 @@ class Admission:
             ),
             heard=heard.after,
             dirty=seat.base.dirty,
-            idempotency=idempotency_stream(self.context, command),
+            idempotency=self.idempotency,
             prompt=prompt.inline,
             prompt_payload=prompt.ref,
             question=question.inline,

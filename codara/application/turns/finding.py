@@ -120,14 +120,14 @@ class Finder:
     async def of_tail(
         self, tail: str, *, caller: str, workspace_id: str, provider: str
     ) -> list[Found]:
-        """Ends of this caller's unnamed sessions whose last two exchanges have this digest."""
+        """Points of this caller's unnamed sessions whose last two exchanges have this digest."""
         recent = self._unfolded()
         stored = await self._points.of_tail(
             tail, caller=caller, workspace_id=workspace_id, provider=provider
         )
         mine = _of_caller(recent, caller, workspace_id, provider)
-        ends = [each for each in mine if each.thread.point.tail == tail]
-        return [each for each in self._joined(stored, ends, recent) if each.known.last]
+        passed = [each for each in mine if each.thread.point.tail == tail]
+        return self._joined(stored, passed, recent)
 
     async def of_session(
         self, session_id: str, digests: Sequence[str], *, provider: str

@@ -133,7 +133,7 @@ class Finish:
 
     def _reached(self, left: Left, error: CodaraError | None) -> Thread:
         """The thread behind the answer; behind the question, where there is no whole one."""
-        if self.thread.backend_id is None or self.thread == self.run.asked.thread:
+        if self.thread.backend_id is None or self._backend_id() is None:
             return self.thread
         point = self.thread.point
         if error is None:

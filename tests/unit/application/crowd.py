@@ -12,7 +12,7 @@ from codara.application.ports.agents import Image
 from codara.application.recovery import Recovery
 from codara.application.sessions import Sessions
 from codara.application.turns.finding import Finder
-from codara.application.turns.turns import Turns
+from codara.application.turns.submit import Turns
 from codara.errors import SessionBusy
 from codara.events.store.log import EventLog
 from codara.projections.engine.base import Projection
@@ -117,7 +117,7 @@ class Gateway:
 
     async def die(self) -> None:
         """Its tasks are simply no more."""
-        carriers = list(self.house.turns._carriers)
+        carriers = list(self.house.turns.running._carriers)
         for carrier in carriers:
             carrier.cancel()
         await asyncio.gather(*carriers, return_exceptions=True)

@@ -106,8 +106,8 @@ async def test_its_home_is_emptied_before_and_after_it(house: House) -> None:
 
 async def nobody_runs(house: House) -> None:
     async with asyncio.timeout(5):
-        while house.turns._carriers:
-            await asyncio.wait(set(house.turns._carriers))
+        while house.turns.running._carriers:
+            await asyncio.wait(set(house.turns.running._carriers))
 
 
 async def test_a_place_is_given_to_the_next_aside_once_it_is_empty(house: House) -> None:

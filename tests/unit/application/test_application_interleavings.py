@@ -148,7 +148,7 @@ class Play:
 def _together(moves: Sequence[Move]) -> Iterator[list[Move]]:
     group: list[Move] = []
     for move in moves:
-        if move.what in TURNING:
+        if move.what in TURNING or move.what == "stop and hurry":
             if group:
                 yield group
             yield [move]

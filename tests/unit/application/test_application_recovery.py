@@ -97,9 +97,9 @@ class Crash:
 
     async def die(self, house: House, *turns: OpenTurn) -> tuple[House, FakeSweeper]:
         """The log closes as it is; the next gateway recovers from it."""
-        for carrier in list(house.turns._carriers):
+        for carrier in list(house.turns.running._carriers):
             carrier.cancel()
-        await asyncio.gather(*house.turns._carriers, return_exceptions=True)
+        await asyncio.gather(*house.turns.running._carriers, return_exceptions=True)
         await house.log.close()
         after = await self.house()
         sweeper = FakeSweeper()

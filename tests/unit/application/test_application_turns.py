@@ -805,7 +805,7 @@ async def test_a_request_that_the_disk_does_not_take_does_not_wait_for_its_place
         with pytest.raises(errors.StorageFull):
             async with asyncio.timeout(10):
                 await house.turns.submit(command("two", workspace="elsewhere"))
-    assert list(house.turns._runs) == [running.turn_id]
+    assert list(house.turns.running._runs) == [running.turn_id]
     gate.open.set()
     assert (await running.result()).text == "first second"
     await close_house(house)

@@ -34,7 +34,6 @@ async def twins(tmp_path: Path) -> AsyncIterator[Twins]:
     gateway = await Gateway(tmp_path).open()
     yield Twins(gateway, *chats_of(gateway, [Profile(), Profile()]))
     await gateway.stop()
-    assert gateway.agent.wrong == []
 
 
 async def test_a_chat_does_not_go_on_where_its_twin_was_stopped(twins: Twins) -> None:
@@ -62,6 +61,7 @@ async def test_a_chat_does_not_see_the_picture_that_its_twin_showed(twins: Twins
     await twins.left.ask(CAT, "fine")
     twins.right.back(1)
     await twins.right.ask(Said(USER, "right"), "yes")
+    assert twins.gateway.agent.wrong == []
 
 
 async def test_a_chat_does_not_ask_again_in_a_thread_that_was_shown_its_twins_picture(
@@ -71,6 +71,7 @@ async def test_a_chat_does_not_ask_again_in_a_thread_that_was_shown_its_twins_pi
         await chat.ask(HELLO, "fine")
     await twins.left.stop(Said(USER, "what is it?", (picture("cat"),)), shows=None)
     await twins.right.ask(Said(USER, "what is it?"), "yes")
+    assert twins.gateway.agent.wrong == []
 
 
 async def test_a_shortened_chat_does_not_go_on_behind_a_question_it_took_back(
@@ -96,3 +97,17 @@ async def test_a_shortened_chat_asks_again_in_its_thread(twins: Twins) -> None:
     thread = twins.gateway.agent.kept[chat.backend_id]
     assert [each.text for each in thread.said[-4:]] == ["right", HALF, "right", "yes"]
     assert [each.role for each in thread.said[-4:]] == [USER, ASSISTANT, USER, ASSISTANT]
+
+
+async def test_a_shortened_chat_that_went_back_does_not_go_on_in_another_ones_thread(
+    twins: Twins,
+) -> None:
+    for chat in (twins.left, twins.right):
+        await chat.ask(Said(USER, f"{chat.name} begins"), "well")
+        await chat.ask(HELLO, "fine")
+        await chat.ask(Said(USER, "go on"), "yes")
+    await twins.right.ask(Said(USER, "right, first"), "done")
+    twins.right.back(1)
+    twins.right.shorten(2)
+    await twins.right.ask(Said(USER, "right"), "done")
+    assert not any("chat0 begins" in heard for heard in twins.right_ones())

@@ -20,7 +20,7 @@ from codara.application.ports.frames import BackendSeen, MarkSeen, TextDelta, To
 from codara.application.turns.context import Limits, Patience
 from codara.application.turns.finding import Finder
 from codara.application.turns.run import Run
-from codara.application.turns.turns import Turns
+from codara.application.turns.submit import Turns
 from codara.config.settings import Server
 from codara.errors import InvalidApiKey
 from codara.events import streams
@@ -229,7 +229,7 @@ class Housed:
     async def listens(self, turn_id: str, number: int) -> None:
         """Returns once so many clients listen to that turn."""
         async with asyncio.timeout(10):
-            while self.house.turns._runs[turn_id].listeners != number:
+            while self.house.turns.running._runs[turn_id].listeners != number:
                 await asyncio.sleep(0.005)
 
     def turn_ids(self) -> list[str]:
@@ -237,7 +237,7 @@ class Housed:
         return [run.asked.turn_id for run in self._runs()]
 
     def _runs(self) -> list[Run]:
-        return list(self.house.turns._runs.values())
+        return list(self.house.turns.running._runs.values())
 
 
 @asynccontextmanager

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from housed import Housed, housed, said, user
 
-from codara.application.turns import turns as submitting
-from codara.application.turns.seat import find_seat
+from codara.application.turns import submit as submitting
+from codara.application.turns.seating import find_seat
 
 NAMED = {"client_session_id": "mine"}
 CALL = {"role": "assistant", "content": None, "tool_calls": [{"id": "c", "type": "function"}]}

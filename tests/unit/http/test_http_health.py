@@ -1,0 +1,57 @@
+"""What operators and load balancers are told of the followers of the log."""
+
+from types import SimpleNamespace
+from typing import Any
+
+from door import OPERATOR_TOKEN, opened, services
+
+from codara.application.health import Followers, Health
+from codara.events.store.follower import FollowerStanding
+
+WELL = FollowerStanding(
+    name="views.users", position=12, lag_seconds=0.0, trouble=None, essential=True
+)
+OUTSIDE = FollowerStanding(
+    name="webhooks", position=9, lag_seconds=31.23456, trouble="TimeoutError", essential=False
+)
+INSIDE = FollowerStanding(
+    name="ledger", position=3, lag_seconds=2.0, trouble="no room", essential=True
+)
+
+
+async def told(*standings: FollowerStanding) -> tuple[dict[str, Any], int]:
+    """What an operator is told, and the status of `/readyz`."""
+    health = Health(followers=Followers([lambda: standings]))
+    bundle = services(health=health, views=SimpleNamespace(position=lambda: 12))
+    async with opened(bundle) as door:
+        headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
+        answer = await door.ask("GET", "/management/v1/health", headers=headers)
+        ready = await door.ask("GET", "/readyz")
+        return (await answer.json())["data"], ready.status
+
+
+async def test_each_follower_is_shown_by_name() -> None:
+    shown, ready = await told(OUTSIDE, WELL)
+    assert shown["followers"] == [
+        {"name": "views.users", "position": 12, "lag_seconds": 0.0, "trouble": None},
+        {"name": "webhooks", "position": 9, "lag_seconds": 31.235, "trouble": "TimeoutError"},
+    ]
+    assert (shown["read_models_position"], ready) == (12, 200)
+
+
+async def test_while_all_follow_health_is_ok() -> None:
+    shown, ready = await told(WELL)
+    assert (shown["status"], shown["reasons"], ready) == ("ok", [], 200)
+
+
+async def test_one_that_reaches_outside_degrades_health_alone() -> None:
+    shown, ready = await told(WELL, OUTSIDE)
+    assert shown["status"] == "degraded"
+    assert (shown["reasons"], ready) == (["follower webhooks: TimeoutError"], 200)
+
+
+async def test_an_essential_one_in_trouble_makes_the_gateway_not_ready() -> None:
+    shown, ready = await told(INSIDE, OUTSIDE)
+    assert shown["status"] == "degraded"
+    reasons = ["follower ledger: no room", "follower webhooks: TimeoutError"]
+    assert (shown["reasons"], ready) == (reasons, 503)
