@@ -18,7 +18,7 @@ from codara.application.ports.workspaces import MISSING, Diff, Snapshot, Upload
 from codara.application.turns.commands import Message, RunTurn
 from codara.application.turns.context import Context, Limits, Patience
 from codara.application.turns.finding import Finder
-from codara.application.turns.turns import Turns
+from codara.application.turns.submit import Turns
 from codara.application.workspaces import WorkspaceDesk
 from codara.domain.aggregates import of_stream
 from codara.errors import NotFound, WorkspaceAccessDenied

@@ -1,8 +1,7 @@
 """The house: everything that is open while a gateway, or one command, is at work."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import attrs
@@ -15,14 +14,14 @@ from codara.adapters.spool import FileSpool
 from codara.adapters.vault import FileVault
 from codara.application.accounts import Accounts
 from codara.application.deciding import Deciding
-from codara.application.health import Health
+from codara.application.health import Followers, Health
 from codara.application.jails import Jails
 from codara.application.models import Models
 from codara.application.operators import Operators
 from codara.application.sessions import Sessions
+from codara.application.turns.context import Context
 from codara.application.turns.finding import Finder
-from codara.application.turns.means import Means
-from codara.application.turns.turns import Turns
+from codara.application.turns.submit import Turns
 from codara.application.users import Users
 from codara.application.workspaces import WorkspaceDesk
 from codara.bootstrap.logins import kept_logins
@@ -44,8 +43,6 @@ from codara.http.services import Services
 from codara.ids import new_id
 from codara.projections.views import Views
 
-LAG_SECONDS = 5.0
-
 
 @attrs.frozen(kw_only=True)
 class House:
@@ -58,22 +55,11 @@ class House:
     deciding: Deciding
     views: Views
     jails: JailMaker
-    means: Means
+    context: Context
     turns: Turns
     services: Services
     health: Health
     new_passkey: str | None
-
-
-@asynccontextmanager
-async def offline(loaded: Loaded) -> AsyncIterator[Services]:
-    """The services without a gateway: nothing is recovered, no agent starts.
-
-    LogLocked while a gateway (or another command) has the data folder.
-    """
-    async with AsyncExitStack() as stack:
-        house = await open_house(loaded, stack)
-        yield house.services
 
 
 async def open_house(loaded: Loaded, stack: AsyncExitStack) -> House:
@@ -107,7 +93,7 @@ async def open_house(loaded: Loaded, stack: AsyncExitStack) -> House:
         weigh=jails.memory,
     )
     stack.push_async_callback(agents.close)
-    means = Means(
+    context = Context(
         log=log,
         deciding=deciding,
         workspaces=workspaces,
@@ -123,13 +109,13 @@ async def open_house(loaded: Loaded, stack: AsyncExitStack) -> House:
         jailed=jails.jailed,
     )
     desk = WorkspaceDesk(deciding=deciding, workspaces=workspaces, keys=vault, new_id=new_id)
-    turns = Turns(means, desk)
+    turns = Turns(context, desk)
     operators = Operators(deciding, passkey, utc_now, new_id, issuer=log.log_id, run_id=run_id)
     stack.push_async_callback(operators.close)
-    health = Health([lambda: log_trouble(log), lambda: view_trouble(views)])
+    health = Health([lambda: log_trouble(log)], Followers([views.standings]))
     services = Services(
         turns=turns,
-        sessions=Sessions(deciding=deciding, finder=means.finder),
+        sessions=Sessions(deciding=deciding, finder=context.finder),
         users=Users(
             deciding=deciding,
             keys=vault,
@@ -160,7 +146,7 @@ async def open_house(loaded: Loaded, stack: AsyncExitStack) -> House:
         deciding=deciding,
         views=views,
         jails=jails,
-        means=means,
+        context=context,
         turns=turns,
         services=services,
         health=health,
@@ -171,13 +157,6 @@ async def open_house(loaded: Loaded, stack: AsyncExitStack) -> House:
 def log_trouble(log: EventLog) -> list[str]:
     trouble = log.trouble()
     return [f"the log takes no writes: {trouble.code}: {trouble.message}"] if trouble else []
-
-
-def view_trouble(views: Views) -> list[str]:
-    troubles = [f"read model {name}: {why}" for name, why in views.failures().items()]
-    if views.lag() > LAG_SECONDS:
-        troubles.append(f"the read models are {views.lag():.0f} s behind the log")
-    return troubles
 
 
 def _make_private(folder: Path) -> None:

@@ -17,7 +17,7 @@ from codara.adapters.workspaces import walker
 from codara.adapters.workspaces.folders import Folders
 from codara.application.ports.jails import JailJournal
 from codara.application.refreshing import KeptLogins
-from codara.application.turns.means import Limits, Patience
+from codara.application.turns.context import Limits, Patience
 from codara.config.settings import Settings
 from codara.runtimes import PROVIDERS
 

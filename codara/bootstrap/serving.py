@@ -13,7 +13,7 @@ from pathlib import Path
 import attrs
 from aiohttp import web
 
-from codara.adapters import gatewayfile
+from codara.adapters import secrets
 from codara.adapters.jail.probe import probe
 from codara.adapters.jail.sweeper import Sweeper
 from codara.application.deadlines import Deadlines
@@ -21,6 +21,7 @@ from codara.application.learning import Learning
 from codara.application.recovery import Recovery
 from codara.application.tidying import Tidying
 from codara.bootstrap.house import House, open_house
+from codara.client import running as gateways
 from codara.config.load import Loaded
 from codara.config.settings import Settings
 from codara.errors import AddressInUse, CodaraError, JailUnavailable, LogLocked
@@ -46,6 +47,15 @@ class Running:
     jail: str
     new_passkey: str | None
     house: House
+
+    @property
+    def passkey_file(self) -> Path:
+        """Where a passkey that was made is kept."""
+        return self.data_dir / secrets.FOLDER / secrets.FILE
+
+    def passkey_told(self) -> None:
+        """Remembers that the made passkey was shown, so that it never is again."""
+        secrets.mark_told(self.data_dir)
 
 
 async def serve(
@@ -143,7 +153,7 @@ async def _open_waiting(loaded: Loaded, stack: AsyncExitStack) -> House:
             house = await open_house(loaded, attempt)
         except LogLocked:
             await attempt.aclose()
-            is_gateway = gatewayfile.read(loaded.settings.server.data_dir) is not None
+            is_gateway = gateways.read(loaded.settings.server.data_dir) is not None
             if is_gateway or asyncio.get_running_loop().time() > deadline:
                 raise
             await asyncio.sleep(0.1)
@@ -159,14 +169,14 @@ def _deadlines(house: House) -> Deadlines:
     return Deadlines(
         deciding=house.deciding,
         expiring=house.views.sessions,
-        clock=house.means.clock,
+        clock=house.context.clock,
         cause=_cause(house, "deadlines"),
     )
 
 
 def _learning(house: House) -> Learning:
     return Learning(
-        agents=house.means.agents,
+        agents=house.context.agents,
         standings=house.views.accounts,
         providers=house.services.models.providers,
     )
@@ -177,8 +187,8 @@ def _tidying(house: House) -> Tidying:
         deciding=house.deciding,
         threads=house.views.threads,
         feed=house.views,
-        agents=house.means.agents,
-        clock=house.means.clock,
+        agents=house.context.agents,
+        clock=house.context.clock,
         cause=_cause(house, "tidying"),
         bound=house.settings.workspace.home_bytes,
     )
@@ -191,7 +201,7 @@ async def _stopped(task: asyncio.Task[None]) -> None:
 
 async def _recover(house: House) -> None:
     recovery = Recovery(
-        means=house.means,
+        context=house.context,
         unfinished=house.views.unfinished,
         sweeper=Sweeper(),
         gateway_id=house.run_id,
@@ -214,7 +224,7 @@ async def _opening(house: House) -> None:
 
 
 async def _closing(house: House) -> None:
-    gatewayfile.remove(house.settings.server.data_dir)
+    gateways.remove(house.settings.server.data_dir)
     with suppress(CodaraError):
         await _note(house, GatewayStopped(gateway_id=house.run_id))
 
@@ -244,7 +254,7 @@ def _announce(house: House, listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     token = house.services.operators.local_token
-    gatewayfile.write(house.settings.server.data_dir, address, token)
+    gateways.write(house.settings.server.data_dir, address, token)
     return address
 
 

@@ -1,18 +1,16 @@
 """`codara account`: the pool's accounts."""
 
 import argparse
-import asyncio
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
-from codara.application.accounts import NewAccount
-from codara.cli.arguments import Commands, command, group, takes_json
-from codara.cli.backend import backend
+from codara.cli.arguments import Commands, chosen, command, group, takes_json
 from codara.cli.listing import Listing
 from codara.cli.loading import loaded
+from codara.cli.reach import reach
 from codara.cli.terminal import Column, print_fields, print_json
 from codara.errors import InvalidRequest
-from codara.runtimes import PROVIDERS
 
 LARGEST_CREDENTIAL = 1 << 20
 _LISTING = Listing(
@@ -35,7 +33,7 @@ def add(commands: Commands) -> None:
     own = group(commands, "account", "accounts that agents work on")
     adding = takes_json(command(own, "add", "add an account, or store its new credential", run_add))
     adding.add_argument("--id", required=True, help="a name for it: letters, digits, . _ -")
-    adding.add_argument("--provider", required=True, choices=PROVIDERS)
+    chosen(adding.add_argument("--provider", required=True), _providers)
     adding.add_argument("--auth-type", default="API_KEY", choices=["API_KEY", "OAUTH_SESSION"])
     adding.add_argument("--label", default="", help="what people call it")
     adding.add_argument(
@@ -48,15 +46,17 @@ def add(commands: Commands) -> None:
 
 
 async def run_add(arguments: argparse.Namespace) -> int:
-    new = NewAccount(
-        account_id=arguments.id,
-        provider=arguments.provider,
-        auth_type=arguments.auth_type,
-        label=arguments.label,
-        credential=await asyncio.to_thread(credential, arguments.credential_file),
-    )
-    async with backend(loaded(arguments)) as house:
-        row = await house.add_account(new)
+    import asyncio
+
+    new = {
+        "account_id": arguments.id,
+        "provider": arguments.provider,
+        "auth_type": arguments.auth_type,
+        "label": arguments.label,
+        "credential_text": await asyncio.to_thread(credential, arguments.credential_file),
+    }
+    async with reach(loaded(arguments)) as client:
+        row = (await client.ask("POST", "/accounts/upload", body=new)).data
     if arguments.json:
         print_json(row)
     else:
@@ -64,8 +64,14 @@ async def run_add(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def credential(source: str) -> bytes:
-    """The contents of a file, or of standard input for ``-``; InvalidRequest if there are none."""
+def _providers() -> Iterable[str]:
+    from codara.runtimes import PROVIDERS
+
+    return PROVIDERS
+
+
+def credential(source: str) -> str:
+    """Reads the text of a file, or of standard input for ``-``; InvalidRequest if it is none."""
     try:
         if source == "-":
             secret = sys.stdin.buffer.read(LARGEST_CREDENTIAL + 1)
@@ -78,4 +84,7 @@ def credential(source: str) -> bytes:
         raise InvalidRequest(f"{source}: the credential is empty")
     if len(secret) > LARGEST_CREDENTIAL:
         raise InvalidRequest(f"{source}: more than 1 MiB is no credential")
-    return secret
+    try:
+        return secret.decode()
+    except UnicodeDecodeError as broken:
+        raise InvalidRequest(f"{source}: the credential is not UTF-8 text") from broken

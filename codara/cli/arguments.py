@@ -1,11 +1,12 @@
 """Pieces of the command line that several commands share."""
 
 import argparse
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-Handler = Callable[[argparse.Namespace], Awaitable[int]]
+Handler = Callable[[argparse.Namespace], int | Coroutine[Any, Any, int]]
+"""Carries a command out and gives the exit code."""
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -26,7 +27,7 @@ def with_config(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 
 def command(commands: Commands, name: str, about: str, run: Handler) -> argparse.ArgumentParser:
-    """A command that is carried out by `run`, which returns the exit code."""
+    """A command that is carried out by `run`."""
     parser = with_config(commands.add_parser(name, help=about, description=about))
     parser.set_defaults(run=run)
     return parser
@@ -48,6 +49,24 @@ def takes_id(parser: argparse.ArgumentParser, what: str) -> argparse.ArgumentPar
     """Adds the id of the thing the command is about."""
     parser.add_argument("id", metavar="ID", help=f"id of the {what}")
     return parser
+
+
+def chosen(option: argparse.Action, names: Callable[[], Iterable[str]]) -> None:
+    """Lets an option take one of the `names`, which are not asked for before they are needed."""
+    option.choices = _Names(names)
+
+
+class _Names:
+    """Names that are found out when somebody looks at them."""
+
+    def __init__(self, find: Callable[[], Iterable[str]]) -> None:
+        self._find = find
+
+    def __contains__(self, name: object) -> bool:
+        return name in tuple(self._find())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._find())
 
 
 def port(text: str) -> int:

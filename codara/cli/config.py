@@ -1,13 +1,14 @@
 """`codara config`: the values that hold, and where each comes from."""
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codara.cli.arguments import Commands, command, group, takes_json
 from codara.cli.loading import loaded
 from codara.cli.terminal import Column, print_json, print_table
-from codara.config.load import Loaded
-from codara.config.shown import shown
+
+if TYPE_CHECKING:
+    from codara.config.load import Loaded
 
 _COLUMNS = (Column("key", "KEY"), Column("value", "VALUE"), Column("source", "FROM"))
 
@@ -18,7 +19,9 @@ def add(commands: Commands) -> None:
     takes_json(command(own, "check", "read the configuration and say whether it is good", check))
 
 
-async def show(arguments: argparse.Namespace) -> int:
+def show(arguments: argparse.Namespace) -> int:
+    from codara.config.shown import shown
+
     rows = shown(loaded(arguments))
     if arguments.json:
         print_json(rows)
@@ -27,7 +30,7 @@ async def show(arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def check(arguments: argparse.Namespace) -> int:
+def check(arguments: argparse.Namespace) -> int:
     found = loaded(arguments)
     if arguments.json:
         print_json({"ok": True, "file": _file(found), "data_dir": found.settings.server.data_dir})
@@ -36,7 +39,7 @@ async def check(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _file(found: Loaded) -> str | None:
+def _file(found: "Loaded") -> str | None:
     return str(found.path) if found.path else None
 
 

@@ -1,9 +1,9 @@
 """`codara demo`: see it work, without anybody's account."""
 
 import argparse
+from collections.abc import Iterable
 
-from codara.cli.arguments import Commands, command, port
-from codara.demo.agents import AGENTS
+from codara.cli.arguments import Commands, chosen, command, port
 
 
 def add(commands: Commands) -> None:
@@ -11,7 +11,8 @@ def add(commands: Commands) -> None:
     parser = command(commands, "demo", "two turns of a real agent with a scripted model", run)
     parser.add_argument("--port", type=port, default=0, help="port (default: a free one)")
     parser.add_argument("--once", action="store_true", help="end after the two turns")
-    parser.add_argument("--provider", choices=tuple(AGENTS), default="codex", help="which agent")
+    which = parser.add_argument("--provider", default="codex", help="which agent")
+    chosen(which, _agents)
 
 
 async def run(arguments: argparse.Namespace) -> int:
@@ -19,3 +20,9 @@ async def run(arguments: argparse.Namespace) -> int:
 
     shown = await demo(port=arguments.port, once=arguments.once, provider=arguments.provider)
     return 0 if shown else 130
+
+
+def _agents() -> Iterable[str]:
+    from codara.demo.agents import AGENTS
+
+    return AGENTS

@@ -1,16 +1,17 @@
 """`codara doctor`: what works here, what does not, and the remedy for each."""
 
 import argparse
-import asyncio
+from typing import TYPE_CHECKING
 
-import attrs
-
-from codara.cli import agent_checks, checks, login_checks
 from codara.cli.arguments import Commands, command, takes_json
-from codara.cli.checks import FAIL, OK, Check
 from codara.cli.loading import loaded
+from codara.cli.reach import reach
 from codara.cli.terminal import paint, print_json
-from codara.errors import ConfigInvalid, MasterKeyInvalid
+from codara.errors import CodaraError, ConfigInvalid, MasterKeyInvalid
+
+if TYPE_CHECKING:
+    from codara.bootstrap.doctor.findings import Check, Pool
+    from codara.config.load import Loaded
 
 _MARKS = {"ok": "good", "warn": "soon", "fail": "bad"}
 
@@ -21,8 +22,10 @@ def add(commands: Commands) -> None:
 
 
 async def run(arguments: argparse.Namespace) -> int:
+    import attrs
+
     findings = await examine(arguments)
-    failed = any(check.status == FAIL for check in findings)
+    failed = any(check.status == "fail" for check in findings)
     if arguments.json:
         print_json({"ok": not failed, "checks": [attrs.asdict(check) for check in findings]})
     else:
@@ -31,34 +34,33 @@ async def run(arguments: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-async def examine(arguments: argparse.Namespace) -> list[Check]:
-    """Every check there is; without a readable configuration only those that need none.
+async def examine(arguments: argparse.Namespace) -> "list[Check]":
+    """Has everything checked; without a readable configuration only what needs none."""
+    from codara.bootstrap.doctor import examination
 
-    None changes anything or starts an agent's turn; each agent answers once in a jail.
-    """
     try:
         found = loaded(arguments)
     except (ConfigInvalid, MasterKeyInvalid) as bad:
-        name = "configuration" if isinstance(bad, ConfigInvalid) else "master key"
-        return [checks.python(), Check(name, FAIL, bad.message, "`codara config check` reads it")]
-    settings, pool = found.settings, await checks.pool(found)
-    return [
-        checks.python(),
-        Check("configuration", OK, str(found.path or "defaults and environment")),
-        await asyncio.to_thread(checks.data_folder, settings.server.data_dir),
-        checks.master_key(found),
-        await asyncio.to_thread(checks.address, settings.server),
-        await agent_checks.jail(settings.jail),
-        await asyncio.to_thread(agent_checks.control_groups),
-        agent_checks.node(),
-        *await agent_checks.runtimes(settings),
-        *await login_checks.logins(settings, pool),
-        checks.accounts(pool),
-    ]
+        return examination.without_configuration(bad)
+    return await examination.examine(found, await pool(found))
 
 
-def show(check: Check) -> None:
-    """One line for the finding, one for the remedy where there is something to do."""
+async def pool(found: "Loaded") -> "Pool":
+    """Asks for the accounts there are; the data folder is not made for the question."""
+    from codara.bootstrap.doctor.findings import Pool
+    from codara.client.client import LARGEST_PAGE, listed
+
+    if not found.settings.log_path.exists():
+        return Pool(nothing="none yet: nothing was ever started here")
+    try:
+        async with reach(found) as client:
+            return Pool(rows=await listed(client, "/accounts", LARGEST_PAGE, {}))
+    except CodaraError as refused:
+        return Pool(trouble=refused.message)
+
+
+def show(check: "Check") -> None:
+    """Prints a line for the finding, and one for the remedy where there is something to do."""
     mark = paint(check.status.ljust(4), _MARKS[check.status])
     print(f"{mark}  {check.name:<14}  {check.detail}")
     if check.remedy:

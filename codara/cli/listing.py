@@ -2,17 +2,16 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
-
-import attrs
+from types import MappingProxyType
+from typing import NamedTuple
 
 from codara.cli.arguments import Commands, command, takes_id, takes_json
-from codara.cli.backend import backend
 from codara.cli.loading import loaded
+from codara.cli.reach import reach
 from codara.cli.terminal import Column, print_fields, print_json, print_table
 
 
-@attrs.frozen(kw_only=True)
-class Listing:
+class Listing(NamedTuple):
     """How things of one kind are listed.
 
     `filters` maps an option to the field it asks for, `all_of` says what `--all` shows besides.
@@ -21,7 +20,7 @@ class Listing:
     kind: str
     one: str
     columns: Sequence[Column]
-    filters: Mapping[str, str] = attrs.field(factory=dict)
+    filters: Mapping[str, str] = MappingProxyType({})
     all_of: str = ""
 
     def add(self, commands: Commands) -> None:
@@ -37,12 +36,14 @@ class Listing:
         takes_id(takes_json(command(commands, "show", f"show one {self.one}", self.show)), self.one)
 
     async def list(self, arguments: argparse.Namespace) -> int:
+        from codara.client.client import listed
+
         asked = {field: getattr(arguments, option) for option, field in self.filters.items()}
         filters = {field: value for field, value in asked.items() if value is not None}
         if self.all_of and arguments.all:
             filters["all"] = "true"
-        async with backend(loaded(arguments)) as house:
-            rows = await house.list(self.kind, arguments.limit, filters)
+        async with reach(loaded(arguments)) as client:
+            rows = await listed(client, f"/{self.kind}", arguments.limit, filters)
         if arguments.json:
             print_json(rows)
         else:
@@ -50,8 +51,10 @@ class Listing:
         return 0
 
     async def show(self, arguments: argparse.Namespace) -> int:
-        async with backend(loaded(arguments)) as house:
-            row = await house.get(self.kind, arguments.id)
+        from codara.client.client import item
+
+        async with reach(loaded(arguments)) as client:
+            row = (await client.ask("GET", item(self.kind, arguments.id))).data
         if arguments.json:
             print_json(row)
         else:

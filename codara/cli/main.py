@@ -1,12 +1,10 @@
 """The command line: reads the arguments, runs one command, turns its end into an exit code."""
 
 import argparse
-import asyncio
 import os
 import sys
-from collections.abc import Sequence
-
-import uvloop
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 from codara.cli import account, config, demo, doctor, serve, session, task, trace, user, version
 from codara.cli.arguments import with_config
@@ -34,10 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; 0 done, 1 refused or failed, 2 wrong usage, 130 interrupted."""
     given = parser().parse_args(arguments)
     try:
-        return int(uvloop.run(given.run(given)))
+        return _code(given.run(given))
     except CodaraError as refused:
         return _failed(refused.message)
-    except (KeyboardInterrupt, asyncio.CancelledError):
+    except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -46,6 +44,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if os.environ.get("CODARA_DEBUG"):
             raise
         return _failed(f"{type(defect).__name__}: {defect} (CODARA_DEBUG=1 shows where)")
+
+
+def _code(ended: int | Coroutine[Any, Any, int]) -> int:
+    """The exit code of a command; one that awaits something runs in a loop of its own."""
+    if isinstance(ended, int):
+        return ended
+    import asyncio
+
+    import uvloop
+
+    try:
+        return int(uvloop.run(ended))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
 
 
 def _failed(message: str) -> int:

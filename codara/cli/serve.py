@@ -4,7 +4,6 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from codara.adapters import secrets
 from codara.cli.arguments import Commands, command, port
 from codara.cli.loading import loaded
 from codara.cli.terminal import paint
@@ -39,6 +38,6 @@ def announce(running: "Running") -> None:
     print(f"  jail   {running.jail}")
     if running.new_passkey:
         print(f"  operator passkey, shown this once: {paint(running.new_passkey, 'bold')}")
-        print(f"  (kept in {running.data_dir / secrets.FOLDER / secrets.FILE})")
-        secrets.mark_told(running.data_dir)
+        print(f"  (kept in {running.passkey_file})")
+        running.passkey_told()
     sys.stdout.flush()

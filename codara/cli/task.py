@@ -3,9 +3,9 @@
 import argparse
 
 from codara.cli.arguments import Commands, command, group, takes_id
-from codara.cli.backend import backend
 from codara.cli.listing import Listing
 from codara.cli.loading import loaded
+from codara.cli.reach import reach
 from codara.cli.terminal import Column
 
 _LISTING = Listing(
@@ -36,7 +36,9 @@ def add(commands: Commands) -> None:
 
 
 async def run_cancel(arguments: argparse.Namespace) -> int:
-    async with backend(loaded(arguments)) as house:
-        await house.cancel_task(arguments.id)
+    from codara.client.client import item
+
+    async with reach(loaded(arguments)) as client:
+        await client.ask("POST", item("tasks", arguments.id, "cancel"))
     print(f"{arguments.id} is being cancelled")
     return 0

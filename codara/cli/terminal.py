@@ -4,9 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, TextIO
-
-import attrs
+from typing import Any, NamedTuple, TextIO
 
 WIDEST_CELL = 60
 _COLOURS = {"good": "32", "soon": "33", "bad": "31", "faint": "2", "bold": "1"}
@@ -29,8 +27,7 @@ _MEANING = {
 }
 
 
-@attrs.frozen
-class Column:
+class Column(NamedTuple):
     """A column of a table: the key of the row's value, and its heading."""
 
     key: str

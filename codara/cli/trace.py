@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from codara.cli.arguments import Commands, command, takes_id, takes_json
-from codara.cli.backend import backend
 from codara.cli.loading import loaded
+from codara.cli.reach import reach
 from codara.cli.terminal import Column, print_fields, print_json, print_table
 
 Span = Mapping[str, Any]
@@ -27,8 +27,10 @@ def add(commands: Commands) -> None:
 
 
 async def run(arguments: argparse.Namespace) -> int:
-    async with backend(loaded(arguments)) as house:
-        trace = await house.get("traces", arguments.id)
+    from codara.client.client import item
+
+    async with reach(loaded(arguments)) as client:
+        trace = (await client.ask("GET", item("traces", arguments.id))).data
     if arguments.json:
         print_json(trace)
     else:

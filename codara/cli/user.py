@@ -2,12 +2,12 @@
 
 import argparse
 from datetime import UTC, datetime
+from typing import Any
 
-from codara.application.users import NewUser
 from codara.cli.arguments import Commands, command, group, takes_json
-from codara.cli.backend import backend
 from codara.cli.listing import Listing
 from codara.cli.loading import loaded
+from codara.cli.reach import reach
 from codara.cli.terminal import Column, paint, print_json
 
 _LISTING = Listing(
@@ -37,21 +37,26 @@ def add(commands: Commands) -> None:
 
 
 async def run_create(arguments: argparse.Namespace) -> int:
-    new = NewUser(
-        email=arguments.email,
-        display_name=arguments.display_name,
-        key_label=arguments.key_label,
-        key_expires_at=arguments.key_expires_at,
-        max_concurrency=arguments.max_concurrency,
-    )
-    async with backend(loaded(arguments)) as house:
-        made = await house.create_user(new)
+    async with reach(loaded(arguments)) as client:
+        made = (await client.ask("POST", "/users", body=_wanted(arguments))).data
     if arguments.json:
         print_json(made)
         return 0
     print(f"user  {made['user_id']}")
     print(f"key   {paint(made['api_key']['raw_key'], 'bold')}   (shown this once)")
     return 0
+
+
+def _wanted(arguments: argparse.Namespace) -> dict[str, Any]:
+    expires: datetime | None = arguments.key_expires_at
+    wanted = {
+        "email": arguments.email,
+        "display_name": arguments.display_name,
+        "key_label": arguments.key_label,
+        "key_expires_at": expires and expires.isoformat(),
+        "max_concurrency": arguments.max_concurrency,
+    }
+    return {name: value for name, value in wanted.items() if value is not None}
 
 
 def moment(text: str) -> datetime:

@@ -5,14 +5,15 @@ import platform
 
 from codara.cli.arguments import Commands, command, takes_json
 from codara.cli.terminal import print_json
-from codara.version import installed
 
 
 def add(commands: Commands) -> None:
     takes_json(command(commands, "version", "print the version", run))
 
 
-async def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    from codara.version import installed
+
     known = {"codara": installed(), "python": platform.python_version()}
     if arguments.json:
         print_json(known)

@@ -12,11 +12,10 @@ from typing import Any
 import attrs
 from aiohttp import web
 
-from codara.adapters import gatewayfile
-from codara.application.accounts import NewAccount
-from codara.application.users import NewUser
 from codara.bootstrap.serving import Running, serve
-from codara.cli.remote import remote
+from codara.client import running as gateways
+from codara.client.client import listed
+from codara.client.remote import remote
 from codara.config.load import Loaded
 from codara.config.providers import Providers
 from codara.config.settings import Server, Settings
@@ -26,7 +25,7 @@ from codara.demo.modelserver import ModelServer
 from codara.errors import CodaraError
 
 ACCOUNT = "demo"
-SECRET = b"sk-demo-scripted-model"
+CREDENTIAL = "sk-demo-scripted-model"
 LOOPBACK = "127.0.0.1"
 _TRAIL_LENGTH = 1000
 
@@ -76,7 +75,7 @@ async def fresh_folder(project: Path | None) -> AsyncIterator[Path]:
         folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="codara-demo-"))
     else:
         folder = project / ".codara" / "demo"
-        running = await asyncio.to_thread(gatewayfile.read, folder)
+        running = await asyncio.to_thread(gateways.read, folder)
         if running is not None:
             raise CodaraError(f"A demo runs already at {running.address}; stop it first.")
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
@@ -139,25 +138,25 @@ async def _unless_stopped(gateway: Gateway, work: Coroutine[Any, Any, str]) -> s
 
 async def show(gateway: Gateway, agent: Agent) -> str:
     """A user, an account, two turns and their trail; gives the user's key."""
-    running = await asyncio.to_thread(gatewayfile.read, gateway.data_dir)
+    running = await asyncio.to_thread(gateways.read, gateway.data_dir)
     if running is None:
         raise CodaraError("The gateway wrote no gateway.json.")
     say(f"The gateway listens on {gateway.address}; its data is in {gateway.data_dir}\n")
-    async with remote(running) as house:
-        made = await house.create_user(NewUser(email="demo@codara.local", display_name="Demo"))
-        await house.add_account(
-            NewAccount(
-                account_id=ACCOUNT,
-                provider=agent.provider,
-                auth_type="API_KEY",
-                label="Demo",
-                credential=SECRET,
-            )
-        )
-        key = str(made["api_key"]["raw_key"])
+    async with remote(running) as client:
+        user = {"email": "demo@codara.local", "display_name": "Demo"}
+        made = await client.ask("POST", "/users", body=user)
+        account = {
+            "account_id": ACCOUNT,
+            "provider": agent.provider,
+            "auth_type": "API_KEY",
+            "label": "Demo",
+            "credential_text": CREDENTIAL,
+        }
+        await client.ask("POST", "/accounts/upload", body=account)
+        key = str(made.data["api_key"]["raw_key"])
         async with conversation.client(gateway.address, key) as openai:
             position = await conversation.talk(openai, agent.model, say)
-        rows = await house.list("audit", _TRAIL_LENGTH, {"min_position": str(position)})
+        rows = await listed(client, "/audit", _TRAIL_LENGTH, {"min_position": str(position)})
     say("\nWhat happened, as it stands in the log:\n\n")
     for line in trail.lines(rows):
         say(f"{line}\n")

@@ -3,6 +3,7 @@
 import base64
 import json
 import stat
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -63,8 +64,26 @@ def test_a_second_user_of_one_address_is_refused_in_one_line(run):
 
 
 def test_what_is_not_there_is_refused_in_one_line(run):
-    assert run("session", "show", "ses_1") == (1, "", "codara: There is no session ses_1.\n")
-    assert run("task", "cancel", "trn_1") == (1, "", "codara: There is no task trn_1.\n")
+    assert run("session", "show", "ses_1") == (1, "", "codara: There is no ses_1 here.\n")
+
+
+def test_no_task_can_be_cancelled_where_no_gateway_runs(run):
+    refusal = "codara: No gateway runs on this data folder, so no task does.\n"
+    assert run("task", "cancel", "trn_1") == (1, "", refusal)
+
+
+@pytest.mark.parametrize("group", ["account", "user", "session", "task"])
+def test_a_question_on_an_empty_machine_makes_nothing(run, tmp_path, group):
+    assert run(group, "list") == (0, f"There are no {group}s.\n", "")
+    assert run(group, "show", "x") == (1, "", "codara: There is no x here.\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_gateway_times_are_told_as_the_gateway_does(run):
+    made = json.loads(run("user", "create", "--email", "e@x.example", "--json")[1])
+    assert datetime.fromisoformat(made["created_at"]).utcoffset() == timedelta(0)
+    assert "T" in made["created_at"]
+    assert made["created_by"] == "cli"
 
 
 def test_an_account_id_that_is_none_is_refused(run, tmp_path):

@@ -9,36 +9,36 @@ import pytest
 
 from codara.cli import account, listing, task, user
 from codara.cli import main as cli
+from codara.client.client import Envelope
 from codara.errors import NotFound
 
 ROW = {"task_id": "trn_1", "status": "completed", "session_id": "ses_1", "diff": "+a\n-b"}
 
 
 class House:
-    """A backend that remembers what it was asked."""
+    """A client that remembers what it was asked."""
 
     def __init__(self):
         self.asked = []
 
-    async def list(self, kind, limit, filters):
-        self.asked.append((kind, limit, filters))
-        return [ROW]
+    async def ask(self, method, path, *, query=None, body=None):
+        self.asked.append((method, path, query or body))
+        if "/missing" in path:
+            raise NotFound("There is no missing here.")
+        return Envelope(data=self.answer(method, path), meta={})
 
-    async def get(self, kind, item_id):
-        if item_id != "trn_1":
-            raise NotFound(f"There is no {kind} {item_id}.")
-        return ROW
+    def answer(self, method, path):
+        if method == "GET":
+            return [ROW] if path.count("/") == 1 else ROW
+        if path == "/users":
+            return {"user_id": "usr_1", "api_key": {"raw_key": "uagk_live_x"}}
+        return {"account_id": "a", "status": "ready"}
 
-    async def create_user(self, new):
-        self.asked.append(new)
-        return {"user_id": "usr_1", "api_key": {"raw_key": "uagk_live_x"}}
-
-    async def add_account(self, new):
-        self.asked.append(new)
-        return {"account_id": new.account_id, "status": "ready"}
-
-    async def cancel_task(self, task_id):
-        self.asked.append(task_id)
+    @property
+    def sent(self):
+        """The one body, or query, there was."""
+        [(_, _, what)] = self.asked
+        return what
 
 
 @pytest.fixture
@@ -48,18 +48,19 @@ def house(monkeypatch, tmp_path):
     house = House()
 
     @asynccontextmanager
-    async def backend(_):
+    async def reach(_):
         yield house
 
     for module in (account, listing, task, user):
-        monkeypatch.setattr(module, "backend", backend)
+        monkeypatch.setattr(module, "reach", reach)
     return house
 
 
 def test_a_listing_passes_its_filters_on(house, capsys):
     given = ["task", "list", "--session", "ses_1", "--status", "completed", "--limit", "7"]
     assert cli.main(given) == 0
-    assert house.asked == [("tasks", 7, {"session_id": "ses_1", "status": "completed"})]
+    query = {"session_id": "ses_1", "status": "completed", "limit": "7"}
+    assert house.asked == [("GET", "/tasks", query)]
     assert "trn_1  completed" in capsys.readouterr().out
 
 
@@ -67,7 +68,12 @@ def test_a_listing_passes_its_filters_on(house, capsys):
 def test_every_listing_takes_json(house, capsys, group):
     assert cli.main([group, "list", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == [ROW]
-    assert house.asked == [(f"{group}s", 50, {})]
+    assert house.asked == [("GET", f"/{group}s", {"limit": "50"})]
+
+
+def test_all_sessions_are_listed_where_it_is_asked_for(house):
+    assert cli.main(["session", "list", "--all", "--user", "usr_1"]) == 0
+    assert house.sent == {"user_id": "usr_1", "all": "true", "limit": "50"}
 
 
 def test_one_thing_is_shown_with_its_diff(house, capsys):
@@ -76,14 +82,14 @@ def test_one_thing_is_shown_with_its_diff(house, capsys):
 
 
 def test_what_is_not_there_is_one_line_and_1(house, capsys):
-    assert cli.main(["task", "show", "trn_2"]) == 1
-    assert capsys.readouterr().err == "codara: There is no tasks trn_2.\n"
+    assert cli.main(["task", "show", "missing"]) == 1
+    assert capsys.readouterr().err == "codara: There is no missing here.\n"
 
 
 def test_a_new_user_is_told_their_key(house, capsys):
     assert cli.main(["user", "create", "--email", "e@x", "--key-expires-at", "2030-01-01"]) == 0
-    assert house.asked[0].email == "e@x"
-    assert house.asked[0].key_expires_at.isoformat() == "2030-01-01T00:00:00+00:00"
+    assert house.asked[0][:2] == ("POST", "/users")
+    assert house.sent == {"email": "e@x", "key_expires_at": "2030-01-01T00:00:00+00:00"}
     assert "uagk_live_x" in capsys.readouterr().out
 
 
@@ -91,15 +97,21 @@ def test_a_credential_comes_from_a_file(house, tmp_path):
     (tmp_path / "key").write_bytes(b"sk-1\n")
     given = ["account", "add", "--id", "a", "--provider", "codex", "--credential-file", "key"]
     assert cli.main(given) == 0
-    assert house.asked[0].credential == b"sk-1\n"
-    assert house.asked[0].auth_type == "API_KEY"
+    assert house.asked[0][:2] == ("POST", "/accounts/upload")
+    assert house.sent == {
+        "account_id": "a",
+        "provider": "codex",
+        "auth_type": "API_KEY",
+        "label": "",
+        "credential_text": "sk-1\n",
+    }
 
 
 def test_a_credential_comes_from_standard_input(house, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"sk-2")))
     given = ["account", "add", "--id", "a", "--provider", "codex", "--credential-file", "-"]
     assert cli.main(given) == 0
-    assert house.asked[0].credential == b"sk-2"
+    assert house.sent["credential_text"] == "sk-2"
 
 
 @pytest.mark.parametrize(
@@ -107,6 +119,7 @@ def test_a_credential_comes_from_standard_input(house, monkeypatch):
     [
         (None, "codara: key: No such file or directory\n"),
         (b" \n", "codara: key: the credential is empty\n"),
+        (b"sk\xff", "codara: key: the credential is not UTF-8 text\n"),
         (b"x" * ((1 << 20) + 1), "codara: key: more than 1 MiB is no credential\n"),
     ],
 )
@@ -121,4 +134,4 @@ def test_a_credential_that_is_none_is_refused(house, tmp_path, capsys, contents,
 
 def test_a_task_is_cancelled(house):
     assert cli.main(["task", "cancel", "trn_1"]) == 0
-    assert house.asked == ["trn_1"]
+    assert house.asked == [("POST", "/tasks/trn_1/cancel", None)]

@@ -7,6 +7,7 @@ import pytest
 
 from codara.cli import main as cli
 from codara.cli import trace
+from codara.client.client import Envelope
 from codara.errors import NotFound
 
 
@@ -41,16 +42,17 @@ def show(monkeypatch, tmp_path, capsys):
 
     def show(spans, *options, turns_left_out=0):
         class House:
-            async def get(self, kind, trace_id):
-                if (kind, trace_id) != ("traces", "t1"):
-                    raise NotFound(f"There is no {trace_id} here.")
-                return {"trace_id": "t1", "spans": spans, "turns_left_out": turns_left_out}
+            async def ask(self, method, path):
+                if (method, path) != ("GET", "/traces/t1"):
+                    raise NotFound(f"There is no {path} here.")
+                told = {"trace_id": "t1", "spans": spans, "turns_left_out": turns_left_out}
+                return Envelope(data=told, meta={})
 
         @asynccontextmanager
-        async def backend(_):
+        async def reach(_):
             yield House()
 
-        monkeypatch.setattr(trace, "backend", backend)
+        monkeypatch.setattr(trace, "reach", reach)
         assert cli.main(["trace", "t1", *options]) == 0
         return capsys.readouterr().out
 
@@ -94,4 +96,4 @@ def test_for_programs_it_is_one_document(show):
 def test_a_trace_that_is_not_there_is_one_line_and_1(show, capsys):
     show(TURN)
     assert cli.main(["trace", "t2"]) == 1
-    assert capsys.readouterr().err == "codara: There is no t2 here.\n"
+    assert capsys.readouterr().err == "codara: There is no /traces/t2 here.\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from codara.adapters.agents.registry import login_forms
 from codara.adapters.logins.form import Form, read
-from codara.cli.checks import OK, WARN, Check, Pool
+from codara.bootstrap.doctor.findings import OK, WARN, Check, Pool
 from codara.config.settings import Settings
 from codara.errors import AgentFailed
 from codara.runtimes import PROVIDERS

@@ -8,36 +8,13 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-import attrs
-
-from codara.adapters import gatewayfile
-from codara.cli.backend import Row, backend
+from codara.bootstrap.doctor.findings import FAIL, OK, WARN, Check, Pool, Row
+from codara.client import running as gateways
 from codara.config.fields import GIB
 from codara.config.load import Loaded
 from codara.config.settings import Server
-from codara.errors import CodaraError
 
-OK, WARN, FAIL = "ok", "warn", "fail"
 LEAST_ROOM = 1 * GIB
-
-
-@attrs.frozen
-class Check:
-    """A finding: `status` is ok, warn (it works, but) or fail; `remedy` says what to do."""
-
-    name: str
-    status: str
-    detail: str
-    remedy: str = ""
-
-
-@attrs.frozen(kw_only=True)
-class Pool:
-    """The accounts, or why they are not known."""
-
-    rows: Sequence[Row] = ()
-    trouble: str = ""
-    nothing: str = "none registered"
 
 
 def python() -> Check:
@@ -71,7 +48,7 @@ def master_key(found: Loaded) -> Check:
 
 def address(server: Server) -> Check:
     """The gateway's own address: free, or served by this data folder's gateway."""
-    running = gatewayfile.read(server.data_dir)
+    running = gateways.read(server.data_dir)
     if running is not None:
         return Check("address", OK, f"the gateway runs at {running.address}")
     where = f"{server.host}:{server.port}"
@@ -86,17 +63,6 @@ def address(server: Server) -> Check:
             return Check("address", FAIL, f"{where} is in use", remedy)
         return Check("address", FAIL, f"{where}: {broken.strerror}", "set server.host")
     return Check("address", OK, f"{where} is free")
-
-
-async def pool(found: Loaded) -> Pool:
-    """The accounts there are; the data folder is not made for the question."""
-    if not found.settings.log_path.exists():
-        return Pool(nothing="none yet: nothing was ever started here")
-    try:
-        async with backend(found) as house:
-            return Pool(rows=await house.list("accounts", 200, {}))
-    except CodaraError as refused:
-        return Pool(trouble=refused.message)
 
 
 def accounts(known: Pool) -> Check:

@@ -16,7 +16,7 @@ from codara.adapters.agents.versions import is_tested, untested
 from codara.adapters.jail import limits
 from codara.adapters.jail.probe import NoJournal, probe
 from codara.bootstrap import parts
-from codara.cli.checks import FAIL, OK, WARN, Check
+from codara.bootstrap.doctor.findings import FAIL, OK, WARN, Check
 from codara.config.settings import JailSettings, Settings
 from codara.errors import AgentFailed, JailUnavailable, NotFound
 

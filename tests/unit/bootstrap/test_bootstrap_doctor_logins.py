@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from codara.cli import login_checks
-from codara.cli.checks import OK, WARN, Pool
+from codara.bootstrap.doctor import logins
+from codara.bootstrap.doctor.findings import OK, WARN, Pool
 from codara.config.providers import Provider, Providers
 from codara.config.settings import Settings
 from tests.given import SOON
@@ -29,7 +29,7 @@ def row(provider="codex", auth_type="API_KEY", status="ready"):
 
 async def found(*pool, **providers):
     settings = Settings.at(Path("/nowhere"), providers=Providers(**providers))
-    return {check.name: check for check in await login_checks.logins(settings, Pool(rows=pool))}
+    return {check.name: check for check in await logins.logins(settings, Pool(rows=pool))}
 
 
 def log_in(provider, home):
@@ -57,7 +57,7 @@ async def test_a_login_of_the_host_is_named(provider, home):
 
 
 async def test_a_pool_that_cannot_be_read_is_not_said_to_be_empty():
-    checks = await login_checks.logins(Settings.at(Path("/nowhere")), Pool(trouble="locked"))
+    checks = await logins.logins(Settings.at(Path("/nowhere")), Pool(trouble="locked"))
     assert all(check.detail.startswith("pool: unknown;") for check in checks)
 
 

@@ -1,0 +1,1 @@
+"""What `codara doctor` looks at, and what it finds."""

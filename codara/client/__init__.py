@@ -1,0 +1,1 @@
+"""How programs of ours speak to a gateway."""
