@@ -1,4 +1,4 @@
-"""Every error a caller may see: one class, one stable code each.
+"""Every error that a caller may see: one class and one stable code each.
 
 CodaraError
 ├── the request is wrong       InvalidRequest, UnsupportedParameter, ContextLengthExceeded,
@@ -10,22 +10,22 @@ CodaraError
 │                              AllAccountsCooling, Overloaded
 ├── the agent                  AgentFailed, AgentAuthFailed, AgentStalled, AgentOverloaded,
 │                              TurnTimeout
-├── the house                  NoAccount, NoFreeAccount, JailUnavailable, StorageFull,
+├── the gateway                NoAccount, NoFreeAccount, JailUnavailable, StorageFull,
 │                              StorageFailed, ShuttingDown, Internal
 ├── the turn ended early       ClientClosedRequest, TaskCancelled
 └── at start, for the operator ConfigInvalid, LogLocked, LogDamaged, MasterKeyInvalid, AddressInUse
 
-`VersionClash` is no CodaraError: it never leaves the application floor.
+`VersionClash` is not a CodaraError: it never leaves `codara.application`.
 """
 
 from typing import ClassVar
 
 LONGEST_MESSAGE = 2000
-"""Bytes of UTF-8: what an agent or its provider says may be a whole page."""
+"""The longest message, in bytes of UTF-8: an agent or its provider may say a whole page."""
 
 
 class VersionClash(Exception):
-    """A stream is not at the version the writer expected: load again and decide anew."""
+    """A stream is not at the version that the writer expected: load it and decide again."""
 
     def __init__(self, stream: str) -> None:
         super().__init__(f"{stream} has moved on")
@@ -41,12 +41,12 @@ def _beginning(message: str) -> str:
 
 
 class CodaraError(Exception):
-    """What happened, why and what to do, in words for the person who reads it.
+    """An error with a message for a person: what happened, why, and what to do.
 
-    Of a message longer than `LONGEST_MESSAGE` the beginning is kept, in events as in answers.
-    `param` names the field of the request that is wrong; `retry_after` is in seconds, the real
-    earliest time; `retry_safe` is false once a repetition could do the work twice; `cause` is the
-    normalised reason an agent failed (`cut_stream`, `crashed`, ...).
+    A message longer than `LONGEST_MESSAGE` is cut to its beginning, in events as in answers.
+    `param` names the field of the request that is wrong. `retry_after` is the earliest time at
+    which a retry can succeed, in seconds from now. `retry_safe` is false if a retry could do the
+    work twice. `cause` is a `FailureCause`: why an agent failed.
     """
 
     code: ClassVar[str] = "internal"
@@ -75,25 +75,25 @@ class InvalidRequest(CodaraError):
 
 
 class UnsupportedParameter(CodaraError):
-    """The field is OpenAI's, but no agent runtime can honour it."""
+    """The field is one of OpenAI's that no agent runtime can honour."""
 
     code = "unsupported_parameter"
 
 
 class ContextLengthExceeded(CodaraError):
-    """The conversation no longer fits the model's context window."""
+    """The conversation does not fit the model's context window."""
 
     code = "context_length_exceeded"
 
 
 class BodyTooLarge(CodaraError):
-    """The request body is over `server.max_body_bytes`."""
+    """The request's body is larger than `server.max_body_bytes`."""
 
     code = "body_too_large"
 
 
 class InvalidApiKey(CodaraError):
-    """No key, an unknown one, a revoked or expired one, or one of the wrong plane."""
+    """The key is missing, unknown, revoked, expired, or not one for this part of the API."""
 
     code = "invalid_api_key"
 
@@ -105,13 +105,13 @@ class UserSuspended(CodaraError):
 
 
 class WorkspaceAccessDenied(CodaraError):
-    """A folder outside the workspaces' root, or one that is no workspace."""
+    """The folder is outside the workspaces' root, or is not a workspace."""
 
     code = "workspace_access_denied"
 
 
 class NotFound(CodaraError):
-    """There is no such thing, or it is another user's."""
+    """What was asked for does not exist, or belongs to another user."""
 
     code = "not_found"
 
@@ -123,7 +123,7 @@ class ModelNotFound(CodaraError):
 
 
 class MethodNotAllowed(CodaraError):
-    """The route exists, but not for this method."""
+    """The path exists, but not with this method."""
 
     code = "method_not_allowed"
 
@@ -135,13 +135,13 @@ class SessionBusy(CodaraError):
 
 
 class WorkspaceBusy(CodaraError):
-    """Another session held the workspace until the queue's time-out."""
+    """Something else held the workspace until the queue's time-out."""
 
     code = "workspace_busy"
 
 
 class Conflict(CodaraError):
-    """What was to be made exists already."""
+    """What was to be made exists already, or what was asked does not fit the present state."""
 
     code = "conflict"
 
@@ -153,7 +153,7 @@ class IdempotencyConflict(CodaraError):
 
 
 class RateLimited(CodaraError):
-    """The caller asks more often than it may."""
+    """The caller sends requests more often than allowed."""
 
     code = "rate_limited"
 
@@ -177,13 +177,13 @@ class AllAccountsCooling(CodaraError):
 
 
 class Overloaded(CodaraError):
-    """The gateway's queue is full."""
+    """The gateway's queue is full, or no process became free in time."""
 
     code = "overloaded"
 
 
 class AgentFailed(CodaraError):
-    """The agent ended without a good answer; `cause` says how."""
+    """The agent ended without a usable answer; `cause` says why."""
 
     code = "agent_failed"
 
@@ -219,25 +219,26 @@ class NoAccount(CodaraError):
 
 
 class NoFreeAccount(CodaraError):
-    """Every ready account carries as many turns as it may."""
+    """Every ready account runs as many turns as it may."""
 
     code = "no_free_account"
 
 
 class JailUnavailable(CodaraError):
-    """The jail cannot work here; the message names the layer and the remedy."""
+    """No jail can be made on this machine; the message names the reason and the remedy."""
 
     code = "jail_unavailable"
 
 
 class StorageFull(CodaraError):
-    """The disk that holds the log has no room; reads go on, writes come back by themselves."""
+    """The disk that holds the log has no room. Reading goes on; writing resumes once there is room.
+    """
 
     code = "storage_full"
 
 
 class StorageFailed(CodaraError):
-    """The disk that holds the log fails: nothing is written until its files have been checked."""
+    """The disk that holds the log fails: nothing is written until the log's files were checked."""
 
     code = "storage_failed"
 
@@ -255,13 +256,13 @@ class Internal(CodaraError):
 
 
 class ClientClosedRequest(CodaraError):
-    """The last listener left before the turn ended."""
+    """The last client that listened left before the turn ended."""
 
     code = "client_closed_request"
 
 
 class TaskCancelled(CodaraError):
-    """The turn was cancelled by its user or an operator."""
+    """The user or an operator cancelled the turn."""
 
     code = "task_cancelled"
 
@@ -273,7 +274,7 @@ class ConfigInvalid(CodaraError):
 
 
 class LogLocked(CodaraError):
-    """Another process holds the log of this data folder."""
+    """Another process has opened the log of this data folder."""
 
     code = "log_locked"
 
@@ -285,7 +286,8 @@ class LogDamaged(CodaraError):
 
 
 class MasterKeyInvalid(CodaraError):
-    """The master key is not base64 of exactly 32 bytes, or not the one the vault was made with."""
+    """The master key is not base64 of exactly 32 bytes, or is not the one the vault was made with.
+    """
 
     code = "master_key_invalid"
 

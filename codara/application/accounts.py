@@ -52,6 +52,7 @@ class Accounts:
         account_id = text.account_id(new.account_id)
         label = text.one_line(new.label, param="label") or account_id
         secret = credential.check(new.provider, new.auth_type, new.credential)
+        auth_type = credential.checked_auth_type(new.auth_type)
         stream = streams.account(account_id)
         known: account.Account = await self.deciding.state(stream)
         account.check_provider(known, account_id=account_id, provider=new.provider)
@@ -64,7 +65,7 @@ class Accounts:
                     states[stream],
                     account_id=account_id,
                     provider=new.provider,
-                    auth_type=new.auth_type,
+                    auth_type=auth_type,
                     label=label,
                     fingerprint=fingerprint,
                     now=now,

@@ -12,7 +12,7 @@ from codara.events.account import (
     HealthChanged,
 )
 from codara.events.base import Event
-from codara.events.vocabulary import AccountStanding, AccountStatus
+from codara.events.vocabulary import AccountStanding, AccountStatus, AuthType
 
 READY: AccountStatus = "ready"
 COOLDOWN: AccountStatus = "cooldown"
@@ -36,7 +36,7 @@ class Account:
     auth_type: str = ""
     label: str = ""
     fingerprint: str = ""
-    status: str = REMOVED
+    status: AccountStanding = REMOVED
     cause: str = ""
     until: datetime | None = None
 
@@ -70,7 +70,7 @@ def evolve(state: Account, event: Event) -> Account:
             return state
 
 
-def standing(state: Account, now: datetime) -> str:
+def standing(state: Account, now: datetime) -> AccountStanding:
     """The account's status at `now`: what ends by itself has ended when its time is over.
 
     `removed` for an account that is not (or no longer) registered.
@@ -85,7 +85,7 @@ def register(
     *,
     account_id: str,
     provider: str,
-    auth_type: str,
+    auth_type: AuthType,
     label: str,
     fingerprint: str,
     now: datetime,
@@ -144,7 +144,7 @@ def recover(state: Account, *, account_id: str, now: datetime) -> list[Event]:
 def change(
     state: Account,
     *,
-    after: str,
+    after: AccountStatus,
     cause: str,
     until: datetime | None,
     evidence: str,
@@ -174,7 +174,7 @@ def _health(
     state: Account,
     now: datetime,
     *,
-    after: str,
+    after: AccountStatus,
     cause: str,
     until: datetime | None = None,
     evidence: str = "",

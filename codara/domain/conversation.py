@@ -1,20 +1,19 @@
 """Which conversation a request belongs to, and at which point it goes on."""
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import attrs
 
 from codara.domain.transcript import ASSISTANT, USER, Entry, same
 from codara.events.thread import Point
 
-NAMED, REFERENCE, FOUND, NEW, FORKED, ASIDE = (
-    "named",
-    "reference",
-    "found",
-    "new",
-    "forked",
-    "aside",
-)
+NAMED: Final = "named"
+REFERENCE: Final = "reference"
+FOUND: Final = "found"
+NEW: Final = "new"
+FORKED: Final = "forked"
+ASIDE: Final = "aside"
 
 
 _MOST_OPEN = 64
@@ -132,21 +131,22 @@ def proposals(offered: Offered, known: Sequence[Known]) -> list[Proposal]:
 def shortened(offered: Offered, known: Sequence[Known]) -> list[Proposal]:
     """The one session whose end the request's last two exchanges are, its beginning missing.
 
-    `known` are ends with the tail of the request. None if there are several, or if the request is
-    as long as the session: then nothing of it is missing, and it is another conversation. An end
-    with a question that had no whole answer is meant only if that is asked again.
+    `known` are points with the tail of the request. None if several sessions have come by there, or
+    if the request is as long as the session: then nothing of it is missing, and it is another
+    conversation. An end with a question that had no whole answer is meant only if that is asked
+    again.
     """
     meant = [
         each
         for each in known
-        if each.last
-        and each.point.entries > offered.said
+        if each.point.entries > offered.said
         and (_same(offered.chat, each.chat) or _as_told(offered, each))
     ]
-    if len(meant) != 1:
+    ends = [each for each in meant if each.last]
+    if not ends or len({each.session_id for each in meant}) != 1:
         return []
-    place = _behind_the_answers(offered, meant[0].point)
-    return [] if place is None else [Proposal(known=meant[0], place=place)]
+    place = _behind_the_answers(offered, ends[0].point)
+    return [] if place is None else [Proposal(known=ends[0], place=place)]
 
 
 def _behind_the_answers(offered: Offered, point: Point) -> int | None:

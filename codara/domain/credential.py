@@ -1,14 +1,16 @@
 """A credential, as an operator hands it in: which providers and kinds there are, and its form."""
 
 import json
+from typing import Final
 
 import attrs
 
 from codara.errors import InvalidRequest
+from codara.events.vocabulary import AuthType
 from codara.runtimes import PROVIDERS
 
-API_KEY = "API_KEY"
-OAUTH_SESSION = "OAUTH_SESSION"
+API_KEY: Final = "API_KEY"
+OAUTH_SESSION: Final = "OAUTH_SESSION"
 AUTH_TYPES = (API_KEY, OAUTH_SESSION)
 
 _LONGEST_KEY = 4_096
@@ -46,10 +48,16 @@ _OPENCODE = (
 def check(provider: str, auth_type: str, credential: bytes) -> bytes:
     """The credential as it is kept; InvalidRequest, never quoting it, if it cannot be one."""
     _one_of(PROVIDERS, provider, param="provider")
-    _one_of(AUTH_TYPES, auth_type, param="auth_type")
+    checked_auth_type(auth_type)
     if auth_type == API_KEY:
         return _key(credential)
     return _session(provider, credential)
+
+
+def checked_auth_type(value: str) -> AuthType:
+    """Returns the kind of credential that the value names; InvalidRequest if it names none."""
+    _one_of(AUTH_TYPES, value, param="auth_type")
+    return OAUTH_SESSION if value == OAUTH_SESSION else API_KEY
 
 
 def _one_of(choices: tuple[str, ...], value: str, *, param: str) -> None:

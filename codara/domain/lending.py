@@ -8,6 +8,7 @@ from codara.domain import account, routing
 from codara.domain.decisions import States
 from codara.events import streams
 from codara.events.lease import LeaseTaken
+from codara.events.vocabulary import AccountStatus
 
 
 @attrs.frozen(kw_only=True)
@@ -28,7 +29,7 @@ class Borrowable:
 class AccountChange:
     """What a turn taught about the account it ran on."""
 
-    after: str
+    after: AccountStatus
     cause: str
     until: datetime | None
     evidence: str

@@ -19,6 +19,7 @@ from codara.events.session import (
     TurnStarted,
 )
 from codara.events.thread import Elsewhere, Thread
+from codara.events.vocabulary import SessionOrigin
 
 CLOSING = frozenset({TurnRequested.name})
 """Events that carry the whole standing: nothing older needs to be folded."""
@@ -41,7 +42,7 @@ class Session:
     user_id: str = ""
     workspace_id: str = ""
     provider: str = ""
-    origin: str = ""
+    origin: SessionOrigin = "named"
     caller: str = ""
     chat: str = ""
     system: str = ""

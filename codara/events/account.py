@@ -1,4 +1,4 @@
-"""Facts of an account: a credential of one provider that turns borrow."""
+"""Facts of an account: a credential of one provider, lent to turns."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -6,6 +6,7 @@ from typing import ClassVar
 import attrs
 
 from codara.events.base import Event, private
+from codara.events.vocabulary import AccountStanding, AuthType
 
 
 @attrs.frozen(kw_only=True)
@@ -13,14 +14,15 @@ class AccountRegistered(Event):
     name: ClassVar[str] = "account.registered"
     account_id: str
     provider: str
-    auth_type: str
+    auth_type: AuthType
     """`API_KEY` or `OAUTH_SESSION`."""
     label: str = private()
 
 
 @attrs.frozen(kw_only=True)
 class CredentialStored(Event):
-    """The vault holds a credential; `fingerprint` tells two apart and gives nothing away."""
+    """The vault holds a credential; `fingerprint` tells two credentials apart and reveals neither.
+    """
 
     name: ClassVar[str] = "account.credential_stored"
     account_id: str
@@ -29,9 +31,9 @@ class CredentialStored(Event):
 
 @attrs.frozen(kw_only=True)
 class TokenRefreshed(Event):
-    """The vault holds a login's next tokens; its access token is good until `expires_at`.
+    """The vault holds a login's new tokens; the access token is good until `expires_at`.
 
-    `origin` is the fingerprint of the credential that was handed in, from which they descend.
+    `origin` is the fingerprint of the credential that was handed in, from which the tokens descend.
     """
 
     name: ClassVar[str] = "account.token_refreshed"
@@ -43,12 +45,12 @@ class TokenRefreshed(Event):
 
 @attrs.frozen(kw_only=True)
 class HealthChanged(Event):
-    """`before` and `after` are ready, cooldown, exhausted, expired, disabled or error."""
+    """The account's status changed; `until` is when a passing one ends."""
 
     name: ClassVar[str] = "account.health_changed"
     account_id: str
-    before: str
-    after: str
+    before: AccountStanding
+    after: AccountStanding
     cause: str
     until: datetime | None = None
     evidence: str = private(default="")
@@ -62,7 +64,7 @@ class AccountRemoved(Event):
 
 @attrs.frozen(kw_only=True)
 class QuotaWindow:
-    """A window of a provider's quota, as the provider last told it."""
+    """A window of a provider's quota, as the provider last reported it."""
 
     name: str
     used_percent: float | None

@@ -1,4 +1,4 @@
-"""What every fact is made of: the event, its envelope, and fields that must be sealed."""
+"""The parts of every fact: the event, its envelope, and the fields that are stored sealed."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,10 +11,10 @@ GATEWAY_SUBJECT = "gateway"
 
 @attrs.frozen(kw_only=True)
 class Event:
-    """A fact. `name` is stored and never changes; `version` rises when the shape changes.
+    """A fact, stored under `name`, which never changes; `version` rises when the shape changes.
 
-    Private fields are sealed under the data key of `subject`: the user the fact concerns, or the
-    gateway itself where it concerns none.
+    Private fields are sealed under the data key of `subject`: the user whom the fact concerns, or
+    the gateway itself if the fact concerns no user.
     """
 
     name: ClassVar[str]
@@ -22,16 +22,16 @@ class Event:
 
     @property
     def subject(self) -> str:
-        """Whose data key seals the private fields."""
+        """Returns whose data key seals the private fields: a user's id, or `gateway`."""
         return str(getattr(self, "user_id", GATEWAY_SUBJECT))
 
 
 @attrs.frozen(kw_only=True)
 class Unknown(Event):
-    """A fact that this version of Codara does not know; whoever reads the log passes it over.
+    """A fact that this version of Codara does not know; readers of the log pass over it.
 
-    `stored_name` and `stored_version` are what the log says; `fields` are JSON values, private
-    ones as `Sealed`. It is never appended.
+    `stored_name` and `stored_version` are what the log says. `fields` maps each field's name to its
+    JSON value; private values stay `Sealed`. An `Unknown` is never appended.
     """
 
     name: ClassVar[str] = "unknown"
@@ -41,13 +41,18 @@ class Unknown(Event):
 
 
 def private(**options: Any) -> Any:
-    """An attrs field holding what a user wrote, or what names their things: it is stored sealed."""
+    """Returns an attrs field for what a user wrote, or what names their things: it is stored
+    sealed."""
     return attrs.field(metadata={"private": True}, **options)
 
 
 @attrs.frozen(kw_only=True)
 class Metadata:
-    """The envelope: who did it, when, and what it follows from."""
+    """The envelope of an event: who did it, when (aware, in UTC), and what it follows from.
+
+    `actor` is `user:<id>`, `operator:<id>`, `system:<part>` or `cli`. `correlation_id` is the trace
+    of the request; `causation_id` is the request, or the event, that this one follows from.
+    """
 
     event_id: str
     at: datetime
@@ -58,7 +63,7 @@ class Metadata:
 
 @attrs.frozen(kw_only=True)
 class Cause:
-    """From which an envelope is made: the actor, and the chain the new facts belong to."""
+    """What an envelope is made from: the actor, and the chain that the new facts belong to."""
 
     actor: str
     correlation_id: str
@@ -67,9 +72,9 @@ class Cause:
 
 @attrs.frozen(kw_only=True)
 class PayloadRef:
-    """Where something larger than a few KiB is kept: `digest` is SHA-256 of the sealed bytes.
+    """A reference to something larger than a few KiB: `digest` is the SHA-256 of its sealed bytes.
 
-    `size` counts the plain bytes.
+    `size` counts the plain bytes; `key_id` names the data key.
     """
 
     payload_id: str
@@ -80,7 +85,7 @@ class PayloadRef:
 
 @attrs.frozen
 class Sealed:
-    """A private value that nobody has opened: what a projection gets to see, and may store.
+    """A private value that nobody has opened. Projections get it, and may store it.
 
     `str(sealed)` is one line of text from which `Sealed.parse` makes the same value again.
     """
@@ -95,7 +100,7 @@ class Sealed:
 
     @classmethod
     def parse(cls, text: str) -> "Sealed":
-        """Reads what `str` wrote; ValueError if it is something else."""
+        """Returns the value that `str` wrote; ValueError if the text is something else."""
         mark, key_id, event_id, kind, box = text.split(":", 4)
         if mark != "sealed":
             raise ValueError("not a sealed value")
@@ -104,7 +109,7 @@ class Sealed:
 
 @attrs.frozen(kw_only=True)
 class Recorded:
-    """An event in the log: where it stands, and what it says."""
+    """An event in the log, with its position there, its stream and its version in that stream."""
 
     position: int
     stream: str
@@ -115,7 +120,7 @@ class Recorded:
 
 @attrs.frozen
 class Append:
-    """New facts for one stream, right if the stream is at `expected` (0: it does not exist)."""
+    """New facts for one stream, which must be at version `expected` (0: it does not exist yet)."""
 
     stream: str
     expected: int

@@ -28,7 +28,7 @@ class GatewayStarted(Event):
 
 @attrs.frozen(kw_only=True)
 class GatewayRecovered(Event):
-    """What the last gateway left behind was put in order."""
+    """The gateway ended what its predecessor had left behind: `turns` and `jails` are their ids."""
 
     name: ClassVar[str] = "gateway.recovered"
     gateway_id: str

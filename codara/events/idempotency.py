@@ -1,4 +1,4 @@
-"""Facts of an idempotency key: the turn that was begun with it."""
+"""Facts of an idempotency key: the turn that was started with it."""
 
 from typing import ClassVar
 
@@ -18,7 +18,7 @@ class IdempotencyClaimed(Event):
 
 @attrs.frozen(kw_only=True)
 class IdempotencyFreed(Event):
-    """The turn failed before it could have done anything: the same key may start another."""
+    """The turn failed before it could have done anything: the same key may start another turn."""
 
     name: ClassVar[str] = "idempotency.freed"
     turn_id: str

@@ -9,9 +9,10 @@ from codara.events.base import Event
 
 @attrs.frozen(kw_only=True)
 class JailStarted(Event):
-    """`inner_pid` and `start_time` (clock ticks since boot) together find the process again.
+    """A jail runs: `inner_pid` and `start_time` (clock ticks since boot) identify its process.
 
-    `workspace_id` is `visit_<runtime>`, which is nobody's, where an agent was asked for its models.
+    `workspace_id` is `visit_<runtime>`, a workspace that does not exist, where the agent was
+    started only to be asked for its models.
     """
 
     name: ClassVar[str] = "jail.started"
@@ -22,7 +23,7 @@ class JailStarted(Event):
     start_time: int
     boot_id: str
     policy: str
-    """SHA-256 of the policy the jail was made by."""
+    """SHA-256 of the policy that the jail was made with."""
     limits: tuple[str, ...]
     jailed: bool
 
@@ -33,7 +34,7 @@ class JailExited(Event):
     jail_id: str
     exit_code: int | None
     egress: dict[str, int]
-    """Requests let out, by host and port; by `others` beyond a hundred."""
+    """Requests that were let out, by host and port; those beyond a hundred count as `others`."""
 
 
 @attrs.frozen(kw_only=True)
@@ -45,7 +46,7 @@ class JailKilled(Event):
 
 @attrs.frozen(kw_only=True)
 class EgressDenied(Event):
-    """A connection the jail may not make; one event per host, port and jail."""
+    """A connection that the jail may not make; one event for each host, port and jail."""
 
     name: ClassVar[str] = "jail.egress_denied"
     jail_id: str

@@ -1,4 +1,4 @@
-"""Facts of operators: who came in, who was refused."""
+"""Facts of operators: who logged in, and who was refused."""
 
 from typing import ClassVar
 
@@ -16,7 +16,7 @@ class OperatorLoggedIn(Event):
 
 @attrs.frozen(kw_only=True)
 class LoginRefused(Event):
-    """Refused logins of one address within one minute, counted."""
+    """Logins of one address were refused within one minute; `attempts` is how many."""
 
     name: ClassVar[str] = "operator.login_refused"
     address: str

@@ -1,4 +1,4 @@
-"""The catalogue: every fact there is, by its stored name."""
+"""The catalogue: every class of event, found by its stored name."""
 
 from collections.abc import Iterable
 
@@ -73,7 +73,7 @@ CATALOGUE: tuple[type[Event], ...] = (
 
 
 def by_name(classes: Iterable[type[Event]] = CATALOGUE) -> dict[str, type[Event]]:
-    """Stored name to class; ValueError if two classes claim one name."""
+    """Maps each stored name to its class; ValueError if two classes have one name."""
     names: dict[str, type[Event]] = {}
     for event_class in classes:
         if event_class.name in names:

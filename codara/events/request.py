@@ -1,4 +1,4 @@
-"""Facts of a request at the door, so that "why?" has something to read."""
+"""Facts of a request: what became of it, and why."""
 
 from typing import ClassVar
 
@@ -29,13 +29,13 @@ class RequestRefused(Event):
     param: str | None = None
     retry_after: float | None = None
     evidence: dict[str, str] = attrs.field(factory=dict)
-    """What the refusal was decided on: limits, holders, counts. Ids and numbers only."""
+    """What the refusal was decided on: limits, holders and counts, as ids and numbers only."""
     message: str = private()
 
 
 @attrs.frozen(kw_only=True)
 class RequestAnswered(Event):
-    """The request got the recorded answer of a turn another request had begun."""
+    """The request got the recorded answer of a turn that another request had started."""
 
     name: ClassVar[str] = "request.answered"
     request_id: str

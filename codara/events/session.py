@@ -7,6 +7,13 @@ import attrs
 
 from codara.events.base import Event, PayloadRef, private
 from codara.events.thread import Branch, Elsewhere, Thread
+from codara.events.vocabulary import (
+    CancelCause,
+    FinishReason,
+    SessionOrigin,
+    ThreadKind,
+    WaitedFor,
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -18,18 +25,19 @@ class SessionOpened(Event):
     workspace_id: str
     provider: str
     client_session_id: str = private()
-    """The label that a client chose; empty for a session that is found by its transcript."""
-    origin: str
-    """`named`, `reference`, `found`, `new`, `forked` or `aside`: how its first turn came to it."""
+    """The name that a client chose; empty for a session that is found by its transcript."""
+    origin: SessionOrigin
+    """How the session's first turn came to it."""
     caller: str
-    """The key, or the operator, whose requests may find it; empty for a named one of old."""
+    """The key, or the operator, whose requests may find the session; may be empty for a named one.
+    """
     forked_from: str | None = None
-    """The task after which it branched from another session."""
+    """The task after which this session branched from another one."""
 
 
 @attrs.frozen(kw_only=True)
 class Picture:
-    """A picture the agent is shown: its media type, and where its bytes are."""
+    """A picture that the agent is shown: its media type, and where its bytes are kept."""
 
     media_type: str
     payload: PayloadRef
@@ -39,8 +47,8 @@ class Picture:
 class TurnRequested(Event):
     """A turn waits to start.
 
-    It carries the session's standing (`provider`, `thread`, `elsewhere`, `dirty`, `origin`,
-    `caller`), so that a decision needs to fold no event older than the last of these.
+    The event carries the session's standing (`provider`, `thread`, `elsewhere`, `dirty`, `origin`,
+    `caller`), so that no decision needs to fold an event older than the last of these.
     """
 
     name: ClassVar[str] = "session.turn_requested"
@@ -55,29 +63,29 @@ class TurnRequested(Event):
     model: str
     manual: bool = False
     persistent: bool = True
-    origin: str
+    origin: SessionOrigin
     """How the session's first turn came to it: see `SessionOpened`."""
     caller: str
     chat: str = ""
-    """Digest of the chat id that the request bears."""
+    """Digest of the chat id in the request."""
     system: str = ""
-    """Digest of its system messages."""
+    """Digest of the request's system messages."""
     thread: Thread
     """The agent's thread as it stands; empty when a fresh one begins. Its point is what the turn
-    continues: the session's end at this moment."""
+    continues: the end of the session at this moment."""
     fork: Branch | None = None
-    """The thread that this turn branches from, instead of going on with `thread`."""
+    """The thread from which this turn branches, instead of going on with `thread`."""
     elsewhere: tuple[Elsewhere, ...] = ()
     heard: Thread
-    """The same thread once the agent has heard the prompt."""
+    """The same thread, at the point where the agent has heard the prompt."""
     dirty: bool
     idempotency: str | None = None
-    """The idempotency stream that is freed if the turn fails before it did anything."""
+    """The idempotency stream; it is freed if the turn fails before it did anything."""
     prompt: str = private()
-    """What the agent gets to hear, or its first few KiB when `prompt_payload` holds the whole."""
+    """What the agent is told; its first few KiB if `prompt_payload` holds the whole."""
     prompt_payload: PayloadRef | None = None
     question: str = private(default="")
-    """What the user said in this turn, where the prompt tells more than that."""
+    """What the user said in this turn, if the prompt tells more than that."""
     question_payload: PayloadRef | None = None
     instructions: str = private(default="")
     instructions_payload: PayloadRef | None = None
@@ -86,7 +94,10 @@ class TurnRequested(Event):
 
 @attrs.frozen(kw_only=True)
 class Candidate:
-    """An account that was looked at: its score, and why it was passed over (None: chosen)."""
+    """An account that was considered; `refused` says why it was passed over (None: chosen).
+
+    `headroom` is in percent; None if it was never observed.
+    """
 
     account_id: str
     headroom: float | None
@@ -95,7 +106,7 @@ class Candidate:
 
 @attrs.frozen(kw_only=True)
 class AccountChosen:
-    """Why this account: the best five looked at, and how many fell out for which reason."""
+    """Why this account was chosen: the best five considered, and how many were refused why."""
 
     account_id: str
     policy: str
@@ -105,11 +116,11 @@ class AccountChosen:
 
 @attrs.frozen(kw_only=True)
 class Waited:
-    """What a turn waited for before it was admitted: a workspace, its user's limit, a place."""
+    """What a turn waited for before it was admitted, and for how many seconds."""
 
-    what: str
+    what: WaitedFor
     behind: str | None
-    """The task that held it, where one did."""
+    """The task that held it; None if no task did."""
     seconds: float
 
 
@@ -119,17 +130,17 @@ class TurnStarted(Event):
     session_id: str
     turn_id: str
     user_id: str
-    thread: str
-    """`new`, `resumed`, `forked` or `fresh`."""
+    thread: ThreadKind
+    """Which thread the turn works with."""
     baseline: str
-    """Tree id of the workspace before the turn."""
+    """Id of the workspace's tree before the turn."""
     account_chosen: AccountChosen
     leases: tuple[str, ...]
-    """The lease streams taken with this turn; each is released by the event that ends it."""
+    """The lease streams taken with this turn; the event that ends the turn releases each."""
     until: datetime
     jailed: bool
     waited: Waited | None = None
-    """What it waited for last; None if it went at once."""
+    """What the turn waited for last; None if it started at once."""
 
 
 @attrs.frozen(kw_only=True)
@@ -140,12 +151,12 @@ class BackendBound(Event):
     turn_id: str
     backend_id: str
     heard: Thread | None = None
-    """What the fresh thread hears, when the agent had lost the one it was to go on with."""
+    """What the fresh thread is told, if the agent had lost the thread that was to go on."""
 
 
 @attrs.frozen(kw_only=True)
 class AccountChanged(Event):
-    """The account failed before anything came of the turn: it runs again on another one."""
+    """The account failed before the turn had any effect: the turn runs again on another account."""
 
     name: ClassVar[str] = "session.account_changed"
     session_id: str
@@ -155,12 +166,12 @@ class AccountChanged(Event):
     cause: str
     account_chosen: AccountChosen
     leases: tuple[str, ...]
-    """The lease streams the turn holds from now on."""
+    """The lease streams that the turn holds from now on."""
 
 
 @attrs.frozen(kw_only=True)
 class TurnRetried(Event):
-    """The agent died before anything came of the turn: it runs again in a fresh process."""
+    """The agent died before the turn had any effect: the turn runs again in a new process."""
 
     name: ClassVar[str] = "session.turn_retried"
     session_id: str
@@ -170,7 +181,8 @@ class TurnRetried(Event):
 
 @attrs.frozen(kw_only=True)
 class HistoryDiverged(Event):
-    """The client's history is not a continuation of the thread's: a fresh thread gets the whole."""
+    """The client's history does not continue the thread's: a fresh thread gets the whole history.
+    """
 
     name: ClassVar[str] = "session.history_diverged"
     session_id: str
@@ -189,9 +201,9 @@ class Usage:
     output: int = 0
     reasoning: int = 0
     raw: dict[str, Any] = attrs.field(factory=dict)
-    """What the agent itself said, in its own words; not ours to interpret.
+    """The agent's own reports, in its own words; the gateway does not interpret them.
 
-    `{"reports": [...], "left_out": count}`, the newest reports, oldest first.
+    `{"reports": [...], "left_out": count}`: the newest reports, the oldest of them first.
     """
 
 
@@ -202,7 +214,7 @@ class TurnEnd:
     thread: Thread
     """What the agent's thread has heard by now."""
     lost_thread: bool = False
-    """The agent had lost the thread it was to go on with: `thread` is a fresh one."""
+    """Whether the agent had lost the thread that was to go on: `thread` is then a fresh one."""
     expires_at: datetime
     """When the session expires if no other turn comes."""
     usage: Usage | None = None
@@ -211,7 +223,8 @@ class TurnEnd:
     actions: PayloadRef | None = None
     activity: PayloadRef | None = None
     """What the agent did and when, as JSON: `{"deeds": [{"name", "start", "end", "attributes"}],
-    "left_out": count}`; an `end` of null was never reached."""
+        "left_out": count}`; `end` is null for a deed that did not end.
+    """
     tool_ran: bool = False
     changed: bool = False
     timings: dict[str, float] = attrs.field(factory=dict)
@@ -226,10 +239,10 @@ class TurnCompleted(Event):
     turn_id: str
     user_id: str
     end: TurnEnd
-    finish_reason: str = "stop"
-    """Why the answer ended: `stop`, or `length` or `content_filter` if the provider cut it."""
+    finish_reason: FinishReason = "stop"
+    """Why the answer ended; `length` or `content_filter` if the provider cut it."""
     answer: str = private()
-    """The answer, or its first few KiB when `answer_payload` holds the whole."""
+    """The answer; its first few KiB if `answer_payload` holds the whole."""
     answer_payload: PayloadRef | None = None
 
 
@@ -257,8 +270,8 @@ class TurnCancelled(Event):
     session_id: str
     turn_id: str
     user_id: str
-    cause: str
-    """`client_gone`, `requested` or `shutdown`."""
+    cause: CancelCause
+    """Who ended the turn."""
     end: TurnEnd
     answer: str = private()
     answer_payload: PayloadRef | None = None

@@ -1,69 +1,77 @@
-"""The names of streams: what one version clash prevents is decided by what shares a stream."""
+"""The names of streams. Writers of one stream clash, so its name decides what is prevented."""
 
 LOG = "log"
 GATEWAY = "gateway"
 
 
 def session(session_id: str) -> str:
-    """Two turns of one session at once; a late end after recovery ended the turn."""
+    """The session's stream.
+
+    Its version prevents two turns of one session at once, and a late turn from finishing after
+    recovery has ended it.
+    """
     return f"session/{session_id}"
 
 
 def workspace(workspace_id: str) -> str:
-    """Two turns writing one folder."""
+    """The workspace's stream. Its version prevents two turns from writing to one folder at once."""
     return f"workspace/{workspace_id}"
 
 
 def account(account_id: str) -> str:
-    """Lost changes of an account's health."""
+    """The account's stream. Its version prevents that a change of the account's health is lost."""
     return f"account/{account_id}"
 
 
 def token(account_id: str) -> str:
-    """Nothing: only the last event is read."""
+    """The stream of a login's refreshed tokens. It prevents nothing: only its last event is read.
+    """
     return f"token/{account_id}"
 
 
 def quota(account_id: str) -> str:
-    """Nothing: only the last event is read."""
+    """The stream of an account's quota. It prevents nothing: only its last event is read."""
     return f"quota/{account_id}"
 
 
 def lease(kind: str, owner: str, slot: int) -> str:
-    """More turns at once of one owner than it has slots; only the last event is read."""
+    """The stream of one slot of `owner`; only its last event is read.
+
+    Its version prevents that the owner has more turns at once than slots.
+    """
     return f"lease/{kind}/{owner}/{slot}"
 
 
 def user(user_id: str) -> str:
-    """Lost changes of a user's standing."""
+    """The user's stream. Its version prevents that a change of the user's standing is lost."""
     return f"user/{user_id}"
 
 
 def key(key_hmac: str) -> str:
-    """A revoked key that still works."""
+    """The stream of an API key. Its version prevents that a revoked key still works."""
     return f"key/{key_hmac}"
 
 
 def name(name_hmac: str) -> str:
-    """Two owners of one e-mail address, account id or workspace label."""
+    """The stream of a name. Its version prevents two owners of one e-mail address or label."""
     return f"name/{name_hmac}"
 
 
 def idempotency(key_hmac: str) -> str:
-    """The same request run twice."""
+    """The stream of an idempotency key. Its version prevents that one request runs twice."""
     return f"idempotency/{key_hmac}"
 
 
 def request(request_id: str) -> str:
-    """Nothing: one request, one or two facts."""
+    """The request's stream. It prevents nothing: a request has one or two facts."""
     return f"request/{request_id}"
 
 
 def operator(operator_id: str) -> str:
-    """Nothing: a trail."""
+    """The stream of an operator's login. It prevents nothing: it is a trail."""
     return f"operator/{operator_id}"
 
 
 def jail(jail_id: str) -> str:
-    """A jail that ends twice."""
+    """The jail's stream. Its version prevents that a jail ends twice."""
     return f"jail/{jail_id}"

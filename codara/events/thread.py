@@ -1,4 +1,4 @@
-"""Values of the facts of a session: how far it has come, and the agent's own conversation."""
+"""Values in the facts of a session: how far it has come, and the agent's own conversation."""
 
 import attrs
 
@@ -7,31 +7,32 @@ import attrs
 class Point:
     """How far a conversation has come, as digests under a secret of its user.
 
-    They tell equal transcripts and nothing else. All are empty before the first word.
+    The digests tell whether two transcripts are equal, and nothing else. All are empty before the
+    first message.
     """
 
     digest: str = ""
-    """Of everything that was asked and answered."""
+    """The digest of everything that was asked and answered."""
     entries: int = 0
-    """How many questions and answers that are."""
+    """The number of questions and answers in `digest`."""
     answered: str = ""
-    """The digest behind the last answer; another one than `digest` while a question is open."""
+    """The digest up to the last answer; it differs from `digest` while a question has no answer."""
     question: str = ""
-    """Of what the user has said since the last answer."""
+    """The digest of what the user has said since the last answer."""
     exchange: str = ""
-    """Of the last question with its answer."""
+    """The digest of the last question with its answer."""
     tail: str = ""
-    """Of the last two of those; empty while there are fewer."""
+    """The digest of the last two such exchanges; empty while there are fewer."""
     pictures: str = ""
-    """Of all pictures; they only tell points of one transcript apart."""
+    """The digest of all pictures; it only tells points of one transcript apart."""
 
 
 @attrs.frozen(kw_only=True)
 class Thread:
     """The agent's own conversation, and how far it has come.
 
-    `mark` is the agent's own id of that point, at which the thread can be branched later; `tree` is
-    the id of the workspace's tree there, empty where it is not known.
+    `mark` is the agent's own id of that point, at which the thread can be branched later. `tree` is
+    the id of the workspace's tree at that point; empty where it is not known.
     """
 
     backend_id: str | None = None
@@ -42,7 +43,7 @@ class Thread:
 
 @attrs.frozen(kw_only=True)
 class Elsewhere:
-    """The session's thread with another provider than its last turn's."""
+    """The session's thread with a provider other than that of its last turn."""
 
     provider: str
     thread: Thread
@@ -50,7 +51,7 @@ class Elsewhere:
 
 @attrs.frozen(kw_only=True)
 class Branch:
-    """Where a thread branches: behind a turn of some session, at the mark that its end recorded."""
+    """Where a thread branches: after a turn of some session, at the mark that its end recorded."""
 
     session_id: str
     turn_id: str

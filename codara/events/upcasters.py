@@ -1,4 +1,4 @@
-"""How facts of an older shape become today's, on reading; stored bytes stay as they are."""
+"""Upcasters: they lift facts of an older shape on reading; stored bytes stay as they are."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
 UNKNOWN = "unknown"
-"""The digest of a transcript from the time before there were any: it is equal to no other."""
+"""The digest of a transcript from the time before digests; it is equal to no other."""
 
 
 def _session_opened(fields: dict[str, Any]) -> dict[str, Any]:
-    """Every session was found by a name, if only by one that was made for it."""
+    """Version 1 had named sessions only: a request without a name got one that was made for it."""
     return {**fields, "origin": "named", "caller": ""}
 
 
@@ -30,14 +30,15 @@ def _turn_ended(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _thread(thread: dict[str, Any]) -> dict[str, Any]:
-    """What was counted and digested then, of the user's messages alone, is worth nothing now."""
+    """Drops what version 1 counted and digested: the user's messages alone, which tell too little.
+    """
     said = thread.get("messages", 0)
     point = {"digest": UNKNOWN, "answered": UNKNOWN, "entries": said} if said else {}
     return {"backend_id": thread.get("backend_id"), "point": point}
 
 
 def _workspace_held(fields: dict[str, Any]) -> dict[str, Any]:
-    """Nothing but turns held workspaces then."""
+    """Version 1 knew no holder but a turn."""
     return {**fields, "holder": {"kind": "turn", "id": fields["turn_id"]}}
 
 
@@ -51,9 +52,9 @@ UPCASTERS: Mapping[tuple[str, int], Upcaster] = {
     ("workspace.locked", 1): _workspace_held,
     ("workspace.unlocked", 1): _workspace_held,
 }
-"""By stored name and the version that is lifted by one.
+"""Maps a stored name and a version to the function that lifts the fields by one version.
 
-An upcaster gets the fields as JSON values, private ones as `Sealed`: it may move those, but not
+An upcaster gets the fields as JSON values, private ones as `Sealed`: it may move those, but cannot
 look into them.
 """
 

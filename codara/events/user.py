@@ -5,6 +5,7 @@ from typing import ClassVar
 import attrs
 
 from codara.events.base import Event, private
+from codara.events.vocabulary import UserRole
 
 
 @attrs.frozen(kw_only=True)
@@ -12,8 +13,8 @@ class UserProvisioned(Event):
     name: ClassVar[str] = "user.provisioned"
     user_id: str
     max_concurrency: int
-    role: str = "user"
-    """`user`, or `admin` for the Dashboard Admin that operators' turns run as."""
+    role: UserRole = "user"
+    """`user`, or `admin` for the Dashboard Admin, as whom operators' turns run."""
     email: str = private()
     display_name: str = private()
 

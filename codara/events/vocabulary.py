@@ -1,18 +1,18 @@
-"""The words that facts, decisions and answers share: of each kind a closed set."""
+"""The words that facts, decisions and answers share, each kind a closed set."""
 
 from typing import Literal
 
 TaskStatus = Literal["pending", "running", "completed", "failed", "cancelled"]
-"""Tells how far a task, which is what users call a turn, has come; the last three are ends."""
+"""Tells how far a task has come (users call a turn a task); the last three words are ends."""
 
 SessionStatus = Literal["idle", "active", "dirty", "expired"]
-"""Tells what the next turn of a session meets; `dirty`: what a turn that went wrong left behind."""
+"""Tells what the next turn of a session meets; `dirty`: its last turn did not end well."""
 
 SessionOrigin = Literal["named", "reference", "found", "new", "forked", "aside"]
 """Tells how a session's first turn came to it."""
 
 ThreadKind = Literal["new", "resumed", "forked", "fresh"]
-"""Tells which thread a turn goes on with; `fresh`: a new one where an earlier one had been."""
+"""Tells which thread a turn works with; `fresh`: a new one in place of an earlier one."""
 
 WaitedFor = Literal["session", "workspace", "user_limit", "gateway"]
 """Tells what a turn waits for before it is admitted."""
@@ -51,7 +51,7 @@ FileStatus = Literal["added", "modified", "deleted", "renamed", "mode_changed", 
 """Tells what a turn did to a file."""
 
 SnapshotGap = Literal["missing", "unreadable", "depth", "max_files", "max_bytes", "time"]
-"""Tells why a snapshot does not hold the whole workspace."""
+"""Tells which part of a workspace a snapshot does not hold, or which limit left it out."""
 
 AuthType = Literal["API_KEY", "OAUTH_SESSION"]
 """Tells what an account's credential is: a vendor's key, or a login at the vendor."""
@@ -60,7 +60,7 @@ AccountStatus = Literal["ready", "cooldown", "exhausted", "expired", "disabled",
 """Tells whether turns may borrow an account; `cooldown` and `exhausted` end by themselves."""
 
 AccountStanding = AccountStatus | Literal["removed"]
-"""Tells the same of an account that may be none, or none any more."""
+"""Tells the same; `removed` is said of an account that is not registered, or no longer."""
 
 HealthCause = Literal[
     "auth_failed", "quota_exhausted", "rate_limited", "credential_updated", "operator"
@@ -71,10 +71,10 @@ UserStatus = Literal["active", "suspended", "deleted"]
 """Tells whether a user's keys open anything."""
 
 UserRole = Literal["user", "admin"]
-"""Tells what a user is; `admin` is the one that operators' turns run as."""
+"""Tells what a user is; operators' turns run as the one user who is `admin`."""
 
 KeyStatus = Literal["active", "expired", "revoked"]
 """Tells whether an API key opens anything."""
 
 HolderKind = Literal["turn", "shell", "rewind", "upload"]
-"""Tells what works in a workspace while nobody else may."""
+"""Tells what holds a workspace; nothing else works in it meanwhile."""

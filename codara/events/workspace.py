@@ -1,4 +1,4 @@
-"""Facts of a workspace: one user's folder, in which one turn at a time works."""
+"""Facts of a workspace: one user's folder, in which one turn works at a time."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -6,7 +6,7 @@ from typing import ClassVar
 import attrs
 
 from codara.events.base import Event, PayloadRef, private
-from codara.events.vocabulary import HolderKind
+from codara.events.vocabulary import FileStatus, HolderKind
 
 
 @attrs.frozen(kw_only=True)
@@ -15,7 +15,7 @@ class WorkspaceProvisioned(Event):
     workspace_id: str
     user_id: str
     aside: bool = False
-    """Whether the folder is none of the user's, but a place for what is asked beside chats."""
+    """Whether this is a place for asides, which its user can neither name nor see."""
     label: str = private()
     folder: str = private()
     """Absolute path of the folder."""
@@ -23,7 +23,7 @@ class WorkspaceProvisioned(Event):
 
 @attrs.frozen(kw_only=True)
 class Holder:
-    """Who works in a folder: what kind of thing it is, and its id."""
+    """What works in a folder: its kind, and its id."""
 
     kind: HolderKind
     id: str
@@ -31,14 +31,14 @@ class Holder:
 
 @attrs.frozen(kw_only=True)
 class WorkspaceLocked(Event):
-    """The folder is `holder`'s until `until` at the latest; the stream's version is the fence."""
+    """`holder` has the folder until `until` at the latest; the stream's version is the fence."""
 
     name: ClassVar[str] = "workspace.locked"
     version: ClassVar[int] = 2
     workspace_id: str
     holder: Holder
     session_id: str | None = None
-    """The session of a turn."""
+    """The session, if the holder is a turn."""
     user_id: str
     until: datetime
     aside: bool = False
@@ -56,14 +56,14 @@ class WorkspaceUnlocked(Event):
 
 @attrs.frozen(kw_only=True)
 class FileChange:
-    """One path that differs between two trees.
+    r"""One path that differs between two trees.
 
-    `path` is UTF-8 with invalid bytes as ``\\xNN``; `path_b64` holds the true bytes where that
-    happened. `status` is added, modified, deleted, renamed, mode_changed or type_changed.
+    `path` is UTF-8, invalid bytes shown as ``\xNN``; `path_b64` then holds the true bytes. `added`
+    and `deleted` count lines.
     """
 
     path: str
-    status: str
+    status: FileStatus
     old_path: str | None = None
     path_b64: str | None = None
     added: int = 0
@@ -73,7 +73,7 @@ class FileChange:
 
 @attrs.frozen(kw_only=True)
 class DiffRecorded(Event):
-    """What a turn left behind in the folder: tree against tree, whatever was committed."""
+    """What a turn changed in the folder: the tree before it against the tree after it."""
 
     name: ClassVar[str] = "workspace.diff_recorded"
     workspace_id: str
@@ -86,9 +86,9 @@ class DiffRecorded(Event):
     deleted_lines: int
     truncated: bool
     partial: tuple[str, ...] = ()
-    """Why the snapshot does not hold everything; empty when it does."""
+    """Why the snapshot does not hold everything; empty if it does."""
     files: tuple[FileChange, ...] = private()
-    """All changes, or none when `files_payload` holds them."""
+    """All changes; empty if `files_payload` holds them."""
     files_payload: PayloadRef | None = None
     patch: str = private()
     patch_payload: PayloadRef | None = None
@@ -96,12 +96,12 @@ class DiffRecorded(Event):
 
 @attrs.frozen(kw_only=True)
 class ThreadsRemoved(Event):
-    """An agent's conversations left its home in the workspace: the next turn of one is `fresh`."""
+    """An agent's conversations were removed from its home: the next turn of each is `fresh`."""
 
     name: ClassVar[str] = "workspace.threads_removed"
     workspace_id: str
     provider: str
     threads: tuple[str, ...]
-    """The agent's own ids, 200 at most."""
+    """The agent's own ids, at most 200."""
     reason: str
-    """`ended`: no session goes on with them; `space`: the home had grown too large."""
+    """`ended`: no session continues them; `space`: the home had grown too large."""

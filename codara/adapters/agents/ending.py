@@ -1,7 +1,7 @@
 """The end of a turn, as it looks from outside the agent."""
 
 from datetime import datetime
-from typing import Self
+from typing import Final, Self
 
 import attrs
 
@@ -12,8 +12,8 @@ PATIENCE = {
     "timeout": "the turn took longer than it may",
 }
 
-LENGTH = "length"
-FILTER = "content_filter"
+LENGTH: Final = "length"
+FILTER: Final = "content_filter"
 _EARLY = {
     LENGTH: "the model's answer reached the most tokens it may have",
     FILTER: "the provider's filter ended the model's answer",

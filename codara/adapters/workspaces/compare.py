@@ -7,6 +7,7 @@ import attrs
 from codara.adapters.workspaces.known import NOTHING
 from codara.adapters.workspaces.names import shown
 from codara.adapters.workspaces.trees import TreeStore, git_order
+from codara.events.vocabulary import FileStatus
 from codara.events.workspace import FileChange
 
 _Half = tuple[bytes, bytes]
@@ -31,7 +32,7 @@ class Difference:
         path, encoded = shown(self.path)
         return FileChange(path=path, path_b64=encoded, status=self._status())
 
-    def _status(self) -> str:
+    def _status(self) -> FileStatus:
         if self.old == NOTHING:
             return "added"
         if self.new == NOTHING:

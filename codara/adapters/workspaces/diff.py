@@ -1,6 +1,6 @@
 """What changed between two trees: libgit2's renames, line counts and patch text, within bounds."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 
 import attrs
@@ -11,13 +11,14 @@ from codara.adapters.workspaces.compare import differences
 from codara.adapters.workspaces.names import shown
 from codara.adapters.workspaces.trees import TreeStore
 from codara.application.ports.workspaces import Diff
+from codara.events.vocabulary import FileStatus
 from codara.events.workspace import FileChange
 
 SMALL_FILES = 64
 SMALL_BYTES = 256 << 10
 """Up to here libgit2 is quick enough to hold the interpreter's lock; beyond, it gets a process."""
 
-_STATUS = {
+_STATUS: Mapping[DeltaStatus, FileStatus] = {
     DeltaStatus.ADDED: "added",
     DeltaStatus.DELETED: "deleted",
     DeltaStatus.RENAMED: "renamed",
@@ -104,7 +105,7 @@ def _file_diff(patch: pygit2.Patch) -> FileDiff:
     return FileDiff(raw, change, patch.data.decode(errors="backslashreplace"))
 
 
-def _status(delta: pygit2.DiffDelta) -> str:
+def _status(delta: pygit2.DiffDelta) -> FileStatus:
     if delta.status == DeltaStatus.MODIFIED and delta.old_file.id == delta.new_file.id:
         return "mode_changed"
     return _STATUS.get(delta.status, "modified")

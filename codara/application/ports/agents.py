@@ -8,6 +8,7 @@ from typing import Protocol
 import attrs
 
 from codara.application.ports.frames import Frame
+from codara.events.vocabulary import FinishReason
 
 LONGEST_ID = 256
 
@@ -38,7 +39,7 @@ class Outcome:
     backend_id: str | None = attrs.field(default=None, converter=sane_id)
     resets_at: datetime | None = None
     jailed: bool = True
-    finish_reason: str = "stop"
+    finish_reason: FinishReason = "stop"
 
 
 async def at_once() -> None:

@@ -9,6 +9,7 @@ from codara.domain import account
 from codara.domain.lending import AccountChange
 from codara.errors import CodaraError
 from codara.events.account import QuotaWindow
+from codara.events.vocabulary import AccountStatus
 
 _MOST_WINDOWS = 50
 _LONGEST_WINDOW = 100
@@ -118,7 +119,7 @@ def lesson(outcome: Outcome, *, now: datetime, cooldown: timedelta) -> AccountCh
     """What the failure says about the account; None if nothing."""
     resets_at = outcome.resets_at
     back = resets_at if resets_at is not None and resets_at > now else now + cooldown
-    after: str
+    after: AccountStatus
     until: datetime | None
     match outcome.cause:
         case "auth_failed":

@@ -35,7 +35,7 @@ async def named_seat(
         session_id=session_id,
         label=label,
         name_stream=name_stream,
-        origin=base.origin or NAMED,
+        origin=base.origin if base.exists else NAMED,
         base=base,
         after=offered.points[-1],
     )

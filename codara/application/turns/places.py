@@ -1,14 +1,13 @@
 """What turns hold while they run: sessions, workspaces, places of the gateway and of users."""
 
 from itertools import count
-from typing import Literal
 
 import attrs
 
+from codara.events.vocabulary import WaitedFor
+
 ASIDES = 2
 """How many asides of one user run at the same time, beside the user's limit."""
-
-What = Literal["session", "workspace", "user_limit", "gateway"]
 
 
 @attrs.frozen(kw_only=True)
@@ -35,7 +34,7 @@ class Lack:
     Of a user's places that is the user's oldest turn; of the gateway's it is None.
     """
 
-    what: What
+    what: WaitedFor
     behind: str | None
 
 

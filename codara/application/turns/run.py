@@ -17,6 +17,7 @@ from codara.errors import CodaraError, Conflict, VersionClash
 from codara.events.base import Cause
 from codara.events.session import AccountChosen, TurnStarted, Waited
 from codara.events.thread import Branch, Thread
+from codara.events.vocabulary import CancelCause, SessionOrigin, ThreadKind
 
 T = TypeVar("T")
 
@@ -43,8 +44,8 @@ class Asked:
     workspace_id: str
     workspace: str
     folder: Path
-    origin: str
-    thread_kind: str
+    origin: SessionOrigin
+    thread_kind: ThreadKind
     thread: Thread
     fork: Branch | None
     forked_from: str | None
@@ -106,7 +107,7 @@ class Run:
     """Done once it is on the disk that the turn has started, or failed with why it is not."""
     started_at: float = 0.0
     """On the machine's monotonic clock."""
-    cancel_cause: str | None = None
+    cancel_cause: CancelCause | None = None
     cancelled_by: Cause | None = None
     listeners: int = 0
     joined: int = 0
@@ -187,7 +188,7 @@ class Run:
             elif future is self._ended:
                 self._ended.set_result(result)
 
-    def cancel(self, why: str, by: Cause) -> None:
+    def cancel(self, why: CancelCause, by: Cause) -> None:
         """Stops the work; the end is recorded by whoever carries the turn."""
         if self.cancel_cause is None and not self.over:
             self.cancel_cause, self.cancelled_by = why, by

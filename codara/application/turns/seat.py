@@ -9,6 +9,7 @@ from codara.domain import session
 from codara.domain.conversation import is_cut
 from codara.domain.history import Unheard
 from codara.events.thread import Branch, Point, Thread
+from codara.events.vocabulary import SessionOrigin, ThreadKind
 
 
 @attrs.frozen(kw_only=True)
@@ -23,7 +24,7 @@ class Seat:
     session_id: str
     label: str = ""
     name_stream: str | None = None
-    origin: str
+    origin: SessionOrigin
     base: session.Session
     thread: Thread = attrs.field(factory=Thread)
     fork: Branch | None = None
@@ -37,7 +38,7 @@ class Seat:
     """Whether its thread has to be told from the record what other providers' threads heard."""
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> ThreadKind:
         """`new`, `resumed`, `forked` or `fresh`."""
         if self.fork:
             return "forked"

@@ -16,6 +16,7 @@ from codara.domain.history import Unheard
 from codara.domain.transcript import advance
 from codara.events import streams
 from codara.events.thread import Thread
+from codara.events.vocabulary import SessionOrigin
 
 
 async def find_seat(
@@ -35,7 +36,7 @@ async def find_seat(
     return await _found(context, command, workspace_id, offered) or _new(context, offered, FOUND)
 
 
-def _new(context: Context, offered: Offered, origin: str) -> Seat:
+def _new(context: Context, offered: Offered, origin: SessionOrigin) -> Seat:
     return Seat(
         session_id=context.new_id("ses"),
         origin=origin,

@@ -10,6 +10,7 @@ from codara.domain.lending import Borrowable
 from codara.errors import ConcurrencyLimit, Conflict
 from codara.events import streams
 from codara.events.session import BackendBound, TurnStarted, Waited
+from codara.events.vocabulary import ThreadKind
 from codara.events.workspace import Holder
 
 
@@ -22,7 +23,7 @@ class Start:
     workspace_id: str
     user_id: str
     provider: str
-    thread: str
+    thread: ThreadKind
     baseline: str
     jailed: bool
     now: datetime

@@ -5,7 +5,7 @@ from typing import Any, get_args
 import pytest
 
 from codara.application.ports.workspaces import MISSING
-from codara.application.turns import failures, places
+from codara.application.turns import failures
 from codara.domain import account, conversation, credential, user
 from codara.events import vocabulary
 
@@ -23,7 +23,6 @@ ORIGINS = (
     ("words", "said"),
     [
         (vocabulary.SessionOrigin, ORIGINS),
-        (vocabulary.WaitedFor, get_args(places.What)),
         (vocabulary.FailureCause, failures._WORDS),
         (vocabulary.CancelCause, failures._CANCELLED),
         (vocabulary.AuthType, credential.AUTH_TYPES),

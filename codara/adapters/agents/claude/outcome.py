@@ -1,13 +1,16 @@
 """How a claude turn ended: by its word, its exit, its thread and what we did to it, together."""
 
+from collections.abc import Mapping
+
 from codara.adapters.agents.claude.causes import cause_of
 from codara.adapters.agents.claude.reading import CUT_SHORT, Ended, Reading
 from codara.adapters.agents.ending import FILTER, LENGTH, Ending, Verdict, ended_early
 from codara.application.ports.agents import Outcome
+from codara.events.vocabulary import FinishReason
 
 _LIMITS = ("quota_exhausted", "rate_limited")
-_STOP = "stop"
-_STOPS = {
+_STOP: FinishReason = "stop"
+_STOPS: Mapping[str, FinishReason] = {
     "end_turn": _STOP,
     "stop_sequence": _STOP,
     CUT_SHORT: LENGTH,
@@ -64,7 +67,7 @@ def _by_the_model(said: Ended, *, spoke: bool) -> Verdict:
             return ended_early(reason, spoke=spoke)
 
 
-def _finish(said: Ended | None) -> str:
+def _finish(said: Ended | None) -> FinishReason:
     return _STOPS.get((said.stop if said else None) or "", _STOP)
 
 

@@ -8,9 +8,10 @@ from codara.adapters.agents.codex.wire import Answer
 from codara.adapters.agents.ending import FILTER, Ending, Verdict, ended_early
 from codara.application.ports.agents import Outcome
 from codara.application.ports.frames import WindowSeen
+from codara.events.vocabulary import FinishReason
 
 _ENOUGH = 100.0
-_STOP = "stop"
+_STOP: FinishReason = "stop"
 
 
 def outcome_of(reading: Reading, ending: Ending, overheard: Answer | None = None) -> Outcome:

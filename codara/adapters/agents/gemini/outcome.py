@@ -1,5 +1,7 @@
 """How a gemini turn ended: by its word, the provider's, its exit, its session and what we did."""
 
+from collections.abc import Mapping
+
 import attrs
 
 from codara.adapters.agents.ending import FILTER, LENGTH, Ending, Verdict, ended_early
@@ -7,15 +9,16 @@ from codara.adapters.agents.gemini.causes import cause_of, without_noise
 from codara.adapters.agents.gemini.reading import Ended, Reading
 from codara.adapters.agents.gemini.wire import Answer, Refused
 from codara.application.ports.agents import Outcome
+from codara.events.vocabulary import FinishReason
 
 _LIMITED = ("quota_exhausted", "rate_limited")
 _NO_SESSION = "unknown_session"
-_STOP = "stop"
+_STOP: FinishReason = "stop"
 _FILTERED = (
     *("SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"),
     *("IMAGE_SAFETY", "MODEL_ARMOR"),
 )
-_EARLY = {"MAX_TOKENS": LENGTH, **dict.fromkeys(_FILTERED, FILTER)}
+_EARLY: Mapping[str, FinishReason] = {"MAX_TOKENS": LENGTH, **dict.fromkeys(_FILTERED, FILTER)}
 """Google's words for an answer that was ended early."""
 
 

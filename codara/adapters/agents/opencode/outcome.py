@@ -1,15 +1,17 @@
 """How an opencode turn ended: by its word, its exit, its session and what we did to it."""
 
 import re
+from collections.abc import Mapping
 
 from codara.adapters.agents.ending import FILTER, LENGTH, Ending, Verdict, ended_early
 from codara.adapters.agents.opencode.causes import INTERRUPTED, cause_of
 from codara.adapters.agents.opencode.reading import Reading
 from codara.application.ports.agents import Outcome
+from codara.events.vocabulary import FinishReason
 
 _COLOURS = re.compile(r"\x1b\[[\d;]*m")
-_STOP = "stop"
-_EARLY = {"length": LENGTH, "content-filter": FILTER}
+_STOP: FinishReason = "stop"
+_EARLY: Mapping[str, FinishReason] = {"length": LENGTH, "content-filter": FILTER}
 _CUT = {"tool-calls": "the agent ended in the middle of its work"}
 
 
