@@ -1,7 +1,7 @@
 """What a turn left behind in its workspace: the final tree, the diff, the actions."""
 
-import asyncio
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,12 +16,13 @@ from codara.domain import actions
 from codara.errors import CodaraError
 from codara.events.base import PayloadRef
 from codara.events.workspace import DiffRecorded, FileChange
+from codara.offload import by_size
 
 _INLINE_FILES_BYTES = 8_192
 """As JSON; a longer list of changed files is a payload."""
-_FEW_FILES = 200
-"""So many are listed in less time than a thread takes to be woken for them."""
-_SMALL_TEXT = 16_384
+_FILES_AT_ONCE = 200
+"""Up to this many files are listed faster on the event loop than in a thread."""
+_TEXT_AT_ONCE = 16_384
 _UNCHANGED = Diff(files=(), patch="", truncated=False)
 _UNKNOWN = Diff(files=(), patch="", truncated=True)
 
@@ -97,9 +98,8 @@ async def _looked_at(context: Context, place: Place, running: Running) -> Left:
 async def _found(owner: Owner, text: str, patch: str) -> tuple[dict[str, Any], ...]:
     """No text, however odd, costs a turn its end: at worst it is told without actions."""
     try:
-        if len(text) + len(patch) > _SMALL_TEXT:
-            return await asyncio.to_thread(_actions, text, patch)
-        return _actions(text, patch)
+        size = len(text) + len(patch)
+        return await by_size(partial(_actions, text, patch), size=size, most=_TEXT_AT_ONCE)
     except Exception:
         logger.exception("the actions of task %s cannot be told", owner.turn_id)
         return ()
@@ -132,8 +132,7 @@ async def _kept(
     parcel: Parcel, files: tuple[FileChange, ...]
 ) -> tuple[tuple[FileChange, ...], PayloadRef | None]:
     """A short list stays in the event, a long one is a payload."""
-    few = len(files) <= _FEW_FILES
-    listed = _listed(files) if few else await asyncio.to_thread(_listed, files)
+    listed = await by_size(partial(_listed, files), size=len(files), most=_FILES_AT_ONCE)
     if len(listed) <= _INLINE_FILES_BYTES:
         return files, None
     return (), await parcel.data(listed)

@@ -1,6 +1,6 @@
 """The seat of a turn whose session is named by its client."""
 
-import asyncio
+from functools import partial
 
 import attrs
 
@@ -16,9 +16,8 @@ from codara.domain.transcript import DigestOf, advance, same
 from codara.errors import InvalidRequest, NotFound
 from codara.events import streams
 from codara.events.thread import Thread
+from codara.offload import PIECE, by_size
 
-_FEW = 128
-"""Up to this many entries are compared on the event loop."""
 _PREFIXES = 2_000
 """How many of the latest points of a request are looked for in a session that has gone another way.
 """
@@ -89,9 +88,8 @@ async def _appended(
 ) -> Seat:
     """A client that sends its newest messages alone; many of them are compared in a thread."""
     digest = digest_of(context, command.caller.user_id)
-    if len(offered.entries) <= _FEW:
-        return _appending(seat, thread, offered, digest)
-    return await asyncio.to_thread(_appending, seat, thread, offered, digest)
+    appending = partial(_appending, seat, thread, offered, digest)
+    return await by_size(appending, size=len(offered.entries) * PIECE)
 
 
 def _appending(seat: Seat, thread: Thread, offered: Offered, digest: DigestOf) -> Seat:

@@ -1,6 +1,5 @@
 """Offering: the transcript that a request holds, as digests under its user's secret."""
 
-import asyncio
 import hashlib
 from functools import partial
 
@@ -10,13 +9,10 @@ from codara.application.turns.commands import Message, RunTurn
 from codara.application.turns.context import Context
 from codara.domain import history, transcript
 from codara.domain.conversation import Offered
+from codara.offload import PIECE, by_size
 
 _PURPOSE = "transcript"
 _DIGEST_BYTES = 16
-_MOST_AT_ONCE = 64 * 1024
-"""Characters and bytes that are digested in less time than a thread takes to be woken for them."""
-_MESSAGE = 512
-"""A message costs as much as this many characters, however short it is."""
 
 
 def digest_of(context: Context, user_id: str) -> transcript.DigestOf:
@@ -27,11 +23,9 @@ def digest_of(context: Context, user_id: str) -> transcript.DigestOf:
 async def offer(context: Context, command: RunTurn) -> Offered:
     """What the request holds; a long one is digested in a thread."""
     digest = digest_of(context, command.caller.user_id)
-    size = sum(len(message.text) + _MESSAGE for message in command.messages)
+    size = sum(len(message.text) + PIECE for message in command.messages)
     size += sum(len(image.data) for message in command.messages for image in message.images)
-    if size <= _MOST_AT_ONCE:
-        return _offered(command, digest)
-    return await asyncio.to_thread(_offered, command, digest)
+    return await by_size(partial(_offered, command, digest), size=size)
 
 
 def _offered(command: RunTurn, digest: transcript.DigestOf) -> Offered:

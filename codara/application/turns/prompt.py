@@ -1,6 +1,5 @@
 """Hearing: what of a request the agent has not heard yet, in words and pictures."""
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from functools import partial
 
@@ -16,13 +15,10 @@ from codara.domain import history, images, uploads
 from codara.domain.conversation import Offered
 from codara.errors import InvalidRequest
 from codara.events.thread import Thread
+from codara.offload import PIECE, by_size
 
 _PICTURE = "[image]"
 _USER, _ASSISTANT = "user", "assistant"
-_MOST_AT_ONCE = 64 * 1024
-"""Characters that are put together in less time than a thread takes to be woken for them."""
-_MESSAGE = 512
-"""A message costs as much as so many characters, however short it is."""
 
 
 @attrs.frozen(kw_only=True)
@@ -52,14 +48,12 @@ async def prompt_apart(
     recalled: Recalled,
     turn_id: str,
 ) -> Prompt:
-    """Hears the request as `hear` does; a long one in a thread."""
+    """Words the prompt as `prompt_of` does; a long one in a thread."""
     told = partial(
         prompt_of, context, command, seat, offered=offered, recalled=recalled, turn_id=turn_id
     )
-    size = sum(len(each.text) + _MESSAGE for each in (*command.messages, *recalled.messages))
-    if size <= _MOST_AT_ONCE:
-        return told()
-    return await asyncio.to_thread(told)
+    size = sum(len(each.text) + PIECE for each in (*command.messages, *recalled.messages))
+    return await by_size(told, size=size)
 
 
 def prompt_of(

@@ -31,6 +31,7 @@ from codara.events.store.recorder import LogDatastore, LogRecorder
 from codara.events.store.tail import Tail
 from codara.events.store.writer import Writer
 from codara.ids import NewId, new_id
+from codara.offload import by_size
 
 FORMAT = 1
 SEALED_AT_ONCE = 16 * 1024
@@ -169,7 +170,7 @@ class EventLog:
         """
         key_id, key = self._keys.sealing_key(subject)
         sealing = partial(seal_payload, self.log_id, self._new_id("pay"), key_id, key, data)
-        payload = sealing() if len(data) <= SEALED_AT_ONCE else await asyncio.to_thread(sealing)
+        payload = await by_size(sealing, size=len(data), most=SEALED_AT_ONCE)
         if len(payload.box) <= PART_BYTES:
             return payload
         for part in parts_of(payload):

@@ -1,6 +1,6 @@
 """`POST /v1/chat/completions`: one turn of an agent."""
 
-import asyncio
+from functools import partial
 
 import orjson
 from aiohttp import web
@@ -19,11 +19,9 @@ from codara.http.planes import CALLER
 from codara.http.requests import add_headers, identity_of
 from codara.http.routing import Routes
 from codara.http.services import SERVICES, TurnHandle
+from codara.offload import TEXT, by_size
 
 routes = Routes(CALLER, "/v1")
-
-_LARGE = 64 * 1024
-"""A smaller body is decoded in less time than a long one may take from the event loop."""
 
 
 @routes.raw("POST", "/chat/completions")
@@ -63,9 +61,9 @@ async def _decoded(request: web.Request, caller: Caller) -> ChatRequest:
     else:
         form = Form(await json_body(request), ())
     server = request.app[SERVICES].settings.server
-    if (request.content_length or _LARGE) < _LARGE:
-        return decode(form.body, request.headers, caller, form.uploads, server)
-    return await asyncio.to_thread(decode, form.body, request.headers, caller, form.uploads, server)
+    decoding = partial(decode, form.body, request.headers, caller, form.uploads, server)
+    size = TEXT + 1 if request.content_length is None else request.content_length
+    return await by_size(decoding, size=size)
 
 
 async def _command(request: web.Request, caller: Caller, wanted: ChatRequest) -> RunTurn:
