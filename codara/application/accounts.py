@@ -19,7 +19,7 @@ _LONGEST_COOLDOWN: Final = timedelta(days=30).total_seconds()
 
 @attrs.frozen(kw_only=True)
 class NewAccount:
-    """An account to be, or a new credential of one that is there."""
+    """An account to register, or a new credential of one that is registered."""
 
     account_id: str
     provider: str
@@ -30,9 +30,9 @@ class NewAccount:
 
 @attrs.frozen(kw_only=True)
 class Accounts:
-    """Commands return the position of what they appended, None if they had nothing to say.
+    """Commands on accounts. Each returns the log position of what it appended, None for nothing.
 
-    `cooldown_seconds` is how long an operator's cooldown lasts unless they say otherwise.
+    `cooldown_seconds` is how long an operator's cooldown lasts if the operator names no time.
     """
 
     deciding: Deciding
@@ -42,12 +42,11 @@ class Accounts:
     cooldown_seconds: float = 60.0
 
     async def register(self, new: NewAccount, cause: Cause) -> int | None:
-        """Keeps the credential, then says so. The same id again stores a new credential.
+        """Keeps the credential and registers the account; a known id gets a new credential.
 
-        A login handed in a second time changes nothing once its tokens have been refreshed.
-
-        Whoever was interrupted between the two completes it by the same call again.
-        InvalidRequest for what can be no account; Conflict if the id is another provider's.
+        A login that is handed in a second time changes nothing once its tokens have been refreshed.
+        A call that was interrupted is completed by repeating it. InvalidRequest if a value is not
+        allowed; Conflict if the id belongs to another provider's account.
         """
         account_id = text.account_id(new.account_id)
         label = text.one_line(new.label, param="label") or account_id
@@ -75,7 +74,7 @@ class Accounts:
         )
 
     async def _store(self, known: account.Account, account_id: str, secret: bytes) -> str:
-        """Keeps the credential, unless what the vault holds was made from it; its fingerprint."""
+        """Keeps the credential, unless the vault's was made from it; returns its fingerprint."""
         fingerprint = self.vault.fingerprint(secret)
         refreshed: login.Refreshed = await self.deciding.state(streams.token(account_id))
         if login.descends(refreshed, known, handed_in=fingerprint):
@@ -83,9 +82,10 @@ class Accounts:
         return await self.vault.store(account_id, secret)
 
     async def remove(self, account_id: str, cause: Cause) -> int | None:
-        """No turn borrows the account again, and the vault forgets its credential.
+        """Removes the account: no turn borrows it again, and the vault forgets its credential.
 
-        NotFound if there is none; the vault forgets then, too, what an interrupted call left.
+        NotFound if it is not registered; the vault then forgets what an interrupted call left
+        there.
         """
         stream = streams.account(account_id)
         try:
@@ -103,7 +103,10 @@ class Accounts:
     async def cooldown(
         self, account_id: str, cause: Cause, *, seconds: float | None = None
     ) -> int | None:
-        """Takes the account out for `seconds` (at most 30 days; default `cooldown_seconds`)."""
+        """Keeps the account from turns for `seconds` (default `cooldown_seconds`, at most 30 days).
+
+        InvalidRequest if `seconds` is out of range; NotFound if the account is not registered.
+        """
         wait = self.cooldown_seconds if seconds is None else seconds
         if not 0 < wait <= _LONGEST_COOLDOWN:
             raise InvalidRequest("seconds is more than 0 and at most 30 days.", param="seconds")
@@ -122,7 +125,7 @@ class Accounts:
         )
 
     async def recover(self, account_id: str, cause: Cause) -> int | None:
-        """Calls the account ready again, whatever was wrong with it."""
+        """Makes the account ready again, whatever was wrong with it; NotFound if there is none."""
         stream, now = streams.account(account_id), self.clock()
         return await self._decide(
             stream,

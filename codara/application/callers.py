@@ -1,11 +1,11 @@
-"""Who asks: a user with a key, or an operator whose turns run as the Dashboard Admin."""
+"""Callers: a user with a key, or an operator, whose turns run as the Dashboard Admin."""
 
 import attrs
 
 
 @attrs.frozen(kw_only=True)
 class Caller:
-    """An authenticated caller of the OpenAI door."""
+    """An authenticated caller of the OpenAI API."""
 
     user_id: str
     key_id: str | None
@@ -14,5 +14,5 @@ class Caller:
 
     @property
     def actor(self) -> str:
-        """How the caller is named in an event's envelope."""
+        """Returns the caller's name for an event's envelope."""
         return f"operator:{self.operator_id}" if self.operator_id else f"user:{self.user_id}"

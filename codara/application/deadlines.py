@@ -1,4 +1,4 @@
-"""What ended by itself, written down soon after; truth never waits for it."""
+"""Deadlines: what ended by itself is recorded soon after; its truth never waits for that."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -29,11 +29,11 @@ class Deadlines:
     cause: Cause
 
     async def keep(self, pause: float = _PAUSE_SECONDS) -> None:
-        """Looks again and again, until it is cancelled, whatever is wrong in between."""
+        """Looks for them every `pause` seconds until it is cancelled, whatever fails in between."""
         await regularly(self.pass_over, pause, "deadlines are not written at present")
 
     async def pass_over(self) -> int:
-        """Writes down what is due now; how many sessions that were."""
+        """Records the sessions that have expired by now; returns how many."""
         now = self.clock()
         due: Sequence[str] = await self.expiring.due(now, _AT_ONCE)
         for session_id in due:

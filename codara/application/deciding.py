@@ -1,4 +1,4 @@
-"""The one way a command reaches the log: fold (cached), decide, append, and anew on a clash."""
+"""The way of every command to the log: fold (cached), decide, append, and again on a clash."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ Decision = Callable[[States], Mapping[str, Sequence[Event]]]
 
 
 class Log(Protocol):
-    """What deciding needs of the event log."""
+    """The parts of the event log that deciding uses."""
 
     async def load(self, stream: str, *, since: frozenset[str] = ...) -> list[Recorded]: ...
 
@@ -36,7 +36,7 @@ class Log(Protocol):
 
 @attrs.frozen
 class Decided:
-    """What came of a decision: the last position (None: it had nothing to say), states after it."""
+    """What came of a decision: its last position (None: nothing appended), and the states after."""
 
     position: int | None
     states: States
@@ -44,10 +44,10 @@ class Decided:
 
 @attrs.frozen
 class Proposed:
-    """A decision whose facts are queued: `durable` holds their last position once they are there.
+    """A decision whose facts are queued. `durable` is done, with their last position, once written.
 
-    `durable` is None if there was nothing to say. Who awaits it shields it: cancelled, it would
-    no longer tell the others.
+    `durable` is None if nothing is to be written. Await it through `asyncio.shield`: cancelling it
+    would take the result from everybody else who waits.
     """
 
     durable: asyncio.Future[int] | None
@@ -56,7 +56,7 @@ class Proposed:
 
 @attrs.frozen
 class _Folded:
-    """A stream as it will be once `durable` is done; None: as it is."""
+    """A stream as it will be once `durable` is done; if that is None, as it is."""
 
     version: int
     state: Any
@@ -64,7 +64,7 @@ class _Folded:
 
     @property
     def lost(self) -> bool:
-        """The append that led here came to nothing."""
+        """Tells whether the append that led to this state has failed."""
         durable = self.durable
         if durable is None or not durable.done():
             return False
@@ -72,12 +72,12 @@ class _Folded:
 
 
 class Deciding:
-    """Folds streams once and keeps them folded.
+    """Folds streams once and keeps the states.
 
     The cache moves on when an append is *queued*, so that a chain of decisions on one stream
-    commits in one batch; what an append that fails had moved is lost, and whoever had built on
-    it decides anew. Exact as long as this is the only writer of the log; with others, their
-    appends show as clashes.
+    commits in one batch. If an append fails, the states built on it are dropped, and the decisions
+    that used them are made again. The cache is exact as long as nothing else writes the log;
+    appends of other writers show as clashes.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Deciding:
         self._cache: OrderedDict[str, _Folded] = OrderedDict()
 
     async def state(self, stream: str) -> Any:
-        """The stream's folded state, queued appends included."""
+        """Returns the folded state of the stream, with the appends that are still queued."""
         held = self._held(stream)
         if held is None:
             held = (await self._fold([stream]))[stream]
@@ -112,12 +112,12 @@ class Deciding:
     ) -> Decided:
         """Appends what `decision` makes of the states of `streams`, all or nothing.
 
-        `decision` is pure and may run more than once. What it raises is the answer; VersionClash
-        is raised only after `retry_seconds` of losing every race. A cancelled caller does not
-        cancel the append.
+        `decision` must be pure and may run more than once; what it raises is passed on.
+        VersionClash if every try within `retry_seconds` lost to another writer. Cancelling the
+        caller does not cancel the append.
 
-        `new` are streams that nobody should have written to yet: they are not looked for in the
-        log. One that is there all the same is a clash like any other.
+        `new` names streams that should not exist yet: they are not looked for in the log. If one
+        exists after all, that is a clash like any other.
         """
         names = list(streams)
         deadline = time.monotonic() + self._retry_seconds
@@ -144,10 +144,10 @@ class Deciding:
         new: Collection[str] = (),
         linger: bool = False,
     ) -> Proposed:
-        """As `decide`, once, and without waiting for the disk.
+        """Like `decide`, but once, and without waiting for the disk.
 
-        With `linger` another decision follows at once, and both share one transaction. Should this
-        one's append fail, those that build on it fail as well.
+        With `linger` another decision must follow at once: both share one transaction. If this
+        append fails, those that build on it fail as well.
         """
         return await self._propose(streams, decision, cause, payloads, new=new, linger=linger)
 
@@ -176,7 +176,7 @@ class Deciding:
         return Proposed(durable, states | after)
 
     async def _fold(self, streams: Sequence[str], new: Collection[str] = ()) -> dict[str, _Folded]:
-        """All of them at one moment: nothing is awaited between reading the first and the last."""
+        """Returns all states as of one moment: nothing is awaited between first and last."""
         folded = self._at_hand(streams, new)
         while missing := [stream for stream in streams if stream not in folded]:
             for stream in missing:
@@ -189,7 +189,7 @@ class Deciding:
         return folded
 
     def _at_hand(self, streams: Sequence[str], new: Collection[str]) -> dict[str, _Folded]:
-        """Those that need not be looked for in the log."""
+        """Returns the states of those streams that need not be looked for in the log."""
         folded: dict[str, _Folded] = {}
         for stream in streams:
             held = self._held(stream)
@@ -200,7 +200,7 @@ class Deciding:
         return folded
 
     def _held(self, stream: str) -> _Folded | None:
-        """What the cache holds, now the most recently used; None where that was lost."""
+        """Returns the cached state, marked as just used; None if there is none, or it is lost."""
         held = self._cache.get(stream)
         if held is None or held.lost:
             return None

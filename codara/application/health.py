@@ -1,4 +1,4 @@
-"""Whether turns can run now, and if not, why; and what else is in trouble."""
+"""Health: whether turns can run now, why not, and what else is in trouble."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -11,45 +11,45 @@ Standings = Callable[[], Sequence[FollowerStanding]]
 
 LAG_SECONDS = 5.0
 READ_MODELS = "views."
-"""How the names of followers begin that are read models."""
+"""The names of followers that are read models begin with this."""
 
 
 @attrs.define
 class Followers:
-    """Lists whatever follows the log, by name."""
+    """Lists everything that follows the log, by name."""
 
     told: list[Standings] = attrs.field(factory=list)
-    """Each tells of one follower, or of several that share their work."""
+    """Each function tells of one follower, or of several that share their work."""
 
     def add(self, standings: Standings) -> None:
-        """Lists what `standings` tells of from now on."""
+        """Adds the followers that `standings` tells of."""
         self.told.append(standings)
 
     def standings(self) -> list[FollowerStanding]:
-        """Tells how each follower does now, in the order of their names."""
+        """Returns how each follower does now, in the order of their names."""
         every = [standing for told in self.told for standing in told()]
         return sorted(every, key=lambda standing: standing.name)
 
 
 @attrs.define
 class Health:
-    """Asks every part that could stand in the way, and all followers."""
+    """Asks every part that could keep turns from running, and all followers."""
 
     checks: list[Check] = attrs.field(factory=list)
     followers: Followers = attrs.field(factory=Followers)
 
     def reasons(self) -> list[str]:
-        """Tells in one line each why turns cannot run; empty when the gateway can do its work."""
+        """Returns why turns cannot run, one line for each reason; empty if they can."""
         essential = [each for each in self.standings() if each.essential]
         found = [reason for check in self.checks for reason in check()]
         return [*found, *_troubles(essential), *_lags(essential)]
 
     def degraded_by(self) -> list[str]:
-        """Tells in one line each what is in trouble outside, although turns can run."""
+        """Returns what is in trouble outside although turns can run, one line for each."""
         return _troubles(each for each in self.standings() if not each.essential)
 
     def standings(self) -> list[FollowerStanding]:
-        """Tells how each follower of the log does now, in the order of their names."""
+        """Returns how each follower of the log does now, in the order of their names."""
         return self.followers.standings()
 
 
@@ -58,7 +58,7 @@ def _troubles(standings: Iterable[FollowerStanding]) -> list[str]:
 
 
 def _lags(standings: Sequence[FollowerStanding]) -> list[str]:
-    """Read models in one line: one reads the log for all of them."""
+    """Names the read models in one line, because one reader serves them all."""
     late = [each for each in standings if each.trouble is None and each.lag_seconds > LAG_SECONDS]
     views = [each.lag_seconds for each in late if _is_read_model(each)]
     told = [f"the read models are {max(views):.0f} s behind the log"] if views else []

@@ -12,7 +12,7 @@ from codara.events.jail import EgressDenied, JailExited, JailKilled, JailStarted
 
 @attrs.frozen(kw_only=True)
 class Jails:
-    """The journal that jails keep; satisfies `ports.JailJournal`."""
+    """Writes to the log what becomes of jails; satisfies `ports.JailJournal`."""
 
     deciding: Deciding
     cause: Cause
@@ -30,7 +30,7 @@ class Jails:
         limits: Sequence[str],
         jailed: bool,
     ) -> None:
-        """Durable before the jail's first instruction runs."""
+        """Records that a jail exists; durable before the first instruction in it runs."""
         started = JailStarted(
             jail_id=jail_id,
             workspace_id=workspace_id,
@@ -47,16 +47,16 @@ class Jails:
     async def exited(
         self, jail_id: str, *, exit_code: int | None, egress: Mapping[str, int]
     ) -> None:
-        """The jail's last process is gone."""
+        """Records that the jail's last process is gone."""
         exited = JailExited(jail_id=jail_id, exit_code=exit_code, egress=dict(egress))
         await self._write(jail_id, exited)
 
     async def killed(self, jail_id: str, *, reason: str) -> None:
-        """We ended it."""
+        """Records that the gateway ended the jail."""
         await self._write(jail_id, JailKilled(jail_id=jail_id, reason=reason))
 
     async def egress_denied(self, jail_id: str, *, host: str, port: int) -> None:
-        """It asked for a connection it may not make."""
+        """Records that the jail asked for a connection that it may not make."""
         await self._write(jail_id, EgressDenied(jail_id=jail_id, host=host, port=port))
 
     async def _write(self, jail_id: str, event: Event) -> None:

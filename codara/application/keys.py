@@ -1,4 +1,4 @@
-"""API keys as they are made: 62^32 of them, each shown once."""
+"""API keys and how they are made: each is one of 62^32, and shown once."""
 
 import re
 import secrets
@@ -18,7 +18,7 @@ _RAW_KEY = re.compile(rf"{KEY_PREFIX}[A-Za-z0-9]{{32}}")
 
 @attrs.frozen(kw_only=True)
 class IssuedKey:
-    """A fresh key. `raw_key` is known here and nowhere else: it is shown once."""
+    """A new key. `raw_key` is the secret itself: it is kept nowhere and shown once."""
 
     key_id: str
     raw_key: str = attrs.field(repr=False)
@@ -28,7 +28,7 @@ class IssuedKey:
 
 
 def fresh_key(key_id: str, label: str, until: datetime | None, *, param: str) -> IssuedKey:
-    """A key nobody has had before; InvalidRequest, naming `param`, for a label that is no line."""
+    """Makes a new key; InvalidRequest, naming `param`, if the label is not one line of text."""
     return IssuedKey(
         key_id=key_id,
         raw_key=KEY_PREFIX + "".join(secrets.choice(_BASE_62) for _ in range(32)),
@@ -38,12 +38,12 @@ def fresh_key(key_id: str, label: str, until: datetime | None, *, param: str) ->
 
 
 def has_form(raw_key: str) -> bool:
-    """Whether it could be a key at all."""
+    """Tells whether a text has the form of a key."""
     return _RAW_KEY.fullmatch(raw_key) is not None
 
 
 def issue(state: key.Key, fresh: IssuedKey, user_id: str, now: datetime) -> list[Event]:
-    """The decision to give `fresh` to the user."""
+    """Decides to give the new key to the user."""
     return key.issue(
         state,
         key_id=fresh.key_id,

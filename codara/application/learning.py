@@ -1,4 +1,4 @@
-"""Has every CLI asked what it lists, as soon as there is an account for it."""
+"""Learning: each CLI is asked for its models as soon as it has an account to work on."""
 
 from collections.abc import Sequence
 
@@ -14,18 +14,18 @@ _PAUSE_SECONDS = 5.0
 
 @attrs.frozen(kw_only=True)
 class Learning:
-    """Looks at the accounts of `providers`; an agent that has none to work on is not started."""
+    """Has the CLIs of `providers` asked; a CLI without an account to work on is not started."""
 
     agents: Agents
     standings: AccountStandings
     providers: Sequence[str]
 
     async def keep(self, pause: float = _PAUSE_SECONDS) -> None:
-        """Looks again and again, until it is cancelled."""
+        """Looks every `pause` seconds until it is cancelled."""
         await regularly(self.pass_over, pause, "no models are asked for at present")
 
     async def pass_over(self) -> None:
-        """Has those asked that have an account which can be lent now."""
+        """Has the CLI of each provider asked that has an account which can be lent now."""
         for provider in self.providers:
             standings = await self.standings.of_provider(provider)
             if any(standing.status == READY for standing in standings):

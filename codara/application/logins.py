@@ -1,4 +1,4 @@
-"""How often an address may try to log in, and how its refusals are counted."""
+"""How often an address may try to log in, and how refused logins are counted."""
 
 import ipaddress
 from collections import OrderedDict, deque
@@ -10,7 +10,10 @@ _MOST_ADDRESSES = 10_000
 
 
 def origin_of(address: str) -> str:
-    """What is counted as one address: an IPv4 address, an IPv6 network of one customer (/64)."""
+    """Returns what counts as one address: an IPv4 address, or the /64 network of an IPv6 one.
+
+    `unknown` if the text is not an address.
+    """
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -30,10 +33,10 @@ class _Origin:
 
 @attrs.define(kw_only=True)
 class LoginGuard:
-    """In memory, bounded: at most `limit` failed tries an address within `window`.
+    """Limits the failed logins of an address: up to `limit` within `window`; kept in memory.
 
-    A try counts as failed from its beginning, so that many at once gain nothing; `forgive` takes
-    back what a login that worked had counted.
+    A try counts as failed from its beginning, so that many tries at once gain nothing. `forgive`
+    takes back what a successful login had counted. Delays are in seconds.
     """
 
     limit: int = 10
@@ -43,7 +46,7 @@ class LoginGuard:
     _origins: "OrderedDict[str, _Origin]" = attrs.field(factory=OrderedDict, init=False)
 
     def enter(self, origin: str, now: datetime) -> float | None:
-        """None if the address may try now, else the seconds until it may."""
+        """Counts a try and returns None if the address may try; else the seconds until it may."""
         tries = self._of(origin).tries
         while tries and tries[0] <= now - self.window:
             tries.popleft()
@@ -53,26 +56,26 @@ class LoginGuard:
         return None
 
     def delay(self, origin: str) -> float:
-        """Seconds a refused login is held back: doubled with each try, bounded."""
+        """Returns how many seconds to hold back a refusal: doubled with each try, up to a limit."""
         doublings = max(0, len(self._of(origin).tries) - 1)
         return float(min(self.longest_delay, self.first_delay * 2 ** min(doublings, 16)))
 
     def forgive(self, origin: str) -> None:
-        """The address knew the secret."""
+        """Forgets the tries of an address from which somebody has logged in."""
         self._of(origin).tries.clear()
 
     def count(self, origin: str, now: datetime) -> int:
-        """Counts a refusal; returns how many to write now, 0 if this minute has its event."""
+        """Counts a refusal; returns how many to record now, 0 if this minute has its event."""
         self._of(origin).unwritten += 1
         return self._due(self._of(origin), now)
 
     def due(self, now: datetime) -> dict[str, int]:
-        """The refusals of earlier minutes that no event tells of yet, by address."""
+        """Returns the refusals of earlier minutes that are not recorded yet, by address."""
         amounts = {origin: self._due(known, now) for origin, known in self._origins.items()}
         return {origin: amount for origin, amount in amounts.items() if amount}
 
     def rest(self) -> dict[str, int]:
-        """All that is unwritten, whatever the minute: for the end."""
+        """Returns all refusals that are not recorded yet, by address; for the gateway's end."""
         rest = {origin: known.unwritten for origin, known in self._origins.items()}
         for known in self._origins.values():
             known.unwritten = 0
@@ -80,7 +83,7 @@ class LoginGuard:
 
     @property
     def idle(self) -> bool:
-        """Nothing is left to write."""
+        """Tells whether every refusal is recorded."""
         return not any(known.unwritten for known in self._origins.values())
 
     def _due(self, known: _Origin, now: datetime) -> int:

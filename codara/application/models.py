@@ -1,4 +1,4 @@
-"""The models of all configured agents, as this gateway knows them at the moment."""
+"""The models of all configured agents, as far as this gateway knows them now."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ _log = logging.getLogger("codara.models")
 
 @attrs.frozen
 class Model:
-    """A model that can be asked for: its public name, its provider, and its name there."""
+    """A model that can be requested: its public name, its provider, and its name there."""
 
     public: str
     provider: str
@@ -22,9 +22,10 @@ class Model:
 
 
 class Models:
-    """Lists models and finds the one a request means; never waits for a vendor.
+    """Lists models and finds the one that a request means; never waits for a vendor.
 
-    `defaults` gives each served provider, in the order of preference, its default model or None.
+    `defaults` maps each provider of this gateway, the preferred one first, to its default model, or
+    to None.
     """
 
     def __init__(self, agents: Agents, defaults: Mapping[str, str | None], created: int) -> None:
@@ -35,21 +36,21 @@ class Models:
 
     @property
     def providers(self) -> tuple[str, ...]:
-        """The providers this gateway serves, the preferred one first."""
+        """Returns the providers of this gateway, the preferred one first."""
         return tuple(self._defaults)
 
     async def resolve(self, model: str, provider: str | None) -> tuple[str, str]:
-        """The provider and its own name of the model that a request means; or InvalidRequest."""
+        """Returns the provider, and its own name, of the model that is meant; or InvalidRequest."""
         meant = models.meant(model, provider, self.providers)
         catalogue = {each: await self._listed(each) or () for each in meant}
         return models.resolve(model, provider, self._defaults, catalogue, self.providers)
 
     def takes_images(self, provider: str) -> bool:
-        """Whether the provider's agent can be shown pictures."""
+        """Tells whether the provider's agent can be shown pictures."""
         return self._agents.takes_images(provider)
 
     async def listing(self, provider: str | None = None) -> list[Model]:
-        """What the agents that can run here list, each with its default and the alias of that."""
+        """Returns the models of the agents that can run here, with their defaults and aliases."""
         served = [each for each in self._defaults if provider in (None, each)]
         return [model for each in served for model in await self._of(each)]
 
@@ -66,9 +67,10 @@ class Models:
         return known if alias is None else [*known, Model(f"uag-{provider}", provider, alias)]
 
     async def _listed(self, provider: str) -> Sequence[str] | None:
-        """None where its CLI is missing: such a provider lists nothing, not even its default.
+        """Returns the models that the provider's CLI lists; None if the CLI is missing.
 
-        A turn that names it all the same will say what is wrong.
+        A provider without its CLI lists nothing, not even its default; a turn that names it says
+        why.
         """
         try:
             return await self._agents.models(provider)

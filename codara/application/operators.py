@@ -1,4 +1,4 @@
-"""Operators: who knows the passkey gets tokens; everything else asks for a token."""
+"""Operators: the passkey is exchanged for tokens; everything else asks for a token."""
 
 import asyncio
 import hashlib
@@ -31,7 +31,7 @@ _log = logging.getLogger("codara.operators")
 
 @attrs.frozen(kw_only=True)
 class Tokens:
-    """What a login gives; `expires_in` is the access token's, in seconds."""
+    """The tokens that a login gives; `expires_in` is the access token's lifetime in seconds."""
 
     access_token: str = attrs.field(repr=False)
     refresh_token: str = attrs.field(repr=False)
@@ -40,11 +40,11 @@ class Tokens:
 
 
 class Operators:
-    """The one place that knows the passkey.
+    """Logs operators in and out; nothing else knows the passkey.
 
-    Each login is an operator id of its own, with a stream of its own: logging out ends every token
-    that came of that login, and no other. `local_token` opens what an access token opens for as
-    long as this process lives; it is for commands on the same machine.
+    Each login has an operator id and a stream of its own, so that logging out ends every token of
+    that login and no other. `local_token` works like an access token until this process ends; it is
+    for commands on the same machine.
     """
 
     def __init__(
@@ -71,10 +71,10 @@ class Operators:
         self._counting: asyncio.Task[None] | None = None
 
     async def login(self, secret: str, address: str, cause: Cause) -> Tokens:
-        """Tokens for who knows the passkey.
+        """Exchanges the passkey for tokens.
 
-        InvalidApiKey, after a growing delay, for another secret; RateLimited for an address that
-        tried too often, whatever it offers.
+        InvalidApiKey, after a growing delay, for a wrong secret; RateLimited for an address with
+        too many tries, whatever the secret.
         """
         origin, now = origin_of(address), self._clock()
         wait = self._guard.enter(origin, now)
@@ -98,17 +98,20 @@ class Operators:
         return self._tokens(operator_id)
 
     async def refresh(self, refresh_token: str) -> Tokens:
-        """A fresh pair for a refresh token; InvalidApiKey for anything else."""
+        """Exchanges a refresh token for new tokens; InvalidApiKey for anything else."""
         return self._tokens(await self._holder(refresh_token, REFRESH))
 
     async def verify(self, access_token: str) -> str:
-        """The operator's id; InvalidApiKey for anything but a valid access token."""
+        """Returns the operator's id; InvalidApiKey for anything but a valid access token."""
         if hmac.compare_digest(_fixed_length(access_token), _fixed_length(self.local_token)):
             return LOCAL_OPERATOR
         return await self._holder(access_token, ACCESS)
 
     async def logout(self, token: str, cause: Cause) -> int | None:
-        """Ends the login that the token, of either purpose, came of; returns the position."""
+        """Ends the login that the token (access or refresh) belongs to; returns the position.
+
+        None if there was nothing to end; InvalidApiKey if the token is not valid.
+        """
         if hmac.compare_digest(_fixed_length(token), _fixed_length(self.local_token)):
             return None
         claims = self._mint.read(token, self._clock())
@@ -125,7 +128,7 @@ class Operators:
         return decided.position
 
     async def close(self) -> None:
-        """Writes the refusals that no event tells of yet."""
+        """Records the refused logins that are not in the log yet."""
         if self._counting is not None:
             self._counting.cancel()
             await asyncio.gather(self._counting, return_exceptions=True)
@@ -179,5 +182,5 @@ class Operators:
 
 
 def _fixed_length(secret: str) -> bytes:
-    """So that comparing takes the same time whatever the length."""
+    """Returns a digest, so that comparing takes equally long whatever the secret's length."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()

@@ -1,4 +1,4 @@
-"""After a crash: what the last gateway left running is ended, and said to have ended."""
+"""Recovery: after a crash, ends what the last gateway left running, and records that end."""
 
 import logging
 from collections.abc import Sequence
@@ -20,12 +20,12 @@ logger = logging.getLogger(__name__)
 
 _LOST = "gateway_lost"
 _MOST_NAMED = 300
-"""How many turns, and how many jails, one fact names."""
+"""One fact names up to this many turns, and up to this many jails."""
 
 
 @attrs.frozen(kw_only=True)
 class Recovery:
-    """Runs once, before the doors open."""
+    """Ends what the last gateway left; runs once, before the first request is accepted."""
 
     context: Context
     unfinished: Unfinished
@@ -33,7 +33,7 @@ class Recovery:
     gateway_id: str
 
     async def run(self) -> None:
-        """First the leftover jails are gone, then each open turn is ended in one append."""
+        """Removes the leftover jails, then ends each open turn in one append."""
         cause = Cause(actor="system:recovery", correlation_id=self.gateway_id)
         jails = await self.unfinished.jails()
         await self.sweeper.sweep(jails)
@@ -49,7 +49,7 @@ class Recovery:
         await self.context.deciding.decide([stream], lambda _: {stream: [killed]}, cause)
 
     async def _ended(self, left: OpenTurn, cause: Cause) -> bool:
-        """Whether it is ended now: one turn that cannot be does not keep the gateway closed."""
+        """Tells whether the turn is ended now. One that cannot be ended does not stop the start."""
         error = failures.error_of(
             Outcome(status="failed", cause=_LOST), now=self.context.clock(), untouched=False
         )

@@ -17,17 +17,20 @@ from codara.events.base import Cause, Event
 logger = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 10.0
-"""How long a vendor that could not be asked is not asked again about the same account."""
+"""A vendor that could not be asked is left alone for this long, for each account (seconds)."""
 FRESH_SECONDS = 60.0
-"""A token this young is not refreshed because it was refused: agents choose what they ask for."""
+"""A token younger than this (seconds) is not refreshed because it was refused.
+
+Agents choose what they ask for, and could otherwise cause a refresh with every request.
+"""
 
 
 @attrs.define(kw_only=True)
 class KeptLogins:
-    """Satisfies `ports.Logins`; whoever made it calls `close`.
+    """Keeps the tokens of logins fresh; satisfies `ports.Logins`. Its owner calls `close`.
 
-    New tokens are in the vault before anyone uses them. A refresh that has begun goes on when
-    nobody waits for it any more: the tokens it spends would be lost.
+    New tokens are in the vault before anyone uses them. A refresh that has begun is completed even
+    if nobody waits for it any more: otherwise the tokens that it spends would be lost.
     """
 
     deciding: Deciding
@@ -110,7 +113,7 @@ class KeptLogins:
             raise AgentFailed(message, cause=failed.cause) from failed
 
     async def _say(self, account_id: str, fingerprint: str, token: Token) -> None:
-        """Appends the fact; a log that takes no writes keeps nobody from the tokens."""
+        """Appends the fact; if the log takes no writes, the tokens are used all the same."""
         account, own = streams.account(account_id), streams.token(account_id)
 
         def decision(states: States) -> dict[str, list[Event]]:

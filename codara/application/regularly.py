@@ -1,4 +1,4 @@
-"""Work that is done again and again, beside everything else, until it is cancelled."""
+"""Work that is repeated in the background until it is cancelled."""
 
 import asyncio
 import logging
@@ -10,9 +10,9 @@ logger = logging.getLogger(__name__)
 
 
 async def regularly(work: Callable[[], Awaitable[object]], pause: float, trouble: str) -> None:
-    """Does it, rests for `pause` seconds and does it again, whatever is wrong in between.
+    """Does the work, rests for `pause` seconds and does it again, whatever fails in between.
 
-    `trouble` is what the log says then.
+    `trouble` is the message for the operator's log when the work fails.
     """
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Sessions, as their users and operators change them."""
+"""Commands on sessions, as their users and operators give them."""
 
 from functools import partial
 from typing import Any
@@ -20,7 +20,7 @@ class Sessions:
     finder: Finder
 
     async def reset(self, session_id: str, user_id: str | None, cause: Cause) -> int:
-        """The next turn begins a fresh thread; returns the position, 0 if it would anyway.
+        """Lets the next turn begin a fresh thread; returns the position, 0 if it would anyway.
 
         NotFound if there is no such session, or it is not `user_id`'s (None: an operator asks);
         SessionBusy while a turn runs.

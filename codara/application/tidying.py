@@ -1,4 +1,4 @@
-"""Tidying: threads that nobody needs leave the homes, and a home that grows stays in its bound."""
+"""Tidying: threads that nobody needs leave the homes, and no home outgrows its bound."""
 
 import asyncio
 import logging
@@ -24,38 +24,38 @@ ENDED, SPACE = "ended", "space"
 _PAUSE_SECONDS = 60.0
 _MOST_ENDED = 1_000
 _MOST_HOMES = 50
-"""So many ended threads are removed in one round, from so many homes; so many are measured."""
+"""Limits of one round: ended threads to remove, homes to remove them from, homes to measure."""
 _AT_ONCE = 4
-"""At so many homes: one may have to wait for the turn that is at work there."""
+"""Homes tidied at the same time; one of them may have to wait for a turn at work there."""
 _BATCH, _SMALL_BATCH, _BATCHES = 50, 10, 4
-"""How many threads leave a home before it is measured again: those of one turn, and others."""
+"""Threads removed before a home is measured again: of one turn, of several; and how often."""
 _MOST_NAMED = 50
 _NAMED_BYTES = 32_768
-"""So much one fact, and one call of the agents, names at most: a turn waits for no more of them."""
+"""Limits of the ids in one fact, and in one call of the agents, which keeps turns waiting."""
 _CALL_SECONDS = 180.0
-"""How long the agents may take for one call."""
+"""Seconds that the agents may take for one call."""
 _FOLDED_SECONDS = 5.0
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
 
 Home = tuple[str, str]
-"""A workspace and a provider."""
+"""A workspace's id and a provider."""
 Listing = Callable[[str, str, int], Awaitable[Sequence[IdleThread]]]
 Work = Callable[[Home], Awaitable[None]]
 
 
 class HomeKeeper(Protocol):
-    """What tidying needs of the agents."""
+    """What tidying asks of the agents."""
 
     async def forget(self, workspace_id: str, provider: str, backend_ids: Sequence[str]) -> None:
         """Removes the threads from the home; those that are not there are passed over."""
 
     async def home_bytes(self, workspace_id: str, provider: str) -> int:
-        """How much the home holds."""
+        """Returns how many bytes the home holds."""
 
 
 @attrs.frozen
 class Trouble:
-    """A home that could not be tidied: left alone until then, and the next time for longer."""
+    """A home that could not be tidied: it is left alone until `until`, and longer the next time."""
 
     until: datetime
     pause: timedelta
@@ -63,10 +63,10 @@ class Trouble:
 
 @attrs.define(kw_only=True)
 class Tidying:
-    """Removes threads from homes, and says so in the log afterwards.
+    """Removes threads from homes, and records it in the log afterwards.
 
-    After a crash in between they are removed once more, which changes nothing. Whatever is wrong
-    with one home is logged and tried again later; the others are tidied all the same.
+    After a crash in between, the threads are removed once more, which changes nothing. What fails
+    for one home is logged and tried again later; the other homes are tidied all the same.
     """
 
     deciding: Deciding
@@ -76,7 +76,7 @@ class Tidying:
     clock: Clock
     cause: Cause
     bound: int
-    """Bytes that a home may hold."""
+    """The number of bytes that a home may hold."""
     _looked: int = attrs.field(default=0, init=False)
     """The position in the log up to which homes have been measured."""
     _due: dict[Home, None] = attrs.field(factory=dict, init=False)
@@ -84,14 +84,14 @@ class Tidying:
     _troubles: dict[Home, Trouble] = attrs.field(factory=dict, init=False)
 
     async def keep(self, pause: float = _PAUSE_SECONDS) -> None:
-        """Tidies again and again, until it is cancelled."""
+        """Tidies every `pause` seconds until it is cancelled."""
         await regularly(self.pass_over, pause, "homes are not tidied at present")
 
     async def pass_over(self) -> None:
-        """Removes what has ended; then measures the homes that were used since the last time.
+        """Removes ended threads, then measures the homes that were used since the last round.
 
-        Nothing is done while the read models are behind the log: they would tell of ends that are
-        none.
+        Does nothing while the read models are behind the log: they could report threads as ended
+        that are in use.
         """
         if not await self.feed.wait_for(self.feed.head(), _FOLDED_SECONDS):
             return
@@ -102,7 +102,7 @@ class Tidying:
         await self._at_each(self._ready(), self._fit)
 
     async def _note_used(self) -> None:
-        """Homes that were used since the last time are due, as far as there is room for them."""
+        """Adds the homes that were used since the last round, as far as there is room for them."""
         if (room := _MOST_HOMES - len(self._ready())) > 0:
             used = await self.threads.homes(self._looked, room)
             self._looked = max((each.used for each in used), default=self._looked)
@@ -115,7 +115,7 @@ class Tidying:
     # ------------------------------------------------------------ one home
 
     async def _fit(self, home: Home) -> None:
-        """Below half of the bound by threads that nobody continued, or within it by others."""
+        """Removes threads of one turn above half of the bound, and others above the bound."""
         half, size = self.bound // 2, await self._size(home)
         left: int | None = size
         if size > half:
@@ -135,9 +135,9 @@ class Tidying:
     async def _reduced(
         self, home: Home, size: int, goal: int, listing: Listing, batch: int
     ) -> int | None:
-        """The size once it is within the goal, no thread is left, or removing them helps nothing.
+        """Removes threads until the goal is met or nothing helps; returns the bytes that are left.
 
-        None after a few batches: the rest is left to the next round.
+        None if the rest is left to the next round, after a few batches.
         """
         for _ in range(_BATCHES):
             threads = await self._unused(await listing(*home, batch))
@@ -150,7 +150,10 @@ class Tidying:
         return None
 
     async def _unused(self, threads: Iterable[IdleThread]) -> list[str]:
-        """Those of sessions without a turn by the log itself, which is ahead of the read model."""
+        """Returns the threads whose session has no open turn, by the log itself.
+
+        The log is ahead of the read model that listed the threads.
+        """
         unused = []
         for each in threads:
             session: Session = await self.deciding.state(streams.session(each.session_id))
@@ -169,7 +172,7 @@ class Tidying:
             return await self.agents.home_bytes(*home)
 
     async def _record(self, home: Home, threads: tuple[str, ...], reason: str) -> None:
-        """Appends the fact, and waits until it is folded: what is gone is not listed again."""
+        """Appends the fact and waits until it is folded: the threads must not be listed again."""
         workspace_id, provider = home
         stream = streams.workspace(workspace_id)
         removed = ThreadsRemoved(
@@ -181,7 +184,7 @@ class Tidying:
     # ------------------------------------------------------------ trouble
 
     async def _at_each(self, homes: Sequence[Home], work: Work) -> None:
-        """Does it for a few homes at a time; what goes wrong is that home's trouble alone."""
+        """Does the work for a few homes at a time; a failure is recorded for its home alone."""
         places = asyncio.Semaphore(_AT_ONCE)
 
         async def one(home: Home) -> None:
@@ -211,7 +214,7 @@ class Tidying:
             logger.error("the home of %s in %s cannot be tidied", home[1], home[0], exc_info=error)
 
     def _shunned(self) -> set[Home]:
-        """The homes in trouble; what is long past is no trouble any more."""
+        """Returns the homes in trouble now, and forgets those whose trouble is long past."""
         now = self.clock()
         recent = (each for each in self._troubles.items() if each[1].until > now - _LONGEST_PAUSE)
         self._troubles = dict(recent)
@@ -219,7 +222,7 @@ class Tidying:
 
 
 def portions(threads: Iterable[str]) -> Iterator[tuple[str, ...]]:
-    """The ids in groups that fit into one fact each: 200 of them at most, and 32 KiB."""
+    """Yields the ids in groups that fit into one fact each: up to 50 ids, and up to 32 KiB."""
     portion: list[str] = []
     room = _NAMED_BYTES
     for each in threads:

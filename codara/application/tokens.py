@@ -1,4 +1,4 @@
-"""Operators' tokens: JSON Web Tokens, signed with a key made of the passkey."""
+"""Operators' tokens: JSON Web Tokens (RFC 7519), signed with a key made from the passkey."""
 
 import hashlib
 import hmac
@@ -18,12 +18,12 @@ LIFETIMES: Final = {ACCESS: timedelta(hours=8), REFRESH: timedelta(days=7)}
 _ALGORITHM = "HS256"
 _CLAIMS = ["sub", "purpose", "jti", "iat", "exp", "iss"]
 _OPTIONS: Any = {"verify_exp": False, "verify_iat": False, "require": _CLAIMS}
-"""Times are compared with our own clock. `Any`: PyJWT's versions type this differently."""
+"""Times are compared with our own clock. `Any`: versions of PyJWT type this differently."""
 
 
 @attrs.frozen(kw_only=True)
 class Claims:
-    """What a valid token says."""
+    """The content of a valid token."""
 
     operator_id: str
     purpose: str
@@ -32,19 +32,19 @@ class Claims:
 
 @attrs.frozen
 class TokenMint:
-    """Signs and reads the tokens of one gateway; another passkey or issuer reads none of them."""
+    """Signs and reads the tokens of one gateway; those of another passkey or issuer are invalid."""
 
     _secret: bytes = attrs.field(repr=False)
     _issuer: str
 
     @classmethod
     def of_passkey(cls, passkey: str, issuer: str) -> "TokenMint":
-        """`issuer` is the id of the log that knows which tokens were revoked."""
+        """Makes the mint; `issuer` is the id of the log that knows which tokens were revoked."""
         secret = hmac.new(passkey.encode(), b"codara operator tokens 1", hashlib.sha256).digest()
         return cls(secret, issuer)
 
     def sign(self, operator_id: str, purpose: str, now: datetime) -> str:
-        """A token of the purpose's lifetime."""
+        """Makes a token that lasts as long as its purpose allows (`LIFETIMES`)."""
         claims = {
             "sub": operator_id,
             "purpose": purpose,
@@ -56,7 +56,7 @@ class TokenMint:
         return jwt.encode(claims, self._secret, algorithm=_ALGORITHM)
 
     def read(self, token: str, now: datetime) -> Claims:
-        """InvalidApiKey for a token that is not ours, altered or expired."""
+        """Reads a token; InvalidApiKey if it is not ours, was altered, or has expired."""
         try:
             claims = jwt.decode(
                 token,

@@ -1,4 +1,4 @@
-"""Users and their keys: provisioning, changes, and who may come in."""
+"""Users and their keys: provisioning, changes, and authentication."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -23,7 +23,7 @@ ADMIN_EMAIL: Final = "dashboard-admin@codara.local"
 
 @attrs.frozen(kw_only=True)
 class NewUser:
-    """A user to be; `max_concurrency` None means the configured default."""
+    """A user to make; `max_concurrency` None means the configured default."""
 
     email: str
     display_name: str | None = None
@@ -44,10 +44,10 @@ class Provisioned:
 
 @attrs.frozen(kw_only=True)
 class Users:
-    """Every command takes its cause: who it is done for, and what it belongs to.
+    """Commands on users and their keys; each takes the cause of what it does.
 
-    A command returns the position of what it appended, None if it had nothing to say. All raise
-    NotFound for an unknown user and Conflict for a deleted one.
+    Commands return the log position of what they appended, None for nothing. All raise NotFound for
+    an unknown user and Conflict for a deleted one.
     """
 
     deciding: Deciding
@@ -58,7 +58,7 @@ class Users:
     default_concurrency: int = 3
 
     async def provision(self, new: NewUser, cause: Cause) -> Provisioned:
-        """A user with a first key, in one append; Conflict if the e-mail address has a user."""
+        """Makes a user with a first key in one append; Conflict if the address has a user."""
         email = user.normal_email(new.email)
         shown = text.one_line(new.display_name or email, param="display_name")
         limit = self.default_concurrency if new.max_concurrency is None else new.max_concurrency
@@ -106,7 +106,7 @@ class Users:
         display_name: str | None = None,
         max_concurrency: int | None = None,
     ) -> int | None:
-        """Changes what is given."""
+        """Changes what is given (None: it stays)."""
         shown = None if display_name is None else text.one_line(display_name, param="display_name")
         stream = streams.user(user_id)
         decided = await self.deciding.decide(
@@ -124,7 +124,7 @@ class Users:
         return decided.position
 
     async def suspend(self, user_id: str, cause: Cause) -> int | None:
-        """The user's keys open nothing until they are restored; Conflict for the admin."""
+        """Suspends the user: no key of theirs works until restored. Conflict for the admin."""
         stream = streams.user(user_id)
         decided = await self.deciding.decide(
             (stream,),
@@ -134,7 +134,7 @@ class Users:
         return decided.position
 
     async def restore(self, user_id: str, cause: Cause) -> int | None:
-        """A suspended user is active again."""
+        """Makes a suspended user active again."""
         stream = streams.user(user_id)
         decided = await self.deciding.decide(
             (stream,),
@@ -162,7 +162,7 @@ class Users:
     async def issue_key(
         self, user_id: str, cause: Cause, *, label: str | None, until: datetime | None
     ) -> IssuedKey:
-        """One more key of the user."""
+        """Gives the user one more key."""
         return await self.rotate_key(user_id, (), cause, label=label, until=until)
 
     async def rotate_key(
@@ -174,7 +174,7 @@ class Users:
         label: str | None,
         until: datetime | None,
     ) -> IssuedKey:
-        """A new key in the place of `key_ids`, which open nothing from the same moment on."""
+        """Gives the user a new key in place of `key_ids`, which stop working at the same moment."""
         fresh = fresh_key(self.new_id("key"), label or "", until, param="label")
         user_stream, key_stream = streams.user(user_id), self._key_stream(fresh.raw_key)
         old = {await self._stream_of(key_id): key_id for key_id in key_ids}
@@ -191,7 +191,7 @@ class Users:
         return attrs.evolve(fresh, position=decided.position)
 
     async def revoke_key(self, user_id: str, key_id: str, cause: Cause) -> int | None:
-        """The key opens nothing from now on; NotFound if it is not this user's."""
+        """Ends the key; NotFound if it is not this user's."""
         stream = await self._stream_of(key_id)
         decided = await self.deciding.decide(
             (stream,),
@@ -201,10 +201,10 @@ class Users:
         return decided.position
 
     async def authenticate(self, raw_key: str) -> Caller:
-        """Who the key belongs to, by the log, never by a view.
+        """Returns whose key it is, by the log and never by a read model.
 
-        InvalidApiKey for a key that is unknown, revoked or expired; UserSuspended if its user may
-        not come in.
+        InvalidApiKey if the key is unknown, revoked or expired; UserSuspended if its user is
+        suspended or deleted.
         """
         if not has_form(raw_key):
             raise InvalidApiKey("The API key is unknown.")
@@ -217,7 +217,7 @@ class Users:
         )
 
     async def ensure_admin(self, max_concurrency: int, cause: Cause) -> str:
-        """The id of the Dashboard Admin, who is provisioned (without a key) if there is none."""
+        """Returns the id of the Dashboard Admin, who is made (without a key) if there is none."""
         name_stream, user_id = self._email_stream(ADMIN_EMAIL), self.new_id("usr")
         user_stream = streams.user(user_id)
 
@@ -240,7 +240,10 @@ class Users:
         return str(decided.states[name_stream].owner)
 
     async def caller_for_operator(self, operator_id: str) -> Caller:
-        """The Dashboard Admin, acting for an operator."""
+        """Returns the Dashboard Admin as a caller, acting for an operator.
+
+        NotFound if there is no admin yet.
+        """
         owner = (await self.deciding.state(self._email_stream(ADMIN_EMAIL))).owner
         if owner is None:
             raise NotFound("There is no Dashboard Admin yet: the gateway has not started.")

@@ -20,7 +20,7 @@ from codara.events.workspace import WorkspaceProvisioned
 from codara.ids import NewId
 
 _ASIDE = "aside:{}"
-"""The label of a place for asides; no label of a user has a colon."""
+"""The label of a place for asides; no label of a user contains a colon."""
 _TAKEN = "The workspace was made a moment ago by another request. Send the request again."
 
 
@@ -34,10 +34,10 @@ class WorkspaceDesk:
     new_id: NewId
 
     async def find(self, caller: Caller, wanted: str, root: str | None, cause: Cause) -> Workspace:
-        """The workspace that a request names, provisioned if its label is new to the user.
+        """Returns the workspace that a request names; one with a new label is made.
 
-        NotFound for an id that is not the caller's; WorkspaceAccessDenied for a folder that is no
-        workspace.
+        NotFound for an id that is not the caller's; WorkspaceAccessDenied for a folder that is not
+        a workspace.
         """
         if root is not None:
             return await self._by_folder(root)
@@ -46,7 +46,7 @@ class WorkspaceDesk:
         return await self._by_label(caller, wanted, cause)
 
     async def for_aside(self, caller: Caller, number: int, cause: Cause) -> Workspace:
-        """Finds or makes one of the user's places for asides; nobody can name it."""
+        """Returns one of the user's places for asides, made if need be; nobody can name it."""
         return await self._by_label(caller, _ASIDE.format(number), cause, aside=True)
 
     async def _by_folder(self, root: str) -> Workspace:
@@ -111,7 +111,7 @@ class WorkspaceDesk:
 def _claim(
     stream: str, names: Sequence[str], made: WorkspaceProvisioned, states: Mapping[str, Any]
 ) -> dict[str, list[Event]]:
-    """Nothing if somebody has made a workspace of that label meanwhile: theirs is used."""
+    """Claims the names, unless another request has made a workspace with that label meanwhile."""
     if any(states[each].owner is not None for each in names):
         return {}
     claims = {

@@ -1,1 +1,1 @@
-"""The doors."""
+"""The HTTP API: requests are decoded here, and answers encoded."""

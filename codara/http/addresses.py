@@ -1,4 +1,4 @@
-"""Where a request came from, also behind proxies that may be believed."""
+"""Where a request came from, also behind trusted proxies."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from codara.http.services import SERVICES
 
 
 def client_address(request: web.Request) -> str:
-    """The nearest address that is no trusted proxy; `unknown` where there is none."""
+    """Returns the nearest address that is not a trusted proxy; `unknown` if there is no address."""
     trusted = request.app[SERVICES].settings.server.trusted_proxies
     forwarded = ",".join(request.headers.getall("X-Forwarded-For", []))
     hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]

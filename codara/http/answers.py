@@ -1,4 +1,4 @@
-"""Answers of the user's and the operator's plane: they wait, within bounds, for the read models."""
+"""Answers to users and operators: they wait, up to a second, for the read models."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ _SECONDS_TO_CATCH_UP = 1.0
 
 
 async def listing(asked: Asked[Any, Any, Any], view: View, **fixed: Any) -> Answer[Any]:
-    """Answers a page of `view`, newest first, by the filters of the query and `fixed` ones."""
+    """Answers a page of `view`, newest first, by the query's filters and those in `fixed`."""
     query: ListQuery = asked.query
     stale = not await up_to_date(asked)
     page = await view.list(limit=query.limit, cursor=query.cursor, **(query.filters() | fixed))
@@ -25,22 +25,22 @@ async def listing(asked: Asked[Any, Any, Any], view: View, **fixed: Any) -> Answ
 async def one(
     asked: Asked[Any, Any, Any], view: Items, item_id: str, *, user_id: str | None = None
 ) -> Answer[Any]:
-    """Answers one thing; NotFound if there is none, or if it is not of `user_id`."""
+    """Answers one item; NotFound if it does not exist, or does not belong to `user_id`."""
     stale = not await up_to_date(asked)
     item = await _item(view, item_id, user_id)
     return Answer(data=item, position=asked.services.views.position(), stale=stale)
 
 
 async def found(asked: Asked[Any, Any, Any], view: Items, item_id: str) -> Any:
-    """Finds the item that an answer is made of; NotFound if there is none."""
+    """Returns the item from which an answer is made; NotFound if it does not exist."""
     await up_to_date(asked)
     return await _item(view, item_id)
 
 
 async def up_to_date(asked: Asked[Any, Any, Any]) -> bool:
-    """Waits until the read models have folded all that the log holds now, and `min_position`.
+    """Waits until the read models have folded what the log holds now, and `min_position`.
 
-    False if they have not within a second: what they say is stale.
+    False if they have not within a second: the answer is stale then.
     """
     wanted = asked.query.min_position if isinstance(asked.query, ItemQuery) else 0
     views = asked.services.views
@@ -57,9 +57,9 @@ async def done(
     data: Any = None,
     secret: bool = False,
 ) -> Answer[Any]:
-    """Answers a command once the read models have reached `position`, or says `stale`.
+    """Answers a command once the read models have folded `position`; else it says `stale`.
 
-    The data is `data`, or `view`'s item with the fields of `also` over it.
+    The answer's data is `data`, or else `view`'s item with the fields of `also` put over it.
     """
     views = asked.services.views
     stale = position is not None and not await views.wait_for(position, _SECONDS_TO_CATCH_UP)

@@ -1,4 +1,4 @@
-"""The web application: every route, and what surrounds all of them."""
+"""The web application: every route, and what all of them have in common."""
 
 from typing import Any
 
@@ -50,7 +50,7 @@ ROUTES: tuple[Route[Any, Any, Any, Any] | RawRoute[Any], ...] = tuple(
 
 
 def build(services: Services) -> web.Application:
-    """Makes the application for these services; it opens and closes nothing itself."""
+    """Makes the application for these services; it neither opens nor closes them."""
     app = web.Application(
         middlewares=[errors], client_max_size=services.settings.server.max_body_bytes
     )

@@ -1,4 +1,4 @@
-"""Reading a request's body: once, bounded in size and time, and only as JSON."""
+"""Reads a request's body: once, limited in size and time, and only as JSON or a form."""
 
 import asyncio
 from typing import Any
@@ -13,16 +13,16 @@ _SECONDS_TO_ARRIVE = 60.0
 
 
 async def json_body(request: web.Request) -> Any:
-    """The body's JSON value.
+    """Returns the body's JSON value.
 
-    InvalidRequest if it is no JSON or takes longer than a minute to arrive, BodyTooLarge if it
-    is over `server.max_body_bytes`.
+    InvalidRequest if it is not JSON or takes longer than a minute to arrive; BodyTooLarge if it is
+    larger than `server.max_body_bytes`.
     """
     return _parsed(await _read(request))
 
 
 async def json_object(request: web.Request) -> dict[str, Any]:
-    """The body's JSON object; an empty body counts as an empty object."""
+    """Returns the body's JSON object; an empty body counts as an empty object."""
     raw = await _read(request)
     value = _parsed(raw) if raw.strip() else {}
     if not isinstance(value, dict):
@@ -31,9 +31,9 @@ async def json_object(request: web.Request) -> dict[str, Any]:
 
 
 async def form_fields(request: web.Request) -> dict[str, str]:
-    """Reads a form's fields; a file is read as the text that it holds.
+    """Returns the fields of a form by name; a file counts as the text that it holds.
 
-    InvalidRequest if it cannot be read, is no text or takes longer than a minute to arrive.
+    InvalidRequest if the form cannot be read, is not text or takes longer than a minute to arrive.
     """
     try:
         async with asyncio.timeout(_SECONDS_TO_ARRIVE):

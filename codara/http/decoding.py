@@ -1,4 +1,4 @@
-"""Reading fields out of what a client sent: each of its type, or a clear refusal that names it."""
+"""Reads fields of what a client sent: each with its type, or an error that names the field."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -9,20 +9,21 @@ import attrs
 from codara.errors import InvalidRequest
 
 _FIRST_MILLISECONDS = 100_000_000_000
-"""A number of seconds as large as this would lie in the year 5138: it is milliseconds."""
+"""A number of seconds this large would be in the year 5138: it is milliseconds."""
 
 
 @attrs.frozen
 class Fields:
-    """The fields of a JSON object, form or query. Null counts as missing; others are ignored.
+    """The fields of a JSON object, form or query. Null counts as missing.
 
-    Every method raises InvalidRequest with `param` for a value of another type.
+    Every method raises InvalidRequest, with the field's name as `param`, for a value of another
+    type.
     """
 
     values: Mapping[str, Any]
 
     def text(self, name: str) -> str:
-        """A text with something in it; missing is refused, too."""
+        """Returns a text that is not blank; InvalidRequest if it is missing."""
         value = self.maybe_text(name)
         if value is None or not value.strip():
             raise InvalidRequest(f"{name} is missing.", param=name)
@@ -47,21 +48,21 @@ class Fields:
         return None if value is None else float(value)
 
     def flag(self, name: str) -> bool:
-        """True or false; false where it is missing."""
+        """Returns true or false; false if it is missing."""
         value = self.values.get(name)
         if value is not None and not isinstance(value, bool):
             raise _wrong(name, "true or false")
         return bool(value)
 
     def asked_for(self, name: str) -> bool:
-        """Whether a query says `true`; false where it says so, or nothing."""
+        """Tells whether a query says `true`; false if it says `false`, or nothing."""
         said = self.maybe_text(name)
         if said not in (None, "", "true", "false"):
             raise _wrong(name, "true or false")
         return said == "true"
 
     def maybe_moment(self, name: str) -> datetime | None:
-        """ISO 8601 (UTC where no offset is given), or Unix time in seconds or milliseconds."""
+        """Returns a time: ISO 8601 (UTC if it has no offset), or Unix seconds or milliseconds."""
         value = self.values.get(name)
         if value is None or value == "":
             return None
@@ -71,7 +72,7 @@ class Fields:
             raise _wrong(name, "a time such as 2030-01-31T12:00:00Z") from broken
 
     def counted(self, name: str, *, default: int, least: int, most: int) -> int:
-        """A whole number written as text, as in a query."""
+        """Returns a whole number from `least` to `most` that is written as text, as in a query."""
         value = self.maybe_text(name)
         if value is None:
             return default

@@ -1,4 +1,4 @@
-"""How values become JSON: the one place where rows turn into what a client gets to see."""
+"""How values become JSON: the one place where rows become what a client sees."""
 
 from functools import lru_cache
 from typing import Any
@@ -8,13 +8,13 @@ import attrs
 from codara.projections.engine.base import NOT_YET
 
 _PLAIN = frozenset({str, int, float, bool, dict, type(None)})
-"""Types that most fields have, and nothing is done to."""
+"""The types of most fields; their values need no change."""
 
 
 def shown(value: Any) -> Any:
-    """Turns a value into what orjson writes: frozen classes into objects, tuples into arrays.
+    """Turns a value into what orjson writes: frozen classes into objects, tuples into lists.
 
-    A class's fields keep their names and their order; one that is `NOT_YET` is left out. Times,
+    A class's fields keep their names and order; a field that is `NOT_YET` is left out. Times,
     mappings and plain values stay as they are.
     """
     if isinstance(value, list | tuple):
@@ -34,5 +34,5 @@ def _object(value: object, names: tuple[str, ...]) -> dict[str, Any]:
 
 @lru_cache(maxsize=256)
 def _names(kind: type[Any]) -> tuple[str, ...] | None:
-    """The fields of a class of ours; None for any other."""
+    """Returns the names of the fields of an attrs class; None for any other class."""
     return tuple(each.name for each in attrs.fields(kind)) if attrs.has(kind) else None

@@ -1,4 +1,4 @@
-"""The envelope of the user's and the operator's plane: `{ok, data, meta}`."""
+"""The envelope of answers to users and operators: `{ok, data, meta}`."""
 
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -18,8 +18,8 @@ A = TypeVar("A")
 class Answer(Generic[A]):
     """What a handler answers.
 
-    `position` is the log position that the data stands for; `stale` says that the read models had
-    not reached it in time; `page` adds a listing's cursor; `secret` keeps caches away.
+    `position` is the log position that `data` is up to date with. `stale`: the read models had not
+    reached it in time. `page` adds a listing's cursor. `secret` keeps the answer out of caches.
     """
 
     data: A
@@ -30,7 +30,7 @@ class Answer(Generic[A]):
 
 
 def envelope(answer: Answer[Any], identity: Identity, now: datetime) -> dict[str, Any]:
-    """Puts an answer into the envelope of the request with this identity."""
+    """Returns the JSON value `{ok, data, meta}` for an answer to the request `identity`."""
     meta: dict[str, Any] = {
         "request_id": identity.request_id,
         "trace_id": identity.trace_id,
@@ -44,7 +44,7 @@ def envelope(answer: Answer[Any], identity: Identity, now: datetime) -> dict[str
 
 
 def enveloped(request: web.Request, answer: Answer[Any], status: int) -> web.Response:
-    """Makes the response that carries an answer."""
+    """Makes the HTTP response that carries an answer."""
     now = request.app[SERVICES].clock()
     body = orjson.dumps(envelope(answer, identity_of(request), now))
     response = web.Response(body=body, status=status, content_type="application/json")

@@ -1,4 +1,4 @@
-"""From error codes to statuses: the one table, and the middleware that stands on it."""
+"""From error codes to HTTP statuses: one table, and the middleware that uses it."""
 
 import logging
 import math
@@ -61,7 +61,7 @@ TABLE: dict[str, tuple[int, str]] = {
     "shutting_down": (503, _SERVER),
     "turn_timeout": (504, _SERVER),
 }
-"""Code -> status and OpenAI's `type`. A code that is not here is shown as `internal`."""
+"""Maps a code to its status and OpenAI's `type`; a code not in it is shown as `internal`."""
 
 _NEVER_RETRY = frozenset(
     {"session_busy", "workspace_busy", "conflict", "idempotency_conflict", "task_cancelled"}
@@ -70,7 +70,7 @@ _NEVER_RETRY = frozenset(
 
 @web.middleware
 async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answers every failure, ours or the framework's, in OpenAI's shape."""
+    """Answers every failure, ours or the framework's, in OpenAI's format."""
     try:
         return preflight(request) or await handler(request)
     except web.HTTPException as refused:
@@ -86,9 +86,10 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def presentable(request: web.Request, error: Exception) -> CodaraError:
-    """The error as the caller may see it.
+    """Returns the error as the caller may see it.
 
-    What the table does not name is a defect: its details go to the log, under the request's id.
+    An error that the table does not name is a defect: its details go to the log, with the request's
+    id.
     """
     if isinstance(error, CodaraError) and error.code in TABLE and error.code != "internal":
         return error
@@ -100,7 +101,7 @@ def presentable(request: web.Request, error: Exception) -> CodaraError:
 
 
 def error_response(error: CodaraError) -> web.Response:
-    """The answer that carries a presentable `error`, with the headers a retrying client obeys."""
+    """Makes the response for a presentable error, with the headers that retrying clients obey."""
     status, _ = TABLE[error.code]
     return web.Response(
         status=status,
@@ -111,7 +112,7 @@ def error_response(error: CodaraError) -> web.Response:
 
 
 def error_body(error: CodaraError) -> dict[str, Any]:
-    """`{"error": …}` as OpenAI shapes it, with `codara.cause` beside it where there is one."""
+    """Returns `{"error": …}` in OpenAI's format, with `codara.cause` if there is a cause."""
     shown = {
         "message": _clean(error.message),
         "type": TABLE[error.code][1],
@@ -150,7 +151,7 @@ def _translated(request: web.Request, refused: web.HTTPException) -> CodaraError
 
 
 def too_large(request: web.Request) -> BodyTooLarge:
-    """The body is over `server.max_body_bytes`."""
+    """Returns the error for a body that is larger than `server.max_body_bytes`."""
     limit = request.client_max_size
     return BodyTooLarge(f"The body is larger than the {limit} bytes this gateway takes.")
 
@@ -171,5 +172,5 @@ def _headers(status: int, error: CodaraError) -> dict[str, str]:
 
 
 def _clean(text: str) -> str:
-    """JSON is UTF-8: what a header smuggled in as a lone surrogate becomes a question mark."""
+    """Replaces lone surrogates by question marks: a header can hold them, but UTF-8 cannot."""
     return text.encode("utf-8", "replace").decode()

@@ -1,4 +1,4 @@
-"""Is it alive, and can it work: what load balancers and service managers ask, without a token."""
+"""Health checks for load balancers and service managers; they need no token."""
 
 import orjson
 from aiohttp import web
@@ -12,13 +12,13 @@ routes = Routes(ANYBODY)
 
 @routes.raw("GET", "/healthz")
 async def alive(_: web.Request, __: Anybody) -> web.Response:
-    """The process answers."""
+    """Answers 200 while the process runs."""
     return _json(200, {"status": "ok"})
 
 
 @routes.raw("GET", "/readyz")
 async def ready(request: web.Request, _: Anybody) -> web.Response:
-    """200 while turns can run, else 503 with the reasons."""
+    """Answers 200 while turns can run, else 503 with the reasons."""
     reasons = request.app[SERVICES].health.reasons()
     if not reasons:
         return _json(200, {"status": "ready", "reasons": []})

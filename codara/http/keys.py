@@ -1,4 +1,4 @@
-"""How an API key is asked for and shown: once with its secret, ever after without."""
+"""How an API key is requested and shown: once with its secret, afterwards without."""
 
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from codara.projections.users import ApiKeyRow, UserDetails
 
 @attrs.frozen(kw_only=True)
 class KeyRequest:
-    """A key to make; it never expires if it says nothing."""
+    """A key to make; without `expires_at` it never expires."""
 
     label: str | None = None
     expires_at: datetime | None = None
@@ -23,7 +23,7 @@ class KeyRequest:
 
 @attrs.frozen(kw_only=True)
 class KeyShown:
-    """A fresh key with its secret."""
+    """A new key with its secret."""
 
     key_id: str
     raw_key: str = attrs.field(repr=False)
@@ -32,7 +32,7 @@ class KeyShown:
 
     @classmethod
     def of(cls, key: IssuedKey) -> "KeyShown":
-        """Shows a key that was just issued."""
+        """Returns what is shown of a key that was just issued."""
         return cls(
             key_id=key.key_id, raw_key=key.raw_key, label=key.label, expires_at=key.expires_at
         )
@@ -40,14 +40,17 @@ class KeyShown:
 
 @attrs.frozen(kw_only=True)
 class RevokedKey:
-    """Says that a key opens nothing any more."""
+    """Says that a key does not work any more."""
 
     key_id: str
     revoked: bool = True
 
 
 async def all_keys(asked: Asked[Any, Any, Any], user_id: str) -> Answer[list[ApiKeyRow]]:
-    """Answers every key the user ever had, newest first, in one page; NotFound for no user."""
+    """Answers every key that the user ever had, newest first, in one page.
+
+    NotFound if there is no such user.
+    """
     views = asked.services.views
     user: UserDetails = await found(asked, views.users, user_id)
     keys = list(user.api_keys)
@@ -56,5 +59,5 @@ async def all_keys(asked: Asked[Any, Any, Any], user_id: str) -> Answer[list[Api
 
 
 def active_ids(user: UserDetails) -> list[str]:
-    """Lists the keys that open something at present."""
+    """Returns the ids of the keys that work at present."""
     return [key.key_id for key in user.api_keys if key.status == "active"]

@@ -1,4 +1,4 @@
-"""Planes: who may ask what; the guard of each hands the caller to the handler."""
+"""Planes: groups of routes with one guard each, which hands the caller to the handler."""
 
 from collections.abc import Awaitable, Callable
 from typing import Generic, Protocol, TypeVar
@@ -15,7 +15,7 @@ _USER_KEY = "uagk_"
 
 
 class Actor(Protocol):
-    """Somebody who asks; `actor` is how an event's envelope names them."""
+    """Somebody who sends a request; `actor` is their name in an event's envelope."""
 
     @property
     def actor(self) -> str: ...
@@ -26,7 +26,7 @@ C = TypeVar("C", bound=Actor)
 
 @attrs.frozen
 class Anybody:
-    """Somebody who has shown nothing."""
+    """Somebody who has shown no key or token."""
 
     actor: str = NOBODY
 
@@ -45,7 +45,7 @@ class Operator:
 
 @attrs.frozen
 class Guard(Generic[C]):
-    """Lets a request in and says who asks, or raises InvalidApiKey or UserSuspended."""
+    """Admits a request and returns who sent it; or InvalidApiKey or UserSuspended."""
 
     name: str
     admit: Callable[[web.Request], Awaitable[C]]
@@ -79,17 +79,17 @@ async def _operator(request: web.Request) -> Operator:
 
 
 ANYBODY: Guard[Anybody] = Guard("anybody", _anybody)
-"""Lets everybody in."""
+"""Admits everybody."""
 CALLER: Guard[Caller] = Guard("caller", _caller)
-"""Lets in a user's key, or an operator, whose turns run as the Dashboard Admin."""
+"""Admits a user's key, or an operator, whose turns run as the Dashboard Admin."""
 USER: Guard[Caller] = Guard("user", _user)
-"""Lets in a user's key alone."""
+"""Admits a user's key alone."""
 OPERATOR: Guard[Operator] = Guard("operator", _operator)
-"""Lets in an operator's access token alone."""
+"""Admits an operator's access token alone."""
 
 
 def token_of(authorization: str) -> str:
-    """Reads the token of an `Authorization` header; InvalidApiKey if there is none."""
+    """Returns the token of an `Authorization` header; InvalidApiKey if there is no token."""
     scheme, _, token = authorization.partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or not token.isascii() or not token:

@@ -1,4 +1,4 @@
-"""What every request and every answer carries: an id, a trace, and leave for browsers to read."""
+"""What every request and answer carries: an id, a trace, and CORS headers for browsers."""
 
 import re
 import secrets
@@ -29,7 +29,7 @@ _EXPOSED_HEADERS = (
 
 @attrs.frozen(kw_only=True)
 class Identity:
-    """How one request is named in answers, events and logs; `trace_id` is W3C's, 32 digits."""
+    """How a request is named in answers, events and logs; `trace_id` is W3C's, 32 hex digits."""
 
     request_id: str
     trace_id: str
@@ -38,12 +38,12 @@ class Identity:
 
     @property
     def traceparent(self) -> str:
-        """The header by which the answer names its span."""
+        """Returns the `traceparent` header with which the answer names its span."""
         return f"00-{self.trace_id}-{self.span_id}-{self.flags}"
 
 
 def cause_of(request: web.Request, actor: str) -> Cause:
-    """Builds the cause of what comes of this request: who asks, its trace, and the request."""
+    """Returns the cause of what follows from this request: who sent it, its trace, and its id."""
     identity = identity_of(request)
     return Cause(actor=actor, correlation_id=identity.trace_id, causation_id=identity.request_id)
 
@@ -53,7 +53,7 @@ _MORE_HEADERS = web.RequestKey("more_headers", dict[str, str])
 
 
 def identity_of(request: web.Request) -> Identity:
-    """The request's identity: the client's ids where it sent sane ones, else fresh ones."""
+    """Returns the request's identity: the client's ids if they are valid, else new ones."""
     known = request.get(_IDENTITY)
     if known is None:
         known = request[_IDENTITY] = _identify(request)
@@ -61,12 +61,12 @@ def identity_of(request: web.Request) -> Identity:
 
 
 def add_headers(request: web.Request, headers: Mapping[str, str]) -> None:
-    """Headers for whatever the answer will be, an error included."""
+    """Adds headers to whatever the answer will be, an error included."""
     request[_MORE_HEADERS] = {**request.get(_MORE_HEADERS, {}), **headers}
 
 
 async def sign(request: web.Request, response: web.StreamResponse) -> None:
-    """Puts the request's identity, and the CORS headers due, on an answer about to be sent."""
+    """Puts the request's identity and the CORS headers on an answer that is about to be sent."""
     identity = identity_of(request)
     response.headers["X-Request-Id"] = identity.request_id
     response.headers["traceparent"] = identity.traceparent
@@ -79,7 +79,7 @@ async def sign(request: web.Request, response: web.StreamResponse) -> None:
 
 
 def preflight(request: web.Request) -> web.Response | None:
-    """The answer to a browser's question whether it may ask; None if this is no such question."""
+    """Returns the answer to a browser's CORS preflight; None if the request is not one."""
     asked = request.headers.get("Access-Control-Request-Method")
     if request.method != "OPTIONS" or asked is None or _allowed_origin(request) is None:
         return None
@@ -111,7 +111,7 @@ def _incoming_trace(request: web.Request) -> tuple[str | None, str]:
 
 
 def _valid(found: re.Match[str]) -> bool:
-    """W3C: version ff is forbidden, all-zero ids mean nothing, version 00 has four fields."""
+    """W3C Trace Context: no version ff, no ids of zeros alone, and version 00 has four fields."""
     known_length = found["version"] != "00" or found["more"] is None
     ids = found["trace"].strip("0") and found["span"].strip("0")
     return found["version"] != "ff" and known_length and bool(ids)
@@ -124,7 +124,7 @@ def _allowed_origin(request: web.Request) -> str | None:
 
 
 def _allowed_headers(request: web.Request) -> str:
-    """Ours, and the telemetry headers an official SDK adds to every request."""
+    """Returns our headers, and the telemetry headers that official SDKs add to every request."""
     asked = request.headers.get("Access-Control-Request-Headers", "").lower().split(",")
     names = [name.strip() for name in asked]
     extra = [name for name in names if re.fullmatch(r"x-stainless-[a-z0-9-]+", name)]

@@ -1,4 +1,4 @@
-"""Routes: each one value, made of method, path, guard, and the shapes it takes and answers."""
+"""Routes: each is a value of method, path, guard, and the shapes that it takes and answers."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Generic, TypeVar
@@ -25,10 +25,10 @@ _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 
 @attrs.frozen(kw_only=True)
 class Asked(Generic[C, Q, B]):
-    """A request as its handler gets it: decoded, and with who asks.
+    """A request as its handler gets it: decoded, and with its caller.
 
-    `path` holds the parts of the path that its route names, `address` where it came from, and
-    `authorization` the header of that name.
+    `path` holds the parts of the path that the route names. `address` is where the request came
+    from. `authorization` is the header of that name.
     """
 
     services: Services
@@ -42,7 +42,7 @@ class Asked(Generic[C, Q, B]):
 
     @property
     def cause(self) -> Cause:
-        """Builds the cause of what comes of the request: who asks, its trace, and itself."""
+        """Returns the cause of what follows from the request: its caller, its trace, and its id."""
         return Cause(
             actor=self.caller.actor,
             correlation_id=self.identity.trace_id,
@@ -52,7 +52,7 @@ class Asked(Generic[C, Q, B]):
 
 @attrs.frozen(kw_only=True)
 class Route(Generic[C, Q, B, A]):
-    """One operation of the user's or the operator's plane; its answer stands in the envelope."""
+    """One operation for users or operators; its answer is put into the envelope."""
 
     method: str
     path: str
@@ -63,17 +63,17 @@ class Route(Generic[C, Q, B, A]):
     """The type of the answer's data."""
     status: int
     forms: bool
-    """Whether the body may come as a form as well."""
+    """Whether the body may also come as a form."""
     handler: Callable[[Asked[C, Q, B]], Awaitable[Answer[A]]]
 
     @property
     def name(self) -> str:
-        """Names the operation: the handler's module and name."""
+        """Returns the operation's name: the handler's module and function."""
         module = self.handler.__module__.rpartition(".")[2]
         return f"{module}.{self.handler.__name__}"
 
     async def respond(self, request: web.Request) -> web.Response:
-        """Lets the request in, decodes it, and answers it in the envelope."""
+        """Admits the request, decodes it, and answers it in the envelope."""
         caller = await self.guard.admit(request)
         body = await self._values(request)
         asked = self.asked(
@@ -101,7 +101,7 @@ class Route(Generic[C, Q, B, A]):
         address: str = "unknown",
         authorization: str = "",
     ) -> Asked[C, Q, B]:
-        """Decodes what was sent; InvalidRequest names what is wrong."""
+        """Decodes what was sent; InvalidRequest names the field that is wrong."""
         return Asked(
             services=services,
             caller=caller,
@@ -135,13 +135,13 @@ class RawRoute(Generic[C]):
     handler: Streaming[C]
 
     async def respond(self, request: web.Request) -> web.StreamResponse:
-        """Lets the request in and hands it on."""
+        """Admits the request and hands it to the handler."""
         return await self.handler(request, await self.guard.admit(request))
 
 
 @attrs.define
 class Routes(Generic[C]):
-    """Collects the routes of one plane as its handlers are written down.
+    """Collects the routes of one plane where their handlers are defined.
 
     Paths are below `prefix`; every route of the table has the table's guard.
     """
@@ -153,13 +153,13 @@ class Routes(Generic[C]):
     def get(
         self, path: str, *, query: type[Q], answer: type[A]
     ) -> Callable[[Handler[C, Q, Nothing, A]], Handler[C, Q, Nothing, A]]:
-        """Routes a question to the handler."""
+        """Routes a question to the decorated handler."""
         return self._adding("GET", path, query=query, body=Nothing, answer=answer)
 
     def post(
         self, path: str, *, body: type[B], answer: type[A], status: int = 200, forms: bool = False
     ) -> Callable[[Handler[C, Nothing, B, A]], Handler[C, Nothing, B, A]]:
-        """Routes a command to the handler; `body` is Nothing where it is not read."""
+        """Routes a command to the decorated handler; `body` is Nothing if it is not read."""
         return self._adding(
             "POST", path, query=Nothing, body=body, answer=answer, status=status, forms=forms
         )
@@ -167,17 +167,17 @@ class Routes(Generic[C]):
     def patch(
         self, path: str, *, body: type[B], answer: type[A]
     ) -> Callable[[Handler[C, Nothing, B, A]], Handler[C, Nothing, B, A]]:
-        """Routes a change to the handler."""
+        """Routes a change to the decorated handler."""
         return self._adding("PATCH", path, query=Nothing, body=body, answer=answer)
 
     def delete(
         self, path: str, *, answer: type[A]
     ) -> Callable[[Handler[C, Nothing, Nothing, A]], Handler[C, Nothing, Nothing, A]]:
-        """Routes a removal to the handler."""
+        """Routes a removal to the decorated handler."""
         return self._adding("DELETE", path, query=Nothing, body=Nothing, answer=answer)
 
     def raw(self, method: str, path: str) -> Callable[[Streaming[C]], Streaming[C]]:
-        """Routes requests to a handler that reads and answers them itself."""
+        """Routes requests to a decorated handler that reads and answers them itself."""
 
         def add(handler: Streaming[C]) -> Streaming[C]:
             route = RawRoute(

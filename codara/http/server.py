@@ -1,4 +1,4 @@
-"""Serving the application: connections, cancellation, and answers to what is not even HTTP."""
+"""Serves the application: connections, cancellation, and answers to what is not valid HTTP."""
 
 import asyncio
 import logging
@@ -16,10 +16,10 @@ _log = logging.getLogger("codara.http")
 
 
 def runner(app: web.Application, *, shutdown_timeout: float = 5.0) -> web.AppRunner:
-    """A runner for `app`, not yet set up.
+    """Returns a runner for `app`, not yet set up.
 
-    A client that leaves cancels its handler at once. `cleanup` closes the listening sockets,
-    then gives running requests `shutdown_timeout` seconds to end.
+    A client that leaves cancels its handler at once. `cleanup` closes the listening sockets, then
+    gives running requests `shutdown_timeout` seconds to end.
     """
     return _Runner(app, shutdown_timeout=shutdown_timeout)
 
@@ -45,7 +45,7 @@ class _Server(web.Server):
 
 
 class _Connection(RequestHandler):
-    """One connection, whose every error is answered in the shape of all others."""
+    """One connection; each of its errors is answered in the same format as all others."""
 
     __slots__ = ()
 

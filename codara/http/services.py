@@ -1,4 +1,4 @@
-"""What the doors ask of the house: one bundle, handed to every handler under one key."""
+"""What handlers use of the gateway: one bundle, kept in the application under one key."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from types import TracebackType
@@ -17,6 +17,7 @@ from codara.application.users import Users
 from codara.clock import Clock
 from codara.config.settings import Settings
 from codara.events.base import Cause
+from codara.events.store.follower import FollowerStanding
 from codara.ids import NewId
 
 
@@ -34,7 +35,7 @@ class TurnHandle(Protocol):
 
     @property
     def replayed(self) -> bool:
-        """The turn had ended before this request came: the recorded answer is given again."""
+        """Whether the turn had ended before this request: its recorded answer is given again."""
 
     async def __aenter__(self) -> Self: ...
 
@@ -45,32 +46,32 @@ class TurnHandle(Protocol):
         trace: TracebackType | None,
         /,
     ) -> None:
-        """Leaving before the end counts as "client gone" when it was the last listener."""
+        """Leaves the turn; before its end, the last listener's leaving counts as "client gone"."""
 
     async def started(self) -> Started:
-        """Returns when the turn has started; raises the CodaraError it was refused with."""
+        """Returns when the turn has started; raises the CodaraError with which it was refused."""
 
     def frames(self) -> AsyncIterator[Frame]:
-        """Everything the agent said, from the very first frame; ends with the turn."""
+        """Yields everything that the agent said, from the first frame; ends with the turn."""
 
     async def result(self) -> TurnResult:
-        """Returns when the turn has ended; raises the CodaraError it failed with."""
+        """Returns when the turn has ended; raises the CodaraError with which it failed."""
 
 
 class Turns(Protocol):
     """Runs turns, and ends them early."""
 
     async def submit(self, request: RunTurn, /) -> TurnHandle:
-        """Requests a turn, or joins one; raises a CodaraError when refused at once.
+        """Requests a turn, or joins one; raises a CodaraError if it is refused at once.
 
-        A caller that is cancelled meanwhile tears nothing apart: it counts as one that left.
+        Cancelling the caller damages nothing: the caller counts as a client that left.
         """
 
     def waiting(self) -> Sequence[Waiter]:
-        """The requests that wait for their place, in the order in which they came."""
+        """Returns the requests that wait for their place, in the order in which they came."""
 
     async def cancel(self, turn_id: str, user_id: str | None, cause: Cause, /) -> None:
-        """Asks a turn to end. NotFound if it is unknown, ended, or not of `user_id`."""
+        """Asks a turn to end; NotFound if it is unknown, has ended, or is not `user_id`'s."""
 
 
 class Sessions(Protocol):
@@ -79,7 +80,7 @@ class Sessions(Protocol):
 
 
 class Page(Protocol):
-    """A piece of a listing, newest first; `encoding.shown` makes JSON of its rows."""
+    """A part of a listing, newest first; `encoding.shown` makes JSON of its rows."""
 
     @property
     def items(self) -> Sequence[Any]: ...
@@ -92,10 +93,10 @@ class Page(Protocol):
 
 
 class Items(Protocol):
-    """Things that can be asked for one by one."""
+    """Items that can be looked up one by one."""
 
     async def get(self, item_id: str, /) -> Any:
-        """A row, of which `encoding.shown` makes JSON; None if there is none."""
+        """Returns a row, of which `encoding.shown` makes JSON; None if it does not exist."""
 
 
 class View(Items, Protocol):
@@ -103,11 +104,11 @@ class View(Items, Protocol):
 
     @property
     def list(self) -> Callable[..., Awaitable[Page]]:
-        """A page, newest first, by `limit`, `cursor` and the filters this read model knows."""
+        """Returns a page, newest first, by `limit`, `cursor` and the read model's own filters."""
 
 
 class Views(Protocol):
-    """Everything that can be asked, and how far it has followed the log."""
+    """All read models, and how far they have followed the log."""
 
     @property
     def sessions(self) -> View: ...
@@ -131,18 +132,26 @@ class Views(Protocol):
     def audit(self) -> View: ...
 
     async def wait_for(self, position: int, seconds: float) -> bool:
-        """True once every read model has folded `position`; False after `seconds`."""
+        """Returns True once every read model has folded `position`; False after `seconds`."""
 
     def position(self) -> int:
-        """The position that all read models have reached."""
+        """Returns the position that all read models have folded."""
 
     def head(self) -> int:
-        """The last position of the log they follow."""
+        """Returns the last position of the log that they follow."""
 
 
 class Health(Protocol):
+    """Returns why the gateway cannot do its work now; empty if it can."""
+
     def reasons(self) -> list[str]:
-        """Why the gateway cannot do its work now; empty when it can."""
+        """The services behind the HTTP API; `codara.bootstrap` makes the one instance."""
+
+    def degraded_by(self) -> list[str]:
+        """Tells what is in trouble outside, although turns can run."""
+
+    def standings(self) -> Sequence[FollowerStanding]:
+        """Tells how each follower of the log does now, in the order of their names."""
 
 
 @attrs.frozen(kw_only=True)

@@ -1,4 +1,4 @@
-"""What both planes ask of sessions and tasks."""
+"""What users and operators ask of sessions and tasks."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from codara.http.shapes import ListQuery
 
 @attrs.frozen(kw_only=True)
 class SessionsQuery(ListQuery):
-    """Asks for sessions; those of one-off calls only with `all`."""
+    """Asks for sessions; those of one-off calls are listed only with `all`."""
 
     status: str | None = None
     provider: str | None = None
@@ -31,7 +31,7 @@ class TasksQuery(ListQuery):
 
 @attrs.frozen(kw_only=True)
 class CancelRequested:
-    """Says that a task was asked to end; it has ended when its status says so."""
+    """Says that a task was asked to end; it has ended once its status says so."""
 
     task_id: str
     cancel_requested: bool = True

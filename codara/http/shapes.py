@@ -1,4 +1,4 @@
-"""Shapes: the frozen classes of queries and bodies, filled from what a client sent."""
+"""Shapes: the frozen classes of queries and bodies, filled with what a client sent."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -24,20 +24,20 @@ class Nothing:
 
 @attrs.frozen(kw_only=True)
 class ItemQuery:
-    """Asks for one thing, once the read models have reached `min_position`."""
+    """Asks for one item, once the read models have folded `min_position`."""
 
     min_position: int = attrs.field(default=0, metadata={"least": 0, "most": _LAST_POSITION})
 
 
 @attrs.frozen(kw_only=True)
 class ListQuery(ItemQuery):
-    """Asks for a page of up to `limit` things behind `cursor`; more fields are filters."""
+    """Asks for a page of up to `limit` items after `cursor`; further fields are filters."""
 
     limit: int = attrs.field(default=50, metadata={"least": 1, "most": MOST_ON_A_PAGE})
     cursor: str | None = None
 
     def filters(self) -> dict[str, Any]:
-        """Collects the filters that were given, by the names that read models know them by."""
+        """Returns the filters that were given, by the names that the read models use for them."""
         own = {each.name for each in attrs.fields(ListQuery)}
         more = [each for each in attrs.fields(type(self)) if each.name not in own]
         return {
@@ -48,7 +48,7 @@ class ListQuery(ItemQuery):
 
 
 def from_query(shape: type[T], query: Mapping[str, str]) -> T:
-    """Fills the class of a query; InvalidRequest, with `param`, for a value that it cannot take."""
+    """Fills the class of a query; InvalidRequest, with `param`, for a value of the wrong type."""
     return _filled(query, shape, _readers_of_query(shape))  # type: ignore[arg-type]  # a class is hashable
 
 

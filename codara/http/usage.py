@@ -1,4 +1,4 @@
-"""What a user's turns cost in tokens, added up from the tasks of a window of time."""
+"""How many tokens a user's turns took, added up from the tasks of a span of time."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -14,7 +14,7 @@ Usage = dict[str, Any]
 
 
 async def usage_of(tasks: View, user_id: str, since: datetime, until: datetime) -> Usage:
-    """Sums, in all, by day (UTC) and by provider; `truncated` if there were over 10,000 tasks."""
+    """Returns sums in all, by day (UTC) and by provider; `truncated` beyond 10,000 tasks."""
     found, truncated = await _all(tasks, user_id, since, until)
     return {
         "window": {"from": since, "to": until},

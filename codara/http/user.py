@@ -1,4 +1,4 @@
-"""The user's own plane: what a user's key shows of its user, and nobody else's."""
+"""The routes for users: what a user's key shows of that user, and of nobody else."""
 
 from datetime import datetime, timedelta
 
@@ -26,14 +26,14 @@ _USAGE_WINDOW = timedelta(days=30)
 
 @attrs.frozen(kw_only=True)
 class Me(UserDetails):
-    """The user, and the key that asks."""
+    """The user, with the key that the request used."""
 
     key_id: str | None
 
 
 @attrs.frozen(kw_only=True)
 class OwnKeyRequest:
-    """One more key; with `rotate`, in the place of the one that asks."""
+    """One more key; with `rotate`, in place of the key that the request used."""
 
     rotate: bool = False
     label: str | None = None
@@ -49,7 +49,7 @@ class ModelsQuery:
 
 @attrs.frozen(kw_only=True)
 class ModelShown:
-    """A model that can be asked for by `id`."""
+    """A model that can be requested by its `id`."""
 
     id: str
     provider: str
@@ -58,7 +58,7 @@ class ModelShown:
 
 @routes.get("/me", query=ItemQuery, answer=Me)
 async def me(asked: Asked[Caller, ItemQuery, Nothing]) -> Answer[Me]:
-    """Shows the user, and as `key_id` the key that asks."""
+    """Shows the user, and as `key_id` the key that the request used."""
     views, caller = asked.services.views, asked.caller
     known: UserDetails = await found(asked, views.users, caller.user_id)
     data = Me(**attrs.asdict(known, recurse=False), key_id=caller.key_id)
@@ -84,7 +84,7 @@ async def issue_key(asked: Asked[Caller, Nothing, OwnKeyRequest]) -> Answer[KeyS
 
 @routes.delete("/keys/{key_id}", answer=RevokedKey)
 async def revoke_key(asked: Asked[Caller, Nothing, Nothing]) -> Answer[RevokedKey]:
-    """Closes the key from now on, be it the one that asks."""
+    """Ends the key, even if it is the one that the request used."""
     key_id = asked.path["key_id"]
     position = await asked.services.users.revoke_key(asked.caller.user_id, key_id, asked.cause)
     return await done(asked, position, data=RevokedKey(key_id=key_id))
@@ -150,7 +150,7 @@ async def list_workspaces(asked: Asked[Caller, ListQuery, Nothing]) -> Answer[li
 
 @routes.get("/providers/models", query=ModelsQuery, answer=list[ModelShown])
 async def list_models(asked: Asked[Caller, ModelsQuery, Nothing]) -> Answer[list[ModelShown]]:
-    """Lists the models that can be asked for."""
+    """Lists the models that can be requested."""
     models = await asked.services.models.listing(asked.query.provider)
     shown_models = [
         ModelShown(id=model.public, provider=model.provider, model=model.name) for model in models

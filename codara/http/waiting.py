@@ -21,14 +21,14 @@ _OUTCOMES = ("waiting",)
 
 @attrs.frozen(kw_only=True)
 class RequestsQuery:
-    """Asks for requests of an outcome; `waiting` is the only one that is kept."""
+    """Asks for requests with an outcome; `waiting` is the only one that is kept."""
 
     outcome: str | None = None
 
 
 @attrs.frozen(kw_only=True)
 class WaitingRequest:
-    """Shows a request that waits: for what, behind which task, since when, and at which place."""
+    """A request that waits: for what, behind which task, since when, and its place in the line."""
 
     request_id: str
     outcome: str
@@ -41,7 +41,7 @@ class WaitingRequest:
 
     @classmethod
     def of(cls, waiter: Waiter) -> "WaitingRequest":
-        """Shows what stands in the line."""
+        """Returns what is shown of a request in the line."""
         return cls(
             request_id=waiter.wanted.request_id,
             outcome="waiting",

@@ -1,1 +1,1 @@
-"""What is known: read models folded from the log."""
+"""Read models: what is known, folded from the log."""

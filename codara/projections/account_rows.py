@@ -1,4 +1,4 @@
-"""Rows of accounts: what a client gets to see of each, made of its columns."""
+"""Rows of accounts: what a client sees of each, made from its columns."""
 
 import attrs
 import orjson
@@ -10,19 +10,19 @@ from codara.projections.engine.queries import Row, open_text
 
 @attrs.frozen(kw_only=True)
 class WindowRow:
-    """A window of a provider's quota, as the provider last told it."""
+    """A window of a provider's quota, as the provider last reported it."""
 
     name: str
     used_percent: float | None
-    """From 0 to 100; None where the provider told no percentage."""
+    """From 0 to 100; None if the provider gave no percentage."""
     minutes: int | None
-    """How long the window is."""
+    """The length of the window in minutes."""
     resets_at: Timestamp | None
 
 
 @attrs.frozen(kw_only=True)
 class AccountRow:
-    """An account as clients get to see it; its credential is nowhere."""
+    """An account as clients see it; its credential is not stored here."""
 
     account_id: str
     provider: str
@@ -38,29 +38,29 @@ class AccountRow:
     cli_primary: bool
     """Whether it is lent before others while enough of its quota is left."""
     fingerprint: str | None
-    """Tells two credentials apart and gives nothing away."""
+    """A text that tells two credentials apart and reveals neither."""
     refreshed_at: Timestamp | None
-    """When a login's tokens were last renewed."""
+    """When the tokens of a login were last renewed."""
     token_expires_at: Timestamp | None
     windows: tuple[WindowRow, ...] | None
-    """None where no quota was ever told."""
+    """The windows of its quota; None if the provider never reported any."""
     quota_source: str | None
-    """Where the windows were seen, such as `headers`."""
+    """Where the windows were observed, such as `headers`."""
     quota_at: Timestamp | None
-    """When they were seen."""
+    """When the windows were observed."""
     last_used_at: Timestamp | None
     turns: int
-    """How many turns ran on it."""
+    """The number of turns that ran on it."""
     created_at: Timestamp
     updated_at: Timestamp
     position: int
-    """The position in the log of what was folded into it last."""
+    """The log position of the last event folded into it."""
     headroom: float | None
-    """Percent left in the fullest window; None where no percentage is known."""
+    """Percent left in the fullest window; None if no percentage is known."""
 
     @classmethod
     def of(cls, row: Row, log: ReadableLog, *, headroom: float | None) -> "AccountRow":
-        """Makes an account of its columns; `log` opens the sealed ones."""
+        """Makes an account from its columns; `log` opens the sealed ones."""
         return cls(
             account_id=row["account_id"],
             provider=row["provider"],
@@ -87,7 +87,7 @@ class AccountRow:
 
 
 def windows_of(text: str | None) -> tuple[WindowRow, ...] | None:
-    """Makes the windows of their column's JSON; None where there is none."""
+    """Makes the windows from their column's JSON; None if the column is empty."""
     return None if text is None else tuple(_window(told) for told in orjson.loads(text))
 
 

@@ -1,4 +1,4 @@
-"""Accounts: what the pool can lend, how well it is, and how much quota is known to be left."""
+"""Accounts: which can be lent, their status, and how much quota is known to be left."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
@@ -61,7 +61,7 @@ UPDATE accounts SET last_used_at = ?, turns = turns + 1, position = ? WHERE acco
 
 
 class AccountsProjection:
-    """One row a registered account; a removed one leaves none."""
+    """One row for each registered account; that of a removed account is deleted."""
 
     name: ClassVar[str] = "accounts"
     version: ClassVar[int] = 4
@@ -132,7 +132,7 @@ _LISTED = f"""
 
 @attrs.frozen(kw_only=True)
 class Standing:
-    """An account as far as ranking needs it; `headroom` in percent, None where never seen."""
+    """An account as ranking sees it; `headroom` is in percent, None if never observed."""
 
     account_id: str
     provider: str
@@ -151,10 +151,10 @@ FROM accounts ORDER BY opened
 
 @attrs.define
 class Accounts:
-    """Asks for accounts; one whose cooldown is over reads `ready`, noted in the log or not.
+    """Queries for accounts; one whose cooldown is over reads `ready`, in the log or not.
 
-    `position` tells how far the read models are: until they move, what is needed to rank the
-    accounts is remembered.
+    `position` tells how far the read models are: until that changes, what ranking needs is kept in
+    memory.
     """
 
     reader: Reader
@@ -172,7 +172,7 @@ class Accounts:
         provider: str | None = None,
         status: str | None = None,
     ) -> Page[AccountRow]:
-        """Lists accounts, the latest registered first."""
+        """Returns a page of accounts, the latest registered first."""
         page = await self.reader.page(
             _LISTED,
             equal(provider=provider, status=status),
@@ -184,26 +184,26 @@ class Accounts:
         return page.of(self._item)
 
     async def get(self, account_id: str) -> AccountRow | None:
-        """Finds one account, or None."""
+        """Returns one account; None if it does not exist."""
         row = await self.reader.row(
             f"SELECT {_LISTED} WHERE account_id = ?2", (*self._now(), account_id)
         )
         return None if row is None else self._item(row)
 
     async def of_provider(self, provider: str) -> Sequence[Standing]:
-        """Lists all registered accounts of the provider, the first registered first."""
+        """Returns all registered accounts of the provider, the first registered first."""
         if self._remembered_of != self._moment():
             await self.remember()
         return [self._standing(row) for row in self._remembered if row["provider"] == provider]
 
     async def remember(self) -> None:
-        """Reads what `of_provider` answers from."""
+        """Reads into memory what `of_provider` returns."""
         moment_of_asking = self._moment()
         rows = await self.reader.rows(_STANDINGS)
         self._remembered, self._remembered_of = rows, moment_of_asking
 
     def _moment(self) -> tuple[int, int]:
-        """Tells how far the rows are, in which file."""
+        """Returns how far the rows are, and of which file."""
         return self.position(), self.reader.generation
 
     def _now(self) -> tuple[str]:

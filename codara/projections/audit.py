@@ -27,7 +27,7 @@ BOOKKEEPING = frozenset(
         IdempotencyFreed,
     )
 )
-"""How the log keeps contenders apart; what it is for stands in the facts written with it."""
+"""Events that only keep writers apart; the facts written with them tell their purpose."""
 
 _PUBLIC = {
     event.name: tuple(
@@ -47,7 +47,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 
 class AuditProjection:
-    """One row an event, with its public fields; private ones stay in the log."""
+    """One row for each event, with its public fields; private ones stay in the log."""
 
     name: ClassVar[str] = "audit"
     version: ClassVar[int] = 2
@@ -114,10 +114,10 @@ causation_id, details FROM audit
 
 @attrs.frozen(kw_only=True)
 class AuditRow:
-    """An event as the trail tells of it."""
+    """An event as the trail shows it."""
 
     position: int
-    """Its position in the log."""
+    """The position of the event in the log."""
     event_id: str
     at: Timestamp
     actor: str
@@ -125,17 +125,17 @@ class AuditRow:
     action: str
     """The event's name."""
     target_type: str
-    """What it was done to: the kind of the event's stream, `account` for what tells of a quota."""
+    """What it was done to: the kind of the event's stream; `account` if it is about a quota."""
     target_id: str
     task_id: str | None
     """The turn in which it happened."""
     correlation_id: str
-    """The trace of the request that it follows from."""
+    """The trace of the request from which it follows."""
     causation_id: str | None
     details: Mapping[str, Any]
-    """The event's public fields, by their names; times are text."""
+    """The event's public fields by name; times are text."""
     user_id: str | None
-    """This and what follows: taken from the details, None where they have no such field."""
+    """This and the following fields are taken from the details; None if they lack the field."""
     session_id: str | None
     workspace_id: str | None
     account_id: str | None
@@ -143,7 +143,7 @@ class AuditRow:
 
     @classmethod
     def of(cls, row: Row) -> "AuditRow":
-        """Makes an entry of its columns."""
+        """Makes an entry from its columns."""
         details = orjson.loads(row["details"])
         return cls(
             position=row["position"],
@@ -167,7 +167,7 @@ class AuditRow:
 
 @attrs.frozen
 class Audit:
-    """Asks the audit trail."""
+    """Queries for the audit trail."""
 
     reader: Reader
 
@@ -186,11 +186,11 @@ class Audit:
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> Page[AuditRow]:
-        """Lists a page of the trail, newest first.
+        """Returns a page of the trail, newest first.
 
-        `action` is an event's name; one that does not exist finds nothing. `target_type` `task`
-        means what happened in a turn, whatever stream tells it, and a task's id is accepted as
-        `target_id`. `search` finds text in the actor, the target and every id of the event.
+        `action` is an event's name; an unknown one finds nothing. `target_type` `task` means what
+        happened in a turn, whatever its stream, with a task's id as `target_id`. `search` finds
+        text in the actor, the target and every id of the event.
         """
         conditions = [
             *equal(actor=actor, action=action, correlation_id=correlation_id),
@@ -206,12 +206,12 @@ class Audit:
         return page.of(AuditRow.of)
 
     async def get(self, event_id: str) -> AuditRow | None:
-        """Finds one event of the trail, or None."""
+        """Returns one event of the trail; None if it does not exist."""
         row = await self.reader.row(f"SELECT {_LISTED} WHERE event_id = ?", (event_id,))
         return None if row is None else AuditRow.of(row)
 
     async def actions(self) -> Sequence[str]:
-        """Lists every action that ever happened, sorted."""
+        """Returns every action that has happened, sorted."""
         rows = await self.reader.rows("SELECT DISTINCT action FROM audit ORDER BY action")
         return [row["action"] for row in rows]
 

@@ -1,4 +1,4 @@
-"""How much of an account's quota is left, by the windows its provider last told of."""
+"""Headroom: how much of an account's quota is left, by the windows its provider reported."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from codara.projections.account_rows import WindowRow
 
 UNTOLD = timedelta(hours=1)
-"""How long a window is believed of which nobody said when it ends."""
+"""How long a window counts if the provider did not say when it ends."""
 
 
 def headroom(windows: Sequence[WindowRow], seen_at: datetime, now: datetime) -> float | None:
-    """Tells the percent left in the fullest window; a window that has ended is empty again.
+    """Returns the percent left in the fullest window; a window that has ended is empty again.
 
-    None where the provider told no percentage.
+    None if the provider gave no percentage.
     """
     told = [(each.used_percent, each) for each in windows if each.used_percent is not None]
     if not told:

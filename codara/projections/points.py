@@ -23,7 +23,7 @@ from codara.projections.engine.queries import Reader, Row
 
 MOST = 100
 UNFOUND = ("named", "reference", "aside")
-"""Origins of sessions that no transcript leads to."""
+"""Origins of sessions to which no transcript leads."""
 
 _REQUESTED = """
 INSERT INTO sessions (session_id, caller, workspace_id, origin, provider, chat, system, kept)
@@ -42,7 +42,7 @@ DELETE FROM points WHERE position IN (
     SELECT position FROM sessions JOIN points USING (session_id)
     WHERE expires_at != '' AND expires_at <= ? ORDER BY expires_at LIMIT 20)
 """
-"""What has expired without a fact about it leaves as others come: twenty for each new session."""
+"""Removes expired points as sessions begin: twenty for each, as no event says that they end."""
 _LEFT_OUT = """
 DELETE FROM sessions WHERE session_id IN (
     SELECT session_id FROM sessions
@@ -50,11 +50,11 @@ DELETE FROM sessions WHERE session_id IN (
         AND NOT EXISTS (SELECT 1 FROM points WHERE points.session_id = sessions.session_id)
     ORDER BY expires_at LIMIT 20)
 """
-"""A session without points; its next turn brings it back."""
+"""Removes sessions without points; a session's next turn adds it again."""
 
 
 class PointsProjection:
-    """One row for each turn that left a thread behind; none of a session that was reset."""
+    """One row for each turn that left a thread; those of a session that was reset are deleted."""
 
     name: ClassVar[str] = "points"
     version: ClassVar[int] = 3
@@ -114,7 +114,7 @@ def _reached(session_id: str, turn_id: str, thread: Thread, position: int) -> tu
 
 @attrs.frozen(kw_only=True)
 class PointRow:
-    """A point of a session, with what tells its session from others of the same transcript."""
+    """A point of a session, with what sets its session apart from others with its transcript."""
 
     session_id: str
     turn_id: str
@@ -126,7 +126,7 @@ class PointRow:
 
     @classmethod
     def of(cls, row: Row) -> "PointRow":
-        """The point of a row."""
+        """Makes a point from a row."""
         stored = orjson.loads(row["thread"])
         thread = Thread(**stored | {"point": Point(**stored["point"])})
         return cls(
@@ -158,7 +158,7 @@ SELECT {_COLUMNS} WHERE session_id = ?1 AND digest IN (SELECT value FROM json_ea
 
 @attrs.frozen
 class Points:
-    """Asks where conversations stand; what has expired is not found, noted in the log or not."""
+    """Queries for points; those of an expired session are not found, in the log or not."""
 
     reader: Reader
     clock: Clock
@@ -166,20 +166,20 @@ class Points:
     async def of_digests(
         self, digests: Sequence[str], *, caller: str, workspace_id: str, provider: str
     ) -> Sequence[PointRow]:
-        """Points of unnamed sessions with one of these digests, the latest first, at most 100."""
+        """Returns up to 100 points of unnamed sessions with one of these digests, latest first."""
         listed = orjson.dumps(list(digests)).decode()
         return await self._rows(_BY_DIGESTS, (listed, caller, workspace_id, provider, self._now()))
 
     async def of_tail(
         self, tail: str, *, caller: str, workspace_id: str, provider: str
     ) -> Sequence[PointRow]:
-        """Ends of unnamed sessions with this digest of their last two exchanges."""
+        """Returns the ends of unnamed sessions with this digest of their last two exchanges."""
         return await self._rows(_BY_TAIL, (tail, caller, workspace_id, provider, self._now()))
 
     async def of_session(
         self, session_id: str, digests: Sequence[str], *, provider: str
     ) -> Sequence[PointRow]:
-        """Points of one session with one of these digests, the latest first."""
+        """Returns the points of one session with one of these digests, the latest first."""
         listed = orjson.dumps(list(digests)).decode()
         return await self._rows(_OF_SESSION, (session_id, listed, provider))
 

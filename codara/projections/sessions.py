@@ -1,4 +1,4 @@
-"""Sessions: conversations, and how each of them stands."""
+"""Sessions: conversations, and the status of each."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -54,7 +54,7 @@ UPDATE sessions SET dirty = 0, backend_id = NULL, expires_at = NULL, expired = ?
 
 
 class SessionsProjection:
-    """One row a session, and the labels of the workspaces they work in."""
+    """One row for each session, and the labels of their workspaces."""
 
     name: ClassVar[str] = "sessions"
     version: ClassVar[int] = 2
@@ -150,7 +150,7 @@ def _ended(
 
 
 _ONE_OFF = "origin NOT IN ('named', 'reference') AND turns <= 1"
-"""A session without a name that nobody has come back to: there may be thousands."""
+"""A session without a name that was never continued; there may be thousands."""
 _DUE = f"""
 SELECT session_id FROM sessions WHERE task_id IS NULL AND expires_at <= ?1 AND NOT ({_ONE_OFF})
 ORDER BY expires_at LIMIT ?2
@@ -169,7 +169,7 @@ _LISTED = """
 
 @attrs.frozen(kw_only=True)
 class SessionRow:
-    """A session as clients get to see it."""
+    """A session as clients see it."""
 
     session_id: str
     client_session_id: str | None
@@ -183,20 +183,20 @@ class SessionRow:
     """The provider of its last turn."""
     status: SessionStatus
     backend_id: str | None
-    """The agent's own id of the thread that the next turn goes on with."""
+    """The agent's own id of the thread with which the next turn goes on."""
     dirty: bool
-    """Whether the turn before did not end well."""
+    """Whether the last turn did not end well."""
     turns: int
     created_at: Timestamp
     updated_at: Timestamp
     expires_at: Timestamp | None
     last_task_id: str | None
     position: int
-    """The position in the log of what was folded into it last."""
+    """The log position of the last event folded into it."""
 
     @classmethod
     def of(cls, row: Row, log: ReadableLog) -> "SessionRow":
-        """Makes a session of its columns; `log` opens the sealed ones."""
+        """Makes a session from its columns; `log` opens the sealed ones."""
         return cls(
             session_id=row["session_id"],
             client_session_id=open_text(log, row["client_session_id"]) or None,
@@ -219,7 +219,7 @@ class SessionRow:
 
 @attrs.frozen
 class Sessions:
-    """Asks for sessions; one whose time is over reads `expired`, noted in the log or not."""
+    """Queries for sessions; one whose time is over reads `expired`, in the log or not."""
 
     reader: Reader
     log: ReadableLog
@@ -236,7 +236,7 @@ class Sessions:
         status: str | None = None,
         every: bool = False,
     ) -> Page[SessionRow]:
-        """Lists sessions, the latest opened first; with `every`, one-off calls as well."""
+        """Returns a page of sessions, the latest opened first; with `every`, one-off calls too."""
         conditions = equal(
             user_id=user_id, workspace_id=workspace_id, provider=provider, status=status
         )
@@ -248,14 +248,14 @@ class Sessions:
         return page.of(self._item)
 
     async def get(self, session_id: str) -> SessionRow | None:
-        """Finds one session, or None."""
+        """Returns one session; None if it does not exist."""
         row = await self.reader.row(
             f"SELECT {_LISTED} WHERE session_id = ?2", (*self._now(), session_id)
         )
         return None if row is None else self._item(row)
 
     async def count(self) -> dict[str, int]:
-        """Counts the sessions of each status."""
+        """Returns the number of sessions with each status."""
         rows = await self.reader.rows(
             f"SELECT status, count(*) AS n FROM (SELECT {_LISTED}) GROUP BY status",  # noqa: S608
             self._now(),
@@ -263,9 +263,9 @@ class Sessions:
         return {row["status"]: row["n"] for row in rows}
 
     async def due(self, now: datetime, most: int) -> Sequence[str]:
-        """Finds sessions whose time was over by `now`, and of which the log does not say so yet.
+        """Returns the sessions that had expired by `now` without an event that says so.
 
-        Not those of one-off calls: what has expired is told by `expires_at`, and no fact follows.
+        Those of one-off calls are left out: their `expires_at` tells, and no event follows.
         """
         rows = await self.reader.rows(
             _DUE,

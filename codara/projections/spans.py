@@ -1,4 +1,4 @@
-"""Spans of a turn: what took how long, the same ones at every reading."""
+"""Spans of a turn: what took how long; every reading gives the same ones."""
 
 import hashlib
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ class SpanRow:
     span_id: str
     """16 hexadecimal digits, the same at every reading."""
     parent_span_id: str | None
-    """The turn's own span; None for that one."""
+    """The turn's own span; None for the turn's span itself."""
     name: str
     start: Timestamp
     end: Timestamp | None
@@ -30,7 +30,7 @@ class SpanRow:
 
 @attrs.frozen(kw_only=True)
 class TracedTurn:
-    """A turn as its spans need it."""
+    """A turn with the fields from which its spans are made."""
 
     task_id: str
     session_id: str
@@ -41,7 +41,7 @@ class TracedTurn:
     status: TaskStatus
     cause: str | None
     accounts: tuple[str, ...]
-    """All that were tried, in their order."""
+    """All accounts that were tried, in order."""
     created_at: Timestamp
     started_at: Timestamp | None
     ended_at: Timestamp | None
@@ -50,7 +50,7 @@ class TracedTurn:
 
     @classmethod
     def of(cls, row: Row) -> "TracedTurn":
-        """Makes a turn of a task's columns."""
+        """Makes a turn from a task's columns."""
         return cls(
             task_id=row["task_id"],
             session_id=row["session_id"],
@@ -70,7 +70,7 @@ class TracedTurn:
 
 @attrs.frozen
 class Activity:
-    """What the agent did, as the end of its turn holds it; `erased`: that can be read no more."""
+    """What the agent did, by the end of its turn; `erased`: it cannot be read any more."""
 
     deeds: tuple[Row, ...] = attrs.field(default=(), converter=tuple)
     left_out: int = 0
@@ -79,7 +79,7 @@ class Activity:
 
 @attrs.frozen
 class _Stretch:
-    """The turn, or a piece of it."""
+    """The turn, or a part of it."""
 
     name: str
     start: datetime
@@ -88,11 +88,11 @@ class _Stretch:
 
 
 def of_turn(trace_id: str, turn: TracedTurn, activity: Activity) -> list[SpanRow]:
-    """Makes the turn's root span, and one child for each phase and each thing the agent did.
+    """Returns the turn's root span, and a child for each phase and each thing the agent did.
 
-    A turn that has not ended is a root without an end. Children lie within their root, in the order
-    in which they began; what never finished ends with the turn. Phases come from durations that a
-    steady clock measured, deeds from the clock on the wall, so neither holds the other.
+    A turn that has not ended is a root without an end. Children lie within the root, in the order
+    in which they began; what never finished ends with the turn. Phases are measured with a steady
+    clock and deeds with the wall clock, so that neither is put inside the other.
     """
     begin, end = datetime.fromisoformat(turn.created_at), None
     pieces: list[_Stretch] = []
@@ -138,7 +138,7 @@ def _attributes(turn: TracedTurn, activity: Activity) -> dict[str, Any]:
 
 
 def _phases(turn: TracedTurn, begin: datetime) -> list[_Stretch]:
-    """One after the other: the wait, then up to the turn's start, the agent, the finish."""
+    """Returns one phase after the other: the wait, the start, the agent, the finish."""
     took = {name: timedelta(milliseconds=each) for name, each in turn.timings.items()}
     phases: list[_Stretch] = []
     at = begin
@@ -159,7 +159,7 @@ def _phases(turn: TracedTurn, begin: datetime) -> list[_Stretch]:
 
 
 def _first_delta(phase: str, turn: TracedTurn) -> dict[str, Any]:
-    """How many milliseconds the agent took to say something, if it did."""
+    """Returns after how many milliseconds the agent first said something, if it did."""
     first = turn.timings.get("first_delta")
     return {} if phase != "agent" or first is None else {"first_delta": first}
 
@@ -171,6 +171,6 @@ def _deed(deed: Row) -> _Stretch:
 
 
 def _within(begin: datetime, end: datetime, piece: _Stretch) -> _Stretch:
-    """The clock on the wall may have been set while the turn ran."""
+    """Keeps a part within the turn: the wall clock may have been set while the turn ran."""
     start = min(max(piece.start, begin), end)
     return attrs.evolve(piece, start=start, end=min(max(piece.end or end, start), end))

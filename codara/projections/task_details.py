@@ -1,4 +1,4 @@
-"""A task with everything that is known of it: texts and lists are read from the log, not kept."""
+"""A task with everything that is known of it; texts and lists are read from the log."""
 
 from typing import Any
 
@@ -16,27 +16,27 @@ from codara.projections.task_rows import FileRow, TaskRow, paths
 
 @attrs.frozen(kw_only=True)
 class TaskDetails(TaskRow):
-    """A task with its texts, diff, files and actions; None what nobody can open any more."""
+    """A task with its texts, diff, files and actions; None for what cannot be opened any more."""
 
     prompt: str | None = None
     instructions: str | None = None
     images: tuple[str, ...] = ()
-    """The media type of each picture it was shown."""
+    """The media type of each picture that the agent was shown."""
     manual: bool
     files: tuple[FileRow, ...] | NotYet | None = NOT_YET
-    """`NOT_YET` while it has left no diff behind."""
+    """`NOT_YET` until the task has left a diff."""
     answer: str | NotYet | None = NOT_YET
-    """This and what follows: `NOT_YET` before its end."""
+    """This and the following fields are `NOT_YET` before the task's end."""
     finish_reason: FinishReason | NotYet | None = NOT_YET
-    """None if it did not complete."""
+    """None if the task did not complete."""
     message: str | NotYet | None = NOT_YET
-    """What its error said; None if it did not fail."""
+    """The message of its error; None if it did not fail."""
     retry_after: float | NotYet | None = NOT_YET
-    """Seconds."""
+    """Seconds until a retry can succeed."""
 
 
 async def details(row: Row, log: ReadableLog) -> TaskDetails:
-    """Makes a task of its columns and of what they point at in the log."""
+    """Makes a task from its columns and from the events that they point to in the log."""
     known = attrs.asdict(TaskRow.of(row, log), recurse=False) | {"manual": bool(row["manual"])}
     request = await event_at(log, row["opened"])
     if isinstance(request, TurnRequested):

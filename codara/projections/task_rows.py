@@ -1,4 +1,4 @@
-"""Rows of tasks: what a client gets to see of each, made of its columns."""
+"""Rows of tasks: what a client sees of each, made from its columns."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -16,7 +16,7 @@ status, code, cause, thread, backend_id, jailed, tool_ran, created_at, started_a
 timings, baseline, final, changed, added_lines, deleted_lines, diff_truncated, partial, files,
 manual, opened, diff_position, end_position, position
 """
-"""What a task is made of; its texts stand in the log, at the positions that are named last."""
+"""The columns of a task; the last ones say at which positions in the log its texts are."""
 
 
 @attrs.frozen(kw_only=True)
@@ -29,11 +29,11 @@ class UsageRow:
     output: int
     reasoning: int
     raw: Mapping[str, Any]
-    """What the agent itself said, in its own words."""
+    """The agent's own reports, in its own words: `{"reports": [...], "left_out": count}`."""
 
     @classmethod
     def of(cls, text: str) -> "UsageRow":
-        """Makes it of the column's JSON."""
+        """Makes it from the column's JSON."""
         told = orjson.loads(text)
         return cls(
             input=told["input"],
@@ -53,16 +53,16 @@ class FileRow:
     status: FileStatus
     old_path: str | None
     path_b64: str | None
-    """The true bytes of a path that is no UTF-8."""
+    """The true bytes, in base64, of a path that is not UTF-8."""
     added: int
-    """How many lines came."""
+    """The number of lines added."""
     deleted: int
-    """How many lines went."""
+    """The number of lines deleted."""
     binary: bool
 
     @classmethod
     def of(cls, told: Row) -> "FileRow":
-        """Makes it of what the log holds."""
+        """Makes it from the event's JSON."""
         return cls(
             path=told["path"],
             status=told["status"],
@@ -84,14 +84,14 @@ class TaskRow:
     user_id: str
     request_id: str
     trace_id: str
-    """The trace of the request that it began with."""
+    """The trace of the request that started it."""
     provider: str
     model: str
     account_id: str | None
-    """The account that it ran on last."""
+    """The account on which it ran last."""
     status: TaskStatus
     code: str | None
-    """The code of the error that it failed with."""
+    """The code of the error with which it failed."""
     cause: str | None
     """Why it failed (a `FailureCause`, or an error's code) or was cancelled (a `CancelCause`)."""
     thread: ThreadKind | None
@@ -106,21 +106,21 @@ class TaskRow:
     timings: Mapping[str, float]
     """Milliseconds by phase."""
     baseline: str | None
-    """The id of the workspace's tree before it."""
+    """The id of the workspace's tree before the task."""
     final: str | None
-    """The id of the workspace's tree behind it."""
+    """The id of the workspace's tree after the task."""
     changed: int | None
-    """How many files differ."""
+    """The number of files that differ."""
     added_lines: int | None
     deleted_lines: int | None
     diff_truncated: bool | None
     partial: tuple[SnapshotGap, ...]
     position: int
-    """The position in the log of what was folded into it last."""
+    """The log position of the last event folded into it."""
     cost: float | None
-    """Nothing known of it, so far."""
+    """Always None so far: costs are not known yet."""
     modified_files: tuple[str, ...] | None
-    """The paths that changed, sorted; None where they are too many to stand in a listing."""
+    """The paths that changed, sorted; None if they are too many for a listing."""
     diff: str | None
     """The unified diff; None in a listing."""
     actions: tuple[Mapping[str, Any], ...] | None
@@ -128,7 +128,7 @@ class TaskRow:
 
     @classmethod
     def of(cls, row: Row, log: ReadableLog) -> "TaskRow":
-        """Makes a task of its columns; `log` opens the sealed ones."""
+        """Makes a task from its columns; `log` opens the sealed ones."""
         return TaskRow(
             task_id=row["task_id"],
             session_id=row["session_id"],
@@ -167,7 +167,7 @@ class TaskRow:
 
 
 def paths(files: Iterable[FileRow]) -> tuple[str, ...]:
-    """Sorts the paths of changed files."""
+    """Returns the paths of changed files, sorted."""
     return tuple(sorted({file.path for file in files}))
 
 
@@ -176,7 +176,7 @@ def _flag(stored: int | None) -> bool | None:
 
 
 def _modified(row: Row, log: ReadableLog) -> tuple[str, ...] | None:
-    """None before there is a diff, and where the column holds none of the files that changed."""
+    """Returns the paths that changed; None before there is a diff, and if they are not stored."""
     if row["changed"] is None:
         return None
     files = open_text(log, row["files"])

@@ -46,7 +46,7 @@ UPDATE tasks SET status = ?, code = ?, cause = ?, usage = ?, timings = ?, backen
 
 
 class TasksProjection:
-    """One row a turn. Texts stay in the log; the row says at which position they stand."""
+    """One row for each turn. Texts stay in the log; the row has their positions."""
 
     name: ClassVar[str] = "tasks"
     version: ClassVar[int] = 3
@@ -164,7 +164,7 @@ _LISTED = f"{COLUMNS} FROM tasks"
 
 @attrs.frozen
 class Tasks:
-    """Asks for tasks."""
+    """Queries for tasks."""
 
     reader: Reader
     log: ReadableLog
@@ -183,9 +183,9 @@ class Tasks:
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> Page[TaskRow]:
-        """Lists tasks, newest first; `diff` and `actions` are None here, `get` has them.
+        """Returns a page of tasks, newest first, without `diff` and `actions`; `get` has them.
 
-        `modified_files` is None where the list is too long to stand in a listing.
+        `modified_files` is None if the list is too long for a listing.
         """
         conditions = [
             *equal(
@@ -202,9 +202,9 @@ class Tasks:
         return page.of(self._item)
 
     async def get(self, task_id: str) -> TaskDetails | None:
-        """Finds a task with everything that is known of it: texts, diff, files, actions.
+        """Returns a task with everything that is known of it; None if it does not exist.
 
-        What its user's forgotten data key had sealed is None.
+        Texts, diff, files and actions are None if their user's data key is destroyed.
         """
         row = await self.reader.row(f"SELECT {_LISTED} WHERE task_id = ?", (task_id,))
         return None if row is None else await details(row, self.log)

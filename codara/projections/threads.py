@@ -1,4 +1,4 @@
-"""Threads: the agents' own conversations that lie in homes, and which of them nobody needs."""
+"""Threads: the agents' own conversations in their homes, and which of them nobody needs."""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
@@ -22,7 +22,7 @@ from codara.projections.engine.base import Statement, Value, as_json, moment
 from codara.projections.engine.queries import Reader
 
 SETTLING = timedelta(seconds=60)
-"""So long a thread stays behind its end: a request may be on its way that has found it before."""
+"""A thread is kept for this long after its end: a request may have found it just before."""
 
 _REQUESTED = """
 INSERT OR REPLACE INTO turns (session_id, workspace_id, provider, kept, fork)
@@ -47,10 +47,10 @@ DELETE FROM threads WHERE workspace_id = ? AND provider = ?
 
 
 class ThreadsProjection:
-    """One row a thread of a session, until its files have left the home; one for each open turn.
+    """One row for each thread whose files are in a home, and one for each open turn.
 
-    A session's threads expire together, also those that it has replaced: one of its points may lead
-    back to them. `fork` is the thread that an open turn branches from.
+    The threads of a session expire together, also those that it has replaced: one of its points may
+    lead back to them. `fork` is the thread from which an open turn branches.
     """
 
     name: ClassVar[str] = "threads"
@@ -160,7 +160,7 @@ class IdleThread:
 
 @attrs.frozen(kw_only=True)
 class UsedHome:
-    """A home, and the position in the log of its last turn."""
+    """A home, and the log position of its last turn."""
 
     workspace_id: str
     provider: str
@@ -169,7 +169,7 @@ class UsedHome:
 
 @attrs.frozen
 class Threads:
-    """Asks which threads lie in homes; what has expired is over, noted in the log or not."""
+    """Queries for threads in homes; an expired one counts as ended, in the log or not."""
 
     reader: Reader
     clock: Clock
@@ -177,7 +177,7 @@ class Threads:
     async def ended(
         self, most: int, *, but: Collection[tuple[str, str]] = ()
     ) -> Sequence[EndedThreads]:
-        """Threads that no session goes on with or branches, by home; none of the homes in `but`."""
+        """Returns, by home, the threads that no session needs any more; skips homes in `but`."""
         kept_out = as_json([f"{workspace_id}/{provider}" for workspace_id, provider in but])
         since = moment(self.clock() - SETTLING)
         homes: dict[tuple[str, str], dict[str, None]] = {}
@@ -192,15 +192,15 @@ class Threads:
     async def uncontinued(
         self, workspace_id: str, provider: str, most: int
     ) -> Sequence[IdleThread]:
-        """Threads of one turn, the longest unused first; none that an open turn may need."""
+        """Returns threads with one turn that no open turn may need, the longest unused first."""
         return await self._idle(_UNCONTINUED, (workspace_id, provider, most))
 
     async def others(self, workspace_id: str, provider: str, most: int) -> Sequence[IdleThread]:
-        """The same of threads that have had several turns."""
+        """Returns the same of threads with several turns."""
         return await self._idle(_OTHERS, (workspace_id, provider, most))
 
     async def homes(self, since: int, most: int) -> Sequence[UsedHome]:
-        """Homes with a turn behind that position, the longest unused first."""
+        """Returns the homes with a turn after position `since`, the longest unused first."""
         rows = await self.reader.rows(_HOMES, (since, most))
         return [UsedHome(**row) for row in rows]
 

@@ -1,4 +1,4 @@
-"""Traces: the turns that belong to one W3C trace id, as spans made on reading."""
+"""Traces: the turns with one W3C trace id, as spans that are made on reading."""
 
 from typing import ClassVar
 
@@ -20,17 +20,17 @@ FROM tasks WHERE trace_id = ? ORDER BY opened DESC LIMIT ?
 
 @attrs.frozen(kw_only=True)
 class TraceRow:
-    """The spans of the turns of one trace, those of the oldest first."""
+    """The spans of one trace's turns, those of the oldest turn first."""
 
     trace_id: str
     spans: tuple[spans.SpanRow, ...]
     turns_left_out: int
-    """How many older turns there are."""
+    """The number of older turns that are left out."""
 
 
 @attrs.frozen
 class Traces:
-    """Asks for traces; `reader` is that of the tasks, which know the trace they belong to."""
+    """Queries for traces; `reader` is that of the tasks, which know their trace."""
 
     MOST_TURNS: ClassVar[int] = 50
 
@@ -38,9 +38,9 @@ class Traces:
     log: ReadableLog
 
     async def get(self, trace_id: str) -> TraceRow | None:
-        """Makes the spans of the trace's newest turns; None if no turn belongs to it.
+        """Returns the spans of the trace's newest turns; None if no turn belongs to it.
 
-        Of a user whose data key is destroyed only those spans are left that need nothing private.
+        If a user's data key is destroyed, only those spans are left that need nothing private.
         """
         rows = await self.reader.rows(_TURNS, (trace_id, self.MOST_TURNS))
         if not rows:

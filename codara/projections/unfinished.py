@@ -25,7 +25,7 @@ _ENDED = "DELETE FROM turns WHERE turn_id = ?"
 
 
 class UnfinishedProjection:
-    """One row for each turn and jail that has not ended: a handful, however long the log."""
+    """One row for each turn and jail that has not ended: a few, however long the log is."""
 
     name: ClassVar[str] = "unfinished"
     version: ClassVar[int] = 1
@@ -72,7 +72,7 @@ class UnfinishedProjection:
 
 @attrs.frozen(kw_only=True)
 class OpenTurn:
-    """A turn that the log says has not ended."""
+    """A turn that has not ended, according to the log."""
 
     turn_id: str
     session_id: str
@@ -83,7 +83,7 @@ class OpenTurn:
 
 @attrs.frozen(kw_only=True)
 class LeftJail:
-    """A jail that the log believes to be running."""
+    """A jail that runs, according to the log."""
 
     jail_id: str
     inner_pid: int
@@ -93,7 +93,7 @@ class LeftJail:
 
 @attrs.frozen
 class Unfinished:
-    """Asks what has begun and not ended, the earliest first."""
+    """Queries for what has begun and not ended, the earliest first."""
 
     reader: Reader
 

@@ -1,4 +1,4 @@
-"""Users and the API keys they hold."""
+"""Users, and their API keys."""
 
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
@@ -44,7 +44,7 @@ _REVOKED = "UPDATE keys SET revoked_at = ?, position = ? WHERE key_id = ?"
 
 
 class UsersProjection:
-    """One row a user, one row a key."""
+    """One row for each user, and one for each key."""
 
     name: ClassVar[str] = "users"
     version: ClassVar[int] = 1
@@ -120,7 +120,7 @@ WHERE user_id = ?2 ORDER BY opened DESC
 
 @attrs.frozen(kw_only=True)
 class ApiKeyRow:
-    """An API key as clients get to see it; what it opens with is nowhere."""
+    """An API key as clients see it; its secret is not stored."""
 
     key_id: str
     user_id: str
@@ -130,11 +130,11 @@ class ApiKeyRow:
     expires_at: Timestamp | None
     revoked_at: Timestamp | None
     position: int
-    """The position in the log of what was folded into it last."""
+    """The log position of the last event folded into it."""
 
     @classmethod
     def of(cls, row: Row, log: ReadableLog) -> "ApiKeyRow":
-        """Makes a key of its columns; `log` opens the sealed ones."""
+        """Makes a key from its columns; `log` opens the sealed ones."""
         return cls(
             key_id=row["key_id"],
             user_id=row["user_id"],
@@ -149,7 +149,7 @@ class ApiKeyRow:
 
 @attrs.frozen(kw_only=True)
 class UserRow:
-    """A user as clients get to see it."""
+    """A user as clients see it."""
 
     user_id: str
     email: str | None
@@ -157,18 +157,18 @@ class UserRow:
     status: UserStatus
     role: UserRole
     max_concurrency: int
-    """How many turns they may run at once."""
+    """How many turns the user may run at once."""
     active_keys: int
     created_at: Timestamp
     created_by: str
     """The actor, such as `operator:op_1`."""
     updated_at: Timestamp
     position: int
-    """The position in the log of what was folded into it last."""
+    """The log position of the last event folded into it."""
 
     @classmethod
     def of(cls, row: Row, log: ReadableLog) -> "UserRow":
-        """Makes a user of its columns; `log` opens the sealed ones."""
+        """Makes a user from its columns; `log` opens the sealed ones."""
         return UserRow(
             user_id=row["user_id"],
             email=open_text(log, row["email"]),
@@ -186,19 +186,19 @@ class UserRow:
 
 @attrs.frozen(kw_only=True)
 class UserDetails(UserRow):
-    """A user with all keys they ever had, newest first."""
+    """A user with all keys that they ever had, newest first."""
 
     api_keys: tuple[ApiKeyRow, ...]
 
     @classmethod
     def with_keys(cls, user: UserRow, keys: Sequence[ApiKeyRow]) -> "UserDetails":
-        """Puts the keys beside what is known of the user."""
+        """Adds the keys to what is known of the user."""
         return cls(**attrs.asdict(user, recurse=False), api_keys=tuple(keys))
 
 
 @attrs.frozen
 class Users:
-    """Asks for users and their keys; a key whose time is over reads `expired`."""
+    """Queries for users and their keys; a key whose time is over reads `expired`."""
 
     reader: Reader
     log: ReadableLog
@@ -213,7 +213,7 @@ class Users:
         status: str | None = None,
         role: str | None = None,
     ) -> Page[UserRow]:
-        """Lists users, newest first, without their keys."""
+        """Returns a page of users, newest first, without their keys."""
         page = await self.reader.page(
             _LISTED,
             equal(user_id=user_id, status=status, role=role),
@@ -225,22 +225,25 @@ class Users:
         return page.of(self._item)
 
     async def by_id(self, user_id: str) -> UserRow | None:
-        """Finds one user without their keys, or None."""
+        """Returns one user without their keys; None if the user does not exist."""
         row = await self.reader.row(f"SELECT {_LISTED} WHERE user_id = ?2", (*self._now(), user_id))
         return None if row is None else self._item(row)
 
     async def get(self, user_id: str) -> UserDetails | None:
-        """Finds one user with their keys, or None."""
+        """Returns one user with their keys; None if the user does not exist."""
         user = await self.by_id(user_id)
         return None if user is None else UserDetails.with_keys(user, await self.keys(user_id))
 
     async def keys(self, user_id: str) -> Sequence[ApiKeyRow]:
-        """Lists all keys the user ever had, newest first; what they open with is nowhere."""
+        """Returns all keys that the user ever had, newest first."""
         rows = await self.reader.rows(_KEYS, (*self._now(), user_id))
         return [ApiKeyRow.of(row, self.log) for row in rows]
 
     async def key_stream(self, key_id: str) -> str | None:
-        """Finds the stream of an API key, whose name only an HMAC of the key could tell."""
+        """Returns the stream of an API key; None if the id is not known.
+
+        The stream's name is an HMAC of the key itself, so that it cannot be told from the id.
+        """
         row = await self.reader.row("SELECT stream FROM keys WHERE key_id = ?", (key_id,))
         return None if row is None else str(row["stream"])
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from codara.clock import Clock, utc_now
+from codara.events.store.follower import FollowerStanding
 from codara.projections.accounts import Accounts, AccountsProjection
 from codara.projections.audit import Audit, AuditProjection
 from codara.projections.engine import manifest
@@ -47,7 +48,7 @@ class Views:
     """The read models of one log, in one folder that may be deleted while nobody has it open.
 
     A file that is missing, damaged, of another version or schema, or that was folded from other
-    events than the log now holds, is thrown away when opening, and folded anew by `start`.
+    events than the log now holds, is thrown away when opening, and folded again by `start`.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class Views:
         self.tasks = Tasks(readers["tasks"], log)
         self.traces = Traces(readers["tasks"], log)
         self.workspaces = Workspaces(readers["workspaces"], log, clock)
-        self.accounts = Accounts(readers["accounts"], log, clock, self._runner.position)
+        self.accounts = Accounts(readers["accounts"], log, clock, self._runner.folded)
         self.users = Users(readers["users"], log, clock)
         self.audit = Audit(readers["audit"])
         self.unfinished = Unfinished(readers["unfinished"])
@@ -115,7 +116,7 @@ class Views:
 
     def position(self) -> int:
         """The smallest position a read model that is not dead has folded."""
-        return self._runner.position()
+        return self._runner.folded()
 
     def head(self) -> int:
         """The last position of the log."""
@@ -128,6 +129,10 @@ class Views:
     def lag(self) -> float:
         """For how many seconds events have been waiting to be folded."""
         return self._runner.lag()
+
+    def standings(self) -> list[FollowerStanding]:
+        """Tells how each read model does, as a follower of the log: `views.sessions`, …"""
+        return self._runner.standings()
 
     def files(self) -> dict[str, Path]:
         """The current file of every read model."""
@@ -201,7 +206,7 @@ async def _open_stores(
         if await _belongs(store, log):
             kept.append(store)
         else:
-            _LOG.warning("%s was not folded from this log: it is built anew", store.path)
+            _LOG.warning("%s was not folded from this log: it is built again", store.path)
             await run(store.close)
     return await run(_complete, folder, projections, kept, log.log_id)
 
@@ -220,7 +225,7 @@ def _open_one(folder: Path, projection: Projection, files: dict[str, str]) -> St
     try:
         return Store.open(projection, folder / file)
     except sqlite3.Error as error:
-        _LOG.warning("%s is of no use (%s): it is built anew", folder / file, error)
+        _LOG.warning("%s is of no use (%s): it is built again", folder / file, error)
         return None
 
 

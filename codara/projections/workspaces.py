@@ -1,4 +1,4 @@
-"""Workspaces: whose folders there are, who works in them, and what was done there last."""
+"""Workspaces: whose they are, what works in them, and what the last turn changed."""
 
 from collections.abc import Iterable
 from typing import ClassVar
@@ -51,7 +51,7 @@ UPDATE workspaces SET sessions = sessions + 1, updated_at = ?, position = ? WHER
 
 
 class WorkspacesProjection:
-    """One row a workspace."""
+    """One row for each workspace."""
 
     name: ClassVar[str] = "workspaces"
     version: ClassVar[int] = 3
@@ -120,19 +120,19 @@ _LISTED = """
 
 @attrs.frozen(kw_only=True)
 class LastDiff:
-    """What the last turn that ended in a workspace left behind."""
+    """What the last turn that ended in a workspace changed."""
 
     task_id: str
     at: Timestamp
     changed: int
-    """How many files differ."""
+    """The number of files that differ."""
     added_lines: int
     deleted_lines: int
     partial: tuple[SnapshotGap, ...]
 
     @classmethod
     def of(cls, text: str) -> "LastDiff":
-        """Makes it of the column's JSON."""
+        """Makes it from the column's JSON."""
         told = orjson.loads(text)
         return cls(
             task_id=told["task_id"],
@@ -146,7 +146,7 @@ class LastDiff:
 
 @attrs.frozen(kw_only=True)
 class WorkspaceRow:
-    """A workspace as clients get to see it."""
+    """A workspace as clients see it."""
 
     workspace_id: str
     label: str | None
@@ -154,25 +154,25 @@ class WorkspaceRow:
     path: str | None
     """The absolute path of its folder."""
     locked_by: str | None
-    """The task that works in it."""
+    """The task, or other holder, that works in it."""
     locked_until: Timestamp | None
-    """When that task's time is over at the latest."""
+    """When that holder's time is over at the latest."""
     turns: int
     sessions: int
     last_session_id: str | None
     tree: str | None
-    """The id of its tree behind the last turn."""
+    """The id of its tree after the last turn."""
     last_diff: LastDiff | None
     created_at: Timestamp
     updated_at: Timestamp
     position: int
-    """The position in the log of what was folded into it last."""
+    """The log position of the last event folded into it."""
     name: str | None
-    """The label once more."""
+    """The label again."""
 
     @classmethod
     def of(cls, row: Row, log: ReadableLog) -> "WorkspaceRow":
-        """Makes a workspace of its columns; `log` opens the sealed ones."""
+        """Makes a workspace from its columns; `log` opens the sealed ones."""
         label = open_text(log, row["label"])
         return cls(
             workspace_id=row["workspace_id"],
@@ -195,7 +195,7 @@ class WorkspaceRow:
 
 @attrs.frozen
 class Workspaces:
-    """Asks for workspaces; a lock whose time is over is none."""
+    """Queries for workspaces; a lock whose time is over does not count."""
 
     reader: Reader
     log: ReadableLog
@@ -209,7 +209,7 @@ class Workspaces:
         user_id: str | None = None,
         locked: bool | None = None,
     ) -> Page[WorkspaceRow]:
-        """Lists workspaces, newest first; `locked`: only those a turn works in, or the rest.
+        """Returns a page of workspaces, newest first; `locked` filters by whether one is held.
 
         Places for asides are left out.
         """
@@ -222,7 +222,7 @@ class Workspaces:
         return page.of(self._item)
 
     async def get(self, workspace_id: str) -> WorkspaceRow | None:
-        """Finds one workspace, or None."""
+        """Returns one workspace; None if it does not exist."""
         row = await self.reader.row(
             f"SELECT {_LISTED} WHERE workspace_id = ?2", (*self._now(), workspace_id)
         )

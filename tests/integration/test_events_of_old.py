@@ -44,6 +44,7 @@ class Agent:
 
     async def __call__(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
         thread = turn.backend_id or f"thread-{len(self.threads) + 1}"
+        sink.raw(b"{}")
         sink.frame(BackendSeen(thread))
         self.threads.setdefault(thread, []).append(turn.prompt)
         sink.frame(MarkSeen(str(len(self.threads[thread]))))

@@ -21,12 +21,12 @@ FOLDER = """
 import asyncio, sys
 from pathlib import Path
 from codara.events.store.log import EventLog
-from codara.projections import runner
+from codara.events.store import follower
 from codara.projections.views import Views
 from tests.fakes import FakeKeyRing
 
 async def main(folder):
-    runner.BATCH = 20
+    follower.BATCH = 20
     log = await EventLog.open(folder / "events.db", FakeKeyRing())
     views = await Views.open(folder / "views", log)
     starting = asyncio.create_task(views.start())
@@ -70,7 +70,8 @@ async def fold_until_killed(folder: Path, lines: int) -> bool:
     said = b""
     for _ in range(lines):
         said = await process.stdout.readline()
-        if said in (b"done\n", b""):
+        assert said, "it died by itself"
+        if said == b"done\n":
             break
     process.kill()
     await process.communicate()

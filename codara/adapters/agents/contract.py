@@ -103,6 +103,29 @@ class Greeting(Protocol):
         """
 
 
+@runtime_checkable
+class Keeping(Protocol):
+    """A runtime that keeps homes; every runtime with a real CLI is one."""
+
+    @property
+    def forgets_by_agent(self) -> bool:
+        """Whether it takes an agent to forget threads: one is started where none is in the home."""
+
+    async def clear(self, workspace_id: str) -> None:
+        """Removes all homes of a workspace, in which no agent is, and what is known of them."""
+
+    async def forget(
+        self, workspace_id: str, backend_ids: Sequence[str], session: Session | None
+    ) -> None:
+        """Removes threads from a home, in which no turn is at work; see `ports.Agents.forget`.
+
+        `session` is the agent that rests in it, if there is one: it may be ended by this.
+        """
+
+    async def home_bytes(self, workspace_id: str) -> int:
+        """See `ports.Agents.home_bytes`."""
+
+
 class Runtime(Protocol):
     """A kind of agent.
 

@@ -7,11 +7,13 @@ through a path, only step by step below a directory that is known to be one.
 import json
 import os
 import secrets
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from codara.adapters.agents.inside import opened
+from codara.adapters.agents.removal import removed
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -82,8 +84,17 @@ class Homes:
         return found if isinstance(found, dict) else {}
 
     def remove(self, workspace_id: str) -> None:
-        """Removes all homes of a workspace; harmless when there are none."""
-        shutil.rmtree(self._root / workspace_id, ignore_errors=True)
+        """Removes all homes of a workspace, with the notes on them; harmless when there are none.
+
+        No agent may be in them. What cannot be removed stays.
+        """
+        with suppress(OSError), opened(self._root.resolve()) as root:
+            removed(root, workspace_id)
+
+    def remove_one(self, workspace_id: str, runtime: str) -> None:
+        """Removes one home of a workspace, but no notes; harmless when there is none."""
+        with suppress(OSError), opened(self._root.resolve(), workspace_id) as homes:
+            removed(homes, runtime)
 
     def _notes(self, workspace_id: str, runtime: str) -> Path:
         return self._root / workspace_id / f"{runtime}.json"

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from codara.adapters.agents.contract import Answering, Early, Runtime, Session
+from codara.adapters.agents.contract import Answering, Early, Keeping, Runtime, Session
 from codara.adapters.agents.learner import Learner
 from codara.adapters.agents.listening import fresh
 from codara.adapters.agents.presence import Presence
@@ -128,9 +128,35 @@ class AgentPool:
         return {name: self._slots.occupied(name) for name in self._runtimes}
 
     async def close_home(self, workspace_id: str) -> None:
-        """Ends a workspace's agents; waits for a turn that runs in one of them."""
-        for slot in self._slots.of_workspace(workspace_id):
-            await self._room.give_back(slot)
+        """Ends a workspace's agents, which keep their homes; waits for a turn at work in them."""
+        async with self._vacated(workspace_id):
+            return
+
+    async def empty_home(self, workspace_id: str) -> None:
+        """See `ports.Agents.empty_home`."""
+        async with self._vacated(workspace_id):
+            for runtime in self._runtimes.values():
+                if isinstance(runtime, Keeping):
+                    await runtime.clear(workspace_id)
+
+    async def forget(self, workspace_id: str, provider: str, backend_ids: Sequence[str]) -> None:
+        """See `ports.Agents.forget`."""
+        runtime = self._runtimes.get(provider)
+        if runtime is None or not isinstance(runtime, Keeping) or not backend_ids:
+            return
+        slot = self._slots.at((workspace_id, runtime.name))
+        async with self._held(slot, runtime):
+            try:
+                if slot.session is None and runtime.forgets_by_agent:
+                    await self._room.take(runtime, slot, ahead=False)
+                await runtime.forget(workspace_id, backend_ids, slot.session)
+            finally:
+                slot.opening = False
+
+    async def home_bytes(self, workspace_id: str, provider: str) -> int:
+        """See `ports.Agents.home_bytes`."""
+        runtime = self._runtimes.get(provider)
+        return await runtime.home_bytes(workspace_id) if isinstance(runtime, Keeping) else 0
 
     async def close(self) -> None:
         """Ends all agents; no turn starts any more, and one that starts is ended first."""
@@ -151,15 +177,31 @@ class AgentPool:
     async def _session(
         self, runtime: Runtime, turn: AgentTurn, *, ahead: bool = False
     ) -> AsyncIterator[Session]:
-        key = (turn.workspace_id, runtime.name)
-        slot = self._slots.at(key)
+        slot = self._slots.at((turn.workspace_id, runtime.name))
+        async with self._held(slot, runtime):
+            yield await self._ready(slot, runtime, turn, ahead=ahead)
+
+    @contextlib.asynccontextmanager
+    async def _held(self, slot: Slot, runtime: Runtime) -> AsyncIterator[None]:
+        """No turn but ours is at work in the home, or begins there."""
         slot.waiting += 1
         try:
             async with slot.lock:
-                yield await self._ready(slot, runtime, turn, ahead=ahead)
+                yield
         finally:
             slot.waiting -= 1
             await to_the_end(self._put_back(slot, runtime))
+
+    @contextlib.asynccontextmanager
+    async def _vacated(self, workspace_id: str) -> AsyncIterator[None]:
+        """No agent is in the homes of a workspace, or comes there."""
+        async with contextlib.AsyncExitStack() as held:
+            for runtime in self._runtimes.values():
+                slot = self._slots.at((workspace_id, runtime.name))
+                await held.enter_async_context(self._held(slot, runtime))
+                await slot.empty()
+                await self._room.changed()
+            yield
 
     async def _ready(
         self, slot: Slot, runtime: Runtime, turn: AgentTurn, *, ahead: bool

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
@@ -52,12 +52,15 @@ class Staying(ABC, Generic[L]):
     """
 
     keeps = True
+    settles_tools = True
+    """Whether it is settled at the start if there are tools; else each turn gets them or not."""
     helpers: tuple[Path, ...] = ()
     _channel: Channel
 
     def __init__(self, jail: Jail, turn: AgentTurn, *, lender: Lender, clock: Clock) -> None:
         self._jail = jail
         self._place = _place(turn)
+        self._toolless = turn.toolless
         self._own = NOBODY
         self._lender = lender
         self._clock = clock
@@ -71,7 +74,8 @@ class Staying(ABC, Generic[L]):
 
     def serves(self, turn: AgentTurn) -> bool:
         """A folder that was removed and made again is another one, which the jail does not have."""
-        return _place(turn) == self._place
+        fits = turn.toolless == self._toolless or not self.settles_tools
+        return fits and _place(turn) == self._place
 
     async def run(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
         current = self._listening(sink, self._garbage)
@@ -87,6 +91,10 @@ class Staying(ABC, Generic[L]):
             current.complain()
             await to_the_end(self._finish(current))
         return current.outcome(ending)
+
+    def remembers(self, thread_ids: Collection[str]) -> bool:
+        """Whether it has one of these threads in memory, and would go on in it."""
+        return False
 
     async def close(self) -> None:
         await self._jail.close(CLOSE_SECONDS)

@@ -61,6 +61,10 @@ class Transport:
         self._vain.pop(home, None)
         return session
 
+    def forget(self, home: str) -> None:
+        """The home is gone: the next one in its place is another one."""
+        self._vain.pop(home, None)
+
     def _note(self, home: str) -> None:
         before = self._vain.pop(home, None)
         self._vain[home] = Vain(1 + (before.starts if before else 0), self._now())

@@ -1,4 +1,4 @@
-"""What the application needs of the outside world, in its own words.
+"""Ports: what the application needs of the outside world, in its own words.
 
-Adapters and projections satisfy these Protocols without importing what asks for them.
+Adapters and projections satisfy these Protocols without importing the code that uses them.
 """

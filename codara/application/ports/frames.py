@@ -7,7 +7,7 @@ import attrs
 
 REPORTS_KEPT = 64
 FRESH_THREAD = "fresh_thread"
-"""The warning that the agent had lost the thread, or the point of it, and began a fresh one."""
+"""The message of the warning that a fresh thread began, because the agent had lost the old one."""
 
 
 @attrs.frozen
@@ -26,7 +26,7 @@ class ReasoningDelta:
 
 @attrs.frozen
 class ToolStarted:
-    """The agent began something that may change the world."""
+    """The agent began something that may change files, or anything else."""
 
     tool_id: str
     kind: str
@@ -41,21 +41,21 @@ class ToolFinished:
 
 @attrs.frozen
 class FileHint:
-    """The agent says it changed these; the truth is the workspace's diff."""
+    """The agent says that it changed these paths; only the workspace's diff is certain."""
 
     paths: tuple[str, ...]
 
 
 @attrs.frozen
 class Reports:
-    """What an agent said of its tokens, in its own words: its newest reports, oldest first."""
+    """What an agent reported of its tokens, in its own words: the newest reports, oldest first."""
 
     newest: tuple[Mapping[str, object], ...] = ()
     left_out: int = 0
-    """How many older ones there were."""
+    """The number of older reports that were dropped."""
 
     def plus(self, *later: Mapping[str, object]) -> "Reports":
-        """With more reports behind these; never more than `REPORTS_KEPT`."""
+        """Returns these reports followed by `later`; only the newest `REPORTS_KEPT` are kept."""
         known = (*self.newest, *later)
         newest = known[-REPORTS_KEPT:]
         return Reports(newest, self.left_out + len(known) - len(newest))
@@ -65,7 +65,7 @@ class Reports:
 class UsageSeen:
     """Tokens of this turn so far.
 
-    `raw` has a report for each request where the agent tells of each, else one of the turn.
+    `raw` has one report for each request, if the agent reports on each; else one for the turn.
     """
 
     input: int
@@ -108,7 +108,7 @@ class BackendSeen:
 
 @attrs.frozen
 class MarkSeen:
-    """The agent's own id of the point its thread has reached: the last one of a turn counts.
+    """The agent's own id of the point that its thread has reached; the last of a turn counts.
 
     A later turn may branch the thread there (`Fork`).
     """
@@ -118,7 +118,7 @@ class MarkSeen:
 
 @attrs.frozen
 class Warned:
-    """The agent complains about something that fails nothing."""
+    """The agent reports a problem that does not make the turn fail."""
 
     message: str
 

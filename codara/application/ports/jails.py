@@ -1,11 +1,11 @@
-"""Jails: what becomes of them, and who ends those that are left."""
+"""Jails: what becomes of them, and how leftover ones are ended."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 
 class JailJournal(Protocol):
-    """Where jails write what becomes of them; the application turns it into events."""
+    """Takes down what becomes of jails; the application makes events of it."""
 
     async def started(
         self,
@@ -20,22 +20,22 @@ class JailJournal(Protocol):
         limits: Sequence[str],
         jailed: bool,
     ) -> None:
-        """Before the agent's first instruction runs; the jail waits for the log."""
+        """Records a jail before the first instruction in it runs; the jail waits for the log."""
 
     async def exited(
         self, jail_id: str, *, exit_code: int | None, egress: Mapping[str, int]
     ) -> None:
-        """The jail's last process is gone."""
+        """Records that the jail's last process is gone."""
 
     async def killed(self, jail_id: str, *, reason: str) -> None:
-        """We ended it."""
+        """Records that the gateway ended the jail."""
 
     async def egress_denied(self, jail_id: str, *, host: str, port: int) -> None:
-        """It asked for a connection it may not make."""
+        """Records that the jail asked for a connection that it may not make."""
 
 
 class LeftJail(Protocol):
-    """A jail that the log believes to be running."""
+    """A jail that runs, according to the log."""
 
     @property
     def jail_id(self) -> str: ...
@@ -51,7 +51,7 @@ class LeftJail(Protocol):
 
 
 class JailSweeper(Protocol):
-    """Ends what a gateway left behind."""
+    """Ends the jails that an earlier gateway left behind."""
 
     async def sweep(self, jails: Sequence[LeftJail]) -> Sequence[str]:
-        """Kills those of `jails` that still run, waits until they are gone, and names them."""
+        """Kills those of `jails` that still run, waits until they are gone; returns their ids."""

@@ -1,4 +1,4 @@
-"""Logins: accounts whose credential is a CLI's own login, whose tokens wear out."""
+"""Logins: accounts whose credential is a CLI's own login, with tokens that expire."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,9 +9,9 @@ import attrs
 
 @attrs.frozen(kw_only=True)
 class Token:
-    """What requests on a login are made with: the access token, and headers besides it.
+    """What requests on a login are made with: the access token, and further headers.
 
-    `expires_at` is None where the login does not tell.
+    `expires_at` is None if the login does not say.
     """
 
     value: str = attrs.field(repr=False)
@@ -20,26 +20,26 @@ class Token:
 
 
 class Logins(Protocol):
-    """The logins of the pool."""
+    """The logins of all accounts."""
 
     async def token(self, provider: str, account_id: str, *, refused: str = "") -> Token:
-        """The account's access token, refreshed if it is about to expire.
+        """Returns the account's access token, refreshed if it expires soon.
 
-        `refused` is one that the provider did not take: another one is given, unless it was
-        refreshed just now. AgentFailed with the cause auth_failed if the login is over, overloaded
-        if that cannot be known now; NotFound if there is no credential.
+        `refused` is a token that the provider did not take: another one is returned, unless it was
+        refreshed just now. AgentFailed with the cause auth_failed if the login is over, or
+        overloaded if the vendor cannot be asked now; NotFound if there is no credential.
         """
 
 
 class Refresher(Protocol):
-    """What the vendors' logins look like, and how each is refreshed."""
+    """Reads the logins of the vendors, and refreshes each in its vendor's way."""
 
     def token(self, provider: str, login: bytes) -> Token:
-        """What a login holds; AgentFailed (auth_failed) if it cannot be read."""
+        """Returns the token in a login; AgentFailed (auth_failed) if it cannot be read."""
 
     async def refresh(self, provider: str, login: bytes) -> bytes:
-        """The login with new tokens; the tokens it had are spent by then.
+        """Returns the login with new tokens; the old ones are spent by then.
 
         AgentFailed: auth_failed if the vendor refuses, overloaded if it cannot be asked. Takes a
-        bounded time; messages hold no secret.
+        bounded time; error messages hold no secret.
         """

@@ -1,32 +1,32 @@
-"""Secrets: credentials, and digests that give nothing away."""
+"""Secrets: credentials, and digests that reveal nothing."""
 
 from typing import Protocol
 
 
 class Vault(Protocol):
-    """Credentials, sealed under the master key."""
+    """Keeps credentials, sealed under the master key."""
 
     async def store(self, account_id: str, credential: bytes) -> str:
-        """Keeps it and returns its fingerprint."""
+        """Keeps the credential and returns its fingerprint."""
 
     def fingerprint(self, credential: bytes) -> str:
-        """What tells two credentials apart and gives nothing away."""
+        """Returns a text that tells two credentials apart and reveals neither."""
 
     async def credential(self, account_id: str) -> bytes:
-        """The secret; NotFound if there is none."""
+        """Returns the secret; NotFound if there is none."""
 
     async def remove(self, account_id: str) -> None:
-        """Forgets it."""
+        """Forgets the account's credential."""
 
 
 class Keys(Protocol):
-    """HMAC under a key of this log, so that stream names give nothing away."""
+    """Makes digests (HMAC) under a key of this log, so that stream names reveal nothing."""
 
     def digest(self, purpose: str, *parts: str) -> str:
-        """64 hexadecimal digits; the same parts always give the same."""
+        """Returns 64 hexadecimal digits, always the same for the same parts."""
 
     def secret(self, subject: str, purpose: str) -> bytes:
-        """32 bytes of the subject's own: always the same, until its keys are destroyed."""
+        """Returns 32 bytes of the subject's own, always the same until its keys are destroyed."""
 
     async def ensure(self, subject: str) -> None:
-        """Makes the subject's data key, so that nobody waits for the disk at its first event."""
+        """Makes the subject's data key, so that its first event need not wait for the disk."""

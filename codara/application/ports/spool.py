@@ -10,10 +10,10 @@ class Spool(Protocol):
         """Begins the turn's spool."""
 
     async def read(self, turn_id: str) -> bytes:
-        """All lines written so far, newline-separated; empty if there are none."""
+        """Returns all lines written so far, separated by newlines; empty if there are none."""
 
     async def remove(self, turn_id: str) -> None:
-        """Deletes what a turn of an earlier life left behind."""
+        """Deletes what the turn left behind under an earlier gateway."""
 
 
 class SpoolFile(Protocol):
@@ -21,7 +21,7 @@ class SpoolFile(Protocol):
         """Queues one line; the file is written off the event loop."""
 
     async def close(self) -> bytes:
-        """The whole; what is written later is not kept."""
+        """Ends the spool and returns all of its lines; later ones are not kept."""
 
     def remove(self) -> None:
-        """The lines have become a payload, or are of no use. Waits for nothing."""
+        """Deletes the file: its lines are in a payload by now, or of no use. Waits for nothing."""

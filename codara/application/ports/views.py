@@ -1,4 +1,4 @@
-"""Read models that a decision asks, as plain values."""
+"""Read models that decisions ask, as plain values."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -10,7 +10,7 @@ from codara.events.vocabulary import AccountStatus
 
 
 class AccountStanding(Protocol):
-    """An account as the read model knows it. `headroom` is in percent, None where never seen."""
+    """An account as the read model knows it; `headroom` is in percent, None if never observed."""
 
     @property
     def account_id(self) -> str: ...
@@ -36,14 +36,14 @@ class AccountStanding(Protocol):
 
 class AccountStandings(Protocol):
     async def of_provider(self, provider: str) -> Sequence[AccountStanding]:
-        """All registered accounts of the provider, removed ones left out."""
+        """Returns all registered accounts of the provider."""
 
 
 class KnownPoint(Protocol):
     """A point that a session has reached: the end of one of its turns.
 
-    `last` if no later turn has ended. `tree` is the workspace's tree behind the turn, "" where that
-    is unknown.
+    `last`: no later turn has ended. `tree` is the id of the workspace's tree after the turn; empty
+    if it is not known.
     """
 
     @property
@@ -74,38 +74,38 @@ class Points(Protocol):
     async def of_digests(
         self, digests: Sequence[str], *, caller: str, workspace_id: str, provider: str
     ) -> Sequence[KnownPoint]:
-        """Points of unnamed sessions with one of these digests, the latest first, at most 100."""
+        """Returns up to 100 points of unnamed sessions with one of these digests, latest first."""
 
     async def of_tail(
         self, tail: str, *, caller: str, workspace_id: str, provider: str
     ) -> Sequence[KnownPoint]:
-        """Ends of unnamed sessions with this digest of their last two exchanges."""
+        """Returns the ends of unnamed sessions with this digest of their last two exchanges."""
 
     async def of_session(
         self, session_id: str, digests: Sequence[str], *, provider: str
     ) -> Sequence[KnownPoint]:
-        """Points of one session with one of these digests, the latest first."""
+        """Returns the points of one session with one of these digests, the latest first."""
 
 
 class LiveFeed(Protocol):
     """Read models that follow the log."""
 
     def position(self) -> int:
-        """The position that all of them have folded."""
+        """Returns the position that all of them have folded."""
 
     async def wait_for(self, position: int, seconds: float) -> bool:
-        """True once every read model has folded `position`; False after `seconds`."""
+        """Returns True once every read model has folded `position`; False after `seconds`."""
 
 
 class Following(LiveFeed, Protocol):
     """Read models that know how far the log has come."""
 
     def head(self) -> int:
-        """The last position of the log."""
+        """Returns the last position of the log."""
 
 
 class OpenTurn(Protocol):
-    """A turn that the log says has not ended."""
+    """A turn that has not ended, according to the log."""
 
     @property
     def turn_id(self) -> str: ...
@@ -124,7 +124,7 @@ class OpenTurn(Protocol):
 
 
 class Unfinished(Protocol):
-    """What recovery has to look after."""
+    """What a gateway left unfinished, for recovery."""
 
     async def turns(self) -> Sequence[OpenTurn]: ...
 
@@ -133,12 +133,15 @@ class Unfinished(Protocol):
 
 class KeyStreams(Protocol):
     async def key_stream(self, key_id: str) -> str | None:
-        """The stream of an API key, whose name only an HMAC of the key could tell."""
+        """Returns the stream of an API key; None if the id is not known.
+
+        The stream's name is an HMAC of the key itself, so that it cannot be told from the id.
+        """
 
 
 class Expiring(Protocol):
     async def due(self, now: datetime, most: int) -> Sequence[str]:
-        """Sessions whose time was over by `now`, and of which the log does not say so yet."""
+        """Returns up to `most` sessions that had expired by `now` without an event that says so."""
 
 
 class EndedThreads(Protocol):
@@ -165,7 +168,7 @@ class IdleThread(Protocol):
 
 
 class UsedHome(Protocol):
-    """A home, and the position in the log of its last turn."""
+    """A home, and the log position of its last turn."""
 
     @property
     def workspace_id(self) -> str: ...
@@ -178,20 +181,20 @@ class UsedHome(Protocol):
 
 
 class KeptThreads(Protocol):
-    """The agents' own conversations that lie in homes (a home: one workspace, one provider)."""
+    """The agents' own conversations in their homes (a home: one workspace, one provider)."""
 
     async def ended(
         self, most: int, *, but: Collection[tuple[str, str]] = ()
     ) -> Sequence[EndedThreads]:
-        """Threads that no session goes on with or branches, by home; none of the homes in `but`."""
+        """Returns, by home, the threads that no session needs any more; skips homes in `but`."""
 
     async def uncontinued(
         self, workspace_id: str, provider: str, most: int
     ) -> Sequence[IdleThread]:
-        """Threads of one turn, the longest unused first; none that an open turn may need."""
+        """Returns threads with one turn that no open turn may need, the longest unused first."""
 
     async def others(self, workspace_id: str, provider: str, most: int) -> Sequence[IdleThread]:
-        """The same of threads that have had several turns."""
+        """Returns the same of threads with several turns."""
 
     async def homes(self, since: int, most: int) -> Sequence[UsedHome]:
-        """Homes with a turn behind that position, the longest unused first."""
+        """Returns the homes with a turn after position `since`, the longest unused first."""

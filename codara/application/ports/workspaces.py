@@ -9,7 +9,7 @@ import attrs
 from codara.events.workspace import FileChange
 
 MISSING = "missing"
-"""What `partial` says of a folder that is not there."""
+"""The word in `partial` for a folder that does not exist."""
 
 
 @attrs.frozen(kw_only=True)
@@ -24,7 +24,7 @@ class Snapshot:
 
 @attrs.frozen(kw_only=True)
 class Diff:
-    """Tree against tree. `patch` is unified text, cut at `max_diff_bytes` if `truncated`."""
+    """Tree against tree. `patch` is unified text; if `truncated`, it is cut at `max_diff_bytes`."""
 
     files: tuple[FileChange, ...]
     patch: str
@@ -33,7 +33,7 @@ class Diff:
 
 @attrs.frozen
 class Upload:
-    """A file that came with a request: a plain name, and what is in it."""
+    """A file that came with a request: a plain name, and its contents."""
 
     name: str
     data: bytes = attrs.field(repr=False)
@@ -43,25 +43,25 @@ class Workspaces(Protocol):
     """The folders in which agents work, and what is known of their contents."""
 
     def folder(self, user_id: str, label: str) -> Path:
-        """Where a workspace of that label is, whether it exists or not."""
+        """Returns the folder of a workspace with that label, whether or not it exists."""
 
     async def provision(self, workspace_id: str, folder: Path) -> None:
-        """Makes the folder, owned by whom the agents run as. Doing it twice is harmless."""
+        """Makes the folder, owned by the user that agents run as; harmless if it exists."""
 
     async def snapshot(self, workspace_id: str, folder: Path) -> Snapshot:
-        """Writes the folder's present tree to the store; never raises for its contents."""
+        """Writes the folder's present tree to the store; never raises because of the contents."""
 
     async def diff(self, workspace_id: str, base: str, final: str) -> Diff:
-        """What changed between two trees of the workspace."""
+        """Returns what differs between two trees of the workspace."""
 
     async def stage(
         self, workspace_id: str, folder: Path, below: str, files: Sequence[Upload]
     ) -> None:
         """Puts files into `folder`/`below`, which is emptied first; the agents own all of it.
 
-        No link is followed. WorkspaceAccessDenied where something else is in the way, where the
-        agents' own doing forbids it, or where the folder is gone.
+        No link is followed. WorkspaceAccessDenied if something else is in the way, if the agents
+        have made it impossible, or if the folder is gone.
         """
 
     async def unstage(self, workspace_id: str, folder: Path, below: str) -> None:
-        """Removes `folder`/`below`, and what is above it and empty; harmless if it is not there."""
+        """Removes `folder`/`below`, and each empty folder above; harmless if it does not exist."""

@@ -1,1 +1,1 @@
-"""The door for OpenAI-compatible clients."""
+"""The API for OpenAI-compatible clients."""

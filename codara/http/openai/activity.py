@@ -1,4 +1,4 @@
-"""What an agent does besides speaking, as a stream may tell it."""
+"""What an agent does besides answering, as a stream may show it."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ _LONGEST_COMMENT = 200
 
 
 def event_of(frame: Frame) -> dict[str, Any] | None:
-    """The frame as a value of `codara_event`; None if it is no activity."""
+    """Returns the value of `codara_event` for a frame; None if the frame is not an activity."""
     match frame:
         case ToolStarted():
             told = {"tool_id": frame.tool_id, "tool": frame.kind, "title": frame.title}
@@ -30,6 +30,6 @@ def event_of(frame: Frame) -> dict[str, Any] | None:
 
 
 def comment_of(notice: RetryNotice) -> str:
-    """One line for a comment, whatever the agent said."""
+    """Returns one line for a comment, at most 200 characters, whatever the agent said."""
     reason = " ".join(notice.reason.split())
     return f"retrying: {reason}"[:_LONGEST_COMMENT]

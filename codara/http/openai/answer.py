@@ -1,4 +1,4 @@
-"""A turn in the words of OpenAI's chat completions: answers, chunks, and our fields beside them."""
+"""A turn in OpenAI's chat completion format: answers, chunks, and our own fields."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from codara.events.workspace import FileChange
 
 @attrs.frozen(kw_only=True)
 class Reply:
-    """What all pieces of one reply have in common; `model` is the name the client asked for.
+    """What all parts of one reply have in common; `model` is the name that the client used.
 
     `turn_id` is known once the turn has been admitted.
     """
@@ -24,16 +24,16 @@ class Reply:
     reasoning: bool = False
     """Whether the agent's thinking is shown."""
     events: bool = False
-    """Whether a stream tells of the tools the agent uses."""
+    """Whether a stream shows the tools that the agent uses."""
     ignored: tuple[str, ...] = ()
-    """The fields of the request that changed nothing."""
+    """The fields of the request that had no effect."""
 
     def of(self, turn_id: str) -> "Reply":
-        """The same, of that turn."""
+        """Returns the same reply for that turn."""
         return attrs.evolve(self, turn_id=turn_id)
 
     def whole(self, result: TurnResult, thoughts: str = "") -> dict[str, Any]:
-        """The answer in one piece."""
+        """Returns the whole answer as one `chat.completion`."""
         message = {"role": "assistant", "content": result.text}
         if thoughts:
             message["reasoning_content"] = thoughts
@@ -45,21 +45,21 @@ class Reply:
         }
 
     def chunk(self, delta: Mapping[str, str], finish_reason: str | None = None) -> dict[str, Any]:
-        """A piece of a streamed answer."""
+        """Returns a piece of a streamed answer."""
         choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
         none_yet = {"usage": None} if self.include_usage else {}
         return {**self._frame("chat.completion.chunk"), "choices": [choice], **none_yet}
 
     def event_chunk(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """A chunk that says nothing to an OpenAI client, and to one of ours what happens."""
+        """Returns a chunk that is empty for an OpenAI client and tells ours what happens."""
         return {**self.chunk({}), "codara_event": event}
 
     def our_chunk(self, result: TurnResult) -> dict[str, Any]:
-        """A chunk that says nothing to an OpenAI client, and the rest to one of ours."""
+        """Returns a chunk that is empty for an OpenAI client and gives ours the other fields."""
         return {**self.chunk({}), **ours(result, self.ignored)}
 
     def usage_chunk(self, result: TurnResult) -> dict[str, Any]:
-        """The last chunk of a stream that asked for usage."""
+        """Returns the last chunk of a stream that asked for usage."""
         shown = usage(result.usage)
         return {**self._frame("chat.completion.chunk"), "choices": [], "usage": shown}
 
@@ -73,7 +73,7 @@ class Reply:
 
 
 def usage(spent: Usage | None) -> dict[str, Any]:
-    """Tokens in OpenAI's words; zeros where the agent told nothing."""
+    """Returns the tokens in OpenAI's format; zeros if the agent reported none."""
     spent = spent or Usage()
     return {
         "prompt_tokens": spent.input,
@@ -85,7 +85,7 @@ def usage(spent: Usage | None) -> dict[str, Any]:
 
 
 def ours(result: TurnResult, ignored: Sequence[str] = ()) -> dict[str, Any]:
-    """The fields that stand beside OpenAI's."""
+    """Returns the fields that are put beside OpenAI's."""
     return {
         "modified_files": result.modified_files,
         "diff": result.diff,

@@ -1,14 +1,14 @@
-"""How a template is recognised: by its head, by what stands around the history, by its end."""
+"""How a template is recognised: by its head, what encloses the history, and its end."""
 
 import attrs
 
 _WORDS = 40
-"""So many words of both ends of a text are looked at: more than the longest head or end has."""
+"""Words compared at each end of a text: more than the longest head or end has."""
 
 
 @attrs.frozen
 class Text:
-    """A text with both its ends at hand, any white space in them being one space."""
+    """A text with its two ends, in which each white space is one space."""
 
     whole: str
     beginning: str
@@ -16,7 +16,7 @@ class Text:
 
     @classmethod
     def of(cls, whole: str) -> "Text":
-        """The text; the cost is linear in its length, whatever it holds."""
+        """Makes it of a text; the cost is linear in the text's length."""
         first = whole.split(maxsplit=_WORDS)[:_WORDS]
         last = whole.rsplit(maxsplit=_WORDS)[-_WORDS:]
         return cls(whole, " ".join(first), " ".join(last))
@@ -24,9 +24,9 @@ class Text:
 
 @attrs.frozen(kw_only=True)
 class Form:
-    """How a text begins, what it holds in this order, and how it ends; "" fits everything.
+    """How a text begins, what it contains in this order, and how it ends; empty fits all.
 
-    `head` and `end` may name several ways of one client's versions.
+    `head` and `end` may list the variants of one client's versions.
     """
 
     head: str | tuple[str, ...] = ""
@@ -34,7 +34,7 @@ class Form:
     end: str | tuple[str, ...] = ""
 
     def fits(self, text: Text) -> bool:
-        """Whether the text as a whole has this form."""
+        """Tells whether the text as a whole has this form."""
         if not (text.beginning.startswith(self.head) and text.ending.endswith(self.end)):
             return False
         at = 0
@@ -48,10 +48,10 @@ class Form:
 
 @attrs.frozen(kw_only=True)
 class Template:
-    """A request whose instruction is a message of its own, or stands in `rules`.
+    """A request whose instruction is a message of its own, or is in the system messages.
 
-    `user` is the form of what the user says, `rules` that of the system messages; without `rules`
-    anything may stand there, since programs put the model's own system message before a template.
+    `user` is the form of what the user says, `rules` that of the system messages. Without `rules`
+    any system message fits, as programs put the model's own one before a template.
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""The templates of chat programs that ask something beside a chat, by their outer forms.
+"""The templates with which chat programs ask something beside a chat, by their outer forms.
 
-Each is known by its own instruction together with its block of history, so that a text which only
-quotes an instruction is none.
+Each is recognised by its instruction together with its block of history, so that a text which only
+quotes an instruction is not taken for one.
 """
 
 from codara.http.openai.aside_forms import Form, Template
@@ -14,7 +14,7 @@ def _task(*instructions: str, end: str = "</chat_history>") -> Form:
 
 
 def _quoted(head: str, *marks: str) -> Form:
-    """RikkaHub's form: an instruction that speaks of the block of history behind it."""
+    """RikkaHub's form: an instruction about the block of history that follows it."""
     return Form(head=head, marks=(*marks, "<content>"), end="</content>")
 
 
@@ -262,4 +262,4 @@ AFTER_THE_CHAT = (
         user=Form(head="Generate a concise 3-7 word title for this conversation,"),
     ),
 )
-"""Asked at the end of the chat's own messages: those are the history."""
+"""Asked at the end of the chat's own messages, which are the history."""

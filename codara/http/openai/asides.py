@@ -15,10 +15,11 @@ _ANSWERS = frozenset({"assistant", "tool"})
 
 
 def is_aside(body: Mapping[str, Any], messages: Sequence[Message], model: str) -> bool:
-    """Tells whether the request is asked beside a chat: it says so itself, or is a known template.
+    """Tells whether the request is asked beside a chat: it says so, or fits a known template.
 
-    It says so by its model's ending or by a task in its metadata. What names a session of ours is
-    no aside, and a gateway may have none at all: both are for the caller to see to.
+    It says so by its model's ending, or by a task in its metadata. The caller must check two more
+    things: a request that names a session is not an aside, and a gateway may have asides turned
+    off.
     """
     if plain_model(model)[1] or _names_a_task(body.get("metadata")):
         return True
@@ -27,12 +28,12 @@ def is_aside(body: Mapping[str, Any], messages: Sequence[Message], model: str) -
 
 
 def plain_model(model: str) -> tuple[str, bool]:
-    """Gives the model that runs, and whether the name had the ending that asks for an aside."""
+    """Returns the model that runs, and whether the name had the ending that asks for an aside."""
     return model.removesuffix(ENDING), model.endswith(ENDING)
 
 
 def known_template(messages: Sequence[Message]) -> Template | None:
-    """Finds the template that the messages are as a whole: instruction and history."""
+    """Returns the template that the messages as a whole fit; None if they fit none."""
     if not messages:
         return None
     after = _after_the_chat(messages)

@@ -55,7 +55,7 @@ async def complete(request: web.Request, caller: Caller) -> web.StreamResponse:
 
 
 async def _decoded(request: web.Request, caller: Caller) -> ChatRequest:
-    """A large body is checked and hashed away from the event loop."""
+    """Decodes the request; a large body is checked and hashed away from the event loop."""
     if request.content_type == FORM:
         form = await read_form(request)
     else:
@@ -96,7 +96,7 @@ async def _command(request: web.Request, caller: Caller, wanted: ChatRequest) ->
 
 
 async def _thoughts(handle: TurnHandle) -> str:
-    """What the agent thought; of a turn that ended long ago nothing is known of it."""
+    """Returns what the agent thought; empty if the turn had ended before this request came."""
     thoughts = [f.text async for f in handle.frames() if isinstance(f, ReasoningDelta)]
     return "".join(thoughts)
 

@@ -1,4 +1,4 @@
-"""Which chat of its client a request says it belongs to."""
+"""Which of its client's chats a request says it belongs to."""
 
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -16,9 +16,10 @@ _NAMES_NO_CHAT = frozenset({"user", "prompt_cache_key", "safety_identifier"})
 def chat_id_of(
     body: Mapping[str, Any], headers: Mapping[str, str], settings_server: Server
 ) -> str | None:
-    """Finds the client's own id of the chat; None if the request holds none that can be one.
+    """Returns the client's own id of the chat; None if the request holds no valid one.
 
-    The first place wins, and the place is no part of the id. It never names a session.
+    The first place that holds one wins, and the place is not part of the id. It never names a
+    session.
     """
     values = map(_as_id, _values(body, headers, settings_server))
     return next((value for value in values if value is not None), None)
@@ -47,7 +48,7 @@ def _values(
 
 
 def _as_id(value: Any) -> str | None:
-    """The text without the white space around it, if it is short and plain."""
+    """Returns the text without surrounding white space if it is short and plain; else None."""
     if not isinstance(value, str) or not 1 <= len(value) <= MAX_CHARACTERS:
         return None
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in value):

@@ -1,4 +1,4 @@
-"""From a chat request's body and headers to the command it asks for."""
+"""From a chat request's body and headers to the command that it asks for."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -26,7 +26,7 @@ _PLAIN = Server()
 
 @attrs.frozen(kw_only=True)
 class ChatRequest:
-    """A chat request that holds together; only the model is still to be looked up."""
+    """A chat request that is consistent; only its model is not looked up yet."""
 
     model: str
     provider: str | None
@@ -34,13 +34,13 @@ class ChatRequest:
     workspace: str
     workspace_root: str | None
     session_label: str | None
-    """The session that the request names, if it names one."""
+    """The session that the request names; None if it names none."""
     chat: str | None
-    """Its client's own id of the chat."""
+    """The client's own id of the chat."""
     aside: bool
-    """Whether it is what a chat program asks beside a chat."""
+    """Whether a chat program asks this beside a chat."""
     refuse: bool
-    """Whether it is to be refused at once where it would have to wait."""
+    """Whether the request should be refused at once if it would have to wait."""
     manual: bool
     persistent: bool
     stream: bool
@@ -48,9 +48,9 @@ class ChatRequest:
     reasoning: bool
     events: bool
     ignored: tuple[str, ...]
-    """The fields that mean nothing here."""
+    """The fields that have no effect."""
     first_image: str | None
-    """Where the first picture stands, as `param` names it."""
+    """Where the first picture is, in the form of `param`; None without pictures."""
     uploads: tuple[Upload, ...]
     body_digest: str
     idempotency_key: str | None
@@ -64,10 +64,11 @@ def decode(
     uploads: tuple[Upload, ...] = (),
     server: Server = _PLAIN,
 ) -> ChatRequest:
-    """Checks everything the request says; InvalidRequest and its like name the field at fault.
+    """Checks everything that the request says; errors name the field that is wrong.
 
-    Fields that mean nothing here, `tools` among them, are ignored, and named in `ignored`. `server`
-    lists where else a client may say which chat it is in.
+    Fields that have no meaning here, `tools` among them, are ignored, and listed in `ignored`.
+    `server` says where else a client may name its chat. InvalidRequest, UnsupportedParameter,
+    BodyTooLarge and WorkspaceAccessDenied are possible.
     """
     if not isinstance(body, dict):
         raise InvalidRequest("The body must be a JSON object.")
@@ -165,7 +166,7 @@ def _include_usage(options: Any) -> bool:
 
 
 def _digest(body: Mapping[str, Any], uploads: Iterable[Upload]) -> str:
-    """SHA-256 of the body, whatever the order of its keys and its white space, and of the files."""
+    """Returns the SHA-256 of the body and the files; key order and white space do not count."""
     try:
         canonical = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError as odd:
@@ -186,6 +187,6 @@ def _idempotency_key(headers: Mapping[str, str]) -> str | None:
 
 
 def _is_retry(headers: Mapping[str, str]) -> bool:
-    """Whether an official SDK sends the request again by itself."""
+    """Tells whether an official SDK has sent the request again by itself."""
     count = headers.get("x-stainless-retry-count", "")
     return count.isdecimal() and count.strip("0") != ""

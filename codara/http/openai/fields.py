@@ -1,4 +1,4 @@
-"""Our own fields of a chat request: where they may stand, and what they must be."""
+"""Our own fields of a chat request: where they may be, and of which type."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,23 +18,23 @@ _WORDS = {"true": True, "false": False}
 
 @attrs.frozen
 class Fields:
-    """Looks a field up at top level, in `uag_options`, in `metadata`, then in the headers.
+    """Looks a field up at the top level, in `uag_options`, in `metadata`, then in the headers.
 
-    The first place that holds it wins; null counts as absent.
+    The first place that holds it wins; null counts as missing.
     """
 
     body: Mapping[str, Any]
     headers: Mapping[str, str]
 
     def text(self, name: str) -> str | None:
-        """A string; InvalidRequest if it is anything else."""
+        """Returns a string, None if it is missing; InvalidRequest for another type."""
         value = self._value(name)
         if value is not None and not isinstance(value, str):
             raise InvalidRequest(f"{name} must be a string.", param=name)
         return value
 
     def flag(self, name: str, default: bool) -> bool:
-        """A boolean; `metadata` holds strings only, so "true" and "false" count as well."""
+        """Returns a boolean; "true" and "false" count as well, as `metadata` holds only strings."""
         value = self._value(name)
         if isinstance(value, str):
             value = _WORDS.get(value.lower(), value)
@@ -45,7 +45,7 @@ class Fields:
         return value
 
     def metadata(self, name: str) -> str | None:
-        """A string of `metadata`; what is no string there is not ours to judge."""
+        """Returns a string of `metadata`; None if it is missing or of another type."""
         value = self._place("metadata").get(name)
         return value if isinstance(value, str) else None
 
@@ -65,7 +65,7 @@ class Fields:
 
 
 def flag(value: Any, param: str) -> bool:
-    """A boolean of OpenAI's, false where absent."""
+    """Returns a boolean field of OpenAI's; false if it is missing."""
     if value is None or isinstance(value, bool):
         return bool(value)
     raise InvalidRequest(f"{param} must be true or false.", param=param)

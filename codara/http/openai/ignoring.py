@@ -1,4 +1,4 @@
-"""What of a request means nothing to an agent: named as ignored, or refused where that misleads."""
+"""Fields that mean nothing to an agent: listed as ignored, or refused if that would mislead."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -35,7 +35,7 @@ _LEFT_TO_THE_AGENT = frozenset({"none", "auto"})
 
 
 def ignored_of(body: Mapping[str, Any], server: Server) -> tuple[str, ...]:
-    """Names the fields that change nothing here, in their order; null counts as absent."""
+    """Returns the names of the fields that have no effect, in order; null counts as missing."""
     unread = (
         name
         for name, value in body.items()
@@ -46,9 +46,9 @@ def ignored_of(body: Mapping[str, Any], server: Server) -> tuple[str, ...]:
 
 
 def refuse_forced_tools(body: Mapping[str, Any]) -> None:
-    """Refuses a request that waits for a call of its own tools: an agent uses the ones it has.
+    """Refuses a request that demands a call of its own tools: an agent uses the tools it has.
 
-    UnsupportedParameter names the field, InvalidRequest one that is nothing OpenAI knows.
+    UnsupportedParameter names the field; InvalidRequest a value that is not OpenAI's.
     """
     choice, named = body.get("tool_choice"), body.get("function_call")
     _refuse_forced(choice, "tool_choice", is_forced=choice == "required" or _forces(choice))

@@ -1,4 +1,4 @@
-"""Pictures in a chat request: data URLs, and what their bytes really are."""
+"""Pictures in a chat request: data URLs, checked by their bytes."""
 
 import base64
 import binascii
@@ -14,10 +14,10 @@ _NAMES = ", ".join(MEDIA_TYPES)
 
 
 def decode_image(part: dict[str, Any], where: str) -> Image:
-    """The picture of an `image_url` part.
+    """Returns the picture of an `image_url` part; `where` is the field that errors name.
 
-    UnsupportedParameter for what is fetched from elsewhere or is no png, jpeg, gif or webp;
-    BodyTooLarge over 10 MiB; InvalidRequest for what cannot be read.
+    UnsupportedParameter for a picture that would have to be fetched, or is not png, jpeg, gif or
+    webp; BodyTooLarge above 10 MiB; InvalidRequest for what cannot be read.
     """
     url = _url(part.get("image_url"), where)
     if url[:8].lower().startswith(("http:", "https:")):

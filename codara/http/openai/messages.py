@@ -1,4 +1,4 @@
-"""The messages of a chat request: their texts, and the pictures of the user."""
+"""The messages of a chat request: their texts, and the user's pictures."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ _NO_TEXT = frozenset({"input_audio", "file", "video_url"})
 
 
 def decode_messages(value: Any) -> tuple[Message, ...]:
-    """The messages; InvalidRequest or UnsupportedParameter names the field that is wrong."""
+    """Returns the messages; InvalidRequest or UnsupportedParameter names the field at fault."""
     if not isinstance(value, list) or not value:
         raise InvalidRequest("messages must be a list of at least one message.", param="messages")
     messages = tuple(_message(each, f"messages[{index}]") for index, each in enumerate(value))
@@ -33,7 +33,7 @@ def decode_messages(value: Any) -> tuple[Message, ...]:
 
 
 def first_image(value: Any) -> str | None:
-    """Where the first picture stands, as `param` names it; None if there is none."""
+    """Returns where the first picture is, in the form of `param`; None without pictures."""
     for at, message in enumerate(value):
         content = message.get("content")
         for index, part in enumerate(content if isinstance(content, list) else ()):

@@ -17,7 +17,7 @@ routes = Routes(CALLER, "/v1")
 
 @routes.raw("GET", "/models")
 async def list_models(request: web.Request, _: Caller) -> web.Response:
-    """All models that can be asked for."""
+    """Lists all models that can be requested."""
     models = request.app[SERVICES].models
     data = [_shown(model, models.created) for model in await models.listing()]
     return _json({"object": "list", "data": data})
@@ -25,7 +25,7 @@ async def list_models(request: web.Request, _: Caller) -> web.Response:
 
 @routes.raw("GET", "/models/{id:.+}")
 async def get_model(request: web.Request, _: Caller) -> web.Response:
-    """One model, by the id of the listing or by its bare name."""
+    """Shows one model, by its id in the listing or by its bare name."""
     models = request.app[SERVICES].models
     wanted = request.match_info["id"]
     for model in await models.listing():

@@ -1,4 +1,4 @@
-"""A turn as server-sent events: chunks as they come, comments in between, an honest end."""
+"""A turn as server-sent events: chunks, comments in between, and an end that tells the truth."""
 
 import asyncio
 import time
@@ -20,10 +20,10 @@ from codara.http.services import TurnHandle
 KEEP_ALIVE_SECONDS = 8.0
 STUCK_SECONDS = 60.0
 PIECE_BYTES = 64 * 1024
-"""A client that reads so much within `STUCK_SECONDS` is slow, but not stuck."""
+"""A client that reads this many bytes within `STUCK_SECONDS` is slow, but not stuck."""
 
 _DONE = b"data: [DONE]\n\n"
-"""The mark by which OpenAI's clients know that the answer is whole."""
+"""The mark by which OpenAI's clients know that the answer is complete."""
 
 _HEADERS = {
     "Content-Type": "text/event-stream",
@@ -33,11 +33,11 @@ _HEADERS = {
 
 
 class ClientGone(ConnectionResetError):
-    """Nobody reads the stream any more."""
+    """The stream has no reader any more."""
 
 
 class EventStream:
-    """The bytes of one answer: frames, and a comment whenever there was none for a while."""
+    """The bytes of one answer: events, and a comment whenever there was no event for a while."""
 
     def __init__(self, request: web.Request, response: web.StreamResponse) -> None:
         self._request = request
@@ -46,19 +46,19 @@ class EventStream:
         self._writing = asyncio.Lock()
 
     async def send(self, event: dict[str, Any]) -> None:
-        """One event; ClientGone if the client left, or has read nothing for a minute."""
+        """Sends one event; ClientGone if the client left, or has read nothing for a minute."""
         await self._write(_data(event))
 
     async def comment(self, text: str) -> None:
-        """Something that only keeps proxies from losing patience."""
+        """Sends a comment, which only keeps proxies from timing out."""
         await self._write(_comment(text))
 
     async def begin(self, comment: str, event: dict[str, Any]) -> None:
-        """The first comment and the first event, in one piece."""
+        """Sends the first comment and the first event in one piece."""
         await self._write(_comment(comment) + _data(event))
 
     async def end(self, *events: dict[str, Any], done: bool) -> None:
-        """The last events in one piece, with the mark that the answer is whole if it is `done`."""
+        """Sends the last events in one piece; `done` adds the mark that the answer is complete."""
         *pieces, last = _pieces(b"".join(map(_data, events)) + (_DONE if done else b""))
         async with self._writing:
             for piece in pieces:
@@ -67,7 +67,7 @@ class EventStream:
 
     @asynccontextmanager
     async def kept_alive(self) -> AsyncIterator[None]:
-        """Comments for as long as the block runs, wherever it waits."""
+        """Sends comments while the block runs, wherever the block waits."""
         beat = asyncio.create_task(self._beat())
         try:
             yield
@@ -84,7 +84,7 @@ class EventStream:
                 await self.comment("keep-alive")
 
     async def _write(self, data: bytes) -> None:
-        """All of it, and nothing in between."""
+        """Writes all of the data, with nothing in between."""
         async with self._writing:
             for piece in _pieces(data):
                 await self._bounded(self._response.write(piece))
@@ -108,7 +108,7 @@ class EventStream:
 async def stream_turn(
     request: web.Request, handle: TurnHandle, reply: Reply, headers: dict[str, str]
 ) -> web.StreamResponse:
-    """Answers with the turn's own stream, which has started; ClientGone if the client leaves."""
+    """Answers with the stream of a turn that has started; ClientGone if the client leaves."""
     response = web.StreamResponse(headers={**_HEADERS, **headers})
     await response.prepare(request)
     events, own = EventStream(request, response), reply.of(handle.turn_id)
@@ -121,9 +121,9 @@ async def stream_turn(
 async def stream_waiting(
     request: web.Request, submission: Submission, reply: Reply
 ) -> web.StreamResponse:
-    """Answers with comments while a turn waits for its place, then as `stream_turn` does.
+    """Answers with comments while the turn waits for its place, then like `stream_turn`.
 
-    What it is refused with is an error frame by then. Its headers name no task: there is none yet.
+    A refusal is an event in the stream by then. The headers name no task, as there is none yet.
     """
     response = web.StreamResponse(headers=_HEADERS)
     await response.prepare(request)
@@ -148,7 +148,7 @@ async def _begin(events: EventStream, handle: TurnHandle, reply: Reply) -> None:
 async def _ended(
     request: web.Request, events: EventStream
 ) -> AsyncIterator[Callable[[list[dict[str, Any]]], None]]:
-    """Writes how the stream ends: the events that the block names, or the error it raises."""
+    """Writes the end of the stream: the events that the block gives, or the error it raises."""
     last: list[dict[str, Any]] = []
     done = True
     try:
@@ -161,7 +161,7 @@ async def _ended(
 
 
 async def _deltas(events: EventStream, handle: TurnHandle, reply: Reply) -> TurnResult:
-    """The text as it comes; of a turn that ended long ago, all of it at once."""
+    """Sends the text as it comes; that of a turn that ended before, all at once."""
     silent = True
     if not handle.replayed:
         async for frame in handle.frames():
@@ -177,7 +177,7 @@ async def _deltas(events: EventStream, handle: TurnHandle, reply: Reply) -> Turn
 
 
 async def _beside(events: EventStream, reply: Reply, frame: Frame) -> None:
-    """What is no answer: thoughts and activity where they are asked for, retries as comments."""
+    """Sends what is not the answer: thoughts and activity if asked for, retries as comments."""
     if isinstance(frame, RetryNotice):
         await events.comment(comment_of(frame))
     if isinstance(frame, ReasoningDelta) and reply.reasoning and frame.text:
@@ -188,7 +188,7 @@ async def _beside(events: EventStream, reply: Reply, frame: Frame) -> None:
 
 
 def _tail(reply: Reply, result: TurnResult) -> list[dict[str, Any]]:
-    """What follows the text of a turn that is completed."""
+    """Returns what follows the text of a completed turn."""
     usage = [reply.usage_chunk(result)] if reply.include_usage else []
     return [reply.chunk({}, result.finish_reason), reply.our_chunk(result), *usage]
 

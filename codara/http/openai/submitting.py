@@ -8,29 +8,29 @@ from codara.application.turns.commands import RunTurn
 from codara.http.services import TurnHandle, Turns
 
 PATIENT_SECONDS = 10.0
-"""A stream that has waited for this long begins, with comments."""
+"""A stream that has waited for this many seconds begins, with comments."""
 
 
 class Submission:
-    """A turn on its way to its place."""
+    """A turn that is being submitted."""
 
     def __init__(self, task: asyncio.Task[TurnHandle]) -> None:
         self._task = task
         self._taken = False
 
     async def is_soon(self) -> bool:
-        """Whether it is known within 10 s what becomes of the turn."""
+        """Tells whether the turn is admitted or refused within 10 s."""
         done, _ = await asyncio.wait({self._task}, timeout=PATIENT_SECONDS)
         return bool(done)
 
     async def handle(self) -> TurnHandle:
-        """The turn, to be entered at once; raises what it is refused with."""
+        """Returns the turn, to be entered at once; raises the error with which it is refused."""
         handle = await self._task
         self._taken = True
         return handle
 
     async def let_go(self) -> None:
-        """Its client has left: it loses its place, or has had a listener that left."""
+        """Gives the turn up, as its client has left: it loses its place, or its only listener."""
         if self._taken:
             return
         self._task.cancel()
@@ -42,7 +42,7 @@ class Submission:
 
 @asynccontextmanager
 async def submitted(turns: Turns, command: RunTurn) -> AsyncIterator[Submission]:
-    """The submission of a turn while the block runs; a client that leaves takes it along."""
+    """Submits a turn and gives its submission to the block; if the block fails, gives it up."""
     submission = Submission(asyncio.create_task(turns.submit(command)))
     try:
         yield submission

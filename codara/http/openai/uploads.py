@@ -1,4 +1,4 @@
-"""A chat request as a form: its JSON in one field, files beside it."""
+"""A chat request as a form: its JSON in one field, and files beside it."""
 
 import asyncio
 from typing import Any
@@ -21,7 +21,7 @@ _SECONDS_TO_ARRIVE = 60.0
 
 @attrs.frozen
 class Form:
-    """What the JSON field says, and the files, under names that are safe in a folder."""
+    """The value of the JSON field, and the files, under names that are safe in a folder."""
 
     body: Any
     uploads: tuple[Upload, ...]
@@ -30,8 +30,9 @@ class Form:
 async def read_form(request: web.Request) -> Form:
     """Reads the form into memory.
 
-    BodyTooLarge over `server.max_body_bytes` in all or `workspace.max_file_bytes` in one file,
-    InvalidRequest for what is no such form or takes longer than a minute to arrive.
+    BodyTooLarge if all of it is larger than `server.max_body_bytes`, or one file than
+    `workspace.max_file_bytes`; InvalidRequest if it is not such a form or takes longer than a
+    minute to arrive.
     """
     if (request.content_length or 0) > request.client_max_size:
         raise too_large(request)

@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 
 from codara.events.base import Recorded
+from codara.events.store.follower import BATCH
 from codara.projections.engine.base import Projection, ReadableLog
-from codara.projections.engine.runner import BATCH
 from codara.projections.engine.store import Store
 
 Progress = Callable[[int], None]

@@ -5,40 +5,44 @@ import heapq
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from functools import partial
 from itertools import count
 from typing import TypeVar
 
-from codara.errors import ShuttingDown, StorageFailed
+from codara.errors import StorageFailed
 from codara.events.base import Recorded
+from codara.events.store.feeder import Feeder
+from codara.events.store.follower import Batches, FollowerStanding, Lag
 from codara.projections.engine.base import ReadableLog
 from codara.projections.engine.store import Store
 
-BATCH = 250
 RETRY_SECONDS = 1.0
 LULL_SECONDS = 0.5
-"""For so long events gather while nobody waits for them: a batch costs its hops, however small.
+"""While nobody waits, events gather for up to this long and are folded as one batch.
 
-Whoever asks waits for what the log held then, and thereby ends the lull: nobody sees it.
+A batch costs its hops, however small. Whoever asks waits for what the log held then, and thereby
+ends the lull: nobody sees it.
 """
 GATHERED = 48
-"""So many events end the lull, too: the log still has them in memory."""
+"""This many events end the lull, too: the log still has them in memory."""
 
 _LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 
 class Runner:
-    """One reader of the log for all read models: an event is decoded once, a batch is one hop.
+    """The follower of all read models: an event is decoded once, a batch is one hop for them all.
 
     A read model whose fold raises is dead until the next start: the others go on, `failures`
     names it. One whose file cannot be written at the moment (a full disk) is named there too, and
     tried again every second; so are all while the log cannot be read. `thread` is the one thread
     that all stores belong to; `on_folded` is called on the loop behind every batch.
     """
+
+    name = "views"
 
     def __init__(
         self,
@@ -51,6 +55,7 @@ class Runner:
     ) -> None:
         self._on_folded = on_folded
         self._log = log
+        self._read = Batches(log).read
         self._stores = {store.projection.name: store for store in stores}
         self._thread = thread
         self._monotonic = monotonic
@@ -62,40 +67,64 @@ class Runner:
         self._numbers = count()
         self._urged = asyncio.Event()
         self._between_batches = asyncio.Lock()
-        self._goal: tuple[int, float] | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._lags = {name: Lag(monotonic) for name in self._stores}
+        self._feeder = Feeder(
+            self,
+            log,
+            self._read,
+            ready=self._ready,
+            longest=RETRY_SECONDS,
+            monotonic=monotonic,
+            on_change=self._changed,
+        )
 
     async def catch_up(self, until: int | None = None) -> None:
         """Folds the log up to `until` (None: to its present head); LogDamaged if it is damaged."""
-        await self._fold_to(self._log.head() if until is None else until)
+        await self._feeder.catch_up(until)
 
     def start(self) -> None:
         """Follows the log from now on, until `close`."""
-        self._task = asyncio.create_task(self._supervised(), name="projections")
+        self._feeder.start()
 
+    @property
     def position(self) -> int:
-        """Up to here every read model that is not dead has folded the log."""
-        living = [store for name, store in self._stores.items() if name not in self._dead]
-        return min((store.position for store in living), default=self._position)
+        """Tells up to where the log was given to every read model that was well then."""
+        return self._position
+
+    def folded(self) -> int:
+        """Tells up to where every read model that is not dead has folded the log."""
+        return min((store.position for _, store in self._living()), default=self._position)
 
     def failures(self) -> dict[str, str]:
         """Why which read model does not follow the log; empty when all is well."""
-        return {**self._sick, **self._dead}
+        unread = self._feeder.trouble
+        behind = {name: unread for name, _ in self._living()} if unread is not None else {}
+        return {**behind, **self._sick, **self._dead}
 
     def lag(self) -> float:
         """For how many seconds events have been waiting to be folded; 0 when none are."""
-        now, position = self._monotonic(), self.position()
-        if self._goal is None or position >= self._goal[0]:
-            head = self._log.head()
-            self._goal = (head, now) if head > position else None
-        return 0.0 if self._goal is None else now - self._goal[1]
+        return max((self._lag_of(name) for name, _ in self._living()), default=0.0)
+
+    def standings(self) -> list[FollowerStanding]:
+        """Tells how each read model does, by names like `views.sessions`."""
+        failures = self.failures()
+        return [
+            FollowerStanding(
+                name=f"{self.name}.{name}",
+                position=store.position,
+                lag_seconds=self._lag_of(name),
+                trouble=failures.get(name),
+                essential=True,
+            )
+            for name, store in self._stores.items()
+        ]
 
     async def wait_for(self, position: int, seconds: float) -> bool:
         """True once every read model has folded `position`; False after `seconds`.
 
         False without waiting any longer when one has failed and the others are there.
         """
-        if self._position < position and not self._stopped():
+        if self._position < position and not self._hopeless():
             await self._reached(position, seconds)
         return self._position >= position and not self.failures()
 
@@ -111,37 +140,27 @@ class Runner:
 
     async def close(self) -> None:
         """Stops reading; whoever waits is told that it will not come."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        await self._feeder.close()
         self._wake(everyone=True)
+
+    async def take(self, batch: Sequence[Recorded]) -> None:
+        """Folds a batch into every read model that is well; one that fails is noted, not raised."""
+        async with self._between_batches:
+            well = [s for n, s in self._stores.items() if n not in self._dead | self._sick]
+            for store, error in await self._hop(partial(_fold_all, well, self._position, batch)):
+                self._note(store.projection.name, error)
+            self._position = batch[-1].position
+        self._wake()
+        self._on_folded()
 
     # ------------------------------------------------------------ following
 
-    async def _supervised(self) -> None:
-        try:
-            while True:
-                await self._something_to_do()
-                await self._lull()
-                await self._heal()
-                self.lag()
-                await self._follow()
-        except ShuttingDown:
-            _LOG.info("the log is closed: the read models stay as they are")
-        except Exception as error:
-            _LOG.exception("no read model follows the log any more")
-            self._dead = dict.fromkeys(self._stores, _words(error))
-        finally:
-            self._wake(everyone=True)
-
-    async def _follow(self) -> None:
-        """Folds to the head; a log whose disk fails is read again in a second."""
-        try:
-            await self._fold_to(self._log.head())
-        except StorageFailed as error:
-            for name in self._stores.keys() - self._dead.keys():
-                self._note(name, error)
-            await asyncio.sleep(RETRY_SECONDS)
+    async def _ready(self) -> None:
+        """Returns when it is time for the next batch; who is sick has been tried again by then."""
+        await self._something_to_do()
+        await self._lull()
+        await self._heal()
+        self.lag()
 
     async def _something_to_do(self) -> None:
         with suppress(TimeoutError):
@@ -164,24 +183,6 @@ class Runner:
                 end.cancel()
             await asyncio.gather(*ends, return_exceptions=True)
 
-    async def _fold_to(self, head: int) -> None:
-        while batch := await self._read(self._position, head):
-            await self._fold(batch)
-
-    async def _read(self, after: int, head: int) -> list[Recorded]:
-        if after >= head:
-            return []
-        return await self._log.read(after, limit=BATCH, until=head, sealed=True)
-
-    async def _fold(self, batch: Sequence[Recorded]) -> None:
-        async with self._between_batches:
-            well = [s for n, s in self._stores.items() if n not in self._dead | self._sick]
-            for store, error in await self._hop(partial(_fold_all, well, self._position, batch)):
-                self._note(store.projection.name, error)
-            self._position = batch[-1].position
-        self._wake()
-        self._on_folded()
-
     async def _fold_one(self, store: Store) -> None:
         """Brings one store to where the others are."""
         while store.position < self._position:
@@ -199,6 +200,12 @@ class Runner:
             else:
                 del self._sick[name]
 
+    def _living(self) -> Iterator[tuple[str, Store]]:
+        return ((name, store) for name, store in self._stores.items() if name not in self._dead)
+
+    def _lag_of(self, name: str) -> float:
+        return self._lags[name].seconds(self._stores[name].position, self._log.head())
+
     def _note(self, name: str, error: Exception) -> None:
         _LOG.error("the read model %s does not follow the log", name, exc_info=error)
         self._sick.pop(name, None)
@@ -213,8 +220,14 @@ class Runner:
 
     # ------------------------------------------------------------ waiting
 
-    def _stopped(self) -> bool:
-        return self._task is not None and self._task.done()
+    def _hopeless(self) -> bool:
+        """Nothing will come, or not soon: a disk that fails may be back in a moment."""
+        failing = self._feeder.failing
+        return self._feeder.ended or not issubclass(failing or StorageFailed, StorageFailed)
+
+    def _changed(self) -> None:
+        if self._hopeless():
+            self._wake(everyone=True)
 
     async def _reached(self, position: int, seconds: float) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -10,7 +10,7 @@ CODARA = Path(__file__).parents[3] / "codara"
 LISTENERS = ("http", "adapters/jail", "demo", "bootstrap")
 """Who may import `aiohttp.web`: the doors, the jail's broker, the scripted model server."""
 
-GROUND = {"errors", "clock", "ids", "config", "version"}
+GROUND = {"errors", "clock", "ids", "config", "version", "offload"}
 PORTS = "codara.application.ports"
 
 

@@ -19,6 +19,7 @@ from codara.application.turns.commands import RunTurn, Started, TurnResult
 from codara.application.turns.waiting import Waiter
 from codara.errors import CodaraError, InvalidApiKey, UserSuspended
 from codara.events.session import Usage
+from codara.events.store.follower import FollowerStanding
 from codara.events.workspace import FileChange
 from codara.http.app import build
 from codara.http.server import runner
@@ -173,6 +174,12 @@ class FakeHealth:
 
     def reasons(self) -> list[str]:
         return self.wrong
+
+    def degraded_by(self) -> list[str]:
+        return []
+
+    def standings(self) -> list[FollowerStanding]:
+        return []
 
 
 def services(**parts: Any) -> Services:

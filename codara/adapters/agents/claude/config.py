@@ -41,6 +41,8 @@ _MEMORY = "CLAUDE_CODE_ADDITIONAL_DIRECTORIES_CLAUDE_MD"
 """With it the CLAUDE.md of folders that are added is read."""
 _NO_SETTINGS = ""
 """The kinds of settings files that are read: neither the workspace's nor the home's."""
+_NO_TOOLS = ""
+"""The tools of a process that may only talk; none of an MCP server's are there in any case."""
 
 
 def environment(
@@ -85,6 +87,7 @@ def arguments(
     resume: bool,
     fork: Fork | None = None,
     instructions: Path | None,
+    toolless: bool = False,
     closed: tuple[str, ...],
 ) -> tuple[str, ...]:
     """A process for one thread, for as many prompts as come on standard input.
@@ -103,6 +106,7 @@ def arguments(
         *closed,
         *("--input-format", "stream-json"),
         *("--model", model),
+        *(("--tools", _NO_TOOLS) if toolless else ()),
         *(_copying(fork) if fork else ()),
         *("--resume" if resume else "--session-id", thread_id),
         *(("--append-system-prompt-file", str(instructions)) if instructions else ()),

@@ -1,6 +1,6 @@
 """Starts claude in a home."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,8 +17,10 @@ from codara.adapters.agents.claude.config import (
     native_program,
 )
 from codara.adapters.agents.claude.execution import ClaudeExecution
+from codara.adapters.agents.claude.forgetting import forget
 from codara.adapters.agents.claude.session import Conversation, LostThread
 from codara.adapters.agents.contract import Session
+from codara.adapters.agents.keeping import FileKeeper
 from codara.adapters.agents.listening import fresh
 from codara.adapters.agents.runtime import CliRuntime, Launch, Make
 from codara.adapters.agents.watch import to_the_end
@@ -30,7 +32,7 @@ _NO_MODEL = "default"
 """What claude lists for its own choice; a client says it by naming no model."""
 
 
-class ClaudeRuntime(CliRuntime):
+class ClaudeRuntime(FileKeeper, CliRuntime):
     """Claude Code: a process that stays in one thread, else one per turn."""
 
     name = "claude"
@@ -68,6 +70,9 @@ class ClaudeRuntime(CliRuntime):
         await self._started(session, session.start())
         return session
 
+    def _remove(self, home: Path, backend_ids: Collection[str]) -> None:
+        forget(home, backend_ids)
+
     async def _listed(self, visit: AgentTurn) -> Sequence[str]:
         session = await self._conversation(visit, None)
         await to_the_end(session.close())
@@ -89,6 +94,7 @@ class ClaudeRuntime(CliRuntime):
                 resume=resume,
                 fork=turn.fork,
                 instructions=inside / INSTRUCTIONS_FILE if told_more else None,
+                toolless=turn.toolless,
                 closed=closed_arguments(doors.endpoint(), turn.folder),
             )
             env = environment(inside, doors.endpoint(), doors.token, on_login=turn.on_login)

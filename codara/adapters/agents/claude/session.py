@@ -1,6 +1,7 @@
 """A claude that stays: one process, one thread, one turn at a time."""
 
 import asyncio
+from collections.abc import Collection
 
 from codara.adapters.agents.answers import Gone, Refused
 from codara.adapters.agents.claude.causes import cause_of
@@ -67,6 +68,11 @@ class Conversation(Staying[ClaudeTurn]):
         unused = turn.backend_id is None and not self._used and turn.fork == self._fork
         same_thread = unused or turn.backend_id == self._thread_id
         return same_thread and _told(turn) == self._told and super().serves(turn)
+
+    def remembers(self, thread_ids: Collection[str]) -> bool:
+        """It holds the thread that it is to copy as well."""
+        copied = self._fork is not None and self._fork.backend_id in thread_ids
+        return copied or self._thread_id in thread_ids
 
     async def answers(self) -> bool:
         """Asks for something that costs the program nothing; a refusal is an answer, too."""

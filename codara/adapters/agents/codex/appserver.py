@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from base64 import b64encode
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import attrs
 
 from codara.adapters.agents.answers import Gone, Refused
 from codara.adapters.agents.codex.causes import cause_of
+from codara.adapters.agents.codex.forgetting import Forgotten
 from codara.adapters.agents.codex.parse import appserver_line
 from codara.adapters.agents.codex.reading import Reading, Tokens
 from codara.adapters.agents.codex.rollouts import Look
@@ -21,7 +23,7 @@ from codara.adapters.agents.listening import fresh
 from codara.adapters.agents.rpc import Rpc
 from codara.adapters.agents.staying import Staying
 from codara.adapters.jail.jail import Jail
-from codara.application.ports.agents import AgentTurn, Fork, FrameSink
+from codara.application.ports.agents import AgentTurn, Fork, FrameSink, Outcome
 from codara.application.ports.frames import BackendSeen
 from codara.clock import Clock
 
@@ -42,6 +44,7 @@ class AppServer(Staying[CodexTurn]):
         *,
         program: Path,
         told: Told,
+        forgotten: Forgotten,
         look: Look,
         lender: Lender,
         clock: Clock,
@@ -49,6 +52,7 @@ class AppServer(Staying[CodexTurn]):
         super().__init__(jail, turn, lender=lender, clock=clock)
         self.helpers = (program.with_name(HELPER),)
         self._told = told
+        self._forgotten = forgotten
         self._look = look
         self._totals: dict[str, Tokens | None] = {}
         """The token counts of the threads this process has loaded."""
@@ -70,6 +74,18 @@ class AppServer(Staying[CodexTurn]):
             await self._rpc.call("thread/loaded/list", quiet=True)
             return True
         return False
+
+    async def run(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
+        return await super().run(await self._forgotten.without(turn), sink)
+
+    async def forget(self, backend_ids: Sequence[str]) -> None:
+        """Has the threads deleted, with what stands of them in codex's databases."""
+
+        async def delete(thread_id: str) -> None:
+            self._totals.pop(thread_id, None)
+            await self._rpc.call("thread/delete", threadId=thread_id)
+
+        await self._forgotten.add(backend_ids, delete)
 
     def _listening(self, sink: FrameSink, garbage: int) -> CodexTurn:
         return CodexTurn(sink, appserver_line, self._clock, garbage)

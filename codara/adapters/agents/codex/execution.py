@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import attrs
 
+from codara.adapters.agents.codex.forgetting import Forgotten
 from codara.adapters.agents.codex.parse import exec_line
 from codara.adapters.agents.codex.reading import Reading
 from codara.adapters.agents.codex.rollouts import Look, Noted
@@ -24,14 +25,27 @@ class CodexExecution(Execution[CodexTurn]):
     `exec` copies threads as they are now, and not as they were: `copy` does it.
     """
 
-    def __init__(self, run: Run, look: Look, told: Told, copy: Copy, around: Around) -> None:
+    def __init__(
+        self,
+        run: Run,
+        look: Look,
+        copy: Copy,
+        around: Around,
+        *,
+        told: Told,
+        forgotten: Forgotten,
+    ) -> None:
         super().__init__(around)
+        self._forgotten = forgotten
         self._run = run
         self._look = look
         self._copy = copy
         self._begins = False
         self._before: Noted | None = None
         self._told = told
+
+    async def run(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
+        return await super().run(await self._forgotten.without(turn), sink)
 
     async def _once(self, turn: AgentTurn, sink: FrameSink, known: str | None) -> Outcome:
         """A thread keeps the instructions it began with: changes go in front of the prompt."""

@@ -24,21 +24,29 @@ from codara.adapters.agents.codex.config import (
     offered,
 )
 from codara.adapters.agents.codex.execution import CodexExecution
+from codara.adapters.agents.codex.forgetting import Forgotten
 from codara.adapters.agents.codex.rollouts import Look, Noted, noted
+from codara.adapters.agents.codex.talking import Catalogue, talking_only
 from codara.adapters.agents.codex.told import Told
 from codara.adapters.agents.contract import Session
 from codara.adapters.agents.copying import copied_by
+from codara.adapters.agents.house import House
+from codara.adapters.agents.keeping import AgentKeeper
 from codara.adapters.agents.pictures import files_of, places_of
 from codara.adapters.agents.runtime import CliRuntime, Launch, Make
+from codara.adapters.agents.visits import visiting
 from codara.adapters.jail.doors import Doors
 from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn
+from codara.config.providers import Provider
 
+Talking = Callable[[Path, Launch], Launch]
+"""Makes a launch one without tools, for a home as the agent sees it."""
 Recall = Callable[[], Awaitable[dict[str, Any]]]
 Remember = Callable[[dict[str, Any]], Awaitable[None]]
 
 
-class CodexRuntime(CliRuntime):
+class CodexRuntime(AgentKeeper, CliRuntime):
     """Codex: its app-server, else `codex exec`.
 
     It never knows of a login: its requests are the same either way, so one process serves both.
@@ -51,9 +59,15 @@ class CodexRuntime(CliRuntime):
     first_words = "initialize of app-server"
     native = staticmethod(native_program)
 
+    def __init__(self, settings: Provider, house: House) -> None:
+        super().__init__(settings, house)
+        self._catalogue = Catalogue(self._models_said)
+
     async def _staying(self, turn: AgentTurn) -> AppServer:
+        talking = await self._talking(turn)
+
         def plan(inside: Path, doors: Doors) -> Launch:
-            return _launch(inside, doors, appserver_arguments())
+            return talking(inside, _launch(inside, doors, appserver_arguments()))
 
         jail, program = await self._launch(turn, plan)
         session = AppServer(
@@ -61,6 +75,7 @@ class CodexRuntime(CliRuntime):
             turn,
             program=program.path,
             told=self._told(turn),
+            forgotten=self._forgotten(turn.workspace_id),
             look=self._look(turn.workspace_id),
             lender=self._lender,
             clock=self._house.clock,
@@ -71,10 +86,20 @@ class CodexRuntime(CliRuntime):
     def _passing(self, turn: AgentTurn) -> Session:
         look = self._look(turn.workspace_id)
         copy = partial(copied_by, self._staying, self._house.clock)
-        return CodexExecution(self._run, look, self._told(turn), copy, self._around(turn))
+        return CodexExecution(
+            self._run,
+            look,
+            copy,
+            self._around(turn),
+            told=self._told(turn),
+            forgotten=self._forgotten(turn.workspace_id),
+        )
 
     def _told(self, turn: AgentTurn) -> Told:
         return Told(*self._notes(turn.workspace_id, f"{self.name}-told"))
+
+    def _forgotten(self, workspace_id: str) -> Forgotten:
+        return Forgotten(*self._notes(workspace_id, f"{self.name}-forgotten"))
 
     def _look(self, workspace_id: str) -> Look:
         """Looks up what codex wrote down of a thread in its home."""
@@ -86,12 +111,19 @@ class CodexRuntime(CliRuntime):
         return look
 
     async def _listed(self, visit: AgentTurn) -> Sequence[str]:
-        def plan(inside: Path, doors: Doors) -> Launch:
-            env = environment(inside, doors.token)
-            files = {CONFIG_FILE: config_toml(doors.endpoint())}
-            return Launch(arguments=MODELS_ARGUMENTS, env=env, files=files)
+        return offered(await self._said(visit, _asking_for_models))
 
-        return offered(await self._said(visit, plan))
+    async def _models_said(self) -> str:
+        """What codex says of its models in a home that no agent has written to."""
+        async with visiting(self._house, self.name, None, aim="models") as visit:
+            return await self._said(visit, _asking_for_models)
+
+    async def _talking(self, turn: AgentTurn) -> Talking:
+        """What becomes of a launch for a turn that may only talk."""
+        if not turn.toolless:
+            return lambda _, launch: launch
+        catalogue = await self._catalogue.of(await asyncio.to_thread(self.program))
+        return partial(talking_only, catalogue)
 
     def _notes(self, workspace_id: str, name: str) -> tuple[Recall, Remember]:
         """What is kept beside the home under a name, and how it is kept."""
@@ -106,13 +138,22 @@ class CodexRuntime(CliRuntime):
         return recall, remember
 
     async def _run(self, turn: AgentTurn, thread_id: str | None) -> Jail:
+        talking = await self._talking(turn)
+
         def plan(inside: Path, doors: Doors) -> Launch:
             arguments = exec_arguments(turn.model, thread_id, places_of(turn.images, inside))
             launch = _launch(inside, doors, arguments, turn.instructions)
-            return attrs.evolve(launch, files={**launch.files, **files_of(turn.images, inside)})
+            shown = {**launch.files, **files_of(turn.images, inside)}
+            return talking(inside, attrs.evolve(launch, files=shown))
 
         jail, _ = await self._launch(turn, plan)
         return jail
+
+
+def _asking_for_models(inside: Path, doors: Doors) -> Launch:
+    env = environment(inside, doors.token)
+    files = {CONFIG_FILE: config_toml(doors.endpoint())}
+    return Launch(arguments=MODELS_ARGUMENTS, env=env, files=files)
 
 
 def _launch(

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -81,6 +81,9 @@ class Acp(Staying[GeminiTurn]):
 
     def serves(self, turn: AgentTurn) -> bool:
         return super().serves(turn) and _login_of(turn) == self._login
+
+    def remembers(self, thread_ids: Collection[str]) -> bool:
+        return not self._sessions.keys().isdisjoint(thread_ids)
 
     async def models(self, turn: AgentTurn) -> Sequence[str]:
         """What it lists for a session in the turn's folder; Refused or Gone when it does not."""

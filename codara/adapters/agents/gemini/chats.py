@@ -7,7 +7,7 @@ the agent: nothing here follows a link.
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from codara.adapters.agents.lines import message_of
 
 OLD = "2000-01-01T00-00"
 
-_SESSION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+SESSION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SHORT = 8
 _HEAD_BYTES = 64 * 1024
 
@@ -27,7 +27,7 @@ def make_loadable(home: Path, session_id: str) -> bool:
     The empty shadows that earlier loads left are removed. OSError where the folder takes no
     changes. Blocks.
     """
-    if not _SESSION_ID.fullmatch(session_id):
+    if not SESSION_ID.fullmatch(session_id):
         return False
     found = False
     for _, folder in chat_folders(home):
@@ -40,7 +40,7 @@ def make_loadable(home: Path, session_id: str) -> bool:
 
 def record_of(folder: int, session_id: str) -> str | None:
     """The file of a folder in which a session is, and not its shadow."""
-    if not _SESSION_ID.fullmatch(session_id):
+    if not SESSION_ID.fullmatch(session_id):
         return None
     sizes = dict(_records(folder, session_id))
     return max(sizes, key=lambda name: sizes[name], default=None)
@@ -69,14 +69,32 @@ def _keep_largest(folder: int, session_id: str, sizes: dict[str, int]) -> None:
 
 def _records(folder: int, session_id: str) -> Iterator[tuple[str, int]]:
     """Names and sizes of the files whose first line says that they are this session's."""
+    for name, _ in all_records(folder, (session_id,)):
+        with suppress(OSError):
+            yield name, os.stat(name, dir_fd=folder, follow_symlinks=False).st_size
+
+
+def all_records(folder: int, session_ids: Collection[str]) -> Iterator[tuple[str, str]]:
+    """The files of a folder that are one of these sessions' by name and first line, and whose."""
+    shorts = {each[:_SHORT] for each in session_ids}
     for name in os.listdir(folder):  # a path could lead elsewhere by now
-        if name.startswith("session-") and name.endswith(f"-{session_id[:_SHORT]}.jsonl"):
+        if _short(name) in shorts:
             with suppress(OSError):
-                file = os.open(name, FILE, dir_fd=folder)
-                try:
-                    head = os.read(file, _HEAD_BYTES).split(b"\n", 1)[0]
-                    size = os.fstat(file).st_size
-                finally:
-                    os.close(file)
-                if (message_of(head) or {}).get("sessionId") == session_id:
-                    yield name, size
+                session_id = (message_of(_first_line(folder, name)) or {}).get("sessionId")
+                if isinstance(session_id, str) and session_id in session_ids:
+                    yield name, session_id
+
+
+def _short(name: str) -> str | None:
+    """The part of a record's name that is of its session's id; None if it is no record's."""
+    if not (name.startswith("session-") and name.endswith(".jsonl")):
+        return None
+    return name.removesuffix(".jsonl").rpartition("-")[2]
+
+
+def _first_line(folder: int, name: str) -> bytes:
+    file = os.open(name, FILE, dir_fd=folder)
+    try:
+        return os.read(file, _HEAD_BYTES).split(b"\n", 1)[0]
+    finally:
+        os.close(file)

@@ -13,17 +13,25 @@ TESTED = "0.61"
 
 _KEY, _LOGIN = "gemini-api-key", "oauth-personal"
 _ATTEMPTS = 2
+_HARMLESS = "list_background_processes"
+"""The one tool of a turn that may only talk: it lists what only a tool could have started.
+
+Without any, gemini sends a list of tools that is empty, which Google has been seen to refuse
+(400, "tools[0].tool_type: required one_of 'tool_type' must have one initialized field").
+"""
 _AS_TEXT = "The message:\n"
 _QUIET = ("--skip-trust", "--approval-mode", "yolo", "-m")
 
 
-def settings_json(*, on_login: bool = False, readable: Sequence[Path] = ()) -> str:
+def settings_json(
+    *, on_login: bool = False, readable: Sequence[Path] = (), toolless: bool = False
+) -> str:
     """The whole of `settings.json`; as the system's settings too, no workspace overrules it.
 
     A failed request is tried once more. Old sessions are never tidied up: gemini would remove
     those it has loaded. What the gateway's clients instruct is a context file of its own, so that
     the agent keeps its own prompt and its own memory. `readable` are folders outside the workspace
-    of which a prompt may name files.
+    of which a prompt may name files. A `toolless` one may only talk.
     """
     return json.dumps(
         {
@@ -43,6 +51,7 @@ def settings_json(*, on_login: bool = False, readable: Sequence[Path] = ()) -> s
                 "includeDirectories": [str(folder) for folder in readable],
             },
             "model": {"skipNextSpeakerCheck": True},
+            **({"tools": {"core": [_HARMLESS]}} if toolless else {}),
         },
         indent=1,
     )

@@ -1,7 +1,7 @@
 """Starts gemini in a home."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -24,6 +24,8 @@ from codara.adapters.agents.gemini.config import (
 )
 from codara.adapters.agents.gemini.copies import Copies, copied, mark_of
 from codara.adapters.agents.gemini.execution import GeminiExecution
+from codara.adapters.agents.gemini.forgetting import forget
+from codara.adapters.agents.keeping import FileKeeper
 from codara.adapters.agents.pictures import FOLDER, files_of
 from codara.adapters.agents.programs import Program
 from codara.adapters.agents.runtime import CliRuntime, Launch, Make, unprepared
@@ -33,7 +35,7 @@ from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn, Fork
 
 
-class GeminiRuntime(CliRuntime):
+class GeminiRuntime(FileKeeper, CliRuntime):
     """Gemini: its ACP process, else one per turn."""
 
     name = "gemini"
@@ -61,6 +63,9 @@ class GeminiRuntime(CliRuntime):
         )
         await self._started(session, session.start())
         return session
+
+    def _remove(self, home: Path, backend_ids: Collection[str]) -> None:
+        forget(home, backend_ids)
 
     async def _listed(self, visit: AgentTurn) -> Sequence[str]:
         """Only its agent protocol tells them, with a session; no model is asked for that."""
@@ -128,7 +133,7 @@ def _launch(
     arguments: tuple[str, ...],
     readable: Sequence[Path] = (),
 ) -> Launch:
-    settings = settings_json(on_login=turn.on_login, readable=readable)
+    settings = settings_json(on_login=turn.on_login, readable=readable, toolless=turn.toolless)
     return Launch(
         arguments=arguments,
         env=environment(inside, doors.endpoint(), doors.token, on_login=turn.on_login),

@@ -7,7 +7,7 @@ from typing import Any
 
 from codara.adapters.agents.answers import Refused
 from codara.adapters.agents.lines import Message
-from codara.adapters.agents.opencode.config import TITLE, Model
+from codara.adapters.agents.opencode.config import TALKER, TITLE, Model
 from codara.application.ports.agents import AgentTurn
 
 SESSION_PREFIX = "ses_"
@@ -78,5 +78,6 @@ def message(turn: AgentTurn) -> Mapping[str, Any]:
     return {
         "model": {"providerID": model.provider, "modelID": model.name},
         "parts": [{"type": "text", "text": turn.prompt}, *pictures],
+        **({"agent": TALKER} if turn.toolless else {}),
         **({"system": turn.instructions} if turn.instructions else {}),
     }

@@ -16,6 +16,8 @@ TESTED = "1.18"
 """The versions that the tests run: those which begin so."""
 MODELS_ARGUMENTS = ("models",)
 INSTRUCTIONS_FILE = ".codara/instructions.md"
+TALKER = "codara-talker"
+"""The agent of turns that may only talk; opencode offers no tool that is denied altogether."""
 TITLE = "Codara"
 """A session without a title is given one by a second request to the model."""
 
@@ -78,6 +80,7 @@ def config_of(way: Way) -> str:
             "lsp": False,
             "formatter": False,
             "permission": "allow",
+            "agent": {TALKER: {"mode": "primary", "permission": {"*": "deny"}}},
             "instructions": list(way.instructions),
             "compaction": {"auto": way.compacts},
             "model": first,
@@ -101,13 +104,19 @@ def serve_arguments() -> tuple[str, ...]:
 
 
 def run_arguments(
-    model: str, session_id: str | None, pictures: Sequence[Path] = ()
+    model: str,
+    session_id: str | None,
+    pictures: Sequence[Path] = (),
+    *,
+    toolless: bool = False,
 ) -> tuple[str, ...]:
     """One turn per process; the prompt comes on standard input, refusals go to stderr."""
     shown = (word for place in pictures for word in ("-f", str(place)))
     resume = ("--session", session_id) if session_id else ("--title", TITLE)
     logs = ("--print-logs", "--log-level", "ERROR")
-    return ("run", *logs, "--format", "json", "--thinking", "--auto", "-m", model, *shown, *resume)
+    talks = ("--agent", TALKER) if toolless else ()
+    how = ("--format", "json", "--thinking", "--auto", *talks)
+    return ("run", *logs, *how, "-m", model, *shown, *resume)
 
 
 def native_program(launcher: Path) -> Path | None:

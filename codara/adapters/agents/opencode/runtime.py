@@ -8,6 +8,7 @@ from pathlib import Path
 from codara.adapters.agents.contract import Session
 from codara.adapters.agents.copying import copied_by
 from codara.adapters.agents.house import House
+from codara.adapters.agents.keeping import AgentKeeper
 from codara.adapters.agents.opencode.config import (
     DEFAULT_BASE_URL,
     INSTRUCTIONS_FILE,
@@ -34,7 +35,7 @@ from codara.config.providers import Provider
 AGENTS_FILE = "AGENTS.md"
 
 
-class OpencodeRuntime(CliRuntime):
+class OpencodeRuntime(AgentKeeper, CliRuntime):
     """OpenCode: its server, else `opencode run`."""
 
     name = "opencode"
@@ -102,7 +103,9 @@ class OpencodeRuntime(CliRuntime):
             )
             shown = places_of(turn.images, inside)
             return Launch(
-                arguments=run_arguments(str(Model.of(turn.model)), session_id, shown),
+                arguments=run_arguments(
+                    str(Model.of(turn.model)), session_id, shown, toolless=turn.toolless
+                ),
                 env=environment(config_of(way)),
                 files={INSTRUCTIONS_FILE: turn.instructions, **files_of(turn.images, inside)},
             )

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -34,12 +34,17 @@ SETTLE_SECONDS = 10.0
 
 _LISTENS = re.compile(rb"listening on http://[^:]+:(\d+)")
 _UNKNOWN = (400, 404)
+_SESSION_ID = re.compile(rf"{asking.SESSION_PREFIX}[0-9A-Za-z]+")
+_AT_ONCE = 4
+"""Deletions under way together: as many as there are sockets for."""
 _PARSED_IN_THREAD = 256 * 1024
 _NOISE = frozenset({"server.heartbeat", "plugin.added", "session.diff", "file.watcher.updated"})
 
 
 class Server(Staying[OpencodeTurn]):
     """OpenCode by its server; `completed` hears of each model with which a turn completed."""
+
+    settles_tools = False
 
     def __init__(
         self,
@@ -105,6 +110,22 @@ class Server(Staying[OpencodeTurn]):
             await self._wire.close()
         await self._jail.close(grace=0)
         await self._let_go()
+
+    async def forget(self, backend_ids: Sequence[str]) -> None:
+        """Has the sessions deleted, with the sessions of their sub-agents."""
+        wire = self._open_wire()
+        ids = [each for each in backend_ids if _SESSION_ID.fullmatch(each)]
+        for at in range(0, len(ids), _AT_ONCE):
+            await wire.refill()
+            await asyncio.gather(*(self._delete(wire, each) for each in ids[at : at + _AT_ONCE]))
+
+    async def _delete(self, wire: Wire, session_id: str) -> None:
+        self._known.discard(session_id)
+        try:
+            await wire.delete(f"/session/{session_id}")
+        except Refused as refused:
+            if refused.code not in _UNKNOWN:
+                raise
 
     def _listening(self, sink: FrameSink, garbage: int) -> OpencodeTurn:
         return OpencodeTurn(sink, serve_event, self._clock, garbage)

@@ -71,6 +71,10 @@ class Wire:
         """The JSON answer to a change; Refused or Gone."""
         return await self._request("PATCH", path, body)
 
+    async def delete(self, path: str) -> Any:
+        """The JSON answer to a removal; Refused or Gone."""
+        return await self._request("DELETE", path, None)
+
     async def events(self) -> AsyncIterator[bytes]:
         """The events as they come, each as its JSON text; Gone if they cannot be had."""
         lines = Lines()
