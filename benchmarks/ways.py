@@ -18,7 +18,7 @@ import attrs
 import orjson
 
 from benchmarks.processor import Computed, computed
-from codara.adapters.agents import listings
+from codara.adapters.agents.home import listings
 from codara.application.accounts import NewAccount
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome, at_once
 from codara.application.ports.frames import Frame, TextDelta

@@ -11,9 +11,9 @@ import attrs
 
 from codara.adapters.agents.codex.runtime import CodexRuntime
 from codara.adapters.agents.contract import Runtime
-from codara.adapters.agents.homes import Homes
+from codara.adapters.agents.home.homes import Homes
 from codara.adapters.agents.house import House
-from codara.adapters.agents.pool import AgentPool
+from codara.adapters.agents.pool.pool import AgentPool
 from codara.adapters.jail.bubblewrap import Bubblewrap
 from codara.adapters.jail.jails import Jails
 from codara.adapters.jail.unsafe import Unsafe

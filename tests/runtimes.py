@@ -22,7 +22,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from codara.adapters.agents.contract import Installed, Runtime
-from codara.adapters.agents.homes import Homes
+from codara.adapters.agents.home.homes import Homes
 from codara.adapters.agents.house import House
 from codara.adapters.agents.registry import maker
 from codara.adapters.jail.unsafe import Unsafe

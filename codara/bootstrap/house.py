@@ -7,7 +7,7 @@ from pathlib import Path
 import attrs
 
 from codara.adapters import secrets
-from codara.adapters.agents.pool import AgentPool
+from codara.adapters.agents.pool.pool import AgentPool
 from codara.adapters.agents.registry import runtimes
 from codara.adapters.jail.jails import Jails as JailMaker
 from codara.adapters.spool import FileSpool

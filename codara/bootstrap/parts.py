@@ -4,10 +4,10 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
-from codara.adapters.agents.homes import Homes
+from codara.adapters.agents.home.homes import Homes
+from codara.adapters.agents.home.listings import Listings
 from codara.adapters.agents.house import House as AgentHouse
-from codara.adapters.agents.listings import Listings
-from codara.adapters.agents.room import Bounds
+from codara.adapters.agents.pool.room import Bounds
 from codara.adapters.jail.bubblewrap import Bubblewrap
 from codara.adapters.jail.jails import Jails as JailMaker
 from codara.adapters.jail.spec import JailLimits

@@ -1,1 +1,1 @@
-"""Settings: what they are, where they come from."""
+"""Settings: what can be configured, and where the values come from."""

@@ -1,4 +1,4 @@
-"""Writes the example files and the table of settings from the settings themselves."""
+"""Writes the example files, and the tables of settings, from the settings themselves."""
 
 import json
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _SECRETS = (
 
 
 def toml_example() -> str:
-    """`codara.toml.example`: every key with its default and meaning."""
+    """Returns the text of `codara.toml.example`: every key with its default and meaning."""
     lines = [
         "# Every setting of Codara with its default. Copy to codara.toml and keep what you change.",
         "# The environment wins over this file. Relative paths are relative to this file.",
@@ -32,7 +32,7 @@ def toml_example() -> str:
 
 
 def env_example() -> str:
-    """`.env.example`: every key by its name in the environment, with default and meaning."""
+    """Returns the text of `.env.example`: every environment variable with default and meaning."""
     lines = [
         "# Every setting of Codara as an environment variable, with its default.",
         "# Lists are separated by commas, tables are JSON. An empty variable counts as not set.",
@@ -47,7 +47,7 @@ def env_example() -> str:
 
 
 def settings_table() -> str:
-    """The tables of `docs/reference/settings.md`, one a block."""
+    """Returns the tables of `docs/reference/settings.md`, one for each block."""
     lines: list[str] = []
     for block, settings in groupby(settings_of(Settings()), key=lambda setting: setting.block):
         lines += [f"## `[{block}]`", "", "| key | default | environment | meaning |"]
@@ -89,7 +89,7 @@ def _toml_value(setting: Setting) -> str:
 
 
 def files() -> Iterator[tuple[str, str]]:
-    """Path in the project and contents of every example file."""
+    """Yields the path in the project and the text of every example file."""
     yield "codara.toml.example", toml_example()
     yield ".env.example", env_example()
 

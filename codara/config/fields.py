@@ -23,13 +23,13 @@ def setting(
     program: bool = False,
     shown: str | None = None,
 ) -> Any:
-    """A field with `default`.
+    """Returns an attrs field with this default, and with the rules of a setting.
 
-    `env` are its names in the environment, the first one that is set wins. `size` is a number of
-    bytes that may be written ``16 MiB``. A `placed` path is relative to `server.data_dir` as long
-    as nobody sets it. A `program` is a path if it holds a slash, else a name on PATH. `secret`
-    values are masked wherever they are shown. `shown` stands for a default that depends on the
-    machine.
+    `env` are its names in the environment; the first that is set wins. `least` and `most` bound a
+    number. `size`: a number of bytes that may be written ``16 MiB``. `placed`: a path that is
+    relative to `server.data_dir` unless somebody sets it. `program`: a path if it contains a slash,
+    else a name on PATH. `secret`: the value is masked wherever it is shown. `shown` is printed for
+    a default that depends on the machine.
     """
     rules = {
         "meaning": meaning,
@@ -48,7 +48,7 @@ def setting(
 
 @attrs.frozen(kw_only=True)
 class Setting:
-    """One key of the configuration: ``block.key``, its type, and what is said of it."""
+    """One key of the configuration: ``block.key``, its type, its rules and its meaning."""
 
     block: str
     key: str
@@ -67,18 +67,18 @@ class Setting:
 
     @property
     def path(self) -> str:
-        """The whole name, ``providers.codex.binary``."""
+        """Returns the full name, such as ``providers.codex.binary``."""
         return f"{self.block}.{self.key}"
 
     def written(self) -> str:
-        """The default as people read it; empty where there is none."""
+        """Returns the default as people read it; empty if there is no default."""
         return self.shown or written(self.default, size=self.size)
 
 
 def settings_of(block: attrs.AttrsInstance, name: str = "") -> Iterator[Setting]:
-    """Every setting of a block and of the blocks inside it, in the order they are written.
+    """Yields every setting of a block and of the blocks inside it, in the order of their fields.
 
-    The block's own values are the defaults.
+    The values in `block` are taken as the defaults.
     """
     for field in attrs.fields(type(block)):
         value = getattr(block, field.name)
@@ -97,7 +97,7 @@ def _setting(block: str, field: "attrs.Attribute[Any]", default: Any) -> Setting
 
 
 def written(value: Any, *, size: bool = False) -> str:
-    """A value as people write it in the file, without quotes."""
+    """Returns a value as people write it in the file, without quotes."""
     if value is None or value in ((), {}):
         return ""
     if isinstance(value, bool):

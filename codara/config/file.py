@@ -15,7 +15,7 @@ from codara.errors import ConfigInvalid
 
 @attrs.frozen
 class ConfigFile:
-    """A configuration file as it was read; empty where there is none."""
+    """A configuration file as it was read; empty if there is no file."""
 
     path: Path | None
     text: str
@@ -23,7 +23,7 @@ class ConfigFile:
 
     @classmethod
     def read(cls, path: Path | None) -> "ConfigFile":
-        """Reads `path`, or nothing if it is None; ConfigInvalid if that cannot be done."""
+        """Reads `path` (None: an empty file); ConfigInvalid if the file cannot be read."""
         if path is None:
             return cls(None, "", {})
         try:
@@ -35,7 +35,7 @@ class ConfigFile:
             raise ConfigInvalid(f"{path}: cannot be read: {broken}") from broken
 
     def refuse_unknown(self, known: Sequence[Setting]) -> None:
-        """Raises ConfigInvalid for the first entry that is none of `known`."""
+        """Raises ConfigInvalid for the first key that is not in `known`."""
         names = {setting.path for setting in known}
         blocks = {block for name in names for block in _blocks_of(name)}
         for name, value in _entries(self.tree, blocks):
@@ -47,7 +47,7 @@ class ConfigFile:
                 raise self.wrong(name, f"unknown key{hint}")
 
     def value(self, name: str) -> Any:
-        """What is written under ``block.key``, None if nothing is."""
+        """Returns the value that is written under ``block.key``; None if there is no such key."""
         node: Any = self.tree
         for part in name.split("."):
             if not isinstance(node, Mapping) or part not in node:
@@ -56,7 +56,7 @@ class ConfigFile:
         return node
 
     def wrong(self, name: str, what: str) -> ConfigInvalid:
-        """The error that names file, line and key."""
+        """Returns the error that names file, line and key."""
         line = line_of(self.text, name)
         where = f"{self.path}:{line}" if line else f"{self.path}"
         return ConfigInvalid(f"{where}: {name}: {what}")

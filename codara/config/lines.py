@@ -1,4 +1,4 @@
-"""Finds the line of a key in a TOML file, which the parser does not tell."""
+"""Finds the line of a key in a TOML file; the parser does not tell it."""
 
 import re
 
@@ -7,7 +7,7 @@ _KEY = re.compile(r"^\s*(?P<name>[^=#\[\]]+?)\s*=")
 
 
 def line_of(text: str, path: str) -> int | None:
-    """The line (from 1) where ``block.key`` or the table ``block`` is written, if it is found."""
+    """Returns the line (from 1) of ``block.key`` or of the table ``block``; None if not found."""
     block = ""
     for number, line in enumerate(text.splitlines(), start=1):
         if header := _HEADER.match(line):

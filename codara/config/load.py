@@ -1,4 +1,4 @@
-"""Reads `codara.toml` and the environment: real environment over file over default."""
+"""Reads `codara.toml` and the environment; the environment wins over the file."""
 
 import base64
 import binascii
@@ -28,7 +28,7 @@ class Loaded:
     """The effective settings, and where each value comes from.
 
     `sources` maps ``block.key`` to ``default``, ``file FILE`` or ``environment NAME``. `path` is
-    the file that was read, if any. `passkey` and `master_key` are None where they are not given.
+    the file that was read, if any. `passkey` and `master_key` are None if they are not given.
     """
 
     settings: Settings
@@ -39,10 +39,10 @@ class Loaded:
 
 
 def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Loaded:
-    """The configuration that holds here.
+    """Returns the effective configuration.
 
-    ConfigInvalid names file and line of an unknown key or a wrong value; MasterKeyInvalid is raised
-    for a master key that is not base64 of 32 bytes.
+    ConfigInvalid, with file and line, for an unknown key or a wrong value; MasterKeyInvalid for a
+    master key that is not base64 of 32 bytes.
     """
     file = ConfigFile.read(find_file(path, environ))
     known = tuple(settings_of(Settings()))
@@ -63,7 +63,10 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> L
 
 
 def find_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
-    """The file to read: the one named, else the first of the usual places where there is one."""
+    """Returns the file to read: the one that is named, else the first of the usual ones.
+
+    None if there is no file; ConfigInvalid if the named file does not exist.
+    """
     named = path or _named_by(environ)
     if named is not None:
         if not named.is_file():
@@ -74,14 +77,14 @@ def find_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
 
 
 def user_config_dir(environ: Mapping[str, str]) -> Path:
-    """The user's configuration folder of this program."""
+    """Returns the user's configuration folder for Codara."""
     if own := environ.get("UAG_CONFIG_DIR"):
         return Path(own).expanduser()
     return Path(environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser() / "codara"
 
 
 def master_key(environ: Mapping[str, str]) -> str | None:
-    """The master key given by the environment, as text; MasterKeyInvalid if it cannot be one."""
+    """Returns the master key from the environment, as text; MasterKeyInvalid if it is wrong."""
     name = next((name for name in MASTER_KEY_VARIABLES if environ.get(name)), None)
     if name is None:
         return None

@@ -49,10 +49,10 @@ _BLOCKS: dict[str, Any] = {
 
 @attrs.frozen(kw_only=True, these=_BLOCKS)
 class Providers:
-    """The agent runtimes: a block for each of the registry."""
+    """The agent runtimes: one block for each in the registry."""
 
     def named(self, name: str) -> Provider:
-        """The block of one provider; KeyError if there is none of that name."""
+        """Returns the block of one provider; KeyError if no provider has that name."""
         if name not in PROVIDERS:
             raise KeyError(name)
         block: Provider = getattr(self, name)

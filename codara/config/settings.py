@@ -1,4 +1,4 @@
-"""Everything that can be configured: one frozen class per block of `codara.toml`."""
+"""Everything that can be configured: one frozen class for each block of `codara.toml`."""
 
 import os
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ SQLITE_FILE = "events.db"
 
 
 def user_data_dir() -> Path:
-    """Where the gateway keeps its data if nobody says otherwise."""
+    """Returns the folder for the gateway's data if nothing else is configured."""
     base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
     return Path(base).expanduser() / "codara"
 
@@ -67,7 +67,7 @@ class Database:
 
 @attrs.frozen(kw_only=True)
 class Orchestrator:
-    """How many turns run and how long one waits."""
+    """How many turns run at once, and how long a request waits."""
 
     max_concurrency: int = setting(
         10, "Turns that run at the same time.", env=["UAG_MAX_CONCURRENCY"], least=1
@@ -90,7 +90,7 @@ class Orchestrator:
 
 @attrs.frozen(kw_only=True)
 class Workspace:
-    """Where agents work, and what a snapshot holds at most."""
+    """Where agents work, and how much a snapshot and a home may hold."""
 
     root: Path = setting(
         Path("workspaces"),
@@ -119,7 +119,7 @@ class Workspace:
 
 @attrs.frozen(kw_only=True)
 class JailSettings:
-    """What holds an agent."""
+    """The limits of a jail, and which hosts an agent may reach."""
 
     mode: str = setting(
         "bwrap",
@@ -178,7 +178,7 @@ class Accounts:
 
 @attrs.frozen(kw_only=True)
 class Users:
-    """What a user may do, unless their own record says otherwise."""
+    """What a user may do unless the user's own record says otherwise."""
 
     max_concurrency: int = setting(3, "Turns at the same time of one user.", least=1)
 
@@ -258,7 +258,7 @@ class Channels:
 
 @attrs.frozen(kw_only=True)
 class Settings:
-    """All of it. Paths are absolute in what `load` and `at` return."""
+    """All settings. In what `load` and `at` return, paths are absolute."""
 
     server: Server = attrs.Factory(Server)
     database: Database = Database()
@@ -276,12 +276,12 @@ class Settings:
 
     @classmethod
     def at(cls, data_dir: Path, **blocks: Any) -> "Settings":
-        """Settings for a data folder, with the given blocks and every other default."""
+        """Returns settings for a data folder, with the given blocks and defaults for the rest."""
         server = attrs.evolve(blocks.pop("server", Server()), data_dir=data_dir)
         return cls(server=server, **blocks).placed()
 
     def placed(self) -> "Settings":
-        """The same, with the folders that nobody moved put into the data folder."""
+        """Returns the settings with each folder that nobody set moved into the data folder."""
         home = self.server.data_dir
         return attrs.evolve(
             self,
@@ -296,7 +296,7 @@ class Settings:
 
     @property
     def log_path(self) -> Path:
-        """The file of the event log; ConfigInvalid if `database.url` names another store."""
+        """Returns the file of the event log; ConfigInvalid if `database.url` is not SQLite's."""
         url = self.database.url
         if url == "sqlite":
             return self.server.data_dir / SQLITE_FILE

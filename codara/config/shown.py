@@ -1,4 +1,4 @@
-"""The effective configuration as it may be shown: every value with its source, secrets masked."""
+"""The effective configuration for display: every value with its source, secrets masked."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ MASK = "********"
 
 
 def shown(loaded: Loaded) -> list[dict[str, Any]]:
-    """A row per key: `key`, `value`, `source`; the two secrets of the environment come last."""
+    """Returns a row for each key: `key`, `value`, `source`; last the environment's two secrets."""
     rows = [
         {
             "key": setting.path,

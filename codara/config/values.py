@@ -14,12 +14,12 @@ _TRUE, _FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
 
 
 def from_file(setting: Setting, raw: Any, folder: Path) -> Any:
-    """The value of a parsed TOML entry; ValueError says what was expected instead."""
+    """Returns the value of a parsed TOML entry; ValueError says what was expected instead."""
     return _checked(setting, _READERS[setting.type](setting, raw, folder))
 
 
 def from_environment(setting: Setting, text: str, folder: Path) -> Any:
-    """The value of an environment variable; ValueError says what was expected instead."""
+    """Returns the value of an environment variable; ValueError says what was expected instead."""
     return from_file(setting, _FROM_TEXT.get(setting.type, str)(text), folder)
 
 
@@ -171,7 +171,7 @@ _FROM_TEXT: dict[Any, Callable[[str], Any]] = {
 
 
 def masked(setting: Setting, value: Any) -> Any:
-    """The value as it may be shown: secrets hidden, paths as text, tuples as lists."""
+    """Returns the value as it may be shown: secrets hidden, paths as text, tuples as lists."""
     if setting.secret:
         return [{"name": bot.get("name"), "token": "********"} for bot in value]
     if isinstance(value, Path):

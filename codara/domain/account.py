@@ -23,13 +23,17 @@ ERROR: AccountStatus = "error"
 REMOVED: AccountStanding = "removed"
 
 PASSING = frozenset({COOLDOWN, EXHAUSTED})
-"""What ends by itself, at `until`."""
+"""The statuses that end by themselves, at `until`."""
 _BROKEN = frozenset({EXPIRED, DISABLED, ERROR})
 
 
 @attrs.frozen(kw_only=True)
 class Account:
-    """`status` is what was last said; ask `standing` what it means by now."""
+    """The folded state of an account.
+
+    `status` is the last one recorded, which may have ended since: ask `standing` for the present
+    one.
+    """
 
     account_id: str = ""
     provider: str = ""
@@ -49,7 +53,7 @@ EMPTY = Account()
 
 
 def evolve(state: Account, event: Event) -> Account:
-    """Folds one event."""
+    """Returns the state after one more event."""
     match event:
         case AccountRegistered():
             return attrs.evolve(
@@ -71,9 +75,9 @@ def evolve(state: Account, event: Event) -> Account:
 
 
 def standing(state: Account, now: datetime) -> AccountStanding:
-    """The account's status at `now`: what ends by itself has ended when its time is over.
+    """Returns the account's status at `now`: a passing one is over once its `until` has come.
 
-    `removed` for an account that is not (or no longer) registered.
+    `removed` for an account that is not registered, or no longer.
     """
     if state.status in PASSING and state.until is not None and state.until <= now:
         return READY
@@ -90,7 +94,7 @@ def register(
     fingerprint: str,
     now: datetime,
 ) -> list[Event]:
-    """A new account, or a new credential of one that is there.
+    """Registers an account, or stores a new credential of one that is registered.
 
     A credential that differs makes a broken account ready again. Conflict if the id belongs to an
     account of another provider.
@@ -113,7 +117,7 @@ def register(
 
 
 def check_provider(state: Account, *, account_id: str, provider: str) -> None:
-    """Conflict if the id belongs to an account of another provider."""
+    """Raises Conflict if the id belongs to an account of another provider."""
     if state.exists and state.provider != provider:
         raise Conflict(
             f"Account {account_id} is a {state.provider} account. "
@@ -122,19 +126,22 @@ def check_provider(state: Account, *, account_id: str, provider: str) -> None:
 
 
 def remove(state: Account, *, account_id: str) -> list[Event]:
-    """No turn borrows it again; NotFound if there is none."""
+    """Removes the account: no turn borrows it again. NotFound if it is not registered."""
     _check_present(state, account_id)
     return [AccountRemoved(account_id=account_id)]
 
 
 def cool_down(state: Account, *, account_id: str, until: datetime, now: datetime) -> list[Event]:
-    """An operator takes the account out until `until`."""
+    """Keeps the account from turns until `until`, as an operator asks; NotFound if there is none."""
     _check_present(state, account_id)
     return [_health(state, now, after=COOLDOWN, cause="operator", until=until)]
 
 
 def recover(state: Account, *, account_id: str, now: datetime) -> list[Event]:
-    """An operator calls the account ready, whatever was wrong with it."""
+    """Makes the account ready, whatever was wrong with it, as an operator asks.
+
+    Empty if it is ready already; NotFound if it is not registered.
+    """
     _check_present(state, account_id)
     if state.status == READY:
         return []
@@ -150,9 +157,9 @@ def change(
     evidence: str,
     now: datetime,
 ) -> list[Event]:
-    """What a turn found out about the account; nothing if it says nothing new.
+    """Records what a turn found out about the account; empty if that is not new.
 
-    A passing trouble neither heals a broken account nor shortens a longer wait.
+    A passing status neither makes a broken account ready later nor shortens a longer wait.
     """
     before = standing(state, now)
     if before in (REMOVED, DISABLED):

@@ -7,11 +7,11 @@ import attrs
 
 @attrs.frozen(kw_only=True)
 class Action:
-    """What to do with `path`.
+    """An action on the file `path`.
 
-    `format` is search_replace, unified_diff, write_file or command and says which of the fields
-    below is set. `source` is text, diff or json. `exact`: it names its file and its parts agree
-    with each other, so it can be applied as it stands.
+    `format` is search_replace, unified_diff, write_file or command, and decides which of the fields
+    below are set. `source` is text, diff or json. `exact` is true if the action names its file and
+    its parts agree with each other, so that it can be applied as it stands.
     """
 
     action_id: str = ""
@@ -29,12 +29,12 @@ class Action:
     exact: bool
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields that are set, ready for JSON."""
+        """Returns the fields that are set, by name, ready for JSON."""
         shown = attrs.asdict(self, filter=lambda _, value: value is not None)
         return {**shown, "paths": list(self.paths)}
 
     def content_key(self) -> object:
-        """Equal for two actions that would do the same."""
+        """Returns a key that is equal for two actions that would do the same."""
         patch = self.patch.strip() if self.patch is not None else None
         said = (self.search, self.replace, patch, self.content, self.command)
         return (self.format, self.path, *said)

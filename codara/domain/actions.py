@@ -1,4 +1,4 @@
-"""Actions (ATR): changes that an answer proposes or a turn has made, found and never applied."""
+"""Actions (ATR): changes that an answer proposes, or that a turn has made; never applied here."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +12,7 @@ from codara.domain.action import Action
 from codara.domain.patches import find_envelope, read_file_diff, starts_file_diff
 
 _MARK = re.compile(r"SEARCH|\*\*\* Begin Patch|diff --git |@@|[{\[]")
-"""Without any of these there is no action in a text; most answers have none."""
+"""A text without any of these holds no action; most answers have none of them."""
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})[ \t]*([A-Za-z0-9_+-]{0,20})")
 _LABEL = re.compile(r"(?:#{1,6}[ \t]+|[*_`]{0,3}(?:File|Path|Filename)[*_`]{0,3}:)(.{1,1000})")
 _LONE_PATH = re.compile(r"[^\s`*#<>|]{1,1000}")
@@ -24,17 +24,17 @@ _PATH_KEYS = ("path", "file", "file_path", "target_path")
 
 
 def find(text: str) -> list[Action]:
-    """All actions of an answer, numbered from `atr_1`; empty for a plain answer."""
+    """Finds all actions of an answer, numbered from `atr_1`; empty for a plain answer."""
     return _numbered(_of_text(text))
 
 
 def of_diff(patch: str) -> list[Action]:
-    """One `unified_diff` action per file of a turn's diff."""
+    """Makes one `unified_diff` action of each file in a turn's diff."""
     return _numbered(_of_diff(patch))
 
 
 def both(text: str, patch: str) -> tuple[Action, ...]:
-    """What the answer proposes, then what the turn changed; the same content is told once."""
+    """Returns what the answer proposes, then what the turn changed, without repeating content."""
     return tuple(_numbered([*_of_text(text), *_of_diff(patch)]))
 
 
@@ -74,7 +74,7 @@ def _of_text(text: str) -> Iterator[Action]:
 
 
 class _Scan:
-    """One pass over the lines of an answer."""
+    """Reads the lines of an answer once, from the first to the last."""
 
     def __init__(self, lines: Sequence[str]) -> None:
         self.lines = lines
@@ -125,7 +125,7 @@ class _Scan:
         return end + 1, [action]
 
     def _fence(self, at: int, fence: re.Match[str]) -> tuple[int, Sequence[Action]]:
-        """Only JSON needs to know where its fence ends; everything else ends by itself."""
+        """Only JSON needs to know where its fence ends; every other format ends by itself."""
         first = self.lines[at + 1].lstrip()[:1] if at + 1 < len(self.lines) else ""
         if fence[2].lower() not in _JSON_FENCES or first not in {"{", "["}:
             return at + 1, []
@@ -147,7 +147,7 @@ class _Scan:
 
 
 def _places(lines: Sequence[str], test: re.Pattern[str]) -> list[int]:
-    """Where such lines are, the last one first, so that `_next` can drop what is behind it."""
+    """Returns the numbers of the lines that match, the last first: `_next` drops those it passed."""
     return [at for at in range(len(lines) - 1, -1, -1) if test.match(lines[at])]
 
 
@@ -158,7 +158,7 @@ def _next(places: list[int], after: int) -> int | None:
 
 
 def _of_json(text: str) -> Iterator[Action]:
-    """What is no JSON, too deep, or holds half a surrogate pair, says nothing."""
+    """Yields nothing for text that is not JSON, is nested too deep, or holds half a surrogate pair."""
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:

@@ -1,4 +1,4 @@
-"""Which aggregate a stream belongs to, told by the first part of its name."""
+"""Which aggregate a stream belongs to; the first part of the stream's name tells."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,18 +22,21 @@ from codara.events.base import Event
 
 @attrs.frozen(kw_only=True)
 class Aggregate:
-    """How a stream becomes a state. `closing` events carry all that came before them."""
+    """How the events of a stream become a state.
+
+    A `closing` event carries all that came before it, so that folding can begin there.
+    """
 
     empty: Any
     evolve: Callable[[Any, Event], Any]
     closing: frozenset[str] = frozenset()
     last_only: bool = False
-    """Only the last event of the stream says anything."""
+    """Whether the state follows from the last event of the stream alone."""
 
 
 @attrs.frozen
 class Trail:
-    """The state of a stream that is only written, never asked."""
+    """The state of a stream that is written but never asked."""
 
 
 def _ignore(state: Trail, _event: Event) -> Trail:
@@ -64,5 +67,5 @@ AGGREGATES: dict[str, Aggregate] = {
 
 
 def of_stream(stream: str) -> Aggregate:
-    """The aggregate of a stream; KeyError for a stream of a kind nobody knows."""
+    """Returns the aggregate of a stream; KeyError if no aggregate has streams of that kind."""
     return AGGREGATES[stream.partition("/")[0]]

@@ -1,4 +1,4 @@
-"""Which conversation a request belongs to, and at which point it goes on."""
+"""Which conversation a request belongs to, and at which point it continues it."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -17,15 +17,15 @@ ASIDE: Final = "aside"
 
 
 _MOST_OPEN = 64
-"""So many of the newest questions without an answer may be where a session ends."""
+"""A session's end is looked for behind up to this many of the newest unanswered questions."""
 
 
 @attrs.frozen(kw_only=True)
 class Offered:
-    """What a request holds: its transcript, and what tells it from others with the same one.
+    """What a request holds: its transcript, and what sets it apart from others with the same.
 
-    `points` are those of the whole transcript, the empty one first; `said` is how many entries
-    there are up to the last answer. `system` and `chat` are digests, "" where there is nothing.
+    `points` are those of the whole transcript, the empty one first. `said` is the number of entries
+    up to the last answer. `system` and `chat` are digests; empty where there is nothing to digest.
     """
 
     entries: tuple[Entry, ...]
@@ -38,27 +38,27 @@ class Offered:
     def of(
         cls, entries: tuple[Entry, ...], points: tuple[Point, ...], *, system: str, chat: str
     ) -> "Offered":
-        """What a request holds whose entries lead over these points."""
+        """Returns what a request holds; `points` are those that its entries lead through."""
         answers = [at for at, entry in enumerate(entries, 1) if entry.role == ASSISTANT]
         said = answers[-1] if answers else 0
         return cls(entries=entries, points=points, said=said, system=system, chat=chat)
 
     def digests(self) -> list[str]:
-        """Every digest by which a point may be found that this request goes on from."""
+        """Returns each digest by which a point can be found that this request continues."""
         wanted = (self.points[at].digest for at in self._places())
         return list(dict.fromkeys(digest for digest in wanted if digest))
 
     def history(self) -> str:
-        """The digest of all that stands before the last question; "" where nothing does."""
+        """Returns the digest of all that comes before the last question; empty if nothing does."""
         questions = [at for at, entry in enumerate(self.entries) if entry.role == USER]
         return self.points[questions[-1]].digest if questions else ""
 
     def tail(self) -> str:
-        """The digest of the last two exchanges; "" where there are fewer."""
+        """Returns the digest of the last two exchanges; empty if there are fewer."""
         return self.points[self.said].tail
 
     def place_of(self, point: Point) -> int | None:
-        """How many entries lead to that point in this request; None if it is not on its way."""
+        """Returns how many entries lead to `point`; None if this request does not pass there."""
         at = next((at for at in self._places() if same(self.points[at], point)), None)
         if at is None or at == self.said:
             return at
@@ -67,8 +67,11 @@ class Offered:
         return self.said if is_cut(point) else None
 
     def _places(self) -> Iterable[int]:
-        """Behind the last answer; before it, for any text stands for one that was cut; and behind
-        each question since, where none stands for it."""
+        """Yields the places where the point may be that a request continues.
+
+        After the last answer; before it, as any text may stand for an answer that was cut; and
+        after each later question that has no answer.
+        """
         yield self.said
         if self.said > 1:
             yield self.said - 1
@@ -77,7 +80,7 @@ class Offered:
 
 @attrs.frozen(kw_only=True)
 class Known:
-    """A point that some session of the caller has reached; `last` if it is where it ends."""
+    """A point that some session of the caller has reached; `last` if the session ends there."""
 
     session_id: str
     turn_id: str
@@ -86,30 +89,30 @@ class Known:
     system: str
     chat: str
     order: int
-    """Where its end stands in the log: the later of two equal points comes first."""
+    """The position of its end in the log; of two equal points the later one is preferred."""
 
 
 @attrs.frozen(kw_only=True)
 class Proposal:
-    """A point to go on from, `place` entries into what the request holds."""
+    """A point to continue from; `place` is how many of the request's entries lead to it."""
 
     known: Known
     place: int
 
 
 def is_cut(point: Point) -> bool:
-    """Whether the last question of a point has no whole answer."""
+    """Tells whether the last question of a point has no whole answer."""
     return point.digest != point.answered
 
 
 def proposals(offered: Offered, known: Sequence[Known]) -> list[Proposal]:
-    """The points from which the request goes on, the best one first; none if it is told anew.
+    """Returns the points that the request can continue, the best one first; empty if none fits.
 
-    `known` are points of this caller's unnamed sessions with one of `offered.digests()`. Where
-    another chat id stands, a session is not meant. With other system messages it is meant only if
-    it bears the same chat id, or if no other session ever held this transcript. Any text stands for
-    an answer that was cut only where nobody gave the answer that stands there; missing pictures do
-    not count only where nobody showed the same ones.
+    `known` are points of this caller's unnamed sessions with one of `offered.digests()`. A session
+    with another chat id does not fit. One with other system messages fits only if it has the same
+    chat id, or if no other session ever held this transcript. Any text may stand for an answer that
+    was cut, but only if no point has the very answer of the request. Missing pictures are passed
+    over, but only if no point was shown the very pictures of the request.
     """
     sessions = {each.session_id for each in known}
     found = [
@@ -129,12 +132,12 @@ def proposals(offered: Offered, known: Sequence[Known]) -> list[Proposal]:
 
 
 def shortened(offered: Offered, known: Sequence[Known]) -> list[Proposal]:
-    """The one session whose end the request's last two exchanges are, its beginning missing.
+    """Returns the session that ends with the request's last two exchanges, if there is only one.
 
-    `known` are points with the tail of the request. None if several sessions have come by there, or
-    if the request is as long as the session: then nothing of it is missing, and it is another
-    conversation. An end with a question that had no whole answer is meant only if that is asked
-    again.
+    For requests that leave out the beginning of their conversation; `known` are points with the
+    request's tail. Empty if several sessions have passed such a point. Empty as well if the request
+    is as long as the session: then nothing is missing, and it is another conversation. An end whose
+    question had no whole answer fits only if the request asks that question again.
     """
     meant = [
         each
@@ -164,13 +167,13 @@ def _meant(offered: Offered, each: Known, *, alone: bool) -> bool:
 
 
 def _closeness(offered: Offered, each: Proposal) -> tuple[bool, bool]:
-    """Whether its answers are those of the request, and its pictures."""
+    """Tells whether the point's answers are those of the request, and whether its pictures are."""
     is_answered = each.place != offered.said or not is_cut(each.known.point)
     return is_answered, _as_shown(offered, each.known, each.place)
 
 
 def _as_shown(offered: Offered, each: Known, place: int) -> bool:
-    """Whether it was shown the pictures of the request; a chat may leave out its own ones."""
+    """Tells whether the point has the request's pictures; a known chat may leave its own out."""
     shown = offered.points[place].pictures == each.point.pictures
     return shown or _same(offered.chat, each.chat)
 

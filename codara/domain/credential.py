@@ -1,4 +1,4 @@
-"""A credential, as an operator hands it in: which providers and kinds there are, and its form."""
+"""A credential as an operator hands it in: its provider, its kind and its form."""
 
 import json
 from typing import Final
@@ -19,7 +19,7 @@ _LARGEST_SESSION = 64 * 1_024
 
 @attrs.frozen
 class _LoginFile:
-    """What a CLI's login file holds, and the command that writes it."""
+    """What the login file of a CLI holds, and which command writes that file."""
 
     tokens: tuple[str, ...]
     under: str
@@ -46,7 +46,7 @@ _OPENCODE = (
 
 
 def check(provider: str, auth_type: str, credential: bytes) -> bytes:
-    """The credential as it is kept; InvalidRequest, never quoting it, if it cannot be one."""
+    """Returns the credential as it is kept; InvalidRequest, without quoting it, if it is wrong."""
     _one_of(PROVIDERS, provider, param="provider")
     checked_auth_type(auth_type)
     if auth_type == API_KEY:
@@ -55,7 +55,7 @@ def check(provider: str, auth_type: str, credential: bytes) -> bytes:
 
 
 def checked_auth_type(value: str) -> AuthType:
-    """Returns the kind of credential that the value names; InvalidRequest if it names none."""
+    """Returns the kind of credential that `value` names; InvalidRequest if it names no kind."""
     _one_of(AUTH_TYPES, value, param="auth_type")
     return OAUTH_SESSION if value == OAUTH_SESSION else API_KEY
 
@@ -105,7 +105,7 @@ def _check_tokens(provider: str, session: dict[str, object]) -> None:
 
 
 def _is_token(value: object) -> bool:
-    """A header has to carry it."""
+    """Tells whether a value can be sent as a token in an HTTP header."""
     return isinstance(value, str) and bool(value) and all("!" <= letter <= "~" for letter in value)
 
 

@@ -1,4 +1,4 @@
-"""Decisions over several streams: what they are given, and what they answer."""
+"""Decisions over several streams: what they get, and what they return."""
 
 from collections.abc import Mapping
 from typing import Any

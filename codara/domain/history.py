@@ -1,4 +1,4 @@
-"""History: what of a request the agent has not heard yet, and in which words it hears it."""
+"""History: which part of a request the agent has not heard yet, and how it is worded."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -27,8 +27,8 @@ GO_ON = "Go on with your last answer from its end."
 class Unheard:
     """What a thread has not heard of a request: all entries from `place` on.
 
-    `cut`: the last question it heard had no whole answer. `again`: it has heard everything, and
-    hears the last question again.
+    `cut`: the last question that it heard has no whole answer. `again`: it has heard everything,
+    and is asked the last question again.
     """
 
     place: int
@@ -37,9 +37,10 @@ class Unheard:
 
 
 def unheard_without_answers(point: Point, entries: Sequence[Entry], digest_of: DigestOf) -> Unheard:
-    """Of a request that holds no answer everything is new, but what was asked since the last one.
+    """Returns what is new in a request that holds no answer.
 
-    For a named session, whose client may send its newest message alone.
+    That is everything, except what was asked since the thread's last answer. For a named session,
+    whose client may send its newest message alone.
     """
     if not is_cut(point):
         return Unheard(place=0)
@@ -54,7 +55,7 @@ def unheard_without_answers(point: Point, entries: Sequence[Entry], digest_of: D
 def unheard_after(
     point: Point, entries: Sequence[Entry], points: Sequence[Point]
 ) -> Unheard | None:
-    """What a request adds to a thread that has come to `point`; None if it is not on its way."""
+    """Returns what a request adds to a thread at `point`; None if the request does not pass there."""
     place = next((at for at in _from_the_end(points) if same(points[at], point)), None)
     if place is None:
         return None
@@ -69,23 +70,23 @@ def _from_the_end(points: Sequence[Point]) -> Iterable[int]:
 
 
 def _from(place: int, entries: Sequence[Entry], *, cut: bool) -> Unheard:
-    """Where nothing is left, the question that had no answer is asked again."""
+    """If nothing is left to tell, the question that had no answer is asked again."""
     if place < len(entries) or not cut:
         return Unheard(place=place, cut=cut)
     return asked_again(entries)
 
 
 def asked_again(entries: Sequence[Entry]) -> Unheard:
-    """The last question once more, for a thread that has heard everything."""
+    """Asks the last question once more, of a thread that has heard everything."""
     questions = [at for at, entry in enumerate(entries) if entry.role == USER]
     return Unheard(place=questions[-1] if questions else len(entries), cut=True, again=True)
 
 
 def told(messages: Sequence[Message]) -> str:
-    """What the agent hears of messages that its thread has not heard.
+    """Returns what the agent is told of messages that its thread has not heard.
 
-    The user's words alone where nobody else speaks among them; the list's own last answer is the
-    agent's to go on with.
+    If the user alone speaks in them, it is the user's words without labels. If the last of them is
+    an answer, the agent is asked to continue it.
     """
     said = [(role, text) for role, text in messages if role not in _INSTRUCTING and text.strip()]
     if not said:
@@ -96,7 +97,7 @@ def told(messages: Sequence[Message]) -> str:
 
 
 def changed(paths: Sequence[str]) -> str:
-    """One line that names the files that changed since the agent's last answer; "" for none."""
+    """Returns one line that names the files changed since the last answer; empty if there are none."""
     if not paths:
         return ""
     named = ", ".join(_printable(path) for path in paths[:_MOST_NAMED])
@@ -106,7 +107,7 @@ def changed(paths: Sequence[str]) -> str:
 
 
 def _printable(path: str) -> str:
-    """The path on one line, whatever is in it."""
+    """Returns the path as one line of at most 200 characters, whatever it contains."""
     shown = (
         each if each.isprintable() else each.encode("unicode_escape").decode() for each in path
     )
@@ -114,20 +115,20 @@ def _printable(path: str) -> str:
 
 
 def with_notes(prompt: str, *notes: str) -> str:
-    """The prompt behind lines of ours, each by itself."""
+    """Returns the prompt, with the notes that are not empty as paragraphs before it."""
     return "\n\n".join([*filter(None, notes), prompt])
 
 
 def instructions(messages: Iterable[Message]) -> str:
-    """The texts of system and developer messages, a blank line between them."""
+    """Returns the texts of system and developer messages, separated by blank lines."""
     texts = [text.strip() for role, text in messages if role in _INSTRUCTING]
     return "\n\n".join(text for text in texts if text)
 
 
 def render_history(messages: Sequence[Message]) -> str:
-    """The whole conversation as one text, instructions left out.
+    """Returns the conversation as one text, without system and developer messages.
 
-    No message can pass for another one's label: where a text holds ``===``, the labels carry a
+    No message can imitate the label of another one: if a text holds ``===``, the labels carry a
     digest of all texts, which none of them can contain.
     """
     said = [(role, text) for role, text in messages if role not in _INSTRUCTING]

@@ -1,4 +1,4 @@
-"""An idempotency key: which turn it stands for."""
+"""An idempotency key: which turn was started with it."""
 
 import attrs
 
@@ -18,7 +18,7 @@ EMPTY = Idempotency()
 
 
 def evolve(state: Idempotency, event: Event) -> Idempotency:
-    """Folds one event."""
+    """Returns the state after one more event."""
     match event:
         case IdempotencyClaimed():
             return Idempotency(
@@ -33,7 +33,10 @@ def evolve(state: Idempotency, event: Event) -> Idempotency:
 
 
 def earlier_turn(state: Idempotency, body_digest: str) -> str | None:
-    """The turn this key already stands for; IdempotencyConflict if its body was another."""
+    """Returns the turn that was started with this key; None if there was none.
+
+    IdempotencyConflict if that turn's request had another body.
+    """
     if state.turn_id is not None and state.body_digest != body_digest:
         raise IdempotencyConflict(
             "This Idempotency-Key was used with another request body. "

@@ -1,17 +1,17 @@
-"""Pictures that agents can be shown: known by their first bytes, not by what they are called."""
+"""Pictures that agents can be shown, told by their first bytes and not by their names."""
 
 MEDIA_TYPES = ("image/png", "image/jpeg", "image/gif", "image/webp")
-"""What every agent that sees at all can see."""
+"""The media types that every agent which takes pictures can be shown."""
 
 MOST_BYTES = 10 * 1024 * 1024
-"""How large one picture may be."""
+"""The largest picture, in bytes."""
 
 MOST = 16
-"""How many pictures one request may show."""
+"""The largest number of pictures in one request."""
 
 
 def media_type_of(data: bytes) -> str | None:
-    """One of MEDIA_TYPES; None if the bytes are no such picture."""
+    """Returns one of MEDIA_TYPES; None if the bytes are not such a picture."""
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"
     if data.startswith(b"\xff\xd8\xff"):

@@ -1,4 +1,4 @@
-"""An API key: whose it is, and whether it still opens the door."""
+"""An API key: whose it is, and whether it still works."""
 
 from datetime import datetime
 
@@ -25,7 +25,7 @@ EMPTY = Key()
 
 
 def evolve(state: Key, event: Event) -> Key:
-    """Folds one event."""
+    """Returns the state after one more event."""
     match event:
         case KeyIssued():
             return Key(key_id=event.key_id, user_id=event.user_id, until=event.until)
@@ -38,7 +38,10 @@ def evolve(state: Key, event: Event) -> Key:
 def issue(
     state: Key, *, key_id: str, user_id: str, label: str, until: datetime | None, now: datetime
 ) -> list[Event]:
-    """A new key of the user; InvalidRequest if it would have expired before anybody used it."""
+    """Gives the user a new key.
+
+    InvalidRequest if the key would have expired already; Conflict if it exists.
+    """
     if state.exists:
         raise Conflict("This key exists already. Ask for another one.")
     if until is not None and until <= now:
@@ -50,14 +53,14 @@ def issue(
 
 
 def revoke(state: Key, *, key_id: str, user_id: str) -> list[Event]:
-    """Ends the key. Doing it twice says nothing new; NotFound if it is not this user's."""
+    """Ends the key; empty if it has ended already. NotFound if the key is not this user's."""
     if state.key_id != key_id or state.user_id != user_id:
         raise NotFound(f"There is no key {key_id}.")
     return [] if state.revoked else [KeyRevoked(key_id=key_id, user_id=user_id)]
 
 
 def admit(state: Key, *, now: datetime) -> None:
-    """InvalidApiKey unless the key exists, stands, and has not expired."""
+    """Raises InvalidApiKey if the key is unknown, revoked or expired."""
     if not state.exists:
         raise InvalidApiKey("The API key is unknown.")
     if state.revoked:

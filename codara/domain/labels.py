@@ -9,7 +9,10 @@ _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567
 
 
 def checked_label(value: str, param: str) -> str:
-    """The label as it was given; InvalidRequest, naming `param` and the reason, if it is none."""
+    """Returns the label as it was given; InvalidRequest, with the reason, if it is not allowed.
+
+    `param` is the field that the error names.
+    """
     wrong = _what_is_wrong(value)
     if wrong is not None:
         raise InvalidRequest(
@@ -35,5 +38,5 @@ def _what_is_wrong(value: str) -> str | None:
 
 
 def _allowed(character: str) -> bool:
-    """Letters of every script count, and the marks that some scripts write on them."""
+    """Allows letters of every script, and the marks that some scripts write on them."""
     return character in _PLAIN or unicodedata.category(character)[0] in "LM"

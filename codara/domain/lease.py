@@ -1,4 +1,4 @@
-"""A lease slot: held by one turn until it gives it back, or until the time is over."""
+"""A lease: a slot held by one turn until the turn gives it back, or until the time is over."""
 
 from datetime import datetime
 
@@ -14,7 +14,7 @@ class Lease:
     until: datetime | None = None
 
     def free(self, now: datetime) -> bool:
-        """Nobody holds the slot, or whoever held it has overstayed."""
+        """Tells whether nobody holds the slot, or its holder's time is over."""
         return self.turn_id is None or self.until is None or self.until <= now
 
 
@@ -22,7 +22,7 @@ EMPTY = Lease()
 
 
 def evolve(state: Lease, event: Event) -> Lease:
-    """Folds one event."""
+    """Returns the state after one more event."""
     match event:
         case LeaseTaken():
             return Lease(turn_id=event.turn_id, until=event.until)
@@ -33,5 +33,5 @@ def evolve(state: Lease, event: Event) -> Lease:
 
 
 def release(state: Lease, *, turn_id: str) -> list[Event]:
-    """Gives the slot back, if it is still this turn's."""
+    """Gives the slot back; empty if this turn does not hold it."""
     return [LeaseReleased(turn_id=turn_id)] if state.turn_id == turn_id else []

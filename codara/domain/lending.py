@@ -1,4 +1,4 @@
-"""Lending an account to a turn: what may be lent, and the lease that says so."""
+"""Lending an account to a turn: which accounts may be lent, and the lease that records it."""
 
 from datetime import datetime
 
@@ -13,9 +13,10 @@ from codara.events.vocabulary import AccountStatus
 
 @attrs.frozen(kw_only=True)
 class Borrowable:
-    """An account that may be lent: what the read model knows, and the lease to take.
+    """An account that may be lent: what the read model says of it, and the lease to take.
 
-    `lease` is None when the account carries as many turns as it may.
+    `headroom` is in percent; None if it was never observed. `lease` is None if the account runs as
+    many turns as it may.
     """
 
     account_id: str
@@ -27,7 +28,7 @@ class Borrowable:
 
 @attrs.frozen(kw_only=True)
 class AccountChange:
-    """What a turn taught about the account it ran on."""
+    """What a turn found out about the account that it ran on."""
 
     after: AccountStatus
     cause: str
@@ -36,12 +37,12 @@ class AccountChange:
 
 
 def free(states: States, stream: str | None, now: datetime) -> str | None:
-    """The lease stream if nobody holds it."""
+    """Returns the lease stream if nobody holds it; else None."""
     return stream if stream is not None and states[stream].free(now) else None
 
 
 def offer(states: States, each: Borrowable, now: datetime) -> routing.Offer:
-    """The account as the log has it, with what the read model knows beside."""
+    """Returns the account as the log has it, with what only the read model knows."""
     known: account.Account = states[streams.account(each.account_id)]
     standing = account.standing(known, now)
     return routing.Offer(
@@ -57,6 +58,6 @@ def offer(states: States, each: Borrowable, now: datetime) -> routing.Offer:
 
 
 def taken(stream: str, *, turn_id: str, until: datetime) -> LeaseTaken:
-    """The turn holds the slot until `until`."""
+    """Returns the fact that the turn holds the slot `stream` until `until`."""
     _, kind, owner, slot = stream.split("/")
     return LeaseTaken(kind=kind, owner=owner, slot=int(slot), turn_id=turn_id, until=until)

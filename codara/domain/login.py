@@ -1,4 +1,4 @@
-"""A login: what the log knows of its tokens, which the gateway refreshes."""
+"""A login: what the log says of its tokens, which the gateway refreshes."""
 
 from datetime import datetime, timedelta
 
@@ -9,12 +9,15 @@ from codara.events.account import TokenRefreshed
 from codara.events.base import Event
 
 LEEWAY = timedelta(minutes=5)
-"""A token is refreshed as soon as it is good for less."""
+"""A token is refreshed once less than this is left of its time."""
 
 
 @attrs.frozen(kw_only=True)
 class Refreshed:
-    """The last refresh: of which credential, and what the vault has held since."""
+    """The last refresh: the credential that it began with, and what the vault holds since.
+
+    Both are fingerprints; empty before the first refresh.
+    """
 
     origin: str = ""
     fingerprint: str = ""
@@ -24,7 +27,7 @@ EMPTY = Refreshed()
 
 
 def evolve(state: Refreshed, event: Event) -> Refreshed:
-    """Folds one event."""
+    """Returns the state after one more event."""
     match event:
         case TokenRefreshed():
             return Refreshed(origin=event.origin, fingerprint=event.fingerprint)
@@ -33,25 +36,25 @@ def evolve(state: Refreshed, event: Event) -> Refreshed:
 
 
 def is_due(expires_at: datetime | None, now: datetime) -> bool:
-    """Whether a token is to be refreshed; one that tells no end is taken to last."""
+    """Tells whether a token should be refreshed; never for a token without an expiry time."""
     return expires_at is not None and expires_at - LEEWAY <= now
 
 
 def lasts(expires_at: datetime | None, now: datetime) -> bool:
-    """Whether a token is still good."""
+    """Tells whether a token is still good."""
     return expires_at is None or expires_at > now
 
 
 def descends(state: Refreshed, account: Account, *, handed_in: str) -> bool:
-    """Whether the vault's tokens were made from the very credential that is handed in again.
+    """Tells whether the vault's tokens were made from the credential that is handed in again.
 
-    Those it began with are spent by then: to store them again would end the login.
+    That credential's own tokens are spent by then: to store them again would end the login.
     """
     return account.exists and handed_in == account.fingerprint == state.origin
 
 
 def refresh(account: Account, *, fingerprint: str, expires_at: datetime | None) -> list[Event]:
-    """The account's login has new tokens; nothing if the account is gone by now."""
+    """Records that the account's login has new tokens; empty if the account was removed meanwhile."""
     if not account.exists:
         return []
     return [

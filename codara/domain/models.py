@@ -1,4 +1,4 @@
-"""Which agent and which of its models a request means."""
+"""Which agent, and which of its models, a request means."""
 
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ _ALIAS = "uag-"
 
 
 def checked_name(model: str) -> str:
-    """The name a request gives a model; InvalidRequest if no model can have it."""
+    """Returns the model's name as a request gives it; InvalidRequest if no model can have it."""
     if not model:
         raise InvalidRequest("model must name a model; see GET /v1/models.", param="model")
     if len(model) > MAX_CHARACTERS:
@@ -26,7 +26,7 @@ def checked_name(model: str) -> str:
 
 
 def meant(model: str, provider: str | None, available: Sequence[str]) -> tuple[str, ...]:
-    """The providers whose catalogues decide what the request means."""
+    """Returns the providers whose catalogues decide what the request means."""
     prefix, slash, _ = model.partition("/")
     named = prefix if slash and prefix in PROVIDERS else provider
     return tuple(each for each in available if named in (None, each))
@@ -39,12 +39,12 @@ def resolve(
     catalogue: Mapping[str, Sequence[str]],
     available: Sequence[str],
 ) -> tuple[str, str]:
-    """The provider and the model's name as its CLI knows it.
+    """Returns the provider, and the model's name as that provider's CLI knows it.
 
-    `catalogue` lists the models that each provider, of those that are `meant`, is known to have; a
-    name that none of them lists is passed on, for the CLI to refuse. `available` are the providers
-    of this gateway, the first one being that of a request that leaves it open. InvalidRequest says
-    which field is wrong.
+    `catalogue` lists the models that each of the `meant` providers is known to have; a name that
+    none of them lists is passed on, for the CLI to refuse. `available` are this gateway's
+    providers; the first one serves requests that leave the provider open. InvalidRequest says which
+    field is wrong.
     """
     if provider is not None:
         _known(provider, available, param="provider")
@@ -57,7 +57,7 @@ def resolve(
 
 
 def public_name(provider: str, model: str) -> str:
-    """The name under which a provider's model is listed, and can be asked for by anyone."""
+    """Returns the name under which a provider's model is listed and can be requested."""
     return model if model.startswith(f"{provider}/") else f"{provider}/{model}"
 
 
@@ -68,7 +68,10 @@ def _alias(
     catalogue: Mapping[str, Sequence[str]],
     available: Sequence[str],
 ) -> tuple[str, str]:
-    """`uag-<provider>` is that provider's default; any other `uag-` the named or first one's."""
+    """Resolves `uag-<provider>` to that provider's default model.
+
+    Any other name with `uag-` means the default of the named provider, else of the first one.
+    """
     named = alias[len(_ALIAS) :].lower()
     if named in PROVIDERS:
         _known(named, available, param="model")
@@ -89,7 +92,10 @@ def _prefixed(
     catalogue: Mapping[str, Sequence[str]],
     available: Sequence[str],
 ) -> tuple[str, str]:
-    """A provider may have models that begin with its own name: what it lists, it gets whole."""
+    """Resolves a name with a provider before the slash.
+
+    A provider may have models that begin with its own name: a name that it lists stays whole.
+    """
     _known(prefix, available, param="model")
     _agree(prefix, provider, f"{prefix}/{rest}")
     whole = f"{prefix}/{rest}"
@@ -106,7 +112,7 @@ def _owner(
     catalogue: Mapping[str, Sequence[str]],
     available: Sequence[str],
 ) -> str:
-    """The one provider that has the model; the first available one if none is known to."""
+    """Returns the one provider that has the model; the first available one if none is known to."""
     owners = [
         each
         for each in available

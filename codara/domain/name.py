@@ -1,4 +1,4 @@
-"""A name: a value that may exist once, and whose it is."""
+"""A name: a value that may exist once, and who owns it."""
 
 import attrs
 
@@ -17,7 +17,7 @@ EMPTY = Name()
 
 
 def evolve(state: Name, event: Event) -> Name:
-    """Folds one event."""
+    """Returns the state after one more event."""
     match event:
         case NameClaimed():
             return Name(kind=event.kind, owner=event.owner)
@@ -28,7 +28,7 @@ def evolve(state: Name, event: Event) -> Name:
 
 
 def claim(state: Name, *, kind: str, owner: str, taken: str) -> list[Event]:
-    """The name is `owner`'s from now on; Conflict, in the words of `taken`, if it is another's."""
+    """Makes `owner` the owner of the name; Conflict, with the message `taken`, if it has another."""
     if state.owner == owner:
         return []
     if state.owner is not None:
@@ -37,5 +37,5 @@ def claim(state: Name, *, kind: str, owner: str, taken: str) -> list[Event]:
 
 
 def free(state: Name, *, owner: str) -> list[Event]:
-    """Gives the name back, if it is still this owner's."""
+    """Gives the name back; empty if it is not this owner's."""
     return [NameFreed(owner=owner)] if state.owner == owner else []

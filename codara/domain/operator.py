@@ -1,4 +1,4 @@
-"""One login of an operator: whether its tokens still open anything."""
+"""One login of an operator: whether its tokens still work."""
 
 import attrs
 
@@ -16,7 +16,7 @@ EMPTY = Operator()
 
 
 def evolve(state: Operator, event: Event) -> Operator:
-    """Folds one event."""
+    """Returns the state after one more event."""
     match event:
         case OperatorLoggedIn():
             return Operator(operator_id=event.operator_id)
@@ -27,7 +27,7 @@ def evolve(state: Operator, event: Event) -> Operator:
 
 
 def log_out(state: Operator, *, operator_id: str, token_id: str) -> list[Event]:
-    """Ends the login, and with it every token that came of it. Doing it twice says nothing new."""
+    """Ends the login, and with it each of its tokens; empty if it has ended already."""
     if state.ended or state.operator_id != operator_id:
         return []
     return [TokenRevoked(operator_id=operator_id, token_id=token_id)]

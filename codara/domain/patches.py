@@ -21,7 +21,7 @@ _LETTERS = {"n": 10, "t": 9, "r": 13, "a": 7, "b": 8, "f": 12, "v": 11}
 
 
 def starts_file_diff(lines: Sequence[str], at: int) -> bool:
-    """Whether one file's unified diff begins here: by git's header, or by ---, +++ and @@."""
+    """Tells whether one file's unified diff begins here: with git's header, or with ---, +++, @@."""
     line = lines[at]
     if line.startswith("diff --git "):
         return True
@@ -56,7 +56,10 @@ class _FileDiff:
 
 
 def read_file_diff(lines: Sequence[str], at: int, *, source: str) -> tuple[int, Action | None]:
-    """Reads the diff that begins at line `at`; returns where it ends, and its action, if any."""
+    """Reads the diff that begins at line `at`; returns the line where it ends, and its action.
+
+    The action is None if the diff changes nothing or names no file.
+    """
     seen = _FileDiff()
     end = _read_header(lines, at, seen)
     while end < len(lines) and lines[end].startswith("@@"):
@@ -100,7 +103,7 @@ def _read_header_line(line: str, seen: _FileDiff) -> None:
 
 
 def _read_hunk(lines: Sequence[str], at: int, seen: _FileDiff, *, strict: bool) -> int:
-    """Follows the counts of the hunk's header; an agent that miscounted is followed by signs."""
+    """Reads a hunk by the counts of its header; if the agent miscounted, by the lines' signs."""
     head = _HUNK.match(lines[at])
     old, new = (int(head[1] or 1), int(head[2] or 1)) if head else (0, 0)
     at += 1
@@ -132,7 +135,7 @@ def _read_by_signs(lines: Sequence[str], at: int, seen: _FileDiff) -> int:
 
 
 def _git_path(line: str) -> str | None:
-    """The new side of `diff --git a/x b/x`, where both sides are the same whenever it matters."""
+    """Returns the new path of `diff --git a/x b/x`; both are the same wherever it matters."""
     rest = line[len("diff --git ") :].strip()
     if rest.startswith("a/") and len(rest) % 2 == 1:
         half = len(rest) // 2
@@ -146,7 +149,7 @@ def _git_path(line: str) -> str | None:
 
 
 def _side(line: str) -> str | None:
-    """The path of a `---` or `+++` line; None for /dev/null."""
+    """Returns the path of a `---` or `+++` line; None for /dev/null."""
     path = _unquoted(line[4:].split("\t", 1)[0].strip())
     if path == "/dev/null":
         return None
@@ -174,7 +177,7 @@ def _escaped(code: str) -> bytes:
 
 
 def find_envelope(lines: Sequence[str], at: int) -> tuple[int, list[Action]]:
-    """The files of a `*** Begin Patch` envelope; returns where it ends, and an action per file."""
+    """Reads a `*** Begin Patch` envelope; returns the line where it ends, and an action per file."""
     found: list[Action] = []
     end = at + 1
     while end < len(lines) and not lines[end].startswith(_END):

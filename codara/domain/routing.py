@@ -14,9 +14,10 @@ _UNSEEN_HEADROOM = 101.0
 
 @attrs.frozen(kw_only=True)
 class Offer:
-    """An account as a decision sees it: its standing by the log, what the view knows of it.
+    """An account as a decision sees it: its standing by the log, and what the read model adds.
 
-    `lease` is the lease stream the turn may take, None when all are taken.
+    `headroom` is in percent; None if it was never observed. `lease` is the lease stream that the
+    turn may take; None if all are taken.
     """
 
     account_id: str
@@ -27,16 +28,17 @@ class Offer:
     primary: bool
     lease: str | None
     reason: str = ""
-    """Why it is not ready."""
+    """Why the account is not ready."""
 
 
 def choose(
     offers: Sequence[Offer], *, floor: float, provider: str, now: datetime
 ) -> tuple[Offer, AccountChosen]:
-    """The account with most headroom, a primary one first while it stays above `floor` percent.
+    """Chooses the account with the most headroom, and returns it with the reasons.
 
-    NoAccount when there is none, AllAccountsCooling (with the earliest return) when none is
-    ready, NoFreeAccount when those that are carry as much as they may.
+    A primary account comes first while its headroom is above `floor` percent. NoAccount if there
+    are no offers; AllAccountsCooling, with the earliest return, if none is ready; NoFreeAccount if
+    those that are ready run as many turns as they may.
     """
     if not offers:
         raise NoAccount(

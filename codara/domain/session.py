@@ -1,4 +1,4 @@
-"""A session: what may be asked of one conversation, and what is left of each turn in it."""
+"""A session: what may be asked of one conversation, and what remains of each turn in it."""
 
 from datetime import datetime
 
@@ -22,7 +22,7 @@ from codara.events.thread import Elsewhere, Thread
 from codara.events.vocabulary import SessionOrigin
 
 CLOSING = frozenset({TurnRequested.name})
-"""Events that carry the whole standing: nothing older needs to be folded."""
+"""Events that carry the whole standing: nothing older than the last of them needs folding."""
 
 
 @attrs.frozen(kw_only=True)
@@ -62,7 +62,7 @@ EMPTY = Session()
 
 
 def evolve(state: Session, event: Event) -> Session:
-    """Folds one event."""
+    """Returns the state after one more event."""
     match event:
         case SessionOpened():
             return Session(
@@ -137,14 +137,14 @@ def _had_started(state: Session) -> bool:
 
 
 def is_expired(state: Session, now: datetime) -> bool:
-    """Whether its time is over, whether or not the log says so yet."""
+    """Tells whether the session's time is over, whether or not the log says so yet."""
     return state.expires_at is not None and state.expires_at <= now
 
 
 def standing_thread(state: Session, *, provider: str, now: datetime) -> Thread:
-    """The thread the next turn goes on with: an empty one after expiry, or with a new provider.
+    """Returns the thread that the next turn goes on with.
 
-    What was not to be kept is not gone on with either.
+    It is empty after expiry, for a provider that has none here, and in a session that is not kept.
     """
     if is_expired(state, now) or not state.kept:
         return Thread()
@@ -154,7 +154,7 @@ def standing_thread(state: Session, *, provider: str, now: datetime) -> Thread:
 
 
 def threads_elsewhere(state: Session, *, provider: str, now: datetime) -> tuple[Elsewhere, ...]:
-    """The threads that stay beside the one of this provider."""
+    """Returns the threads that stay beside the one of this provider."""
     if is_expired(state, now) or not state.kept:
         return ()
     present = Elsewhere(provider=state.provider, thread=state.thread)
@@ -163,7 +163,7 @@ def threads_elsewhere(state: Session, *, provider: str, now: datetime) -> tuple[
 
 
 def refuse_if_busy(state: Session) -> None:
-    """SessionBusy while a turn of the session has not ended."""
+    """Raises SessionBusy while a turn of the session has not ended."""
     if state.turn is not None:
         raise SessionBusy(
             f"Session {state.session_id} is running task {state.turn.turn_id}. "
@@ -173,14 +173,18 @@ def refuse_if_busy(state: Session) -> None:
 
 
 def expire(state: Session, *, now: datetime) -> list[Event]:
-    """Says for the trail what has been true since `expires_at`; nothing while a turn is open."""
+    """Records what has been true since `expires_at`; empty while a turn is open."""
     if not is_expired(state, now) or state.turn is not None:
         return []
     return [SessionExpired(session_id=state.session_id)]
 
 
 def reset(state: Session, *, user_id: str | None) -> list[Event]:
-    """A fresh thread for the next turn; NotFound for another user's session."""
+    """Has the next turn begin a fresh thread; empty if it would do so anyway.
+
+    NotFound if the session is not `user_id`'s (None: an operator asks); SessionBusy while a turn
+    runs.
+    """
     if not state.exists or (user_id is not None and state.user_id != user_id):
         raise NotFound("There is no such session.")
     refuse_if_busy(state)

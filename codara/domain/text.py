@@ -1,4 +1,4 @@
-"""What a label or a name may look like."""
+"""What a line of text or an account's id may look like."""
 
 import re
 
@@ -9,7 +9,10 @@ _ACCOUNT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def one_line(text: str, *, param: str) -> str:
-    """`text` without surrounding white space; InvalidRequest for control characters or too many."""
+    """Returns `text` without surrounding white space; InvalidRequest if it cannot be one line.
+
+    That is: more than `LONGEST_LINE` characters, a line break or another control character.
+    """
     line = text.strip()
     if len(line) > LONGEST_LINE:
         raise InvalidRequest(f"{param} is longer than {LONGEST_LINE} characters.", param=param)
@@ -19,7 +22,7 @@ def one_line(text: str, *, param: str) -> str:
 
 
 def account_id(text: str) -> str:
-    """`text`, if it can be the id of an account; InvalidRequest otherwise."""
+    """Returns `text` if it can be the id of an account; InvalidRequest otherwise."""
     if not _ACCOUNT_ID.fullmatch(text):
         raise InvalidRequest(
             "An account id has 1 to 64 characters: letters, digits, dot, underscore and hyphen, "

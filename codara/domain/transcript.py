@@ -1,4 +1,4 @@
-"""The transcript of a conversation, as digests that tell what is equal and give no text away."""
+"""The transcript of a conversation, as digests that tell what is equal and reveal no text."""
 
 import re
 import unicodedata
@@ -13,7 +13,7 @@ Message = tuple[str, str]
 """Role and text, as a client sends them."""
 
 DigestOf = Callable[[str], str]
-"""A digest under the user's own secret: equal texts are seen to be equal, and nothing else."""
+"""Returns a digest under the user's own secret: it tells equal texts, and nothing else."""
 
 USER, ASSISTANT = "user", "assistant"
 
@@ -26,9 +26,9 @@ _ENDS = {
 
 @attrs.frozen
 class Entry:
-    """A user's message, or what was answered between two of them; white space does not count.
+    """A user's message, or all that was answered before the next one; white space does not count.
 
-    `at` is the place of its last message in the request, `pictures` tells the pictures in it.
+    `at` is the index of its last message in the request; `pictures` is a digest of its pictures.
     """
 
     role: str
@@ -38,10 +38,10 @@ class Entry:
 
 
 def entries_of(messages: Iterable[Message]) -> tuple[Entry, ...]:
-    """The user's messages and the answers, in their order.
+    """Returns the user's messages and the answers, in their order.
 
-    Neighbouring answers are one. Answers without text, which call tools, and messages of other
-    roles do not count.
+    Neighbouring answers become one entry. Answers without text, which call tools, and messages of
+    other roles are left out.
     """
     counted = (
         (role, text if role == USER else normal(without_reasoning(text)), at)
@@ -63,12 +63,12 @@ def _role(counted: tuple[str, str, int]) -> str:
 
 
 def normal(text: str) -> str:
-    """The text in Unicode's composed form (NFC), trimmed, all white space as single spaces."""
+    """Returns the text in Unicode's composed form (NFC), trimmed, each white space as one space."""
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def without_reasoning(text: str) -> str:
-    """An answer without the blocks in which chat programs keep what the agent thought."""
+    """Returns an answer without the blocks in which chat programs keep the agent's thoughts."""
     if "<" not in text:
         return text
     kept, start = list[str](), 0
@@ -82,23 +82,24 @@ def without_reasoning(text: str) -> str:
 
 
 def same(point: Point, other: Point) -> bool:
-    """Whether both have the same transcript. Other pictures are other words, missing ones are not.
+    """Tells whether both points have the same transcript; pictures may be missing from one of them.
 
-    Programs that send a history again may leave its pictures out.
+    Programs that send a history again may leave its pictures out. Two different sets of pictures
+    are two transcripts.
     """
     pictures = {point.pictures, other.pictures} - {""}
     return point.digest == other.digest and len(pictures) < 2
 
 
 def advance(point: Point, entries: Iterable[Entry], digest_of: DigestOf) -> Point:
-    """The point that a conversation reaches with these entries."""
+    """Returns the point that a conversation reaches with these entries."""
     for entry in entries:
         point = _step(point, entry, digest_of)
     return point
 
 
 def answered(point: Point, answer: str, digest_of: DigestOf) -> Point:
-    """The point behind an answer; one without text stands for itself."""
+    """Returns the point after an answer; an answer without text is kept as an empty one."""
     said = normal(without_reasoning(answer))
     if said:
         return _step(point, Entry(ASSISTANT, said), digest_of)
@@ -106,7 +107,7 @@ def answered(point: Point, answer: str, digest_of: DigestOf) -> Point:
 
 
 def points_of(entries: Sequence[Entry], digest_of: DigestOf) -> tuple[Point, ...]:
-    """The points of a whole transcript: before its first entry, and behind each."""
+    """Returns the points of a whole transcript: before its first entry, and after each."""
     points = [Point()]
     for entry in entries:
         points.append(_step(points[-1], entry, digest_of))

@@ -1,13 +1,13 @@
-"""Files that come with a request: where they lie, and how the agent hears of them."""
+"""Files that come with a request: where they are put, and how the agent is told of them."""
 
 import re
 from collections.abc import Iterable, Sequence
 
 FOLDER = ".codara/uploads"
-"""Below the workspace; no snapshot ever holds `.codara`."""
+"""The folder below the workspace; no snapshot ever holds `.codara`."""
 
 MOST = 32
-"""How many files may come with one request."""
+"""The largest number of files in one request."""
 
 LONGEST_NAME = 120
 
@@ -15,14 +15,14 @@ _ODD = re.compile(r"[^\w.()+@ -]+")
 
 
 def safe_name(name: str) -> str:
-    """A plain file name: no folder, no control or odd character, no leading dot; never empty."""
+    """Returns a plain file name: no folder, no odd character, no leading dot; never empty."""
     last = re.split(r"[/\\]", name)[-1]
     plain = _ODD.sub("_", last).strip(" .")
     return _cut(plain) or "file"
 
 
 def safe_names(names: Iterable[str]) -> tuple[str, ...]:
-    """A safe name for each, no two of them the same however a file system sees letters."""
+    """Returns a safe name for each; no two are equal, not even where letter case does not count."""
     taken: set[str] = set()
     found: list[str] = []
     for name in map(safe_name, names):
@@ -37,18 +37,18 @@ def safe_names(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def folder_of(turn_id: str) -> str:
-    """Where a turn's files are, relative to the workspace."""
+    """Returns the folder of a turn's files, relative to the workspace."""
     return f"{FOLDER}/{turn_id}"
 
 
 def told(turn_id: str, names: Sequence[str]) -> str:
-    """The line by which the agent hears of the files."""
+    """Returns the line that tells the agent of the files."""
     listed = ", ".join(f"{folder_of(turn_id)}/{name}" for name in names)
     return f"Files uploaded with this message: {listed}"
 
 
 def _cut(name: str) -> str:
-    """At most LONGEST_NAME bytes, the ending kept."""
+    """Returns at most LONGEST_NAME bytes of the name; the file's ending is kept."""
     if len(name.encode()) <= LONGEST_NAME:
         return name
     stem, dot, ending = name.rpartition(".")

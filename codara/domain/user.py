@@ -1,4 +1,4 @@
-"""A user: whether they may come in, and how much they may do at once."""
+"""A user: whether their requests are admitted, and how many turns they may run at once."""
 
 import attrs
 
@@ -18,7 +18,10 @@ _LONGEST_EMAIL = 254
 
 @attrs.frozen(kw_only=True)
 class User:
-    """`email` and `display_name` are None once the user's data key is destroyed."""
+    """The folded state of a user.
+
+    `email` and `display_name` are None once the user's data key is destroyed.
+    """
 
     user_id: str = ""
     status: str = ""
@@ -36,7 +39,7 @@ EMPTY = User()
 
 
 def evolve(state: User, event: Event) -> User:
-    """Folds one event."""
+    """Returns the state after one more event."""
     match event:
         case UserProvisioned():
             return User(
@@ -62,7 +65,7 @@ def evolve(state: User, event: Event) -> User:
 
 
 def normal_email(text: str) -> str:
-    """The address as it is compared; InvalidRequest if it can be none."""
+    """Returns the address in the form in which it is compared; InvalidRequest if it is not one."""
     email = text.strip().casefold()
     local, at, domain = email.rpartition("@")
     visible = email.isprintable() and not any(char.isspace() for char in email)
@@ -80,7 +83,7 @@ def provision(
     max_concurrency: int,
     role: UserRole,
 ) -> list[Event]:
-    """A new user; InvalidRequest for a limit out of range."""
+    """Makes a new user; InvalidRequest if the limit is out of range, Conflict if the user exists."""
     if state.exists:
         raise Conflict(f"User {user_id} exists already.")
     _check_limit(max_concurrency)
@@ -98,7 +101,11 @@ def provision(
 def update(
     state: User, *, user_id: str, display_name: str | None, max_concurrency: int | None
 ) -> list[Event]:
-    """Changes what is given (None: as it was); says nothing if it is so already."""
+    """Changes what is given (None: it stays); empty if nothing changes.
+
+    NotFound for an unknown user, Conflict for a deleted one, InvalidRequest for a limit out of
+    range.
+    """
     check_present(state, user_id=user_id)
     if max_concurrency is not None:
         _check_limit(max_concurrency)
@@ -110,20 +117,20 @@ def update(
 
 
 def suspend(state: User, *, user_id: str) -> list[Event]:
-    """The user's keys open nothing until they are restored."""
+    """Suspends the user: no key of theirs works until they are restored. Conflict for the admin."""
     check_present(state, user_id=user_id)
     _check_no_admin(state)
     return [] if state.status == SUSPENDED else [Suspended(user_id=user_id)]
 
 
 def restore(state: User, *, user_id: str) -> list[Event]:
-    """A suspended user is active again; a deleted one stays deleted."""
+    """Makes a suspended user active again; Conflict for a deleted one, who stays deleted."""
     check_present(state, user_id=user_id)
     return [] if state.status == ACTIVE else [UserRestored(user_id=user_id)]
 
 
 def delete(state: User, *, user_id: str) -> list[Event]:
-    """Ends the user for good. Doing it twice says nothing new."""
+    """Ends the user for good; empty if that was done already. Conflict for the admin."""
     if not state.exists:
         raise _unknown(user_id)
     _check_no_admin(state)
@@ -131,7 +138,7 @@ def delete(state: User, *, user_id: str) -> list[Event]:
 
 
 def admit(state: User) -> None:
-    """UserSuspended unless the user is active."""
+    """Raises UserSuspended unless the user is active."""
     if state.status == SUSPENDED:
         raise UserSuspended("This user is suspended. An operator can restore it.")
     if state.status != ACTIVE:
@@ -139,7 +146,7 @@ def admit(state: User) -> None:
 
 
 def check_present(state: User, *, user_id: str) -> None:
-    """NotFound for an unknown user, Conflict for a deleted one."""
+    """Raises NotFound for an unknown user, Conflict for a deleted one."""
     if not state.exists:
         raise _unknown(user_id)
     if state.status == DELETED:

@@ -1,4 +1,4 @@
-"""A workspace: who owns it, and who works in it."""
+"""A workspace: who owns it, and what works in it."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,7 +16,7 @@ from codara.events.workspace import (
 )
 
 CLOSING = frozenset({WorkspaceLocked.name})
-"""Events that carry the whole standing: nothing older needs to be folded."""
+"""Events that carry the whole standing: nothing older than the last of them needs folding."""
 
 
 @attrs.frozen(kw_only=True)
@@ -26,7 +26,7 @@ class Workspace:
     label: str = ""
     folder: str = ""
     aside: bool = False
-    """Whether it is a place for what is asked beside chats, which nobody names."""
+    """Whether this is a place for asides, which nobody can name."""
     holder: Holder | None = None
     until: datetime | None = None
 
@@ -39,7 +39,7 @@ EMPTY = Workspace()
 
 
 def evolve(state: Workspace, event: Event) -> Workspace:
-    """Folds one event."""
+    """Returns the state after one more event."""
     match event:
         case WorkspaceProvisioned():
             return Workspace(
@@ -73,7 +73,7 @@ def lock(
     now: datetime,
     until: datetime,
 ) -> list[Event]:
-    """Gives the folder to `holder` until `until`; WorkspaceBusy while another one has it."""
+    """Gives the folder to `holder` until `until`; WorkspaceBusy while another holder has it."""
     if state.holder is not None and state.until is not None and state.until > now:
         raise WorkspaceBusy(
             f"The workspace is held by {_WORDS[state.holder.kind]} {state.holder.id}. "
@@ -95,7 +95,7 @@ def lock(
 
 
 def unlock(state: Workspace, *, holder: Holder) -> list[Event]:
-    """Takes the folder back, if it is still this holder's."""
+    """Takes the folder back from `holder`; empty if that holder does not have it."""
     if state.holder != holder:
         return []
     return [WorkspaceUnlocked(workspace_id=state.workspace_id, holder=holder)]
@@ -107,4 +107,4 @@ _WORDS: Mapping[HolderKind, str] = {
     "rewind": "rewind",
     "upload": "upload",
 }
-"""What users call a holder."""
+"""What users call each kind of holder."""

@@ -41,8 +41,7 @@ class Unknown(Event):
 
 
 def private(**options: Any) -> Any:
-    """Returns an attrs field for what a user wrote, or what names their things: it is stored
-    sealed."""
+    """Returns an attrs field for what a user wrote, or names their things; it is stored sealed."""
     return attrs.field(metadata={"private": True}, **options)
 
 

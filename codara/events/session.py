@@ -29,8 +29,7 @@ class SessionOpened(Event):
     origin: SessionOrigin
     """How the session's first turn came to it."""
     caller: str
-    """The key, or the operator, whose requests may find the session; may be empty for a named one.
-    """
+    """The key, or the operator, whose requests may find the session; empty for some named ones."""
     forked_from: str | None = None
     """The task after which this session branched from another one."""
 
@@ -71,8 +70,10 @@ class TurnRequested(Event):
     system: str = ""
     """Digest of the request's system messages."""
     thread: Thread
-    """The agent's thread as it stands; empty when a fresh one begins. Its point is what the turn
-    continues: the end of the session at this moment."""
+    """The agent's thread as it stands; empty if a fresh one begins.
+
+    Its point is what the turn continues: the end of the session at this moment.
+    """
     fork: Branch | None = None
     """The thread from which this turn branches, instead of going on with `thread`."""
     elsewhere: tuple[Elsewhere, ...] = ()
@@ -181,8 +182,7 @@ class TurnRetried(Event):
 
 @attrs.frozen(kw_only=True)
 class HistoryDiverged(Event):
-    """The client's history does not continue the thread's: a fresh thread gets the whole history.
-    """
+    """The client's history does not continue the thread's: a fresh thread gets all of it."""
 
     name: ClassVar[str] = "session.history_diverged"
     session_id: str
@@ -222,8 +222,9 @@ class TurnEnd:
     """The agent's own output, as it wrote it."""
     actions: PayloadRef | None = None
     activity: PayloadRef | None = None
-    """What the agent did and when, as JSON: `{"deeds": [{"name", "start", "end", "attributes"}],
-        "left_out": count}`; `end` is null for a deed that did not end.
+    """What the agent did, and when, as JSON. An `end` of null: the deed did not end.
+
+    `{"deeds": [{"name", "start", "end", "attributes"}], "left_out": count}`
     """
     tool_ran: bool = False
     changed: bool = False

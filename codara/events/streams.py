@@ -1,4 +1,4 @@
-"""The names of streams. Writers of one stream clash, so its name decides what is prevented."""
+"""The names of streams. Two writers of one stream clash, so its name decides what is prevented."""
 
 LOG = "log"
 GATEWAY = "gateway"
@@ -19,13 +19,12 @@ def workspace(workspace_id: str) -> str:
 
 
 def account(account_id: str) -> str:
-    """The account's stream. Its version prevents that a change of the account's health is lost."""
+    """The account's stream. Its version keeps changes of the account's health from being lost."""
     return f"account/{account_id}"
 
 
 def token(account_id: str) -> str:
-    """The stream of a login's refreshed tokens. It prevents nothing: only its last event is read.
-    """
+    """The stream of a login's new tokens. It prevents nothing: only its last event is read."""
     return f"token/{account_id}"
 
 
@@ -37,18 +36,18 @@ def quota(account_id: str) -> str:
 def lease(kind: str, owner: str, slot: int) -> str:
     """The stream of one slot of `owner`; only its last event is read.
 
-    Its version prevents that the owner has more turns at once than slots.
+    Its version keeps the owner from having more turns at once than slots.
     """
     return f"lease/{kind}/{owner}/{slot}"
 
 
 def user(user_id: str) -> str:
-    """The user's stream. Its version prevents that a change of the user's standing is lost."""
+    """The user's stream. Its version keeps changes of the user's standing from being lost."""
     return f"user/{user_id}"
 
 
 def key(key_hmac: str) -> str:
-    """The stream of an API key. Its version prevents that a revoked key still works."""
+    """The stream of an API key. Its version keeps a revoked key from working."""
     return f"key/{key_hmac}"
 
 
@@ -58,7 +57,7 @@ def name(name_hmac: str) -> str:
 
 
 def idempotency(key_hmac: str) -> str:
-    """The stream of an idempotency key. Its version prevents that one request runs twice."""
+    """The stream of an idempotency key. Its version keeps one request from running twice."""
     return f"idempotency/{key_hmac}"
 
 
@@ -73,5 +72,5 @@ def operator(operator_id: str) -> str:
 
 
 def jail(jail_id: str) -> str:
-    """The jail's stream. Its version prevents that a jail ends twice."""
+    """The jail's stream. Its version keeps a jail from ending twice."""
     return f"jail/{jail_id}"

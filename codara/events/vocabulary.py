@@ -51,7 +51,7 @@ FileStatus = Literal["added", "modified", "deleted", "renamed", "mode_changed", 
 """Tells what a turn did to a file."""
 
 SnapshotGap = Literal["missing", "unreadable", "depth", "max_files", "max_bytes", "time"]
-"""Tells which part of a workspace a snapshot does not hold, or which limit left it out."""
+"""Tells why a snapshot does not hold the whole workspace."""
 
 AuthType = Literal["API_KEY", "OAUTH_SESSION"]
 """Tells what an account's credential is: a vendor's key, or a login at the vendor."""

@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from codara.adapters.agents.contract import Answering, Session
-from codara.adapters.agents.homes import Homes
+from codara.adapters.agents.home.homes import Homes
 from codara.adapters.agents.house import House
 from codara.adapters.jail.unsafe import Unsafe
 from codara.application.ports.agents import AgentTurn

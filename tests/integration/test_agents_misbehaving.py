@@ -274,7 +274,7 @@ async def test_a_missing_program_is_named_with_its_remedy(tmp_path: Path, name: 
 async def test_a_version_nobody_has_tried_runs_and_is_warned_of_once(
     tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.WARNING, "codara.adapters.agents.versions")
+    caplog.set_level(logging.WARNING, "codara.adapters.agents.pool.versions")
     async with a_scripted_den(tmp_path, name) as den:
         for workspace in ("wsp_1", "wsp_2"):
             outcome, _ = await den.run("hello", workspace_id=workspace)

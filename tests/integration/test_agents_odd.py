@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from codara.adapters.agents import listening, output
-from codara.adapters.agents import pool as pooling
+from codara.adapters.agents.pool import pool as pooling
+from codara.adapters.agents.session import listening, output
 from codara.adapters.jail import processes
 from codara.errors import AgentFailed
 from tests.agenting import Den

@@ -7,9 +7,9 @@ import textwrap
 
 import pytest
 
+from codara.adapters.egress.doors import listen
 from codara.adapters.jail import priority, seccomp
 from codara.adapters.jail.bubblewrap import Bubblewrap
-from codara.adapters.jail.doors import listen
 from codara.adapters.jail.probe import probe
 from codara.adapters.jail.spec import MIB, JailLimits
 from codara.errors import JailUnavailable

@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 
 import attrs
 
-from codara.adapters.agents.programs import Program
+from codara.adapters.agents.home.programs import Program
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 
 

@@ -2,9 +2,9 @@
 
 import attrs
 
-from codara.adapters.agents.homes import Homes
-from codara.adapters.agents.lender import NoLogins
-from codara.adapters.agents.listings import Listings
+from codara.adapters.agents.home.homes import Homes
+from codara.adapters.agents.home.listings import Listings
+from codara.adapters.agents.session.lender import NoLogins
 from codara.adapters.jail.jails import Jails
 from codara.adapters.jail.spec import JailLimits
 from codara.application.ports.logins import Logins

@@ -9,26 +9,26 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 import attrs
 
-from codara.adapters.agents import pictures
-from codara.adapters.agents.answers import ODD, Gone, Refused
 from codara.adapters.agents.contract import Hello, Runtime, Session
-from codara.adapters.agents.execution import Around
-from codara.adapters.agents.house import House
-from codara.adapters.agents.lender import Lender
-from codara.adapters.agents.lines import CHUNK
-from codara.adapters.agents.listings import Listing
-from codara.adapters.agents.output import unreadable
-from codara.adapters.agents.programs import (
+from codara.adapters.agents.home import pictures
+from codara.adapters.agents.home.listings import Listing
+from codara.adapters.agents.home.programs import (
     REMEDY,
     Program,
     find_program,
     project_folders,
     version_of,
 )
-from codara.adapters.agents.transport import Transport
+from codara.adapters.agents.house import House
+from codara.adapters.agents.session.answers import ODD, Gone, Refused
+from codara.adapters.agents.session.execution import Around
+from codara.adapters.agents.session.lender import Lender
+from codara.adapters.agents.session.lines import CHUNK
+from codara.adapters.agents.session.output import unreadable
+from codara.adapters.agents.session.transport import Transport
+from codara.adapters.agents.session.watch import to_the_end
 from codara.adapters.agents.visits import MODEL, visiting
-from codara.adapters.agents.watch import to_the_end
-from codara.adapters.jail.doors import Doors
+from codara.adapters.egress.doors import Doors
 from codara.adapters.jail.jail import Jail
 from codara.adapters.jail.spec import JailSpec
 from codara.application.ports.agents import AgentTurn

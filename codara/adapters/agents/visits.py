@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
-from codara.adapters.agents.homes import Homes
+from codara.adapters.agents.home.homes import Homes
 from codara.adapters.agents.house import House
-from codara.adapters.agents.watch import to_the_end
+from codara.adapters.agents.session.watch import to_the_end
 from codara.application.ports.agents import AgentTurn
 from codara.errors import AgentFailed
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import aiohttp
 
+from codara.adapters.egress.broker import Broker
+from codara.adapters.egress.doors import Doors
+from codara.adapters.egress.outgoing import outgoing_session
 from codara.adapters.jail import bwrap, limits, marks, network, remedies, staging
-from codara.adapters.jail.broker import Broker
-from codara.adapters.jail.doors import Doors
 from codara.adapters.jail.jail import Jail, Parts
-from codara.adapters.jail.outgoing import outgoing_session
 from codara.adapters.jail.pipes import connect
 from codara.adapters.jail.spawner import SYSTEM_PATH, Spawned, Spawner, read_inner_pid
 from codara.adapters.jail.spec import BROKER_PORT, HOME_INSIDE, PROXY_PORT, JailSpec

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import attrs
 
-from codara.adapters.jail.broker import Broker
+from codara.adapters.egress.broker import Broker
 from codara.adapters.jail.lines import lines_of
 from codara.adapters.jail.pipes import Pipes
 from codara.adapters.jail.weights import Home

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from codara.adapters.jail.doors import Doors
+from codara.adapters.egress.doors import Doors
 from codara.adapters.jail.jail import Jail
 from codara.adapters.jail.spec import JailSpec
 from codara.adapters.jail.weights import Home

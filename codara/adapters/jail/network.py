@@ -12,8 +12,8 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from codara.adapters.egress.doors import listen
 from codara.adapters.jail import inside, staging
-from codara.adapters.jail.doors import listen
 from codara.errors import JailUnavailable
 
 HELPER_SECONDS = 10.0

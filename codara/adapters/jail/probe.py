@@ -13,9 +13,9 @@ from pathlib import Path
 
 import attrs
 
+from codara.adapters.egress.doors import listen
 from codara.adapters.jail import attempts
 from codara.adapters.jail.bubblewrap import Bubblewrap
-from codara.adapters.jail.doors import listen
 from codara.adapters.jail.spec import BROKER_PORT, JailSpec
 from codara.errors import JailUnavailable
 

@@ -5,8 +5,8 @@ import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
+from codara.adapters.egress.doors import Doors
 from codara.adapters.jail import bwrap, priority, processes, remedies
-from codara.adapters.jail.doors import Doors
 from codara.adapters.jail.jail import Jail
 from codara.adapters.jail.spec import JailSpec
 from codara.adapters.jail.weights import Home, weigh

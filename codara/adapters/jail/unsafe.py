@@ -14,12 +14,12 @@ from pathlib import Path
 
 import aiohttp
 
+from codara.adapters.egress.broker import Broker
+from codara.adapters.egress.doors import Doors
+from codara.adapters.egress.outgoing import outgoing_session
 from codara.adapters.jail import network, pidfds, remedies, warden
-from codara.adapters.jail.broker import Broker
 from codara.adapters.jail.bubblewrap import BASE_ENVIRONMENT
-from codara.adapters.jail.doors import Doors
 from codara.adapters.jail.jail import Jail, Parts
-from codara.adapters.jail.outgoing import outgoing_session
 from codara.adapters.jail.pipes import connect
 from codara.adapters.jail.spec import BROKER_PORT, PROXY_PORT, JailLimits, JailSpec
 from codara.adapters.jail.starting import Starting, announce, ready

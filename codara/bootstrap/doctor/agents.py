@@ -12,7 +12,7 @@ import attrs
 from codara.adapters.agents import registry
 from codara.adapters.agents.contract import Greeting, Installed, Runtime
 from codara.adapters.agents.house import House
-from codara.adapters.agents.versions import is_tested, untested
+from codara.adapters.agents.pool.versions import is_tested, untested
 from codara.adapters.jail import limits
 from codara.adapters.jail.probe import NoJournal, probe
 from codara.bootstrap import parts

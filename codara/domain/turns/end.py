@@ -1,4 +1,4 @@
-"""*Ended*: what a turn left behind, everything it held given back, and how it ended."""
+"""*Ended*: what a turn left behind, the release of everything it held, and how it ended."""
 
 from datetime import datetime
 
@@ -16,14 +16,14 @@ from codara.events.thread import Thread
 from codara.events.workspace import DiffRecorded, Holder
 
 TOO_LARGE = "too_large"
-"""Why a diff that was recorded does not say what changed."""
+"""Why a recorded diff does not list what changed: the turn's end was too large for an event."""
 _SHORT = 200
-"""Characters that are left of a text in an end that had to be reduced."""
+"""A reduced end keeps this many characters of each text."""
 
 
 @attrs.frozen(kw_only=True)
 class End:
-    """What is needed to decide that a turn has ended."""
+    """What the decision needs that a turn has ended."""
 
     ended: TurnCompleted | TurnFailed | TurnCancelled
     workspace_id: str
@@ -35,10 +35,10 @@ class End:
     quota: tuple[QuotaWindow, ...] = ()
     quota_source: str = ""
     idempotency: str | None = None
-    """Freed when the turn did nothing that a repetition would do twice."""
+    """The idempotency key's stream; freed if the turn did nothing that must not be repeated."""
 
     def streams(self) -> list[str]:
-        """Everything the decision reads."""
+        """Returns the streams that the decision reads."""
         named = [streams.session(self.ended.session_id), streams.workspace(self.workspace_id)]
         if self.account_id and self.health:
             named.append(streams.account(self.account_id))
@@ -50,9 +50,9 @@ class End:
 
 
 def decide(states: States, ask: End) -> Facts:
-    """Decides *ended*: diff, every release, and at last how the turn ended, whatever the outcome.
+    """Decides *ended*: the diff, every release, and last how the turn ended, whatever that is.
 
-    Nothing at all if the session no longer waits for this turn: somebody ended it already.
+    Empty if the session does not wait for this turn any more, because something ended it before.
     """
     stream = streams.session(ask.ended.session_id)
     current: session.Session = states[stream]
@@ -82,9 +82,9 @@ def decide(states: States, ask: End) -> Facts:
 
 
 def reduced(ask: End) -> End:
-    """The same end with nothing in it that could be long, for one that is too large for an event.
+    """Returns the same end without anything long, for an end that is too large for an event.
 
-    What payloads hold stays there. The list of files and the patch are left out, and said to be.
+    What is in payloads stays. The list of files and the patch are left out, and `partial` says so.
     """
     end = ask.ended.end
     usage = attrs.evolve(end.usage, raw={}) if end.usage else None
@@ -104,10 +104,10 @@ def reduced(ask: End) -> End:
 
 
 def _short(thread: Thread) -> Thread:
-    """An id of no bounds belongs to no thread that anybody could go on with."""
+    """Drops a thread whose id is too long: nothing could go on with such a thread."""
     return thread if len(thread.backend_id or "") <= _SHORT else Thread()
 
 
 def heard(thread: Thread, backend_id: str | None) -> Thread:
-    """The thread with the agent's own id of it."""
+    """Returns the thread with the agent's own id of it."""
     return attrs.evolve(thread, backend_id=backend_id or thread.backend_id)

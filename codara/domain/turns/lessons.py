@@ -1,4 +1,4 @@
-"""Lessons: what a turn taught about the account that it ran on."""
+"""Lessons: what a turn found out about the account that it ran on."""
 
 from datetime import datetime
 
@@ -18,7 +18,7 @@ def learnt(
     source: str,
     now: datetime,
 ) -> Facts:
-    """Makes facts of an account's health and quota; none where nothing was learnt."""
+    """Records the account's health and quota, by stream; empty if the turn found out nothing."""
     facts: Facts = {}
     if account_id and health:
         stream = streams.account(account_id)

@@ -14,17 +14,17 @@ from codara.events.session import HistoryDiverged, SessionOpened, TurnRequested
 
 @attrs.frozen(kw_only=True)
 class Request:
-    """What is needed to decide that a turn may wait for its start."""
+    """What the decision needs that a turn may wait for its start."""
 
     requested: TurnRequested
     accepted: RequestAccepted
     opened: SessionOpened
     session_name: str | None
-    """The name stream of the session's label; None for a session that is not kept."""
+    """The name stream of the session's label; None if the session is not kept."""
     based_on: session.Session
-    """The session that `requested` was worked out from."""
+    """The session's state from which `requested` was worked out."""
     may_wait: bool = True
-    """Whether the session was named: one that was found is left to whoever was faster."""
+    """Whether the session was named; one that was found belongs to the request that was faster."""
     body_digest: str
     diverged: HistoryDiverged | None
 
@@ -32,9 +32,9 @@ class Request:
 def decide(states: States, ask: Request) -> Facts:
     """Decides *requested*: the session is free, and the idempotency key is new.
 
-    SessionBusy while another turn of a named session runs. VersionClash if the session is no longer
-    what the prompt was worked out from (one that was found then is looked for again), or another
-    turn has taken its name or the idempotency key meanwhile.
+    SessionBusy while another turn of a named session runs. VersionClash if the session has changed
+    since the prompt was worked out (a session that was found is then looked for again), or if
+    another turn has taken the session's name or the idempotency key meanwhile.
     """
     wanted = ask.requested
     stream = streams.session(wanted.session_id)

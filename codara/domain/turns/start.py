@@ -16,7 +16,7 @@ from codara.events.workspace import Holder
 
 @attrs.frozen(kw_only=True)
 class Start:
-    """What is needed to decide that a turn runs now."""
+    """What the decision needs that a turn runs now."""
 
     turn_id: str
     session_id: str
@@ -34,7 +34,7 @@ class Start:
     waited: Waited | None = None
 
     def streams(self) -> list[str]:
-        """Everything the decision reads."""
+        """Returns the streams that the decision reads."""
         return [
             streams.session(self.session_id),
             streams.workspace(self.workspace_id),
@@ -44,10 +44,10 @@ class Start:
 
 
 def decide(states: States, ask: Start) -> Facts:
-    """Decides *started*: the workspace's lock, a slot of the user, an account and a slot of it.
+    """Decides *started*: the turn takes its workspace, a slot of its user and one of an account.
 
-    Raises whatever stands in the way: WorkspaceBusy, ConcurrencyLimit, NoAccount,
-    AllAccountsCooling, NoFreeAccount; Conflict if the session does not wait for this turn.
+    Raises what stands in the way: WorkspaceBusy, ConcurrencyLimit, NoAccount, AllAccountsCooling or
+    NoFreeAccount; Conflict if the session does not wait for this turn.
     """
     waiting: session.Session = states[streams.session(ask.session_id)]
     if waiting.turn is None or waiting.turn.turn_id != ask.turn_id:
@@ -89,7 +89,7 @@ def decide(states: States, ask: Start) -> Facts:
 
 
 def bind(states: States, bound: BackendBound) -> Facts:
-    """Decides *bound*: the thread has an id; nothing if the turn is no longer the session's."""
+    """Decides *bound*: the thread has an id; empty if the session waits for another turn by now."""
     stream = streams.session(bound.session_id)
     current: session.Session = states[stream]
     if current.turn is None or current.turn.turn_id != bound.turn_id:

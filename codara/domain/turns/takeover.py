@@ -1,4 +1,4 @@
-"""Another account, or another process, takes a turn over of which nothing has come yet."""
+"""Takeover: another account, or another process, runs a turn that has had no effect yet."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -17,7 +17,7 @@ from codara.events.session import AccountChanged, TurnRetried
 
 @attrs.frozen(kw_only=True)
 class Takeover:
-    """What is needed to decide that a turn goes on with another account."""
+    """What the decision needs that a turn goes on with another account."""
 
     turn_id: str
     session_id: str
@@ -25,7 +25,7 @@ class Takeover:
     failed: str
     """The account that failed now."""
     tried: Collection[str]
-    """Every account the turn has run on, the failed one included."""
+    """Every account that the turn has run on, with the one that failed now."""
     cause: str
     health: AccountChange | None
     quota: tuple[QuotaWindow, ...]
@@ -34,17 +34,17 @@ class Takeover:
     floor: float
     now: datetime
     until: datetime
-    """The turn's own end, which stays."""
+    """The turn's own end, which stays as it was."""
     leases: tuple[str, ...]
-    """What the turn holds now."""
+    """The lease streams that the turn holds now."""
 
     @property
     def account_lease(self) -> str:
-        """The lease of the failed account."""
+        """Returns the lease stream of the account that failed."""
         return next(held for held in self.leases if held.startswith("lease/account/"))
 
     def streams(self) -> list[str]:
-        """Everything the decision reads."""
+        """Returns the streams that the decision reads."""
         accounts = dict.fromkeys((self.failed, *(each.account_id for each in self.accounts)))
         return [
             streams.session(self.session_id),
@@ -56,10 +56,10 @@ class Takeover:
 
 
 def change(states: States, ask: Takeover) -> Facts:
-    """Decides *changed*: lessons of the failed account, its lease back, the next one's taken.
+    """Decides *changed*: records what was learnt of the failed account, and swaps the leases.
 
-    Nothing if the turn is no longer the session's. AllAccountsCooling (with the earliest return)
-    or NoFreeAccount when no other account can be lent.
+    Empty if the session does not run this turn any more. AllAccountsCooling, with the earliest
+    return, or NoFreeAccount if no other account can be lent.
     """
     stream = streams.session(ask.session_id)
     if not _is_running(states[stream], ask.turn_id):
@@ -102,7 +102,7 @@ def _offer(states: States, each: Borrowable, ask: Takeover) -> routing.Offer:
 
 
 def retry(states: States, retried: TurnRetried) -> Facts:
-    """Decides *retried*: nothing if the turn is no longer the session's."""
+    """Decides *retried*; empty if the session does not run this turn any more."""
     stream = streams.session(retried.session_id)
     return {stream: [retried]} if _is_running(states[stream], retried.turn_id) else {}
 

@@ -18,9 +18,9 @@ from codara.adapters.agents.claude.reading import NOTHING
 from codara.adapters.agents.codex import recorded as codex
 from codara.adapters.agents.codex.reading import Tokens
 from codara.adapters.agents.codex.rollouts import Noted, noted
-from codara.adapters.agents.ending import Ending
 from codara.adapters.agents.gemini import recorded as gemini
 from codara.adapters.agents.opencode import recorded as opencode
+from codara.adapters.agents.session.ending import Ending
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 BOTH_WAYS = "both-ways.jsonl"

@@ -20,7 +20,7 @@ from codara.adapters.agents.claude.parse import is_progress, line
 from codara.adapters.agents.claude.prompt import spoken
 from codara.adapters.agents.claude.reading import NOTHING, Reading, Spent
 from codara.adapters.agents.claude.recorded import read_recorded
-from codara.adapters.agents.ending import FILTER, Ending
+from codara.adapters.agents.session.ending import FILTER, Ending
 from codara.application.ports.agents import Fork, Outcome
 from codara.application.ports.frames import Frame, ReasoningDelta, TextDelta, ToolStarted, UsageSeen
 

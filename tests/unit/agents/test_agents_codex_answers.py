@@ -10,7 +10,7 @@ from codara.adapters.agents.codex.outcome import outcome_of
 from codara.adapters.agents.codex.parse import appserver_line, exec_line
 from codara.adapters.agents.codex.reading import Reading
 from codara.adapters.agents.codex.wire import Answer, Wire
-from codara.adapters.agents.ending import Ending
+from codara.adapters.agents.session.ending import Ending
 from codara.application.ports.agents import Outcome
 from codara.application.ports.frames import Frame, ReasoningDelta, TextDelta
 

@@ -6,8 +6,8 @@ from typing import Any
 import attrs
 from boxes import turn
 
-from codara.adapters.agents.answers import Refused
 from codara.adapters.agents.codex.forgetting import Forgotten
+from codara.adapters.agents.session.answers import Refused
 from codara.application.ports.agents import Fork
 
 OLD, COPY, OTHER = (f"01a2287{n}-0000-7000-8000-000000000000" for n in (1, 2, 3))

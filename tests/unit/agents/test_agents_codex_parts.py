@@ -24,7 +24,7 @@ from codara.adapters.agents.codex.reading import (
     window,
 )
 from codara.adapters.agents.codex.told import MOST, Told
-from codara.adapters.agents.ending import Ending
+from codara.adapters.agents.session.ending import Ending
 from codara.application.ports.frames import TextDelta, WindowSeen
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)

@@ -14,20 +14,20 @@ from boxes import Box
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codara.adapters.agents.answers import Gone, Refused
 from codara.adapters.agents.claude.process import Process
 from codara.adapters.agents.claude.turn import ClaudeTurn
 from codara.adapters.agents.codex.parse import appserver_line, exec_line
 from codara.adapters.agents.codex.turn import CodexTurn
-from codara.adapters.agents.ending import Ending
 from codara.adapters.agents.gemini.parse import acp_line, stream_line
 from codara.adapters.agents.gemini.turn import GeminiTurn
-from codara.adapters.agents.listening import Listening
 from codara.adapters.agents.opencode.execution import RunTurn
 from codara.adapters.agents.opencode.parse import serve_event
 from codara.adapters.agents.opencode.turn import OpencodeTurn
-from codara.adapters.agents.output import Output
-from codara.adapters.agents.rpc import Rpc
+from codara.adapters.agents.session.answers import Gone, Refused
+from codara.adapters.agents.session.ending import Ending
+from codara.adapters.agents.session.listening import Listening
+from codara.adapters.agents.session.output import Output
+from codara.adapters.agents.session.rpc import Rpc
 from codara.application.ports.frames import Warned, WindowSeen
 from codara.clock import utc_now
 from tests.agenting import Listener

@@ -8,7 +8,6 @@ from typing import Any
 import attrs
 import pytest
 
-from codara.adapters.agents.ending import Ending
 from codara.adapters.agents.gemini.causes import cause_of, plainly, without_noise
 from codara.adapters.agents.gemini.chats import OLD, make_loadable
 from codara.adapters.agents.gemini.config import environment, settings_json
@@ -18,7 +17,8 @@ from codara.adapters.agents.gemini.program import find_gemini
 from codara.adapters.agents.gemini.reading import Ended, Reading, begin_again, speak, use_tool
 from codara.adapters.agents.gemini.turn import GeminiTurn
 from codara.adapters.agents.gemini.wire import Answer, Refused, Wire
-from codara.adapters.agents.programs import version_of
+from codara.adapters.agents.home.programs import version_of
+from codara.adapters.agents.session.ending import Ending
 from codara.adapters.jail.spec import Lending
 from codara.application.ports.frames import (
     ReasoningDelta,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from codara.adapters.agents.homes import Homes
+from codara.adapters.agents.home.homes import Homes
 
 
 @pytest.fixture

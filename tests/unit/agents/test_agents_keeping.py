@@ -9,17 +9,17 @@ import attrs
 import pytest
 from boxes import Box, turn
 
-from codara.adapters.agents import keeping
-from codara.adapters.agents.answers import Gone, Refused
 from codara.adapters.agents.contract import Keeping, Session
-from codara.adapters.agents.homes import Homes
+from codara.adapters.agents.home import keeping
+from codara.adapters.agents.home.homes import Homes
+from codara.adapters.agents.home.keeping import AgentKeeper, FileKeeper
 from codara.adapters.agents.house import House
-from codara.adapters.agents.keeping import AgentKeeper, FileKeeper
-from codara.adapters.agents.pool import AgentPool
+from codara.adapters.agents.pool.pool import AgentPool
+from codara.adapters.agents.pool.room import Bounds
 from codara.adapters.agents.registry import maker
-from codara.adapters.agents.room import Bounds
-from codara.adapters.agents.staying import Staying
-from codara.adapters.agents.transport import TOLERATED_STARTS, Transport
+from codara.adapters.agents.session.answers import Gone, Refused
+from codara.adapters.agents.session.staying import Staying
+from codara.adapters.agents.session.transport import TOLERATED_STARTS, Transport
 from codara.adapters.jail.unsafe import Unsafe
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.config.providers import Provider

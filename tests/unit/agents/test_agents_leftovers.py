@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from codara.adapters.agents.leftovers import NOBODY, living, strangers
+from codara.adapters.agents.session.leftovers import NOBODY, living, strangers
 from codara.adapters.jail import processes
 
 NAP = "613"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from codara.adapters.agents.claude.turn import ClaudeTurn
-from codara.adapters.agents.lender import Lender, NoLogins
+from codara.adapters.agents.session.lender import Lender, NoLogins
 from codara.application.ports.logins import Token
 from codara.clock import utc_now
 from codara.errors import AgentFailed, NotFound

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codara.adapters.agents.lines import Lines, LineTooLong, message_of, value_of
+from codara.adapters.agents.session.lines import Lines, LineTooLong, message_of, value_of
 
 
 @given(st.lists(st.binary(max_size=20).map(lambda b: b.replace(b"\n", b"."))), st.data())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from codara.adapters.agents.listings import FILE, Listing, Listings
+from codara.adapters.agents.home.listings import FILE, Listing, Listings
 
 CODEX = Listing("0.169.0", ("gpt-6-astra", "gpt-5.5"))
 GEMINI = Listing("0.61.0", ("auto",))

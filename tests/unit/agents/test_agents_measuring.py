@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from codara.adapters.agents import measuring
-from codara.adapters.agents.measuring import measured
-from codara.adapters.agents.sqlitefile import used_bytes
+from codara.adapters.agents.home import measuring
+from codara.adapters.agents.home.measuring import measured
+from codara.adapters.agents.home.sqlitefile import used_bytes
 
 PAGE = 4096
 WORDS = "w" * 10_000

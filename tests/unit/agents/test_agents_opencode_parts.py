@@ -8,7 +8,6 @@ from pathlib import Path
 import attrs
 import pytest
 
-from codara.adapters.agents.ending import Ending
 from codara.adapters.agents.opencode import asking
 from codara.adapters.agents.opencode.causes import Retry, cause_of_error, gives_up
 from codara.adapters.agents.opencode.config import (
@@ -23,6 +22,7 @@ from codara.adapters.agents.opencode.outcome import outcome_of
 from codara.adapters.agents.opencode.parse import run_line, serve_event
 from codara.adapters.agents.opencode.reading import Failure, Reading, count
 from codara.adapters.agents.opencode.turn import OpencodeTurn
+from codara.adapters.agents.session.ending import Ending
 from codara.application.ports.frames import QuotaSeen, TextDelta, UsageSeen
 from tests import given
 from tests.agenting import Listener

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from codara.adapters.agents.gemini.config import named
-from codara.adapters.agents.pictures import files_of, places_of
+from codara.adapters.agents.home.pictures import files_of, places_of
 from codara.application.ports.agents import Image
 from codara.errors import AgentFailed
 

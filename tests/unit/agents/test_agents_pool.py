@@ -8,11 +8,11 @@ import attrs
 import pytest
 from boxes import turn
 
-from codara.adapters.agents import pool as pooling
 from codara.adapters.agents.contract import Session
-from codara.adapters.agents.pool import AgentPool
-from codara.adapters.agents.room import Bounds
-from codara.adapters.agents.slots import HomeKey
+from codara.adapters.agents.pool import pool as pooling
+from codara.adapters.agents.pool.pool import AgentPool
+from codara.adapters.agents.pool.room import Bounds
+from codara.adapters.agents.pool.slots import HomeKey
 from codara.application.ports.agents import AgentTurn, Fork, FrameSink, Image, Outcome
 from codara.errors import AgentFailed, Overloaded, ShuttingDown, StorageFull
 from tests.agenting import Listener

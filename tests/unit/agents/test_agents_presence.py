@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import attrs
 import pytest
 
-from codara.adapters.agents import presence as looking
-from codara.adapters.agents.presence import Presence
-from codara.adapters.agents.programs import Program
+from codara.adapters.agents.home.programs import Program
+from codara.adapters.agents.pool.pool import presence as looking
+from codara.adapters.agents.pool.presence import Presence
 from codara.errors import AgentFailed
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from codara.adapters.agents.codex import config
 from codara.adapters.agents.codex.config import native_program
-from codara.adapters.agents.programs import Program, find_program, version_of
+from codara.adapters.agents.home.programs import Program, find_program, version_of
 from codara.errors import AgentFailed
 from tests.agenting import FAKE
 

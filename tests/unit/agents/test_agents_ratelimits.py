@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from codara.adapters.agents import ratelimits
+from codara.adapters.agents.session import ratelimits
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from codara.adapters.agents import removal
-from codara.adapters.agents.homes import Homes
-from codara.adapters.agents.removal import removed
+from codara.adapters.agents.home import removal
+from codara.adapters.agents.home.homes import Homes
+from codara.adapters.agents.home.removal import removed
 
 DEEP = 3000
 NOBODY = 10001

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from boxes import Box, turn
 
-from codara.adapters.agents import staying
 from codara.adapters.agents.codex.appserver import AppServer
 from codara.adapters.agents.codex.forgetting import Forgotten
 from codara.adapters.agents.codex.told import Told
-from codara.adapters.agents.lender import Lender, NoLogins
+from codara.adapters.agents.session import staying
+from codara.adapters.agents.session.lender import Lender, NoLogins
 from codara.clock import utc_now
 from tests.agenting import ONE_KEY, Listener
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codara.adapters.agents.thoughts import Thoughts
+from codara.adapters.agents.session.thoughts import Thoughts
 
 
 def heard(*attempts: tuple[str, ...]) -> str:

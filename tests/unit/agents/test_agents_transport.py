@@ -3,7 +3,12 @@
 import attrs
 import pytest
 
-from codara.adapters.agents.transport import PAUSE_SECONDS, REMEMBERED, TOLERATED_STARTS, Transport
+from codara.adapters.agents.session.transport import (
+    PAUSE_SECONDS,
+    REMEMBERED,
+    TOLERATED_STARTS,
+    Transport,
+)
 from codara.errors import AgentFailed
 
 STAYS, PASSES = "a process that stays", "one of its own"

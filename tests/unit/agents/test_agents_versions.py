@@ -8,11 +8,11 @@ from pathlib import Path
 import attrs
 import pytest
 
-from codara.adapters.agents.homes import Homes
+from codara.adapters.agents.home.homes import Homes
+from codara.adapters.agents.home.programs import Program
 from codara.adapters.agents.house import House
-from codara.adapters.agents.programs import Program
+from codara.adapters.agents.pool.versions import Versions, is_tested
 from codara.adapters.agents.registry import runtimes
-from codara.adapters.agents.versions import Versions, is_tested
 from codara.adapters.jail.unsafe import Unsafe
 from codara.config.providers import Providers
 from codara.demo.tools import checkout

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from codara.adapters.agents.claude.causes import cause_of
-from codara.adapters.agents.witness import Witness
+from codara.adapters.agents.session.witness import Witness
 from codara.application.ports.agents import Outcome
 from tests import given
 

@@ -9,6 +9,7 @@ from crowd import Gateway, picture
 from threads import ASSISTANT, HALF, USER, Plan, Said
 
 from codara import errors
+from codara.application.callers import Caller
 from codara.application.ports.agents import Image
 from codara.application.ports.frames import TextDelta
 from codara.application.turns.commands import Message, RunTurn, TurnResult
@@ -61,8 +62,6 @@ class Chat:
     """Of its last turn that completed."""
     turn: asyncio.Lock = attrs.field(factory=asyncio.Lock)
     """Held while a named chat waits for its answer."""
-
-    # -------------------------------------------------------------- what it asks
 
     def question(self, word: int, shown: int) -> Said:
         """One that others ask as well, or one that only this chat asks; maybe with a picture."""
@@ -122,8 +121,6 @@ class Chat:
 
     def _answers(self, start: int, end: int) -> bool:
         return any(each.role == ASSISTANT for each in self.said[start:end])
-
-    # -------------------------------------------------------------- how it asks
 
     async def ask_both(self, question: Said, answer: str, other: Said, another: str) -> None:
         """Asks twice from what stands on the screen, at once; a named chat does one by one."""
@@ -228,8 +225,6 @@ class Chat:
         cut = [Said(ASSISTANT, shows, whole=False)] if shows else []
         self._show(before, start, question, *cut)
 
-    # -------------------------------------------------------------- on the wire
-
     def _wanted(
         self,
         before: tuple[Said, ...],
@@ -259,6 +254,7 @@ class Chat:
             systems=frozenset(self.systems) if is_known else None,
             pictures=frozenset(self.pictures) if is_known else None,
             answer=answer,
+            shortened=start > 0,
             ends=ends,
             marks=marks,
         )
@@ -284,12 +280,9 @@ class Chat:
         space = ("\n", "  ", "\t ")[next(self.numbers) % 3]
         return Message(said.role, f" {said.text}".replace(" ", space), pictures)
 
-    def _caller(self):  # type: ignore[no-untyped-def]
-        user, key = self.profile.user, self.profile.key
-        ready = command().caller
-        return attrs.evolve(
-            ready, user_id=f"usr_{user}", key_id=f"key_{user}_{key}", max_concurrency=20
-        )
+    def _caller(self) -> Caller:
+        user, key = f"usr_{self.profile.user}", f"key_{self.profile.user}_{self.profile.key}"
+        return Caller(user_id=user, key_id=key, max_concurrency=20)
 
     def _owner(self) -> tuple[str, ...]:
         """Whose threads it may meet: its own, or those of all unnamed ones of its key and place."""

@@ -56,6 +56,8 @@ class Plan:
     pictures: frozenset[Image] | None
     """All that it ever showed; None if it may go on behind those of others."""
     answer: str
+    shortened: bool = False
+    """Its beginning is not sent: it may go on where the last two exchanges are the same."""
     ends: str = "well"
     """`well`, `badly` (after the half), `deaf` (before it hears), `never` or `never heard`."""
     marks: bool = True
@@ -181,7 +183,9 @@ def wrongs(thread: Thread, plan: Plan, turn: AgentTurn) -> Iterator[str]:
     where = f"{turn.model} of {plan.owner} in a thread with {told(thread.said)}"
     if thread.owner != plan.owner:
         yield f"the thread is of {thread.owner}: {where}"
-    if not any(leads(thread.said, plan.chat[begin:]) for begin in plan.begins):
+    if not any(leads(thread.said, plan.chat[begin:]) for begin in plan.begins) and not (
+        plan.shortened and ends_alike(thread.said, plan.chat)
+    ):
         yield f"the chat says {told(plan.chat)}: {where}"
     known = pictures_in(thread.said) if plan.pictures is None else plan.pictures
     if foreign := [each for each in pictures_in(thread.said) if each not in known]:
@@ -206,6 +210,12 @@ def leads(heard: Sequence[Said], chat: Sequence[Said]) -> bool:
         places = {after for place in places for after in _after(each, chat, place, cut)}
         cut = False
     return len(chat) in places
+
+
+def ends_alike(heard: Sequence[Said], chat: Sequence[Said]) -> bool:
+    """Whether the last two exchanges, and the question behind them, are those of the chat."""
+    last = chat[-5:]
+    return any(leads(heard[at:], last) for at in range(len(heard)))
 
 
 def _after(each: Said, chat: Sequence[Said], place: int, cut: bool) -> Iterator[int]:

@@ -100,3 +100,18 @@ def test_a_shortened_list_does_not_meet_a_question_that_it_does_not_ask() -> Non
 def test_a_shortened_list_may_ask_the_question_again_whose_answer_was_cut() -> None:
     stopped = known("stopped", "o", "p", "q", "a", "r", "b", "write a lot")
     assert led_back(offered("q", "a", "r", "b", "write a lot"), stopped) == [("stopped", 5)]
+
+
+def test_a_shortened_list_leads_to_no_session_where_another_one_came_by() -> None:
+    wanted = offered("q", "a", "r", "b", "instead")
+    other = known("other", "x", "y", "q", "a", "r", "b")
+    assert led_back(wanted, other) == [("other", 4)]
+    passed = known("passed", "o", "p", "q", "a", "r", "b", last=False)
+    assert led_back(wanted, other, passed) == []
+    assert led_back(wanted, passed) == []
+
+
+def test_a_shortened_list_goes_on_at_the_end_of_a_session_that_came_by_before() -> None:
+    passed = known("mine", "o", "p", "q", "a", "r", "b", last=False)
+    end = known("mine", "q", "a", "r", "b", "q", "a", "r", "b")
+    assert led_back(offered("q", "a", "r", "b", "more"), passed, end) == [("mine", 4)]

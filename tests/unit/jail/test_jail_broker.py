@@ -5,10 +5,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from codara.adapters.jail import broker as brokers
-from codara.adapters.jail.broker import Broker
-from codara.adapters.jail.doors import LOOPBACK, listen
-from codara.adapters.jail.outgoing import outgoing_session
+from codara.adapters.egress import broker as brokers
+from codara.adapters.egress.broker import Broker
+from codara.adapters.egress.doors import LOOPBACK, listen
+from codara.adapters.egress.outgoing import outgoing_session
 from codara.adapters.jail.spec import BROKER_PORT, PROXY_PORT, Lending
 
 TOKEN = "the-token-of-this-jail"

@@ -5,10 +5,10 @@ import attrs
 import pytest
 from aiohttp import web
 
-from codara.adapters.jail import asking
-from codara.adapters.jail.broker import Broker
-from codara.adapters.jail.doors import LOOPBACK, listen
-from codara.adapters.jail.outgoing import outgoing_session
+from codara.adapters.egress import asking
+from codara.adapters.egress.broker import Broker
+from codara.adapters.egress.doors import LOOPBACK, listen
+from codara.adapters.egress.outgoing import outgoing_session
 from codara.adapters.jail.spec import Lending
 from codara.errors import AgentFailed
 

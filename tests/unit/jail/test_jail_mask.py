@@ -3,7 +3,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codara.adapters.jail.mask import Mask
+from codara.adapters.egress.mask import Mask
 
 SECRET = "abab-secret"
 

@@ -2,8 +2,8 @@ import asyncio
 
 import pytest
 
-from codara.adapters.jail import proxy
-from codara.adapters.jail.proxy import Proxy, allows, is_public
+from codara.adapters.egress import proxy
+from codara.adapters.egress.proxy import Proxy, allows, is_public
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import attrs
 
-from codara.adapters.jail.doors import Doors
+from codara.adapters.egress.doors import Doors
 from codara.adapters.jail.spec import JailLimits, JailSpec, Lending
 
 SPEC = JailSpec(

@@ -5,7 +5,7 @@ import platform
 import sys
 from pathlib import Path
 
-from codara.adapters.agents.programs import package_folder
+from codara.adapters.agents.home.programs import package_folder
 from codara.application.ports.agents import Fork
 
 CONFIG_FOLDER = ".claude"

@@ -7,7 +7,7 @@ import orjson
 
 from codara.adapters.agents.claude.prompt import message_of
 from codara.adapters.agents.claude.turn import ClaudeTurn
-from codara.adapters.agents.execution import Around, Execution
+from codara.adapters.agents.session.execution import Around, Execution
 from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn, FrameSink
 

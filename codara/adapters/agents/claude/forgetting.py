@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from codara.adapters.agents.claude.config import CONFIG_FOLDER
-from codara.adapters.agents.inside import opened
-from codara.adapters.agents.removal import removed
+from codara.adapters.agents.home.inside import opened
+from codara.adapters.agents.home.removal import removed
 
 _PROJECTS = "projects"
 _BESIDE = ("debug", "file-history", "session-env", "tasks", "todos")

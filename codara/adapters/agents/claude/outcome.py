@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from codara.adapters.agents.claude.causes import cause_of
 from codara.adapters.agents.claude.reading import CUT_SHORT, Ended, Reading
-from codara.adapters.agents.ending import FILTER, LENGTH, Ending, Verdict, ended_early
+from codara.adapters.agents.session.ending import FILTER, LENGTH, Ending, Verdict, ended_early
 from codara.application.ports.agents import Outcome
 from codara.events.vocabulary import FinishReason
 

@@ -7,8 +7,8 @@ import attrs
 from codara.adapters.agents.claude.outcome import outcome_of
 from codara.adapters.agents.claude.parse import line
 from codara.adapters.agents.claude.reading import NOTHING, Reading, Spent
-from codara.adapters.agents.ending import Ending
-from codara.adapters.agents.lines import message_of
+from codara.adapters.agents.session.ending import Ending
+from codara.adapters.agents.session.lines import message_of
 from codara.application.ports.agents import Outcome
 from codara.application.ports.frames import Frame
 

@@ -20,11 +20,11 @@ from codara.adapters.agents.claude.execution import ClaudeExecution
 from codara.adapters.agents.claude.forgetting import forget
 from codara.adapters.agents.claude.session import Conversation, LostThread
 from codara.adapters.agents.contract import Session
-from codara.adapters.agents.keeping import FileKeeper
-from codara.adapters.agents.listening import fresh
+from codara.adapters.agents.home.keeping import FileKeeper
 from codara.adapters.agents.runtime import CliRuntime, Launch, Make
-from codara.adapters.agents.watch import to_the_end
-from codara.adapters.jail.doors import Doors
+from codara.adapters.agents.session.listening import fresh
+from codara.adapters.agents.session.watch import to_the_end
+from codara.adapters.egress.doors import Doors
 from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn
 

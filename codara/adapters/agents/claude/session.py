@@ -3,15 +3,15 @@
 import asyncio
 from collections.abc import Collection
 
-from codara.adapters.agents.answers import Gone, Refused
 from codara.adapters.agents.claude.causes import cause_of
 from codara.adapters.agents.claude.process import Process
 from codara.adapters.agents.claude.prompt import message_of
 from codara.adapters.agents.claude.reading import NOTHING
 from codara.adapters.agents.claude.turn import ClaudeTurn
-from codara.adapters.agents.lender import Lender
-from codara.adapters.agents.listening import fresh
-from codara.adapters.agents.staying import CLOSE_SECONDS, Staying
+from codara.adapters.agents.session.answers import Gone, Refused
+from codara.adapters.agents.session.lender import Lender
+from codara.adapters.agents.session.listening import fresh
+from codara.adapters.agents.session.staying import CLOSE_SECONDS, Staying
 from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn, FrameSink
 from codara.clock import Clock

@@ -9,9 +9,9 @@ from codara.adapters.agents.claude.causes import cause_of
 from codara.adapters.agents.claude.outcome import outcome_of
 from codara.adapters.agents.claude.parse import is_progress, line
 from codara.adapters.agents.claude.reading import NOTHING, Reading, Spent
-from codara.adapters.agents.ending import Ending
-from codara.adapters.agents.lines import Message
-from codara.adapters.agents.listening import Listening
+from codara.adapters.agents.session.ending import Ending
+from codara.adapters.agents.session.lines import Message
+from codara.adapters.agents.session.listening import Listening
 from codara.adapters.jail.spec import Lending
 from codara.application.ports.agents import FrameSink, Outcome
 from codara.application.ports.frames import QuotaSeen, WindowSeen

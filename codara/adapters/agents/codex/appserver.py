@@ -9,7 +9,6 @@ from typing import Any
 
 import attrs
 
-from codara.adapters.agents.answers import Gone, Refused
 from codara.adapters.agents.codex.causes import cause_of
 from codara.adapters.agents.codex.forgetting import Forgotten
 from codara.adapters.agents.codex.parse import appserver_line
@@ -17,11 +16,12 @@ from codara.adapters.agents.codex.reading import Reading, Tokens
 from codara.adapters.agents.codex.rollouts import Look
 from codara.adapters.agents.codex.told import Told
 from codara.adapters.agents.codex.turn import CodexTurn
-from codara.adapters.agents.ending import Ending
-from codara.adapters.agents.lender import Lender
-from codara.adapters.agents.listening import fresh
-from codara.adapters.agents.rpc import Rpc
-from codara.adapters.agents.staying import Staying
+from codara.adapters.agents.session.answers import Gone, Refused
+from codara.adapters.agents.session.ending import Ending
+from codara.adapters.agents.session.lender import Lender
+from codara.adapters.agents.session.listening import fresh
+from codara.adapters.agents.session.rpc import Rpc
+from codara.adapters.agents.session.staying import Staying
 from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn, Fork, FrameSink, Outcome
 from codara.application.ports.frames import BackendSeen

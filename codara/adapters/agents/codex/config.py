@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from codara.adapters.agents.programs import package_folder
+from codara.adapters.agents.home.programs import package_folder
 
 PROVIDER = "codara"
 KEY_VARIABLE = "CODARA_JAIL_TOKEN"

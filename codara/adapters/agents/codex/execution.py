@@ -10,8 +10,8 @@ from codara.adapters.agents.codex.reading import Reading
 from codara.adapters.agents.codex.rollouts import Look, Noted
 from codara.adapters.agents.codex.told import Told
 from codara.adapters.agents.codex.turn import CodexTurn
-from codara.adapters.agents.copying import Copy
-from codara.adapters.agents.execution import Around, Execution
+from codara.adapters.agents.home.copying import Copy
+from codara.adapters.agents.session.execution import Around, Execution
 from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 

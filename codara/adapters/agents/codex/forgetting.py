@@ -10,8 +10,8 @@ from typing import Any
 
 import attrs
 
-from codara.adapters.agents.answers import Refused
 from codara.adapters.agents.codex.causes import cause_of
+from codara.adapters.agents.session.answers import Refused
 from codara.application.ports.agents import AgentTurn
 
 Recall = Callable[[], Awaitable[dict[str, Any]]]

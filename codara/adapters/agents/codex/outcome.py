@@ -5,7 +5,7 @@ from datetime import datetime
 from codara.adapters.agents.codex.causes import cause_of
 from codara.adapters.agents.codex.reading import Reading
 from codara.adapters.agents.codex.wire import Answer
-from codara.adapters.agents.ending import FILTER, Ending, Verdict, ended_early
+from codara.adapters.agents.session.ending import FILTER, Ending, Verdict, ended_early
 from codara.application.ports.agents import Outcome
 from codara.application.ports.frames import WindowSeen
 from codara.events.vocabulary import FinishReason

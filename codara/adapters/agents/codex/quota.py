@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from codara.adapters.agents import ratelimits
+from codara.adapters.agents.session import ratelimits
 from codara.application.ports.frames import WindowSeen
 
 _WINDOWS = ("primary", "secondary")

@@ -6,7 +6,7 @@ from zlib import crc32
 
 import attrs
 
-from codara.adapters.agents import ratelimits
+from codara.adapters.agents.session import ratelimits
 from codara.application.ports.frames import (
     Frame,
     ReasoningDelta,

@@ -7,8 +7,8 @@ import attrs
 from codara.adapters.agents.codex.outcome import outcome_of
 from codara.adapters.agents.codex.parse import Message, appserver_line, exec_line
 from codara.adapters.agents.codex.reading import Reading, Tokens
-from codara.adapters.agents.ending import Ending
-from codara.adapters.agents.lines import message_of
+from codara.adapters.agents.session.ending import Ending
+from codara.adapters.agents.session.lines import message_of
 from codara.application.ports.agents import Outcome
 from codara.application.ports.frames import Frame
 

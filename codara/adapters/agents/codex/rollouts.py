@@ -13,8 +13,8 @@ from typing import Any
 import attrs
 
 from codara.adapters.agents.codex.reading import Tokens, exec_tokens
-from codara.adapters.agents.inside import FILE, opened
-from codara.adapters.agents.lines import LINE_LIMIT, message_of
+from codara.adapters.agents.home.inside import FILE, opened
+from codara.adapters.agents.session.lines import LINE_LIMIT, message_of
 
 _TAIL = 256 * 1024
 _HEAD = 1024 * 1024

@@ -29,13 +29,13 @@ from codara.adapters.agents.codex.rollouts import Look, Noted, noted
 from codara.adapters.agents.codex.talking import Catalogue, talking_only
 from codara.adapters.agents.codex.told import Told
 from codara.adapters.agents.contract import Session
-from codara.adapters.agents.copying import copied_by
+from codara.adapters.agents.home.copying import copied_by
+from codara.adapters.agents.home.keeping import AgentKeeper
+from codara.adapters.agents.home.pictures import files_of, places_of
 from codara.adapters.agents.house import House
-from codara.adapters.agents.keeping import AgentKeeper
-from codara.adapters.agents.pictures import files_of, places_of
 from codara.adapters.agents.runtime import CliRuntime, Launch, Make
 from codara.adapters.agents.visits import visiting
-from codara.adapters.jail.doors import Doors
+from codara.adapters.egress.doors import Doors
 from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn
 from codara.config.providers import Provider

@@ -13,9 +13,9 @@ from typing import Any
 
 import attrs
 
-from codara.adapters.agents.answers import ODD
-from codara.adapters.agents.programs import Program
+from codara.adapters.agents.home.programs import Program
 from codara.adapters.agents.runtime import Launch
+from codara.adapters.agents.session.answers import ODD
 from codara.errors import AgentFailed
 
 log = logging.getLogger(__name__)

@@ -11,9 +11,9 @@ from codara.adapters.agents.codex.parse import QUOTA_SOURCE, is_progress
 from codara.adapters.agents.codex.reading import Read, Reading, settle
 from codara.adapters.agents.codex.rollouts import Noted
 from codara.adapters.agents.codex.wire import MODEL_PATH, Wire
-from codara.adapters.agents.ending import Ending
-from codara.adapters.agents.lines import Message
-from codara.adapters.agents.listening import Listening
+from codara.adapters.agents.session.ending import Ending
+from codara.adapters.agents.session.lines import Message
+from codara.adapters.agents.session.listening import Listening
 from codara.adapters.jail.spec import Lending
 from codara.application.ports.agents import FrameSink, Outcome
 from codara.application.ports.frames import QuotaSeen, WindowSeen

@@ -5,8 +5,8 @@ A message without its end is none to codex, nor is a refusal, and it calls such 
 
 import attrs
 
-from codara.adapters.agents.lines import Message, message_of
-from codara.adapters.agents.overhearing import Events
+from codara.adapters.agents.session.lines import Message, message_of
+from codara.adapters.agents.session.overhearing import Events
 from codara.adapters.jail.spec import Hear
 
 MODEL_PATH = "/responses"

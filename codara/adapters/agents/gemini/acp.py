@@ -8,18 +8,18 @@ from typing import Any
 
 import attrs
 
-from codara.adapters.agents.answers import Gone, Refused
-from codara.adapters.agents.ending import Ending
 from codara.adapters.agents.gemini.causes import cause_of
 from codara.adapters.agents.gemini.config import spoken
 from codara.adapters.agents.gemini.copies import Copies
 from codara.adapters.agents.gemini.parse import UNSAID, acp_line, failed
 from codara.adapters.agents.gemini.reading import Reading
 from codara.adapters.agents.gemini.turn import GeminiTurn
-from codara.adapters.agents.lender import Lender
-from codara.adapters.agents.listening import fresh
-from codara.adapters.agents.rpc import Rpc
-from codara.adapters.agents.staying import Staying
+from codara.adapters.agents.session.answers import Gone, Refused
+from codara.adapters.agents.session.ending import Ending
+from codara.adapters.agents.session.lender import Lender
+from codara.adapters.agents.session.listening import fresh
+from codara.adapters.agents.session.rpc import Rpc
+from codara.adapters.agents.session.staying import Staying
 from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn, FrameSink
 from codara.application.ports.frames import BackendSeen

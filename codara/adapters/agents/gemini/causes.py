@@ -2,7 +2,7 @@
 
 import re
 
-from codara.adapters.agents.lines import message_of
+from codara.adapters.agents.session.lines import message_of
 
 _WORDED = (
     ("quota_exhausted", r"exhausted your daily quota|exceeded your daily|PerDay|limit:\s*0\b"),

@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from codara.adapters.agents.inside import FILE, opened
-from codara.adapters.agents.lines import message_of
+from codara.adapters.agents.home.inside import FILE, opened
+from codara.adapters.agents.session.lines import message_of
 
 OLD = "2000-01-01T00-00"
 

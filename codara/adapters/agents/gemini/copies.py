@@ -12,8 +12,8 @@ from pathlib import Path
 import attrs
 
 from codara.adapters.agents.gemini.chats import aged, chat_folders, record_of
-from codara.adapters.agents.inside import FILE
-from codara.adapters.agents.lines import LINE_LIMIT, Message, message_of
+from codara.adapters.agents.home.inside import FILE
+from codara.adapters.agents.session.lines import LINE_LIMIT, Message, message_of
 from codara.application.ports.agents import Fork
 
 _TAIL = 256 * 1024

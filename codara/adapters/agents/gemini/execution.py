@@ -3,12 +3,12 @@
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from codara.adapters.agents.execution import Around, Execution
 from codara.adapters.agents.gemini.config import named, spoken
 from codara.adapters.agents.gemini.copies import Copies
 from codara.adapters.agents.gemini.parse import stream_line
 from codara.adapters.agents.gemini.turn import GeminiTurn
-from codara.adapters.agents.pictures import places_of
+from codara.adapters.agents.home.pictures import places_of
+from codara.adapters.agents.session.execution import Around, Execution
 from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn, FrameSink
 

@@ -6,8 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from codara.adapters.agents.gemini.chats import SESSION_ID, all_records
-from codara.adapters.agents.inside import opened
-from codara.adapters.agents.removal import removed
+from codara.adapters.agents.home.inside import opened
+from codara.adapters.agents.home.removal import removed
 
 _CHATS = "chats"
 _ENDINGS = (".jsonl", ".json")

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import attrs
 
-from codara.adapters.agents.ending import FILTER, LENGTH, Ending, Verdict, ended_early
 from codara.adapters.agents.gemini.causes import cause_of, without_noise
 from codara.adapters.agents.gemini.reading import Ended, Reading
 from codara.adapters.agents.gemini.wire import Answer, Refused
+from codara.adapters.agents.session.ending import FILTER, LENGTH, Ending, Verdict, ended_early
 from codara.application.ports.agents import Outcome
 from codara.events.vocabulary import FinishReason
 

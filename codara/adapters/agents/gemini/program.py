@@ -6,7 +6,7 @@ from pathlib import Path
 
 import attrs
 
-from codara.adapters.agents.programs import (
+from codara.adapters.agents.home.programs import (
     REMEDY,
     Program,
     find_program,

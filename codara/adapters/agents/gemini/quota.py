@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from codara.adapters.agents.lines import message_of
+from codara.adapters.agents.session.lines import message_of
 from codara.application.ports.frames import WindowSeen
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import attrs
 
-from codara.adapters.agents.thoughts import Thoughts
+from codara.adapters.agents.session.thoughts import Thoughts
 from codara.application.ports.frames import Frame, ReasoningDelta, Reports, TextDelta, UsageSeen
 
 _BETWEEN_MESSAGES = "\n\n"

@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from codara.adapters.agents.ending import Ending
 from codara.adapters.agents.gemini.outcome import outcome_of
 from codara.adapters.agents.gemini.parse import Message, acp_line, stream_line
 from codara.adapters.agents.gemini.reading import Reading, begin_again
-from codara.adapters.agents.lines import message_of
+from codara.adapters.agents.session.ending import Ending
+from codara.adapters.agents.session.lines import message_of
 from codara.application.ports.agents import Outcome
 from codara.application.ports.frames import Frame
 

@@ -25,12 +25,12 @@ from codara.adapters.agents.gemini.config import (
 from codara.adapters.agents.gemini.copies import Copies, copied, mark_of
 from codara.adapters.agents.gemini.execution import GeminiExecution
 from codara.adapters.agents.gemini.forgetting import forget
-from codara.adapters.agents.keeping import FileKeeper
-from codara.adapters.agents.pictures import FOLDER, files_of
-from codara.adapters.agents.programs import Program
+from codara.adapters.agents.home.keeping import FileKeeper
+from codara.adapters.agents.home.pictures import FOLDER, files_of
+from codara.adapters.agents.home.programs import Program
 from codara.adapters.agents.runtime import CliRuntime, Launch, Make, unprepared
-from codara.adapters.agents.watch import to_the_end
-from codara.adapters.jail.doors import Doors
+from codara.adapters.agents.session.watch import to_the_end
+from codara.adapters.egress.doors import Doors
 from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn, Fork
 

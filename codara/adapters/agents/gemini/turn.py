@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 import attrs
 
-from codara.adapters.agents.ending import Ending
 from codara.adapters.agents.gemini.causes import cause_of
 from codara.adapters.agents.gemini.outcome import Overheard, outcome_of
 from codara.adapters.agents.gemini.parse import is_progress
 from codara.adapters.agents.gemini.reading import Read, Reading, begin_again
 from codara.adapters.agents.gemini.wire import MODEL_PATH, Answer, Wire
-from codara.adapters.agents.lines import Message
-from codara.adapters.agents.listening import Listening
+from codara.adapters.agents.session.ending import Ending
+from codara.adapters.agents.session.lines import Message
+from codara.adapters.agents.session.listening import Listening
 from codara.adapters.jail.spec import Lending
 from codara.application.ports.agents import FrameSink, Outcome
 from codara.application.ports.frames import QuotaSeen, RetryNotice, UsageSeen, WindowSeen

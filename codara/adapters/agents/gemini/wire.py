@@ -12,11 +12,11 @@ from typing import Any
 
 import attrs
 
-from codara.adapters.agents import ratelimits
 from codara.adapters.agents.gemini.causes import cause_of
 from codara.adapters.agents.gemini.quota import windows_of
-from codara.adapters.agents.lines import message_of
-from codara.adapters.agents.overhearing import Body, Events
+from codara.adapters.agents.session import ratelimits
+from codara.adapters.agents.session.lines import message_of
+from codara.adapters.agents.session.overhearing import Body, Events
 from codara.application.ports.frames import Reports, UsageSeen, WindowSeen
 from codara.clock import Clock
 

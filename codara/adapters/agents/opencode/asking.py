@@ -5,9 +5,9 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from codara.adapters.agents.answers import Refused
-from codara.adapters.agents.lines import Message
 from codara.adapters.agents.opencode.config import TALKER, TITLE, Model
+from codara.adapters.agents.session.answers import Refused
+from codara.adapters.agents.session.lines import Message
 from codara.application.ports.agents import AgentTurn
 
 SESSION_PREFIX = "ses_"

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from codara.adapters.agents.programs import package_folder
+from codara.adapters.agents.home.programs import package_folder
 
 DEFAULT_BASE_URL = "https://opencode.ai/zen/v1"
 TESTED = "1.18"

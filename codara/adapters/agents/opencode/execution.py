@@ -5,14 +5,14 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import attrs
 
-from codara.adapters.agents.copying import Copy
-from codara.adapters.agents.execution import Around, Execution
-from codara.adapters.agents.lines import Lines, LineTooLong
+from codara.adapters.agents.home.copying import Copy
 from codara.adapters.agents.opencode.asking import SESSION_PREFIX, UNREADABLE
 from codara.adapters.agents.opencode.causes import Retry
 from codara.adapters.agents.opencode.parse import run_line
 from codara.adapters.agents.opencode.turn import OpencodeTurn
-from codara.adapters.agents.output import Exit, Output
+from codara.adapters.agents.session.execution import Around, Execution
+from codara.adapters.agents.session.lines import Lines, LineTooLong
+from codara.adapters.agents.session.output import Exit, Output
 from codara.adapters.jail.jail import Jail
 from codara.adapters.jail.spec import Lending
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Mapping
 
-from codara.adapters.agents.ending import FILTER, LENGTH, Ending, Verdict, ended_early
 from codara.adapters.agents.opencode.causes import INTERRUPTED, cause_of
 from codara.adapters.agents.opencode.reading import Reading
+from codara.adapters.agents.session.ending import FILTER, LENGTH, Ending, Verdict, ended_early
 from codara.application.ports.agents import Outcome
 from codara.events.vocabulary import FinishReason
 

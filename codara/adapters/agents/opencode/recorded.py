@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 import attrs
 
-from codara.adapters.agents.ending import Ending
-from codara.adapters.agents.lines import message_of
 from codara.adapters.agents.opencode.outcome import outcome_of
 from codara.adapters.agents.opencode.parse import run_line, serve_event
 from codara.adapters.agents.opencode.reading import Reading
+from codara.adapters.agents.session.ending import Ending
+from codara.adapters.agents.session.lines import message_of
 from codara.application.ports.agents import Outcome
 from codara.application.ports.frames import Frame
 

@@ -6,9 +6,10 @@ from functools import partial
 from pathlib import Path
 
 from codara.adapters.agents.contract import Session
-from codara.adapters.agents.copying import copied_by
+from codara.adapters.agents.home.copying import copied_by
+from codara.adapters.agents.home.keeping import AgentKeeper
+from codara.adapters.agents.home.pictures import files_of, places_of
 from codara.adapters.agents.house import House
-from codara.adapters.agents.keeping import AgentKeeper
 from codara.adapters.agents.opencode.config import (
     DEFAULT_BASE_URL,
     INSTRUCTIONS_FILE,
@@ -25,9 +26,8 @@ from codara.adapters.agents.opencode.config import (
 from codara.adapters.agents.opencode.execution import OpencodeExecution
 from codara.adapters.agents.opencode.names import Names
 from codara.adapters.agents.opencode.server import Server
-from codara.adapters.agents.pictures import files_of, places_of
 from codara.adapters.agents.runtime import CliRuntime, Launch, Make
-from codara.adapters.jail.doors import Doors
+from codara.adapters.egress.doors import Doors
 from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn
 from codara.config.providers import Provider

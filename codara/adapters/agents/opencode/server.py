@@ -10,19 +10,19 @@ from urllib.parse import quote
 import attrs
 import orjson
 
-from codara.adapters.agents.answers import Gone, Refused
-from codara.adapters.agents.ending import Ending
-from codara.adapters.agents.lender import Lender
-from codara.adapters.agents.lines import Message, TooMuch, message_of
-from codara.adapters.agents.listening import fresh
 from codara.adapters.agents.opencode import asking
 from codara.adapters.agents.opencode.causes import cause_of
 from codara.adapters.agents.opencode.config import Model
 from codara.adapters.agents.opencode.parse import serve_event
 from codara.adapters.agents.opencode.turn import OpencodeTurn
 from codara.adapters.agents.opencode.wire import Wire
-from codara.adapters.agents.output import ENDLESS, Output, unreadable
-from codara.adapters.agents.staying import CLOSE_SECONDS, Staying
+from codara.adapters.agents.session.answers import Gone, Refused
+from codara.adapters.agents.session.ending import Ending
+from codara.adapters.agents.session.lender import Lender
+from codara.adapters.agents.session.lines import Message, TooMuch, message_of
+from codara.adapters.agents.session.listening import fresh
+from codara.adapters.agents.session.output import ENDLESS, Output, unreadable
+from codara.adapters.agents.session.staying import CLOSE_SECONDS, Staying
 from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn, Fork, FrameSink, Outcome
 from codara.application.ports.frames import BackendSeen

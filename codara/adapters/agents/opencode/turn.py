@@ -5,14 +5,14 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
-from codara.adapters.agents import ratelimits
-from codara.adapters.agents.ending import Ending
-from codara.adapters.agents.lines import Message
-from codara.adapters.agents.listening import Listening
 from codara.adapters.agents.opencode.causes import Retry, cause_of, gives_up
 from codara.adapters.agents.opencode.outcome import outcome_of
 from codara.adapters.agents.opencode.parse import is_progress
 from codara.adapters.agents.opencode.reading import Read, Reading
+from codara.adapters.agents.session import ratelimits
+from codara.adapters.agents.session.ending import Ending
+from codara.adapters.agents.session.lines import Message
+from codara.adapters.agents.session.listening import Listening
 from codara.adapters.jail.spec import Lending
 from codara.application.ports.agents import FrameSink, Outcome
 from codara.application.ports.frames import QuotaSeen

@@ -9,8 +9,8 @@ from typing import Any
 import aiohttp
 import orjson
 
-from codara.adapters.agents.answers import Gone, Refused
-from codara.adapters.agents.lines import CHUNK, LINE_LIMIT, Lines, LineTooLong, value_of
+from codara.adapters.agents.session.answers import Gone, Refused
+from codara.adapters.agents.session.lines import CHUNK, LINE_LIMIT, Lines, LineTooLong, value_of
 from codara.adapters.jail.jail import Jail
 from codara.errors import JailUnavailable
 

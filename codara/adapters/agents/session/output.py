@@ -6,7 +6,14 @@ from collections.abc import Callable
 
 import attrs
 
-from codara.adapters.agents.lines import CHUNK, Lines, LineTooLong, Message, TooMuch, message_of
+from codara.adapters.agents.session.lines import (
+    CHUNK,
+    Lines,
+    LineTooLong,
+    Message,
+    TooMuch,
+    message_of,
+)
 from codara.adapters.jail.jail import Jail
 
 _PARSED_IN_THREAD = 256 * 1024

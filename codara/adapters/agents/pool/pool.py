@@ -10,13 +10,13 @@ from typing import Any
 import attrs
 
 from codara.adapters.agents.contract import Answering, Early, Keeping, Runtime, Session
-from codara.adapters.agents.learner import Learner
-from codara.adapters.agents.listening import fresh
-from codara.adapters.agents.presence import Presence
-from codara.adapters.agents.room import USUAL, Bounds, Room, Weigh, weightless
-from codara.adapters.agents.slots import HomeKey, Slot, Slots
-from codara.adapters.agents.versions import Versions
-from codara.adapters.agents.watch import to_the_end
+from codara.adapters.agents.pool.learner import Learner
+from codara.adapters.agents.pool.presence import Presence
+from codara.adapters.agents.pool.room import USUAL, Bounds, Room, Weigh, weightless
+from codara.adapters.agents.pool.slots import HomeKey, Slot, Slots
+from codara.adapters.agents.pool.versions import Versions
+from codara.adapters.agents.session.listening import fresh
+from codara.adapters.agents.session.watch import to_the_end
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.application.ports.frames import FRESH_THREAD, Warned
 from codara.clock import Clock, utc_now

@@ -7,7 +7,7 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from codara.adapters.jail import forwarding
+from codara.adapters.egress import forwarding
 from codara.adapters.jail.spec import Lending
 
 LONGEST_HELD = 4 * 1024 * 1024

@@ -5,7 +5,7 @@ from typing import Final, Self
 
 import attrs
 
-from codara.adapters.agents.output import Exit
+from codara.adapters.agents.session.output import Exit
 
 PATIENCE = {
     "stalled": "the agent made no progress",

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import attrs
 
 from codara.adapters.agents.contract import Runtime
-from codara.adapters.agents.slots import HomeKey, Slot, Slots
+from codara.adapters.agents.pool.slots import HomeKey, Slot, Slots
 from codara.errors import Overloaded
 
 Weigh = Callable[[], Awaitable[Mapping[HomeKey, int]]]

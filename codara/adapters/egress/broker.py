@@ -11,10 +11,10 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from codara.adapters.jail import forwarding
-from codara.adapters.jail.asking import asked
-from codara.adapters.jail.mask import Mask
-from codara.adapters.jail.proxy import Proxy
+from codara.adapters.egress import forwarding
+from codara.adapters.egress.asking import asked
+from codara.adapters.egress.mask import Mask
+from codara.adapters.egress.proxy import Proxy
 from codara.adapters.jail.spec import PROXY_PORT, Lending
 from codara.application.ports.jails import JailJournal
 from codara.errors import AgentFailed

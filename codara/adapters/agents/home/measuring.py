@@ -7,8 +7,8 @@ from pathlib import Path
 
 import attrs
 
-from codara.adapters.agents.inside import opened
-from codara.adapters.agents.sqlitefile import used_bytes
+from codara.adapters.agents.home.inside import opened
+from codara.adapters.agents.home.sqlitefile import used_bytes
 
 MOST_ENTRIES = 2_000_000
 """What lies behind so many entries is not counted any more."""

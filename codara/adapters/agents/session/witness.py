@@ -9,8 +9,8 @@ from typing import Any
 
 import attrs
 
-from codara.adapters.agents.lines import message_of
-from codara.adapters.agents.overhearing import Body, Events
+from codara.adapters.agents.session.lines import message_of
+from codara.adapters.agents.session.overhearing import Body, Events
 from codara.adapters.jail.spec import Hear
 from codara.application.ports.agents import Outcome
 

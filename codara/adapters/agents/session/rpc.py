@@ -7,10 +7,10 @@ from typing import Any
 
 import orjson
 
-from codara.adapters.agents import output
-from codara.adapters.agents.answers import Gone, Refused
-from codara.adapters.agents.lines import Message
-from codara.adapters.agents.output import Exit, Output
+from codara.adapters.agents.session import output
+from codara.adapters.agents.session.answers import Gone, Refused
+from codara.adapters.agents.session.lines import Message
+from codara.adapters.agents.session.output import Exit, Output
 from codara.adapters.jail.jail import Jail
 
 _UNSUPPORTED = {"code": -32601, "message": "this client answers no requests"}

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import attrs
 
-from codara.adapters.agents.listening import Listening
+from codara.adapters.agents.session.listening import Listening
 from codara.adapters.jail.spec import Lending
 from codara.application.ports.agents import AgentTurn
 from codara.application.ports.logins import Logins, Token

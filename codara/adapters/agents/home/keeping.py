@@ -6,14 +6,14 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import ClassVar, Protocol, TypeGuard
 
-from codara.adapters.agents.answers import ODD, Gone, Refused
 from codara.adapters.agents.contract import Session
+from codara.adapters.agents.home.measuring import measured
 from codara.adapters.agents.house import House
-from codara.adapters.agents.measuring import measured
-from codara.adapters.agents.staying import Staying
-from codara.adapters.agents.transport import Transport
+from codara.adapters.agents.session.answers import ODD, Gone, Refused
+from codara.adapters.agents.session.staying import Staying
+from codara.adapters.agents.session.transport import Transport
+from codara.adapters.agents.session.watch import to_the_end
 from codara.adapters.agents.visits import errand
-from codara.adapters.agents.watch import to_the_end
 from codara.application.ports.agents import AgentTurn
 from codara.config.providers import Provider
 from codara.errors import AgentFailed

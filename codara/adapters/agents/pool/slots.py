@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterator
 
 from codara.adapters.agents.contract import Session
-from codara.adapters.agents.watch import to_the_end
+from codara.adapters.agents.session.watch import to_the_end
 
 log = logging.getLogger(__name__)
 

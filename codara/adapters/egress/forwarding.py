@@ -9,7 +9,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
-from codara.adapters.jail.mask import Mask
+from codara.adapters.egress.mask import Mask
 from codara.adapters.jail.spec import Hear, Lending
 
 HOP_BY_HOP = frozenset(

@@ -8,10 +8,10 @@ from typing import ClassVar
 
 import attrs
 
-from codara.adapters.agents.ending import Ending
-from codara.adapters.agents.lines import Message, TooMuch, message_of
-from codara.adapters.agents.watch import Watch
-from codara.adapters.agents.witness import Witness
+from codara.adapters.agents.session.ending import Ending
+from codara.adapters.agents.session.lines import Message, TooMuch, message_of
+from codara.adapters.agents.session.watch import Watch
+from codara.adapters.agents.session.witness import Witness
 from codara.adapters.jail.spec import Hear, Lending
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome, sane_id
 from codara.application.ports.frames import (

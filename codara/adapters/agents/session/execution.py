@@ -7,11 +7,11 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
-from codara.adapters.agents.ending import Ending
-from codara.adapters.agents.lender import Lender
-from codara.adapters.agents.listening import Listening, fresh
-from codara.adapters.agents.output import Exit, Output
-from codara.adapters.agents.watch import Watch, to_the_end
+from codara.adapters.agents.session.ending import Ending
+from codara.adapters.agents.session.lender import Lender
+from codara.adapters.agents.session.listening import Listening, fresh
+from codara.adapters.agents.session.output import Exit, Output
+from codara.adapters.agents.session.watch import Watch, to_the_end
 from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.application.ports.frames import FRESH_THREAD, Warned

@@ -9,14 +9,14 @@ from typing import Generic, Protocol, TypeVar
 
 import attrs
 
-from codara.adapters.agents.answers import ODD, Gone, Refused
-from codara.adapters.agents.ending import Ending
-from codara.adapters.agents.leftovers import NOBODY, living, strangers
-from codara.adapters.agents.lender import Lender
-from codara.adapters.agents.lines import Message
-from codara.adapters.agents.listening import Listening, fresh
-from codara.adapters.agents.output import Exit, unreadable
-from codara.adapters.agents.watch import Watch, to_the_end
+from codara.adapters.agents.session.answers import ODD, Gone, Refused
+from codara.adapters.agents.session.ending import Ending
+from codara.adapters.agents.session.leftovers import NOBODY, living, strangers
+from codara.adapters.agents.session.lender import Lender
+from codara.adapters.agents.session.lines import Message
+from codara.adapters.agents.session.listening import Listening, fresh
+from codara.adapters.agents.session.output import Exit, unreadable
+from codara.adapters.agents.session.watch import Watch, to_the_end
 from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.clock import Clock

@@ -5,8 +5,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from codara.adapters.agents.answers import ODD, Gone, Refused
-from codara.adapters.agents.watch import to_the_end
+from codara.adapters.agents.session.answers import ODD, Gone, Refused
+from codara.adapters.agents.session.watch import to_the_end
 from codara.application.ports.agents import AgentTurn, Fork
 from codara.clock import Clock
 from codara.errors import AgentFailed

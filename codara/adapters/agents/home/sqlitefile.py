@@ -8,7 +8,7 @@ import os
 import struct
 from contextlib import suppress
 
-from codara.adapters.agents.inside import FILE
+from codara.adapters.agents.home.inside import FILE
 
 _MAGIC = b"SQLite format 3\0"
 _HEADER_BYTES = 100

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from codara.adapters.agents.lines import Lines, LineTooLong
+from codara.adapters.agents.session.lines import Lines, LineTooLong
 
 BODY_LIMIT = 64 * 1024
 

@@ -1,0 +1,1 @@
+"""The pool: agents kept warm, bounded in number and memory."""

@@ -1,0 +1,1 @@
+"""Egress: the way out of a jail, with keys put on and secrets masked."""
