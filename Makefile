@@ -1,4 +1,5 @@
 # make demo [ARGS=--once]   see it work        make test    everything a change has to pass
+# make quick                checks, unit and golden tests in about 90 s
 # make soak                 kill -9, 50 times  make bench   the figures of benchmarks/README.md
 
 VENV := .venv
@@ -10,12 +11,15 @@ ARGS ?=
 
 export PATH := $(CURDIR)/agents/node_modules/.bin:$(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test check pytest soak bench format examples system tracer clean
+.PHONY: demo test quick check pytest soak bench format examples system tracer clean
 
 demo: $(PYTHON_READY) $(AGENTS_READY) system
 	$(BIN)/codara demo $(ARGS)
 
 test: check pytest
+
+quick: check
+	$(BIN)/pytest -q -n $(WORKERS) --dist loadgroup -m "not soak" tests/unit $(ARGS)
 
 check: $(PYTHON_READY)
 	$(BIN)/ruff format --check .

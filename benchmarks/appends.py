@@ -9,7 +9,7 @@ from pathlib import Path
 from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore
 
 from benchmarks.common import async_rate, medians, rate, run, scratch, show
-from codara.adapters.vault import FileVault
+from codara.adapters.vault.vault import FileVault
 from codara.events.base import Append, Event
 from codara.events.store.log import EventLog
 from codara.events.store.mapper import EventMapper

@@ -11,7 +11,7 @@ from codara.adapters.agents.pool.pool import AgentPool
 from codara.adapters.agents.registry import runtimes
 from codara.adapters.jail.jails import Jails as JailMaker
 from codara.adapters.spool import FileSpool
-from codara.adapters.vault import FileVault
+from codara.adapters.vault.vault import FileVault
 from codara.application.accounts import Accounts
 from codara.application.deciding import Deciding
 from codara.application.health import Followers, Health

@@ -2,7 +2,7 @@
 
 from codara.adapters.agents.registry import login_forms
 from codara.adapters.logins.refresher import VendorRefresher
-from codara.adapters.vault import FileVault
+from codara.adapters.vault.vault import FileVault
 from codara.application.deciding import Deciding
 from codara.application.refreshing import KeptLogins
 from codara.clock import utc_now

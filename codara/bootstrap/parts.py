@@ -12,7 +12,7 @@ from codara.adapters.jail.bubblewrap import Bubblewrap
 from codara.adapters.jail.jails import Jails as JailMaker
 from codara.adapters.jail.spec import JailLimits
 from codara.adapters.jail.unsafe import Unsafe
-from codara.adapters.vault import FileVault
+from codara.adapters.vault.vault import FileVault
 from codara.adapters.workspaces import walker
 from codara.adapters.workspaces.folders import Folders
 from codara.application.ports.jails import JailJournal

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from codara.adapters.vault import FileVault
+from codara.adapters.vault.keysfile import KeysFile
+from codara.adapters.vault.vault import FileVault
 from codara.errors import LogDamaged, MasterKeyInvalid, NotFound
 
 MASTER = base64.b64encode(b"m" * 32).decode()
@@ -70,7 +71,8 @@ async def test_a_destroyed_key_is_gone_and_another_one_follows(
 
 def test_a_digest_is_the_keyed_hash_of_its_framed_parts() -> None:
     root = os.urandom(32)
-    vault = FileVault(Path("keys.db"), sqlite3.connect(":memory:"), AESGCM(bytes(32)), root)
+    opened = KeysFile(Path("keys.db"), sqlite3.connect(":memory:"), AESGCM(bytes(32)), root)
+    vault = FileVault(opened)
     framed = b"".join(len(part).to_bytes(8) + part for part in (b"email", b"ada"))
     for _ in range(2):
         assert vault.digest("email", "ada") == hmac.digest(root, framed, "sha256").hex()

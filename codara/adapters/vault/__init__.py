@@ -1,0 +1,1 @@
+"""The vault: credentials and the data keys of users, under one master key."""
