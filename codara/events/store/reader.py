@@ -113,14 +113,12 @@ class LogReader:
     def _rows(self, statement: str, values: Iterable[Any]) -> list[Any]:
         if self._shut:
             raise StorageFailed("the log is being checked; try again in a moment", retry_after=1.0)
+        return self._connected().execute(statement, tuple(values)).fetchall()
+
+    def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._connection = sqlite3.connect(
-                f"file:{quote(str(self._path))}?mode=ro",
-                uri=True,
-                isolation_level=None,
-                check_same_thread=False,
-            )
-        return self._connection.execute(statement, tuple(values)).fetchall()
+            self._connection = connect(self._path, "mode=ro")
+        return self._connection
 
     def _events(
         self, statement: str, values: Iterable[Any], sealed: bool = False
@@ -144,6 +142,16 @@ class LogReader:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def connect(path: Path, options: str) -> sqlite3.Connection:
+    """Opens a log's file with SQLite's URI options; any one thread at a time may use it."""
+    return sqlite3.connect(
+        f"file:{quote(str(path))}?{options}",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+    )
 
 
 def recorded(mapper: EventMapper, row: Row, *, sealed: bool) -> Recorded:

@@ -46,6 +46,7 @@ INSERT = (
 )
 INSERT_PART = "INSERT INTO payloads (payload_id, part, box) VALUES (?, ?, ?)"
 LAST_POSITION = "SELECT seq FROM sqlite_sequence WHERE name = 'stored_events'"
+FIRST = "SELECT topic, state FROM stored_events ORDER BY position LIMIT 1"
 NEWEST = """
     SELECT position, originator_id, originator_version, topic, state FROM stored_events
     ORDER BY position DESC LIMIT 1
