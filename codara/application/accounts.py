@@ -125,7 +125,10 @@ class Accounts:
         )
 
     async def recover(self, account_id: str, cause: Cause) -> int | None:
-        """Makes the account ready again, whatever was wrong with it; NotFound if there is none."""
+        """Makes the account ready again, whatever was wrong with it.
+
+        NotFound if it is not registered.
+        """
         stream, now = streams.account(account_id), self.clock()
         return await self._decide(
             stream,

@@ -200,7 +200,7 @@ class Deciding:
         return folded
 
     def _held(self, stream: str) -> _Folded | None:
-        """Returns the cached state, marked as just used; None if there is none, or it is lost."""
+        """Returns the cached state, marked as just used; None if it is missing or lost."""
         held = self._cache.get(stream)
         if held is None or held.lost:
             return None

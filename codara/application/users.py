@@ -217,7 +217,7 @@ class Users:
         )
 
     async def ensure_admin(self, max_concurrency: int, cause: Cause) -> str:
-        """Returns the id of the Dashboard Admin, who is made (without a key) if there is none."""
+        """Returns the id of the Dashboard Admin, who is made (without a key) if need be."""
         name_stream, user_id = self._email_stream(ADMIN_EMAIL), self.new_id("usr")
         user_stream = streams.user(user_id)
 

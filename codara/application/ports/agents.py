@@ -144,7 +144,7 @@ class Agents(Protocol):
         """
 
     async def empty_home(self, workspace_id: str) -> None:
-        """Removes all homes of a workspace with everything in them; harmless if there are none.
+        """Removes all homes of a workspace with everything in them; harmless if it has no home.
 
         The workspace's agents are ended first. A turn at work there is waited for, and turns that
         come meanwhile wait until the homes are removed.
@@ -161,7 +161,7 @@ class Agents(Protocol):
         """
 
     async def home_bytes(self, workspace_id: str, provider: str) -> int:
-        """Returns how many bytes a home takes on the disk; 0 if there is none.
+        """Returns how many bytes a home takes on the disk; 0 if it does not exist.
 
         What the agent would use again, whatever its threads, does not count.
         """

@@ -13,7 +13,7 @@ class Vault(Protocol):
         """Returns a text that tells two credentials apart and reveals neither."""
 
     async def credential(self, account_id: str) -> bytes:
-        """Returns the secret; NotFound if there is none."""
+        """Returns the account's credential; NotFound if it has none here."""
 
     async def remove(self, account_id: str) -> None:
         """Forgets the account's credential."""

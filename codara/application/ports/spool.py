@@ -10,7 +10,7 @@ class Spool(Protocol):
         """Begins the turn's spool."""
 
     async def read(self, turn_id: str) -> bytes:
-        """Returns all lines written so far, separated by newlines; empty if there are none."""
+        """Returns all lines written so far, separated by newlines; empty without any."""
 
     async def remove(self, turn_id: str) -> None:
         """Deletes what the turn left behind under an earlier gateway."""

@@ -2,7 +2,6 @@
 
 import asyncio
 from functools import partial
-from pathlib import Path
 
 import attrs
 
@@ -179,31 +178,15 @@ class Admission:
         )
 
     def _run(self, wanted: TurnRequested, heard: Prompt, *, requested: asyncio.Future[int]) -> Run:
-        limits, place = self.context.limits, self.place
+        limits = self.context.limits
         keyed = self.command.idempotency_key is not None
         asked = Asked(
-            turn_id=wanted.turn_id,
-            session_id=self.seat.session_id,
-            client_session_id=self.seat.label,
-            workspace_id=place.workspace_id,
-            workspace=place.label,
-            folder=Path(place.folder),
-            thread_kind=self.seat.kind,
-            thread=wanted.thread,
-            fork=self.seat.fork,
-            forked_from=self.seat.forked_from,
-            origin=self.seat.origin,
-            dirty=wanted.dirty,
+            place=self.place,
+            seat=self.seat,
             chat=self.offered.chat,
             history=self.offered.history(),
-            heard=heard.after,
-            fresh=heard.fresh,
-            idempotency=wanted.idempotency,
-            prompt=heard.prompt,
-            fresh_prompt=heard.fresh_prompt,
-            images=heard.images,
-            fresh_images=heard.fresh_images,
-            instructions=heard.instructions,
+            prompt=heard,
+            requested=wanted,
         )
         grace = limits.keyed_disconnect_grace if keyed else limits.disconnect_grace
         return Run(

@@ -27,7 +27,7 @@ async def run_agent(context: Context, run: Run, heard: AgentSink) -> Outcome:
 
 def prepare_agent(context: Context, run: Run) -> None:
     """Lets the agent of a known session start while the turn waits for its place."""
-    if run.asked.thread_kind != "new":
+    if run.asked.seat.kind != "new":
         patience = context.limits.patience[run.command.provider]
         until = context.clock() + timedelta(seconds=patience.turn_timeout)
         context.agents.prepare(_agent_turn(context, run, until))
@@ -47,12 +47,12 @@ def _agent_turn(
         model=command.model,
         account_id=account_id,
         on_login=on_login,
-        instructions=asked.instructions,
-        prompt=asked.prompt,
-        fresh_prompt=asked.fresh_prompt,
-        images=asked.images,
-        fresh_images=asked.fresh_images,
-        backend_id=asked.thread.backend_id,
+        instructions=asked.prompt.instructions,
+        prompt=asked.prompt.prompt,
+        fresh_prompt=asked.prompt.fresh_prompt,
+        images=asked.prompt.images,
+        fresh_images=asked.prompt.fresh_images,
+        backend_id=asked.requested.thread.backend_id,
         fork=_fork(asked),
         read_only=command.manual or command.aside,
         toolless=command.aside,
@@ -63,6 +63,6 @@ def _agent_turn(
 
 
 def _fork(asked: Asked) -> Fork | None:
-    if asked.fork is None:
+    if asked.seat.fork is None:
         return None
-    return Fork(backend_id=asked.fork.backend_id, mark=asked.fork.mark)
+    return Fork(backend_id=asked.seat.fork.backend_id, mark=asked.seat.fork.mark)

@@ -38,5 +38,5 @@ def gives_way(run: Run, command: RunTurn, offered: Offered) -> bool:
         return command.session_label in (known.session_label, asked.session_id)
     same_chat = bool(offered.chat) and offered.chat == asked.chat
     same_history = bool(offered.history()) and offered.history() == asked.history
-    goes_on = offered.said > 0 and offered.place_of(asked.heard.point) is not None
+    goes_on = offered.said > 0 and offered.place_of(asked.prompt.after.point) is not None
     return known.session_label is None and (same_chat or same_history or goes_on)

@@ -21,36 +21,50 @@ class Message:
 
 
 @attrs.frozen(kw_only=True)
-class RunTurn:
-    """A request for one turn, decoded and authenticated.
+class TurnOptions:
+    """What a request asks of a turn, decoded once at the door and handed on as it is.
 
     `workspace` is a label or a ``wsp_`` id, `session_label` a label or a ``ses_`` id, or None where
-    the request names no session; `chat` is its client's own id of the chat, `aside` says that it is
-    asked beside one. `retry` says
-    that the client's SDK sends the same request again by itself. `uploads` lie in the workspace for
-    as long as the turn runs.
+    the request names no session; `chat` is its client's own id of the chat. `uploads` lie in the
+    workspace for as long as the turn runs.
     """
 
-    caller: Caller
-    request_id: str
-    trace_id: str
-    body_digest: str
-    idempotency_key: str | None
-    retry: bool
     messages: tuple[Message, ...]
-    model: str
-    provider: str
+    uploads: tuple[Upload, ...] = ()
     workspace: str
     workspace_root: str | None
     session_label: str | None
     chat: str | None = None
     manual: bool
+    """Whether the agent may read the workspace and not write it."""
     persistent: bool
+    """Whether the thread is kept for later turns."""
     aside: bool = False
+    """Whether a chat program asks this beside a chat."""
     refuse: bool = False
     """Whether to refuse the request at once instead of letting it wait."""
     stream: bool
-    uploads: tuple[Upload, ...] = ()
+    body_digest: str
+    idempotency_key: str | None
+    retry: bool
+    """Whether the client's SDK says that it sends the same request again by itself."""
+
+
+@attrs.frozen(kw_only=True)
+class RunTurn(TurnOptions):
+    """A request for one turn, authenticated, with the model that was found for it."""
+
+    caller: Caller
+    request_id: str
+    trace_id: str
+    model: str
+    provider: str
+
+    @classmethod
+    def of(cls, options: TurnOptions, **more: Any) -> "RunTurn":
+        """Makes the command of decoded options; `more` is what only the door knows."""
+        given = {each.name: getattr(options, each.name) for each in attrs.fields(TurnOptions)}
+        return cls(**given, **more)
 
 
 @attrs.frozen(kw_only=True)

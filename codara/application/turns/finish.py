@@ -50,7 +50,7 @@ class Finish:
     def __attrs_post_init__(self) -> None:
         self.parcel = Parcel(context=self.context, subject=self.run.command.caller.user_id)
         self.usage = self.heard.usage
-        wanted, backend_id = self.run.asked.thread.backend_id, self._backend_id()
+        wanted, backend_id = self.run.asked.requested.thread.backend_id, self._backend_id()
         self.lost_thread = self.heard.lost_thread or (
             wanted is not None and backend_id not in (None, wanted)
         )
@@ -101,7 +101,7 @@ class Finish:
             health=failures.lesson(self.outcome, now=now, cooldown=context.limits.cooldown),
             quota=failures.windows(quota),
             quota_source=quota.source if quota else "",
-            idempotency=asked.idempotency if error and self._untouched(left) else None,
+            idempotency=asked.requested.idempotency if error and self._untouched(left) else None,
         )
         return await append_end(self.parcel, ask, self.run.cause)
 
@@ -128,8 +128,8 @@ class Finish:
         if self.outcome.cause == _FULL:
             return Thread()
         if backend_id is None:
-            return asked.thread
-        return heard(asked.fresh if self.lost_thread else asked.heard, backend_id)
+            return asked.requested.thread
+        return heard(asked.prompt.fresh if self.lost_thread else asked.prompt.after, backend_id)
 
     def _reached(self, left: Left, error: CodaraError | None) -> Thread:
         """The thread behind the answer; behind the question, where there is no whole one."""
@@ -171,14 +171,14 @@ class Finish:
         return TurnResult(
             turn_id=asked.turn_id,
             session_id=asked.session_id,
-            client_session_id=asked.client_session_id or None,
+            client_session_id=asked.seat.label or None,
             workspace_id=asked.workspace_id,
-            workspace=asked.workspace,
+            workspace=asked.place.label,
             provider=command.provider,
             model=command.model,
             backend_id=self.thread.backend_id,
-            thread="fresh" if self.lost_thread else asked.thread_kind,
-            forked_from=asked.forked_from,
+            thread="fresh" if self.lost_thread else asked.seat.kind,
+            forked_from=asked.seat.forked_from,
             aside=command.aside,
             position=position,
             text=self.heard.answer,
@@ -188,7 +188,7 @@ class Finish:
             diff_truncated=diff.truncated,
             partial=left.partial,
             actions=left.actions,
-            dirty=asked.dirty,
+            dirty=asked.requested.dirty,
             jailed=self.outcome.jailed,
             usage=self.usage,
             timings=dict(self.run.timings),

@@ -18,7 +18,9 @@ async def refuse(context: Context, run: Run, error: CodaraError) -> CodaraError:
     asked, now = run.asked, context.clock()
     run.mark("total", run.began)
     end = TurnEnd(
-        thread=asked.thread, expires_at=now + context.limits.session_ttl, timings=dict(run.timings)
+        thread=asked.requested.thread,
+        expires_at=now + context.limits.session_ttl,
+        timings=dict(run.timings),
     )
     if run.cancel_cause:
         error = failures.cancellation_of(run.cancel_cause, untouched=True)
@@ -26,7 +28,7 @@ async def refuse(context: Context, run: Run, error: CodaraError) -> CodaraError:
         ended=_fact(run, end, error),
         workspace_id=asked.workspace_id,
         now=now,
-        idempotency=asked.idempotency,
+        idempotency=asked.requested.idempotency,
     )
 
     parcel = Parcel(context=context, subject=run.command.caller.user_id)

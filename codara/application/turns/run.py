@@ -9,15 +9,16 @@ from typing import Any, TypeVar
 
 import attrs
 
-from codara.application.ports.agents import Image
 from codara.application.turns.broadcast import Broadcast
 from codara.application.turns.commands import RunTurn, Started, TurnResult
 from codara.application.turns.places import Wanted
+from codara.application.turns.prompt import Prompt
+from codara.application.turns.seat import Seat
+from codara.domain.workspace import Workspace
 from codara.errors import CodaraError, Conflict, VersionClash
 from codara.events.base import Cause
-from codara.events.session import AccountChosen, TurnStarted, Waited
-from codara.events.thread import Branch, Thread
-from codara.events.vocabulary import CancelCause, SessionOrigin, ThreadKind
+from codara.events.session import AccountChosen, TurnRequested, TurnStarted, Waited
+from codara.events.vocabulary import CancelCause
 
 T = TypeVar("T")
 
@@ -36,33 +37,34 @@ class NotStarted(Exception):
 
 @attrs.frozen(kw_only=True)
 class Asked:
-    """The turn as it was requested; nothing of it changes any more."""
+    """The turn as it was requested: where, in which session, with what its agent hears."""
 
-    turn_id: str
-    session_id: str
-    client_session_id: str
-    workspace_id: str
-    workspace: str
-    folder: Path
-    origin: SessionOrigin
-    thread_kind: ThreadKind
-    thread: Thread
-    fork: Branch | None
-    forked_from: str | None
-    dirty: bool
-    """Whether the session's turn before this one did not end well."""
+    place: Workspace
+    seat: Seat
     chat: str
+    """The digest of the chat id that its request bears."""
     history: str
     """The digest of what stands before the last question of the request."""
-    heard: Thread
-    fresh: Thread
-    """What a fresh thread has heard, should the agent have lost `thread`."""
-    idempotency: str | None
-    prompt: str
-    fresh_prompt: str
-    images: tuple[Image, ...]
-    fresh_images: tuple[Image, ...]
-    instructions: str
+    prompt: Prompt
+    requested: TurnRequested
+    """The fact that says so."""
+
+    @property
+    def turn_id(self) -> str:
+        return self.requested.turn_id
+
+    @property
+    def session_id(self) -> str:
+        return self.requested.session_id
+
+    @property
+    def workspace_id(self) -> str:
+        return self.place.workspace_id
+
+    @property
+    def folder(self) -> Path:
+        """The workspace's folder."""
+        return Path(self.place.folder)
 
 
 @attrs.frozen(kw_only=True)
@@ -162,7 +164,7 @@ class Run:
             return
         self.mark("start", since)
         self.started_at = time.monotonic()
-        started = Started(position=starting.result(), thread=self.asked.thread_kind)
+        started = Started(position=starting.result(), thread=self.asked.seat.kind)
         self._started.set_result(started)
 
     async def permitted(self) -> None:

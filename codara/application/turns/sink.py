@@ -140,12 +140,12 @@ class AgentSink:
         backend_id = sane_id(told)
         if backend_id is None:
             return
-        known = self.backend_id or self.run.asked.thread.backend_id
+        known = self.backend_id or self.run.asked.requested.thread.backend_id
         self.backend_id = backend_id
         if backend_id != known:
             asked = self.run.asked
-            lost = self.lost_thread or asked.thread.backend_id not in (None, backend_id)
-            heard = asked.fresh if lost else None
+            lost = self.lost_thread or asked.requested.thread.backend_id not in (None, backend_id)
+            heard = asked.prompt.fresh if lost else None
             binding = _bind(self.context, self.run, backend_id, heard)
             self.bindings.append(asyncio.create_task(binding))
 

@@ -89,7 +89,7 @@ async def _ask(
         workspace_id=asked.workspace_id,
         user_id=user_id,
         provider=command.provider,
-        thread=asked.thread_kind,
+        thread=asked.seat.kind,
         baseline=baseline,
         jailed=context.jailed,
         now=now,

@@ -72,26 +72,13 @@ async def _command(request: web.Request, caller: Caller, wanted: ChatRequest) ->
     provider, model = await models.resolve(wanted.model, wanted.provider)
     if wanted.first_image is not None and not models.takes_images(provider):
         raise UnsupportedParameter(f"{provider} takes no pictures.", param=wanted.first_image)
-    return RunTurn(
+    return RunTurn.of(
+        wanted,
         caller=caller,
         request_id=identity.request_id,
         trace_id=identity.trace_id,
-        body_digest=wanted.body_digest,
-        idempotency_key=wanted.idempotency_key,
-        retry=wanted.retry,
-        messages=wanted.messages,
         model=model,
         provider=provider,
-        workspace=wanted.workspace,
-        workspace_root=wanted.workspace_root,
-        session_label=wanted.session_label,
-        chat=wanted.chat,
-        manual=wanted.manual,
-        persistent=wanted.persistent and not wanted.aside,
-        aside=wanted.aside,
-        refuse=wanted.refuse,
-        stream=wanted.stream,
-        uploads=wanted.uploads,
     )
 
 

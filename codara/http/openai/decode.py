@@ -9,7 +9,7 @@ import orjson
 
 from codara.application.callers import Caller
 from codara.application.ports.workspaces import Upload
-from codara.application.turns.commands import Message
+from codara.application.turns.commands import TurnOptions
 from codara.config.settings import Server
 from codara.domain.labels import checked_label
 from codara.domain.models import checked_name
@@ -25,25 +25,11 @@ _PLAIN = Server()
 
 
 @attrs.frozen(kw_only=True)
-class ChatRequest:
+class ChatRequest(TurnOptions):
     """A chat request that is consistent; only its model is not looked up yet."""
 
     model: str
     provider: str | None
-    messages: tuple[Message, ...]
-    workspace: str
-    workspace_root: str | None
-    session_label: str | None
-    """The session that the request names; None if it names none."""
-    chat: str | None
-    """The client's own id of the chat."""
-    aside: bool
-    """Whether a chat program asks this beside a chat."""
-    refuse: bool
-    """Whether the request should be refused at once if it would have to wait."""
-    manual: bool
-    persistent: bool
-    stream: bool
     include_usage: bool
     reasoning: bool
     events: bool
@@ -51,10 +37,6 @@ class ChatRequest:
     """The fields that have no effect."""
     first_image: str | None
     """Where the first picture is, in the form of `param`; None without pictures."""
-    uploads: tuple[Upload, ...]
-    body_digest: str
-    idempotency_key: str | None
-    retry: bool
 
 
 def decode(
@@ -78,6 +60,7 @@ def decode(
     label, model = _session_label(fields), _model(body.get("model"))
     workspace = _workspace(fields)
     root = _workspace_root(fields, caller)
+    aside = server.asides and label is None and is_aside(body, messages, model)
     return ChatRequest(
         model=checked_name(plain_model(model)[0]) if server.asides else model,
         provider=fields.text("provider"),
@@ -86,10 +69,10 @@ def decode(
         workspace_root=root,
         session_label=label,
         chat=chat_id_of(body, headers, server),
-        aside=server.asides and label is None and is_aside(body, messages, model),
+        aside=aside,
         refuse=_refuse(fields),
         manual=fields.flag("manual_mode", False),
-        persistent=fields.flag("session_persistence", True),
+        persistent=fields.flag("session_persistence", True) and not aside,
         stream=flag(body.get("stream"), "stream"),
         include_usage=_include_usage(body.get("stream_options")),
         reasoning=fields.flag("codara_reasoning", False),

@@ -123,7 +123,7 @@ async def stream_waiting(
 ) -> web.StreamResponse:
     """Answers with comments while the turn waits for its place, then like `stream_turn`.
 
-    A refusal is an event in the stream by then. The headers name no task, as there is none yet.
+    A refusal is an event in the stream by then. The headers name no task, as it does not exist yet.
     """
     response = web.StreamResponse(headers=_HEADERS)
     await response.prepare(request)

@@ -136,7 +136,7 @@ class Play:
                 await gateway.start_again(without_views=True)
             case "kill":
                 heard = move.reply % 2 == 0
-                shows = (HALF, "", None)[move.depth % 3] if heard else None
+                shows = (HALF if heard else "", "", None)[move.depth % 3]
                 await chat.lose(chat.question(move.word, move.shown), shows=shows, heard=heard)
             case "forget":
                 gateway.agent.kept.pop(chat.backend_id, None)

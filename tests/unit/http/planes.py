@@ -11,7 +11,7 @@ import aiohttp
 import attrs
 from door import FakeAgents, FakeHealth, opened, services
 
-from codara.adapters.vault import FileVault
+from codara.adapters.vault.vault import FileVault
 from codara.application.accounts import Accounts
 from codara.application.deciding import Deciding
 from codara.application.models import Models

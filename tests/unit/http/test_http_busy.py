@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from housed import OTHER_KEY, Housed, Reply, housed, said, user
 
-from codara.application.turns import turns as turning
+from codara.application.turns import submit as turning
 from codara.events.session import TurnCancelled
 from codara.http.openai import submitting
 

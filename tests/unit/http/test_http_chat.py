@@ -69,6 +69,7 @@ async def test_the_codara_object_names_everything_of_the_turn() -> None:
         "backend_id": "thread-1",
         "thread": "new",
         "position": 42,
+        "ignored": [],
         "diff_truncated": False,
         "partial": [],
         "jailed": True,

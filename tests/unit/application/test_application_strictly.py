@@ -1,0 +1,123 @@
+"""What users, accounts and operators leave in the log is an order that can have happened."""
+
+from pathlib import Path
+
+import attrs
+import pytest
+from logged import Logged, logged
+
+from codara import errors
+from codara.application.accounts import Accounts, NewAccount
+from codara.application.operators import Operators
+from codara.application.users import NewUser, Users
+from tests import given
+from tests.fakes import FakeKeyRing, FixedClock
+from tests.folding import folds_strictly
+
+OF_OPERATORS = {
+    "account.registered",
+    "account.credential_stored",
+    "account.health_changed",
+    "account.removed",
+    "key.issued",
+    "key.revoked",
+    "name.claimed",
+    "name.freed",
+    "operator.logged_in",
+    "operator.login_refused",
+    "operator.token_revoked",
+    "user.provisioned",
+    "user.updated",
+    "user.suspended",
+    "user.restored",
+    "user.deleted",
+}
+
+
+class NoVault:
+    """Keeps nothing; a credential is told from another by its end."""
+
+    async def store(self, account_id: str, credential: bytes) -> str:
+        return self.fingerprint(credential)
+
+    def fingerprint(self, credential: bytes) -> str:
+        return credential[-2:].decode()
+
+    async def remove(self, account_id: str) -> None: ...
+
+
+async def users_come_and_go(house: Logged) -> None:
+    deciding, new_id = house.deciding, house.new_id
+    users = Users(
+        deciding=deciding,
+        keys=house.keys,
+        key_streams=house,
+        clock=house.clock,
+        new_id=new_id,
+    )
+    await users.ensure_admin(3, given.CLI)
+    for _ in range(2):
+        made = await users.provision(NewUser(email="ada@example.org"), given.CLI)
+        await users.update(made.user_id, given.CLI, max_concurrency=5)
+        for _ in range(2):
+            await users.suspend(made.user_id, given.CLI)
+        for _ in range(2):
+            await users.restore(made.user_id, given.CLI)
+        fresh = await users.rotate_key(
+            made.user_id, [made.key.key_id], given.CLI, label=None, until=None
+        )
+        for _ in range(2):
+            await users.revoke_key(made.user_id, fresh.key_id, given.CLI)
+        for _ in range(2):
+            await users.delete(made.user_id, given.CLI)
+
+
+async def accounts_come_and_go(house: Logged) -> None:
+    deciding, new_id = house.deciding, house.new_id
+    accounts = Accounts(deciding=deciding, vault=NoVault(), clock=house.clock, new_id=new_id)
+    for provider, credential in (("codex", b"sk-first-1"), ("gemini", b"AIza-other-2")):
+        new = NewAccount(
+            account_id="main",
+            provider=provider,
+            auth_type="API_KEY",
+            label="Main",
+            credential=credential,
+        )
+        for label in ("Main", "Main", "Other"):
+            await accounts.register(attrs.evolve(new, label=label), given.CLI)
+        await accounts.cooldown("main", given.CLI, seconds=60)
+        await accounts.cooldown("main", given.CLI, seconds=90)
+        await accounts.recover("main", given.CLI)
+        await accounts.cooldown("main", given.CLI, seconds=60)
+        house.clock.move(seconds=60)
+        await accounts.cooldown("main", given.CLI)
+        await accounts.remove("main", given.CLI)
+
+
+async def operators_come_and_go(house: Logged) -> None:
+    async def no_pause(seconds: float) -> None: ...
+
+    operators = Operators(
+        house.deciding,
+        "the passkey",
+        house.clock,
+        house.new_id,
+        issuer=house.log.log_id,
+        run_id="gtw_1",
+        pause=no_pause,
+    )
+    with pytest.raises(errors.InvalidApiKey):
+        await operators.login("a guess", "192.0.2.1", given.CLI)
+    for _ in range(2):
+        tokens = await operators.login("the passkey", "192.0.2.1", given.CLI)
+        for _ in range(2):
+            await operators.logout(tokens.access_token, given.CLI)
+    await operators.close()
+
+
+async def test_every_stream_of_users_accounts_and_operators_folds_strictly(tmp_path: Path) -> None:
+    async with logged(tmp_path, FakeKeyRing(), FixedClock()) as house:
+        await users_come_and_go(house)
+        await accounts_come_and_go(house)
+        await operators_come_and_go(house)
+        assert await folds_strictly(house.log, house.deciding) >= OF_OPERATORS
