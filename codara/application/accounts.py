@@ -1,11 +1,12 @@
 """Accounts: registered, looked after, removed; their credentials stay in the vault."""
 
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 import attrs
 
-from codara.application.deciding import Deciding, Decision
+from codara.application.deciding import Deciding
 from codara.application.ports.secrets import Vault
 from codara.clock import Clock
 from codara.domain import account, credential, login, text
@@ -57,19 +58,17 @@ class Accounts:
         account.check_provider(known, account_id=account_id, provider=new.provider)
         fingerprint = await self._store(known, account_id, secret)
         now = self.clock()
-        return await self._decide(
+        return await self.deciding.decide_on(
             stream,
-            lambda states: {
-                stream: account.register(
-                    states[stream],
-                    account_id=account_id,
-                    provider=new.provider,
-                    auth_type=auth_type,
-                    label=label,
-                    fingerprint=fingerprint,
-                    now=now,
-                )
-            },
+            partial(
+                account.register,
+                account_id=account_id,
+                provider=new.provider,
+                auth_type=auth_type,
+                label=label,
+                fingerprint=fingerprint,
+                now=now,
+            ),
             cause,
         )
 
@@ -89,10 +88,8 @@ class Accounts:
         """
         stream = streams.account(account_id)
         try:
-            position = await self._decide(
-                stream,
-                lambda states: {stream: account.remove(states[stream], account_id=account_id)},
-                cause,
+            position = await self.deciding.decide_on(
+                stream, partial(account.remove, account_id=account_id), cause
             )
         except NotFound:
             await self.vault.remove(account_id)
@@ -111,16 +108,14 @@ class Accounts:
         if not 0 < wait <= _LONGEST_COOLDOWN:
             raise InvalidRequest("seconds is more than 0 and at most 30 days.", param="seconds")
         stream, now = streams.account(account_id), self.clock()
-        return await self._decide(
+        return await self.deciding.decide_on(
             stream,
-            lambda states: {
-                stream: account.cool_down(
-                    states[stream],
-                    account_id=account_id,
-                    until=now + timedelta(seconds=wait),
-                    now=now,
-                )
-            },
+            partial(
+                account.cool_down,
+                account_id=account_id,
+                until=now + timedelta(seconds=wait),
+                now=now,
+            ),
             cause,
         )
 
@@ -130,13 +125,6 @@ class Accounts:
         NotFound if it is not registered.
         """
         stream, now = streams.account(account_id), self.clock()
-        return await self._decide(
-            stream,
-            lambda states: {
-                stream: account.recover(states[stream], account_id=account_id, now=now)
-            },
-            cause,
+        return await self.deciding.decide_on(
+            stream, partial(account.recover, account_id=account_id, now=now), cause
         )
-
-    async def _decide(self, stream: str, decision: Decision, cause: Cause) -> int | None:
-        return (await self.deciding.decide((stream,), decision, cause)).position

@@ -1,9 +1,7 @@
 """Deadlines: what ended by itself is recorded soon after; its truth never waits for that."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import attrs
 
@@ -13,7 +11,7 @@ from codara.application.regularly import regularly
 from codara.clock import Clock
 from codara.domain import session
 from codara.events import streams
-from codara.events.base import Cause, Event
+from codara.events.base import Cause
 
 _AT_ONCE = 100
 _PAUSE_SECONDS = 30.0
@@ -38,9 +36,5 @@ class Deadlines:
         due: Sequence[str] = await self.expiring.due(now, _AT_ONCE)
         for session_id in due:
             stream = streams.session(session_id)
-            await self.deciding.decide([stream], partial(_expire, stream, now), self.cause)
+            await self.deciding.decide_on(stream, partial(session.expire, now=now), self.cause)
         return len(due)
-
-
-def _expire(stream: str, now: datetime, states: Mapping[str, Any]) -> dict[str, list[Event]]:
-    return {stream: session.expire(states[stream], now=now)}

@@ -134,6 +134,22 @@ class Deciding:
                 continue
             return Decided(position, proposed.states)
 
+    async def decide_on(
+        self, stream: str, decision: Callable[[Any], Sequence[Event]], cause: Cause
+    ) -> int | None:
+        """Appends what `decision` makes of one stream's state; see `decide`.
+
+        Returns the position of the last event, None if the decision had nothing to say.
+        """
+        decided = await self.decide(
+            (stream,), lambda states: {stream: decision(states[stream])}, cause
+        )
+        return decided.position
+
+    async def note(self, stream: str, events: Sequence[Event], cause: Cause) -> int | None:
+        """Appends facts that need no decision: they are true whatever the stream says."""
+        return await self.decide_on(stream, lambda _: events, cause)
+
     async def propose(
         self,
         streams: Sequence[str],

@@ -61,4 +61,4 @@ class Jails:
 
     async def _write(self, jail_id: str, event: Event) -> None:
         stream = streams.jail(jail_id)
-        await self.deciding.decide([stream], lambda _: {stream: [event]}, self.cause)
+        await self.deciding.note(stream, [event], self.cause)

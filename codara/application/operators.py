@@ -7,6 +7,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 import attrs
@@ -116,16 +117,11 @@ class Operators:
             return None
         claims = self._mint.read(token, self._clock())
         stream = streams.operator(claims.operator_id)
-        decided = await self._deciding.decide(
-            (stream,),
-            lambda states: {
-                stream: operator.log_out(
-                    states[stream], operator_id=claims.operator_id, token_id=claims.token_id
-                )
-            },
+        return await self._deciding.decide_on(
+            stream,
+            partial(operator.log_out, operator_id=claims.operator_id, token_id=claims.token_id),
             cause,
         )
-        return decided.position
 
     async def close(self) -> None:
         """Records the refused logins that are not in the log yet."""
@@ -178,7 +174,7 @@ class Operators:
     async def _append(
         self, stream: str, event: LoginRefused | OperatorLoggedIn, cause: Cause
     ) -> None:
-        await self._deciding.decide((stream,), lambda _: {stream: [event]}, cause)
+        await self._deciding.note(stream, [event], cause)
 
 
 def _fixed_length(secret: str) -> bytes:

@@ -46,7 +46,7 @@ class Recovery:
     async def _end_jail(self, jail: LeftJail, cause: Cause) -> None:
         stream = streams.jail(jail.jail_id)
         killed = JailKilled(jail_id=jail.jail_id, reason=_LOST)
-        await self.context.deciding.decide([stream], lambda _: {stream: [killed]}, cause)
+        await self.context.deciding.note(stream, [killed], cause)
 
     async def _ended(self, left: OpenTurn, cause: Cause) -> bool:
         """Tells whether the turn is ended now. One that cannot be ended does not stop the start."""
@@ -76,4 +76,4 @@ class Recovery:
             for first in range(0, max(len(turn_ids), len(jail_ids)), _MOST_NAMED)
         ]
         stream = streams.GATEWAY
-        await self.context.deciding.decide([stream], lambda _: {stream: recovered}, cause)
+        await self.context.deciding.note(stream, recovered, cause)

@@ -1,7 +1,6 @@
 """Commands on sessions, as their users and operators give them."""
 
 from functools import partial
-from typing import Any
 
 import attrs
 
@@ -26,11 +25,8 @@ class Sessions:
         SessionBusy while a turn runs.
         """
         stream = streams.session(session_id)
-        decided = await self.deciding.decide([stream], partial(_reset, stream, user_id), cause)
-        if decided.position is not None:
-            self.finder.clear(session_id, decided.position)
-        return decided.position or 0
-
-
-def _reset(stream: str, user_id: str | None, states: Any) -> dict[str, Any]:
-    return {stream: session.reset(states[stream], user_id=user_id)}
+        reset = partial(session.reset, user_id=user_id)
+        position = await self.deciding.decide_on(stream, reset, cause)
+        if position is not None:
+            self.finder.clear(session_id, position)
+        return position or 0

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 import attrs
@@ -109,39 +110,23 @@ class Users:
         """Changes what is given (None: it stays)."""
         shown = None if display_name is None else text.one_line(display_name, param="display_name")
         stream = streams.user(user_id)
-        decided = await self.deciding.decide(
-            (stream,),
-            lambda states: {
-                stream: user.update(
-                    states[stream],
-                    user_id=user_id,
-                    display_name=shown,
-                    max_concurrency=max_concurrency,
-                )
-            },
+        return await self.deciding.decide_on(
+            stream,
+            partial(
+                user.update, user_id=user_id, display_name=shown, max_concurrency=max_concurrency
+            ),
             cause,
         )
-        return decided.position
 
     async def suspend(self, user_id: str, cause: Cause) -> int | None:
         """Suspends the user: no key of theirs works until restored. Conflict for the admin."""
         stream = streams.user(user_id)
-        decided = await self.deciding.decide(
-            (stream,),
-            lambda states: {stream: user.suspend(states[stream], user_id=user_id)},
-            cause,
-        )
-        return decided.position
+        return await self.deciding.decide_on(stream, partial(user.suspend, user_id=user_id), cause)
 
     async def restore(self, user_id: str, cause: Cause) -> int | None:
         """Makes a suspended user active again."""
         stream = streams.user(user_id)
-        decided = await self.deciding.decide(
-            (stream,),
-            lambda states: {stream: user.restore(states[stream], user_id=user_id)},
-            cause,
-        )
-        return decided.position
+        return await self.deciding.decide_on(stream, partial(user.restore, user_id=user_id), cause)
 
     async def delete(self, user_id: str, cause: Cause) -> int | None:
         """Ends the user; the e-mail address may be used again. Conflict for the admin."""
@@ -193,12 +178,9 @@ class Users:
     async def revoke_key(self, user_id: str, key_id: str, cause: Cause) -> int | None:
         """Ends the key; NotFound if it is not this user's."""
         stream = await self._stream_of(key_id)
-        decided = await self.deciding.decide(
-            (stream,),
-            lambda states: {stream: key.revoke(states[stream], key_id=key_id, user_id=user_id)},
-            cause,
+        return await self.deciding.decide_on(
+            stream, partial(key.revoke, key_id=key_id, user_id=user_id), cause
         )
-        return decided.position
 
     async def authenticate(self, raw_key: str) -> Caller:
         """Returns whose key it is, by the log and never by a read model.

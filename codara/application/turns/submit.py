@@ -105,9 +105,8 @@ class Turns:
             evidence=self._evidence(),
             message=error.message,
         )
-        decide = self._context.deciding.decide
         try:
-            await decide([stream], lambda _: {stream: [refused]}, submission.cause)
+            await self._context.deciding.note(stream, [refused], submission.cause)
         except Exception as unrecorded:
             logger.warning("a refusal could not be recorded: %r", unrecorded)
 
@@ -275,7 +274,7 @@ class _Submission:
         answered = RequestAnswered(
             request_id=command.request_id, user_id=command.caller.user_id, turn_id=turn_id
         )
-        await context.deciding.decide([stream], lambda _: {stream: [answered]}, self.cause)
+        await context.deciding.note(stream, [answered], self.cause)
         return handle
 
 

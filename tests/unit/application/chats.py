@@ -254,7 +254,7 @@ class Chat:
             systems=frozenset(self.systems) if is_known else None,
             pictures=frozenset(self.pictures) if is_known else None,
             answer=answer,
-            shortened=start > 0,
+            alike=not is_known,
             ends=ends,
             marks=marks,
         )

@@ -56,8 +56,9 @@ class Plan:
     pictures: frozenset[Image] | None
     """All that it ever showed; None if it may go on behind those of others."""
     answer: str
-    shortened: bool = False
-    """Its beginning is not sent: it may go on where the last two exchanges are the same."""
+    alike: bool = False
+    """Its beginning is not sent, or its own session is no longer looked for: it may go on where the
+    last two exchanges are the same."""
     ends: str = "well"
     """`well`, `badly` (after the half), `deaf` (before it hears), `never` or `never heard`."""
     marks: bool = True
@@ -184,7 +185,7 @@ def wrongs(thread: Thread, plan: Plan, turn: AgentTurn) -> Iterator[str]:
     if thread.owner != plan.owner:
         yield f"the thread is of {thread.owner}: {where}"
     if not any(leads(thread.said, plan.chat[begin:]) for begin in plan.begins) and not (
-        plan.shortened and ends_alike(thread.said, plan.chat)
+        plan.alike and ends_alike(thread.said, plan.chat)
     ):
         yield f"the chat says {told(plan.chat)}: {where}"
     known = pictures_in(thread.said) if plan.pictures is None else plan.pictures
