@@ -1,4 +1,4 @@
-"""Deadlines: what ended by itself is recorded soon after; its truth never waits for that."""
+"""Deadlines: records that sessions have expired, soon after; no decision waits for the record."""
 
 from collections.abc import Sequence
 from functools import partial

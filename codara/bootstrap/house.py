@@ -32,6 +32,7 @@ from codara.bootstrap.parts import (
     folders,
     jail_maker,
     limits,
+    ways_out,
 )
 from codara.clock import utc_now
 from codara.config.load import Loaded
@@ -77,9 +78,10 @@ async def open_house(loaded: Loaded, stack: AsyncExitStack) -> House:
     stack.push_async_callback(views.close)
     await views.start()
     deciding = Deciding(log, of_stream)
-    jails = jail_maker(
-        settings, Jails(deciding=deciding, cause=Cause(actor="system:jail", correlation_id=run_id))
-    )
+    journal = Jails(deciding=deciding, cause=Cause(actor="system:jail", correlation_id=run_id))
+    ways = ways_out(settings, journal)
+    stack.push_async_callback(ways.close)
+    jails = jail_maker(settings, journal)
     stack.push_async_callback(jails.close)
     workspaces = folders(settings)
     stack.push_async_callback(workspaces.close)
@@ -88,7 +90,7 @@ async def open_house(loaded: Loaded, stack: AsyncExitStack) -> House:
     kept = kept_logins(settings.providers, deciding, vault, run_id)
     stack.push_async_callback(kept.close)
     agents = AgentPool(
-        runtimes(settings.providers, agent_house(settings, jails, vault, kept)),
+        runtimes(settings.providers, agent_house(settings, jails, ways, vault, kept)),
         bounds=agent_bounds(settings),
         weigh=jails.memory,
     )

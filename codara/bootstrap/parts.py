@@ -8,6 +8,7 @@ from codara.adapters.agents.home.homes import Homes
 from codara.adapters.agents.home.listings import Listings
 from codara.adapters.agents.house import House as AgentHouse
 from codara.adapters.agents.pool.room import Bounds
+from codara.adapters.egress.ways import WaysOut
 from codara.adapters.jail.bubblewrap import Bubblewrap
 from codara.adapters.jail.jails import Jails as JailMaker
 from codara.adapters.jail.spec import JailLimits
@@ -25,10 +26,11 @@ KEYED_DISCONNECT_GRACE = 30.0
 
 
 def agent_house(
-    settings: Settings, jails: JailMaker, vault: FileVault, kept: KeptLogins
+    settings: Settings, jails: JailMaker, ways: WaysOut, vault: FileVault, kept: KeptLogins
 ) -> AgentHouse:
     return AgentHouse(
         jails=jails,
+        ways_out=ways,
         homes=homes(settings, settings.server.data_dir / "homes"),
         vault=vault,
         logins=kept,
@@ -54,12 +56,20 @@ def agent_bounds(settings: Settings) -> Bounds:
 
 
 def jail_maker(settings: Settings, journal: JailJournal) -> JailMaker:
-    jail = settings.jail
-    if jail.mode == "unsafe":
+    if settings.jail.mode == "unsafe":
         return Unsafe(journal)
-    return Bubblewrap(
-        journal, uid=jail.uid, network=jail.network, allow_hosts=tuple(jail.allow_hosts)
-    )
+    return Bubblewrap(journal, uid=settings.jail.uid)
+
+
+def ways_out(settings: Settings, journal: JailJournal) -> WaysOut:
+    """Ways out for the jails that `jail_maker` makes of the same settings.
+
+    Without walls agents are always told of a proxy: else their tools would not even ask it.
+    """
+    jail = settings.jail
+    walls = jail.mode != "unsafe"
+    network = jail.network if walls else "proxy"
+    return WaysOut(journal, walls=walls, network=network, allow_hosts=tuple(jail.allow_hosts))
 
 
 def folders(settings: Settings) -> Folders:

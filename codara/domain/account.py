@@ -132,7 +132,10 @@ def remove(state: Account, *, account_id: str) -> list[Event]:
 
 
 def cool_down(state: Account, *, account_id: str, until: datetime, now: datetime) -> list[Event]:
-    """Keeps the account from turns until `until`, as an operator asks; NotFound if there is none."""
+    """Keeps the account from turns until `until`, as an operator asks.
+
+    NotFound if it is not registered.
+    """
     _check_present(state, account_id)
     return [_health(state, now, after=COOLDOWN, cause="operator", until=until)]
 

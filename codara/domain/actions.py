@@ -147,7 +147,7 @@ class _Scan:
 
 
 def _places(lines: Sequence[str], test: re.Pattern[str]) -> list[int]:
-    """Returns the numbers of the lines that match, the last first: `_next` drops those it passed."""
+    """Returns the numbers of matching lines, the last first: `_next` drops those it passed."""
     return [at for at in range(len(lines) - 1, -1, -1) if test.match(lines[at])]
 
 
@@ -158,7 +158,7 @@ def _next(places: list[int], after: int) -> int | None:
 
 
 def _of_json(text: str) -> Iterator[Action]:
-    """Yields nothing for text that is not JSON, is nested too deep, or holds half a surrogate pair."""
+    """Yields nothing for text that is not JSON, nested too deep, or holds half a surrogate pair."""
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:

@@ -1,4 +1,4 @@
-"""Which conversation a request belongs to, and at which point it continues it."""
+"""Which conversation a request belongs to, and from which of its points the request goes on."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -17,7 +17,7 @@ ASIDE: Final = "aside"
 
 
 _MOST_OPEN = 64
-"""A session's end is looked for behind up to this many of the newest unanswered questions."""
+"""Up to this many of the newest unanswered questions are tried as the end of a session."""
 
 
 @attrs.frozen(kw_only=True)

@@ -55,7 +55,7 @@ def unheard_without_answers(point: Point, entries: Sequence[Entry], digest_of: D
 def unheard_after(
     point: Point, entries: Sequence[Entry], points: Sequence[Point]
 ) -> Unheard | None:
-    """Returns what a request adds to a thread at `point`; None if the request does not pass there."""
+    """Returns what a request adds to a thread at `point`; None if it does not pass there."""
     place = next((at for at in _from_the_end(points) if same(points[at], point)), None)
     if place is None:
         return None
@@ -97,7 +97,7 @@ def told(messages: Sequence[Message]) -> str:
 
 
 def changed(paths: Sequence[str]) -> str:
-    """Returns one line that names the files changed since the last answer; empty if there are none."""
+    """Returns one line that names the files changed since the last answer; empty without any."""
     if not paths:
         return ""
     named = ", ".join(_printable(path) for path in paths[:_MOST_NAMED])

@@ -54,7 +54,7 @@ def descends(state: Refreshed, account: Account, *, handed_in: str) -> bool:
 
 
 def refresh(account: Account, *, fingerprint: str, expires_at: datetime | None) -> list[Event]:
-    """Records that the account's login has new tokens; empty if the account was removed meanwhile."""
+    """Records that the account's login has new tokens; empty if the account is removed."""
     if not account.exists:
         return []
     return [

@@ -28,7 +28,7 @@ def evolve(state: Name, event: Event) -> Name:
 
 
 def claim(state: Name, *, kind: str, owner: str, taken: str) -> list[Event]:
-    """Makes `owner` the owner of the name; Conflict, with the message `taken`, if it has another."""
+    """Makes `owner` the name's owner; Conflict, with the message `taken`, if it has another."""
     if state.owner == owner:
         return []
     if state.owner is not None:

@@ -21,7 +21,7 @@ _LETTERS = {"n": 10, "t": 9, "r": 13, "a": 7, "b": 8, "f": 12, "v": 11}
 
 
 def starts_file_diff(lines: Sequence[str], at: int) -> bool:
-    """Tells whether one file's unified diff begins here: with git's header, or with ---, +++, @@."""
+    """Tells whether one file's unified diff begins here: git's header, or ---, +++ and @@."""
     line = lines[at]
     if line.startswith("diff --git "):
         return True
@@ -177,7 +177,7 @@ def _escaped(code: str) -> bytes:
 
 
 def find_envelope(lines: Sequence[str], at: int) -> tuple[int, list[Action]]:
-    """Reads a `*** Begin Patch` envelope; returns the line where it ends, and an action per file."""
+    """Reads a `*** Begin Patch` envelope; returns the line where it ends, and its actions."""
     found: list[Action] = []
     end = at + 1
     while end < len(lines) and not lines[end].startswith(_END):

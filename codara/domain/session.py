@@ -90,8 +90,10 @@ def evolve(state: Session, event: Event) -> Session:
             return _ended(state, event, dirty=False)
         case TurnFailed() | TurnCancelled():
             return _ended(state, event, dirty=state.dirty or _had_started(state))
-        case SessionReset() | SessionExpired():
+        case SessionReset():
             return attrs.evolve(state, thread=Thread(), elsewhere=(), dirty=False, expires_at=None)
+        case SessionExpired():
+            return attrs.evolve(state, thread=Thread(), elsewhere=(), expires_at=None)
         case _:
             return state
 
@@ -188,6 +190,6 @@ def reset(state: Session, *, user_id: str | None) -> list[Event]:
     if not state.exists or (user_id is not None and state.user_id != user_id):
         raise NotFound("There is no such session.")
     refuse_if_busy(state)
-    if state.thread == Thread() and not state.dirty:
+    if state.thread == Thread() and not state.elsewhere and not state.dirty:
         return []
     return [SessionReset(session_id=state.session_id)]

@@ -83,7 +83,7 @@ def provision(
     max_concurrency: int,
     role: UserRole,
 ) -> list[Event]:
-    """Makes a new user; InvalidRequest if the limit is out of range, Conflict if the user exists."""
+    """Makes a new user; InvalidRequest for a limit out of range, Conflict if the user exists."""
     if state.exists:
         raise Conflict(f"User {user_id} exists already.")
     _check_limit(max_concurrency)

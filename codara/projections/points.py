@@ -146,10 +146,11 @@ _COLUMNS = (
 )
 _FOUND = f"""
 SELECT {_COLUMNS} WHERE {{which}} AND caller = ?2 AND workspace_id = ?3 AND points.provider = ?4
-    AND origin NOT IN {UNFOUND} AND expires_at > ?5 ORDER BY position DESC LIMIT {MOST}
+    AND origin NOT IN {UNFOUND} AND (expires_at = '' OR expires_at > ?5)
+    ORDER BY position DESC LIMIT {MOST}
 """
 _BY_DIGESTS = _FOUND.format(which="digest IN (SELECT value FROM json_each(?1))")
-_BY_TAIL = _FOUND.format(which="tail = ?1 AND position = ends_at")
+_BY_TAIL = _FOUND.format(which="tail = ?1")
 _OF_SESSION = f"""
 SELECT {_COLUMNS} WHERE session_id = ?1 AND digest IN (SELECT value FROM json_each(?2))
     AND points.provider = ?3 ORDER BY position DESC LIMIT {MOST}

@@ -47,8 +47,12 @@ _BROKEN = """
 UPDATE sessions SET dirty = max(dirty, running), task_id = NULL, running = 0, backend_id = ?,
     expires_at = ?, updated_at = ?, position = ? WHERE session_id = ?
 """
-_CLEARED = """
-UPDATE sessions SET dirty = 0, backend_id = NULL, expires_at = NULL, expired = ?, updated_at = ?,
+_RESET = """
+UPDATE sessions SET dirty = 0, backend_id = NULL, expires_at = NULL, expired = 0, updated_at = ?,
+    position = ? WHERE session_id = ?
+"""
+_EXPIRED = """
+UPDATE sessions SET backend_id = NULL, expires_at = NULL, expired = 1, updated_at = ?,
     position = ? WHERE session_id = ?
 """
 
@@ -57,7 +61,7 @@ class SessionsProjection:
     """One row for each session, and the labels of their workspaces."""
 
     name: ClassVar[str] = "sessions"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     topics: ClassVar[frozenset[str]] = frozenset(
         event.name
         for event in (
@@ -108,9 +112,9 @@ class SessionsProjection:
             case WorkspaceProvisioned():
                 yield _LABELLED, (event.workspace_id, sealed(event.label))
             case SessionReset():
-                yield _CLEARED, (0, at, position, event.session_id)
+                yield _RESET, (at, position, event.session_id)
             case SessionExpired():
-                yield _CLEARED, (1, at, position, event.session_id)
+                yield _EXPIRED, (at, position, event.session_id)
 
 
 def _opened(event: SessionOpened, at: str, position: int) -> tuple[Value, ...]:

@@ -19,6 +19,9 @@ manual, opened, diff_position, end_position, position
 """The columns of a task; the last ones say at which positions in the log its texts are."""
 
 
+_ILL = frozenset({"failed", "cancelled"})
+
+
 @attrs.frozen(kw_only=True)
 class UsageRow:
     """The tokens that a task took. `input` includes `cached`, `output` includes `reasoning`."""
@@ -90,6 +93,8 @@ class TaskRow:
     account_id: str | None
     """The account on which it ran last."""
     status: TaskStatus
+    dirty: bool
+    """Whether it had started and did not end well: it may have left half of something behind."""
     code: str | None
     """The code of the error with which it failed."""
     cause: str | None
@@ -140,6 +145,7 @@ class TaskRow:
             model=row["model"],
             account_id=row["account_id"],
             status=row["status"],
+            dirty=row["status"] in _ILL and row["started_at"] is not None,
             code=row["code"],
             cause=row["cause"],
             thread=row["thread"],

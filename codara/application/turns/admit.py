@@ -185,6 +185,9 @@ class Admission:
             seat=self.seat,
             chat=self.offered.chat,
             history=self.offered.history(),
+            standing=session.standing_thread(
+                self.seat.base, provider=self.command.provider, now=self.context.clock()
+            ),
             prompt=heard,
             requested=wanted,
         )

@@ -128,7 +128,7 @@ class Finish:
         if self.outcome.cause == _FULL:
             return Thread()
         if backend_id is None:
-            return asked.requested.thread
+            return asked.standing
         return heard(asked.prompt.fresh if self.lost_thread else asked.prompt.after, backend_id)
 
     def _reached(self, left: Left, error: CodaraError | None) -> Thread:

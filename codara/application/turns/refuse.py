@@ -18,7 +18,7 @@ async def refuse(context: Context, run: Run, error: CodaraError) -> CodaraError:
     asked, now = run.asked, context.clock()
     run.mark("total", run.began)
     end = TurnEnd(
-        thread=asked.requested.thread,
+        thread=asked.standing,
         expires_at=now + context.limits.session_ttl,
         timings=dict(run.timings),
     )

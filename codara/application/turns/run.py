@@ -18,6 +18,7 @@ from codara.domain.workspace import Workspace
 from codara.errors import CodaraError, Conflict, VersionClash
 from codara.events.base import Cause
 from codara.events.session import AccountChosen, TurnRequested, TurnStarted, Waited
+from codara.events.thread import Thread
 from codara.events.vocabulary import CancelCause
 
 T = TypeVar("T")
@@ -45,6 +46,8 @@ class Asked:
     """The digest of the chat id that its request bears."""
     history: str
     """The digest of what stands before the last question of the request."""
+    standing: Thread
+    """The session's thread before this turn: it stays where the turn never reaches its agent."""
     prompt: Prompt
     requested: TurnRequested
     """The fact that says so."""

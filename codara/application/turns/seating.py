@@ -65,7 +65,7 @@ async def _found(
         return None
     digest = digest_of(context, command.caller.user_id)
     reached = meant[0].known.point
-    return attrs.evolve(seat, after=advance(reached, offered.entries[offered.said :], digest))
+    return attrs.evolve(seat, after=advance(reached, offered.entries[meant[0].place :], digest))
 
 
 async def _seated(

@@ -26,7 +26,7 @@ async def start(context: Context, run: Run, line: Line, until: float) -> None:
     was cancelled; nothing is held then.
     """
     since = time.monotonic()
-    baseline = await _baseline(context, run)
+    baseline = await run.interruptible(_baseline(context, run))
     while True:
         try:
             started, durable = await _started(context, run, baseline.tree)

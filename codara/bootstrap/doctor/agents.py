@@ -17,7 +17,8 @@ from codara.adapters.jail import limits
 from codara.adapters.jail.probe import NoJournal, probe
 from codara.bootstrap import parts
 from codara.bootstrap.doctor.findings import FAIL, OK, WARN, Check
-from codara.config.settings import JailSettings, Settings
+from codara.config.jail import JailSettings
+from codara.config.settings import Settings
 from codara.errors import AgentFailed, JailUnavailable, NotFound
 
 MISSING = "missing"
@@ -65,10 +66,11 @@ async def runtimes(settings: Settings) -> list[Check]:
 
     One that is missing is a failure only where all are.
     """
-    jails = parts.jail_maker(settings, NoJournal())
+    jails, ways = parts.jail_maker(settings, NoJournal()), parts.ways_out(settings, NoJournal())
     with tempfile.TemporaryDirectory(prefix="codara-doctor-") as folder:
         house = House(
             jails=jails,
+            ways_out=ways,
             homes=parts.homes(settings, Path(folder)),
             vault=NoVault(),
             limits=parts.jail_limits(settings),
@@ -81,6 +83,7 @@ async def runtimes(settings: Settings) -> list[Check]:
             return [Check("agents", FAIL, refused.message, "see `jail` above")]
         finally:
             await jails.close()
+            await ways.close()
     return _lenient(found)
 
 

@@ -9,8 +9,9 @@ from codara.adapters.jail.probe import Check as Attempt
 from codara.adapters.jail.probe import ProbeResult
 from codara.bootstrap.doctor import agents
 from codara.bootstrap.doctor.findings import FAIL, OK, WARN, Check
+from codara.config.jail import JailSettings
 from codara.config.providers import Provider, Providers
-from codara.config.settings import JailSettings, Settings
+from codara.config.settings import Settings
 from codara.runtimes import PROVIDERS
 from tests.scripted import program_of
 

@@ -26,7 +26,7 @@ def test_a_new_key_stands_for_no_turn(body: str) -> None:
 
 
 def test_a_claimed_key_stands_for_its_turn() -> None:
-    assert CLAIMED == Idempotency(turn_id=given.TURN, session_id=given.SESSION, body_digest=BODY)
+    assert Idempotency(turn_id=given.TURN, session_id=given.SESSION, body_digest=BODY) == CLAIMED
     assert earlier_turn(CLAIMED, BODY) == given.TURN
 
 

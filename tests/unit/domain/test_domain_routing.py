@@ -93,18 +93,21 @@ def test_a_primary_account_that_nobody_has_seen_is_above_the_floor() -> None:
         (cooling("a"), "cooldown"),
         (offer("a", ready=False), "not_ready"),
         (offer("a", headroom=0.0, primary=True), "exhausted"),
-        (offer("a", headroom=-1.0, last_used_at=None), "exhausted"),
+        (offer("a", headroom=-1.0, primary=True), "exhausted"),
         (full("a"), "no_free_lease"),
     ],
 )
 def test_what_cannot_be_lent_is_passed_over_for_the_next(passed_over: Offer, reason: str) -> None:
-    choice = recorded(attrs.evolve(passed_over, headroom=passed_over.headroom), offer("b"))
+    choice = recorded(passed_over, offer("b"))
     assert choice.account_id == "b"
     assert choice.refused == {reason: 1}
 
 
-def test_an_account_that_has_never_been_seen_is_not_exhausted() -> None:
-    assert chosen(offer("a", headroom=None)) == "a"
+@pytest.mark.parametrize("headroom", [None, 0.5])
+def test_an_account_that_has_a_little_left_or_was_never_seen_is_not_exhausted(
+    headroom: float | None,
+) -> None:
+    assert chosen(offer("a", headroom=headroom)) == "a"
 
 
 def test_the_choice_tells_the_candidates_in_their_order_and_why_they_were_passed_over() -> None:

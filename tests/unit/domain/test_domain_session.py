@@ -52,7 +52,7 @@ def test_a_request_carries_all_that_a_decision_needs_to_know_of_a_session() -> N
     alone = state(before=[given.turn_requested()])
     assert requested() == alone
     assert state(given.turn_requested(), before=ENDED[SESSION]) == alone
-    assert session.CLOSING == {given.turn_requested().name}
+    assert {given.turn_requested().name} == session.CLOSING
 
 
 def test_a_requested_turn_is_open_and_has_not_started() -> None:
@@ -135,11 +135,13 @@ def test_a_turn_that_completed_leaves_the_session_clean() -> None:
     assert not state(given.turn_completed(), before=before).dirty
 
 
-@pytest.mark.parametrize("over", [given.session_reset(), given.session_expired()])
-def test_a_session_that_was_reset_or_has_expired_begins_afresh(over: Event) -> None:
-    dirty = [given.session_opened(), given.turn_requested(elsewhere=BESIDE), given.turn_started()]
-    fresh = state(given.turn_failed(), over, before=dirty)
-    assert (fresh.thread, fresh.elsewhere, fresh.dirty) == (Thread(), (), False)
+@pytest.mark.parametrize(
+    ("over", "dirty"), [(given.session_reset(), False), (given.session_expired(), True)]
+)
+def test_a_session_that_was_reset_or_has_expired_begins_afresh(over: Event, dirty: bool) -> None:
+    before = [given.session_opened(), given.turn_requested(elsewhere=BESIDE), given.turn_started()]
+    fresh = state(given.turn_failed(), over, before=before)
+    assert (fresh.thread, fresh.elsewhere, fresh.dirty) == (Thread(), (), dirty)
     assert (fresh.expires_at, fresh.session_id) == (None, given.SESSION)
 
 
@@ -221,6 +223,17 @@ def test_its_user_and_an_operator_reset_a_session_once(user_id: str | None) -> N
 def test_a_session_that_is_only_dirty_is_reset_as_well() -> None:
     dirty = attrs.evolve(state(), thread=Thread(), dirty=True)
     assert session.reset(dirty, user_id=None) == [SessionReset(session_id=given.SESSION)]
+
+
+def test_a_session_whose_threads_are_all_elsewhere_is_reset_as_well() -> None:
+    """A turn with a new provider that never started leaves it so."""
+    codexs = (Elsewhere(provider="codex", thread=given.THREAD),)
+    asked = given.turn_requested(provider="gemini", thread=Thread(), elsewhere=codexs)
+    refused = given.turn_failed(end=attrs.evolve(given.END, thread=Thread()))
+    left = state(refused, before=[given.session_opened(), asked])
+    [reset] = session.reset(left, user_id=given.USER)
+    after = session.evolve(left, reset)
+    assert session.standing_thread(after, provider="codex", now=NOW) == Thread()
 
 
 def test_a_session_that_has_heard_nothing_is_fresh_already() -> None:

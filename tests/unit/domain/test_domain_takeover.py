@@ -68,7 +68,7 @@ READY = Takeover(
     floor=5.0,
     now=NOW,
     until=SOON,
-    leases=(ACCOUNT_LEASE, USER_LEASE),
+    leases=(USER_LEASE, ACCOUNT_LEASE),
 )
 
 

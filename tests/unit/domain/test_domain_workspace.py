@@ -46,7 +46,7 @@ def test_a_lock_carries_all_that_a_decision_needs_to_know_of_a_workspace() -> No
         locked = given.workspace_locked(aside=aside)
         assert state(locked, aside=aside) == folded(WORKSPACE, [locked])
         assert state(locked, aside=aside).aside is aside
-    assert workspace.CLOSING == {WorkspaceLocked.name}
+    assert {WorkspaceLocked.name} == workspace.CLOSING
 
 
 def test_a_free_folder_is_locked_with_all_that_is_known_of_it() -> None:

@@ -1,7 +1,6 @@
 """The points of a conversation whose next turn is under way: it may be branched meanwhile."""
 
 import attrs
-import pytest
 from world import PLACE, SESSION, World, completed, requested, started
 
 from codara.events.session import TurnEnd
@@ -9,10 +8,8 @@ from codara.events.thread import Point, Thread
 from tests import given
 
 MINE = {"caller": given.KEY, "workspace_id": given.WORKSPACE, "provider": "codex"}
-LOST = "loses its points while a turn is open"
 
 
-@pytest.mark.xfail(strict=True, reason=LOST)
 async def test_a_session_is_found_where_it_has_been_while_its_next_turn_runs(world: World) -> None:
     first = requested(origin="new")
     opened = given.session_opened(origin="new", client_session_id="")
@@ -23,7 +20,6 @@ async def test_a_session_is_found_where_it_has_been_while_its_next_turn_runs(wor
     assert (row.session_id, row.turn_id) == (given.SESSION, given.TURN)
 
 
-@pytest.mark.xfail(strict=True, reason=LOST)
 async def test_its_end_is_found_by_the_last_two_exchanges_as_well(world: World) -> None:
     point = Point(digest="1" * 32, entries=4, answered="1" * 32, tail="t")
     end: TurnEnd = attrs.evolve(given.END, thread=Thread(backend_id="b", point=point, mark="m"))
