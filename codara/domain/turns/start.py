@@ -50,7 +50,7 @@ def decide(states: States, ask: Start) -> Facts:
     NoFreeAccount; Conflict if the session does not wait for this turn.
     """
     waiting: session.Session = states[streams.session(ask.session_id)]
-    if waiting.turn is None or waiting.turn.turn_id != ask.turn_id:
+    if waiting.turn is None or waiting.turn.turn_id != ask.turn_id or waiting.turn.started:
         raise Conflict("The session does not wait for this task. Try again.")
     user_lease = lending.free(states, ask.user_lease, ask.now)
     if user_lease is None:

@@ -33,6 +33,8 @@ NEW = [given.session_opened()]
 NEXT = given.turn_requested(turn_id=OTHER_TURN)
 RESET = given.session_reset()
 UNHEARD = attrs.evolve(given.END, thread=Thread())
+DIVERGED = [*ENDED[SESSION], given.history_diverged()]
+ALONE = [*NEW, given.turn_requested(elsewhere=()), given.turn_started()]
 ELSEWHERE = given.turn_requested(provider="gemini", thread=Thread())
 HELD = RUNNING[WORKSPACE]
 USER = [given.user_provisioned()]
@@ -106,6 +108,8 @@ POSSIBLE = {
     "a fresh process": [*RUNNING[SESSION], given.turn_retried(), given.turn_cancelled()],
     "a history that diverged": [*NEW, given.history_diverged(), given.turn_requested()],
     "a session that was reset": [*ENDED[SESSION], RESET, NEXT],
+    "a reset of a thread": [*ALONE, given.turn_completed(), RESET],
+    "a reset of what is dirty": [*ALONE, given.turn_failed(end=UNHEARD), RESET],
     "a reset of threads elsewhere": [*NEW, ELSEWHERE, given.turn_failed(end=UNHEARD), RESET],
     "a folder that was given back": [*ENDED[WORKSPACE], given.threads_removed()],
     "a folder that another took over": [*HELD, given.workspace_locked(holder=OTHER_HOLDER)],
@@ -174,12 +178,8 @@ IMPOSSIBLE = {
     "another account before the start": (REQUESTED[SESSION], given.account_changed(), "runs"),
     "another account than it ran on": (RUNNING[SESSION], given.account_changed(), given.ACCOUNT),
     "a history that diverged in a turn": (RUNNING[SESSION], given.history_diverged(), "end of"),
-    "a diverged history of another turn": ([*NEW, given.history_diverged()], NEXT, given.TURN),
-    "a diverged history of none": (
-        [*ENDED[SESSION], given.history_diverged()],
-        RESET,
-        given.TURN,
-    ),
+    "a diverged history of another turn": (DIVERGED, NEXT, given.TURN),
+    "a diverged history of none": (DIVERGED, RESET, given.TURN),
     "a reset in a turn": (RUNNING[SESSION], RESET, "end of"),
     "a reset of a fresh session": (NEW, RESET, "not fresh"),
     "an expiry in a turn": (RUNNING[SESSION], given.session_expired(), "end of"),

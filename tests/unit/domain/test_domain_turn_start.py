@@ -160,9 +160,9 @@ def test_a_folder_whose_holder_overstayed_is_taken_over() -> None:
     assert facts[WORKSPACE] == [given.workspace_locked()]
 
 
-def test_a_turn_that_runs_is_kept_from_a_second_start_by_its_own_lock() -> None:
+def test_a_turn_that_runs_does_not_start_a_second_time() -> None:
     second = attrs.evolve(BORROWABLE, lease=OTHER_LEASE)
-    with pytest.raises(WorkspaceBusy):
+    with pytest.raises(Conflict):
         start(RUNNING, user_lease=f"lease/user/{given.USER}/1", accounts=(second,))
 
 
