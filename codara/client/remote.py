@@ -1,6 +1,6 @@
 """A client of a running gateway: its management plane, with its local operator token."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
@@ -9,6 +9,7 @@ import aiohttp
 
 from codara.client.client import PREFIX, Envelope
 from codara.client.running import RunningGateway
+from codara.errorcodes import BY_CODE
 from codara.errors import CodaraError, NotFound
 
 _SECONDS = 30.0
@@ -70,20 +71,10 @@ def _refused(status: int, said: Any) -> CodaraError:
     error = _object(body.get("error"))
     message = error.get("message") or f"The gateway answered {status}."
     otherwise = NotFound if status == HTTPStatus.NOT_FOUND else CodaraError
-    kind = _kinds().get(error.get("code"), otherwise)
+    kind = BY_CODE.get(str(error.get("code")), otherwise)
     cause = _object(body.get("codara")).get("cause")
     return kind(message, param=error.get("param"), cause=cause)
 
 
 def _object(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _kinds() -> dict[str | None, type[CodaraError]]:
-    return {kind.code: kind for kind in _below(CodaraError)}
-
-
-def _below(kind: type[CodaraError]) -> Iterator[type[CodaraError]]:
-    for each in kind.__subclasses__():
-        yield each
-        yield from _below(each)

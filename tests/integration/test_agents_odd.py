@@ -183,7 +183,7 @@ async def test_an_agent_that_asks_without_end_and_never_listens_is_ended(
     den: Den, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(output, "UNHEARD_BYTES", 1000)
-    outcome, _ = await den.run(f"[[line:{ASKS[den.provider]}]]" * 3000)
+    outcome, _ = await den.run(f"[[line:{ASKS[den.provider]}]]" * 12_000)
     assert (outcome.status, outcome.cause) == ("failed", "protocol")
     assert "listens to no answer" in outcome.message
     assert (await den.run("hello"))[0].status == "completed"

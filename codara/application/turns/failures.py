@@ -7,6 +7,7 @@ from codara.application.ports.agents import Outcome
 from codara.application.ports.frames import QuotaSeen
 from codara.domain import account
 from codara.domain.lending import AccountChange
+from codara.errorcodes import BY_CODE
 from codara.errors import CodaraError
 from codara.events.account import QuotaWindow
 from codara.events.vocabulary import AccountStatus
@@ -109,8 +110,7 @@ def recorded_error(
     code: str, cause: str, message: str, *, retry_after: float | None, retry_safe: bool
 ) -> CodaraError:
     """The error that a recorded failure stands for."""
-    kinds = {kind.code: kind for kind in CodaraError.__subclasses__()}
-    return kinds.get(code, errors.AgentFailed)(
+    return BY_CODE.get(code, errors.AgentFailed)(
         message, retry_after=retry_after, retry_safe=retry_safe, cause=cause
     )
 

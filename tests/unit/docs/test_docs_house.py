@@ -10,7 +10,7 @@ CODARA = Path(__file__).parents[3] / "codara"
 LISTENERS = ("http", "adapters/egress", "demo", "bootstrap")
 """Who may import `aiohttp.web`: the doors, the broker, the scripted model server."""
 
-GROUND = {"errors", "clock", "ids", "config", "version", "offload"}
+GROUND = {"errors", "clock", "ids", "config", "version", "offload", "errorcodes"}
 PORTS = "codara.application.ports"
 
 
