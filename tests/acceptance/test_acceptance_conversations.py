@@ -6,6 +6,7 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
+import orjson
 import pytest
 
 from tests.gatewaying import Gateway, gateway
@@ -13,6 +14,9 @@ from tests.gatewaying import Gateway, gateway
 pytestmark = [pytest.mark.cli, pytest.mark.timeout(180)]
 
 HEARD = "user messages: {count}\n"
+ASIDES = Path(__file__).parents[1] / "recorded" / "asides"
+QUESTION = "How do I reverse a list in Python?"
+ANSWER = "Use reversed(), or a slice with step -1."
 
 
 @pytest.fixture
@@ -80,6 +84,43 @@ async def test_two_people_on_one_key_never_hear_each_other(house: Gateway) -> No
     of_bob = [each for each in house.models.requests if "[[history]]" in str(each.conversation)]
     assert of_bob
     assert not any("91827" in str(each.conversation) for each in of_bob)
+
+
+def beside(house: Gateway, name: str, question: str, answer: str) -> Any:
+    """What Open WebUI asks beside a chat, with the chat in its history block."""
+    body = orjson.loads((ASIDES / f"open-webui-{name}.json").read_bytes())
+    texts = [each["content"] for each in body["messages"]]
+    asked = [user(text.replace(QUESTION, question).replace(ANSWER, answer)) for text in texts]
+    return ask(house, *asked)
+
+
+async def test_titles_tags_and_follow_ups_are_answered_beside_the_chats_next_turn(
+    house: Gateway,
+) -> None:
+    """As Open WebUI asks: the chat's thread holds the chat alone, and nobody waits."""
+    hello = user("[[text:one]]")
+    first = await ask(house, hello)
+    second = asyncio.create_task(ask(house, hello, said("one"), user("[[sleep:20]] [[text:two]]")))
+    async with asyncio.timeout(30):
+        while not any("sleep:20" in str(each.conversation) for each in house.models.requests):
+            await asyncio.sleep(0.05)
+    asides = await asyncio.gather(
+        *(beside(house, name, "[[text:one]]", "one") for name in ("title", "tags", "follow-ups"))
+    )
+    assert not second.done()
+    assert all(ours(each)["aside"] for each in asides)
+    assert all(text_of(each) for each in asides)
+    assert len({ours(each)["session_id"] for each in (first, *asides)}) == 4
+    assert {ours(each)["workspace_id"] for each in asides}.isdisjoint({ours(first)["workspace_id"]})
+    second.cancel()
+    third = await ask(house, hello, said("one"), user("[[history]]"))
+    heard = [each for each in house.models.requests if "[[history]]" in str(each.conversation)]
+    assert HEARD.format(count=2) in text_of(third)
+    assert not any("### Task" in str(each.conversation) for each in heard)
+    homes = house.data_dir / "homes"
+    async with asyncio.timeout(20):
+        while any((homes / ours(each)["workspace_id"]).exists() for each in asides):
+            await asyncio.sleep(0.1)
 
 
 async def test_an_edited_question_branches_the_agents_own_thread(house: Gateway) -> None:
