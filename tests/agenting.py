@@ -14,6 +14,7 @@ from codara.adapters.agents.contract import Runtime
 from codara.adapters.agents.home.homes import Homes
 from codara.adapters.agents.house import House
 from codara.adapters.agents.pool.pool import AgentPool
+from codara.adapters.egress.ways import WaysOut
 from codara.adapters.jail.bubblewrap import Bubblewrap
 from codara.adapters.jail.jails import Jails
 from codara.adapters.jail.unsafe import Unsafe
@@ -111,6 +112,12 @@ class OneKey:
 ONE_KEY = OneKey()
 
 
+async def end_agents(pool: AgentPool, workspace_id: str) -> None:
+    """Ends a workspace's agents, which keep their homes; waits for a turn at work in them."""
+    async with pool._vacated(workspace_id):
+        return
+
+
 @attrs.frozen
 class Den:
     """A pool at work in a folder of its own."""
@@ -154,6 +161,14 @@ class Den:
     def workspace(self, workspace_id: str = "wsp_1") -> Path:
         return self.root / "workspaces" / workspace_id
 
+    async def close_home(self, workspace_id: str) -> None:
+        await end_agents(self.pool, workspace_id)
+
+
+def an_idle_house(homes: Homes, vault: Vault = ONE_KEY) -> House:
+    """For runtimes that start no agent."""
+    return House(jails=Unsafe(Journal()), ways_out=WaysOut(Journal()), homes=homes, vault=vault)
+
 
 @asynccontextmanager
 async def a_den(root: Path, settings: Provider, *, walls: bool) -> AsyncIterator[Den]:
@@ -172,10 +187,12 @@ async def a_den_of(
     jails: Jails = Bubblewrap(journal, uid=JAIL_UID) if walls else Unsafe(journal)
     await jails.start_up()
     homes = Homes(root / "homes", JAIL_UID if drops else None)
-    runtime = make(House(jails=jails, homes=homes, vault=vault))
+    ways = WaysOut(journal, walls=walls)
+    runtime = make(House(jails=jails, ways_out=ways, homes=homes, vault=vault))
     pool = AgentPool({runtime.name: runtime})
     try:
         yield Den(root, pool, journal, runtime.name)
     finally:
         await pool.close()
         await jails.close()
+        await ways.close()

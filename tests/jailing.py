@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from codara.adapters.jail.bubblewrap import Bubblewrap
+from codara.adapters.egress.ways import WaysOut
+from codara.adapters.jail.jail import Jail
+from codara.adapters.jail.jails import Jails
 from codara.adapters.jail.spec import JailLimits, JailSpec
 
 INTERPRETER = Path(sys.executable).resolve()
@@ -55,10 +57,11 @@ class Journal:
 
 
 class Place:
-    """A workspace and a home below a folder that only its owner may enter."""
+    """A workspace and a home below a folder that only its owner may enter; ends with `close`."""
 
-    def __init__(self, jails: Bubblewrap, folder: Path) -> None:
+    def __init__(self, jails: Jails, journal: Journal, folder: Path) -> None:
         self.jails = jails
+        self.ways = WaysOut(journal, walls=jails.jailed)
         self.workspace = folder / "work space"
         self.home = folder / "home"
         self._made = 0
@@ -87,9 +90,17 @@ class Place:
         words = (str(INTERPRETER), "-I", "-S", "-c", script, *arguments)
         return self.spec(*words, **changes)
 
+    async def start(self, spec: JailSpec) -> Jail:
+        """A jail with a way out on which nothing is lent."""
+        return await self.jails.start(spec, self.ways.open(spec.jail_id))
+
+    async def close(self) -> None:
+        await self.jails.close()
+        await self.ways.close()
+
     async def run(self, spec: JailSpec) -> tuple[int | None, str, str]:
         """Runs it to its end: exit code, what it wrote, what it complained of."""
-        jail = await self.jails.start(spec, self.jails.open_doors())
+        jail = await self.start(spec)
         try:
             async with asyncio.timeout(60):
                 said = await jail.stdout.read(-1)

@@ -11,6 +11,7 @@ import pytest
 from codara.adapters.agents.contract import Answering, Session
 from codara.adapters.agents.home.homes import Homes
 from codara.adapters.agents.house import House
+from codara.adapters.egress.ways import WaysOut
 from codara.adapters.jail.unsafe import Unsafe
 from codara.application.ports.agents import AgentTurn
 from codara.application.ports.frames import QuotaSeen
@@ -152,7 +153,7 @@ def lawless(folder: Path, key: str) -> None:
 @both
 async def test_settings_in_the_workspace_and_the_home_change_nothing_of_ours(scene: Scene) -> None:
     first, _ = await scene.run("hello")
-    await scene.den.pool.close_home("wsp_1")
+    await scene.den.close_home("wsp_1")
     lawless(scene.den.workspace() / ".claude", "from-the-workspace")
     lawless(scene.den.root / "homes" / "wsp_1" / "claude" / ".claude", "from-the-home")
     for backend_id in (None, first.backend_id):
@@ -168,7 +169,7 @@ async def test_settings_in_the_workspace_and_the_home_change_nothing_of_ours(sce
 
 @also_alone
 async def test_the_memory_of_the_workspace_is_read(scene: Scene) -> None:
-    await scene.den.pool.close_home("wsp_1")
+    await scene.den.close_home("wsp_1")
     (scene.den.turn("").folder / "CLAUDE.md").write_text("Speak like a pirate")
     outcome, _ = await scene.run("hello")
     assert outcome.status == "completed"
@@ -178,12 +179,14 @@ async def test_the_memory_of_the_workspace_is_read(scene: Scene) -> None:
 @asynccontextmanager
 async def opened(scene: Scene, turn: AgentTurn) -> AsyncIterator[Session]:
     """A session without walls and without a pool."""
-    jails = Unsafe(Journal())
+    jails, ways = Unsafe(Journal()), WaysOut(Journal(), walls=False)
     await jails.start_up()
-    house = House(jails=jails, homes=Homes(scene.den.root / "early"), vault=KeyEach())
+    homes = Homes(scene.den.root / "early")
+    house = House(jails=jails, ways_out=ways, homes=homes, vault=KeyEach())
     session = await runtime_of(CLAUDE, house, base_url=scene.address).open(turn)
     try:
         yield session
     finally:
         await session.close()
         await jails.close()
+        await ways.close()

@@ -37,7 +37,7 @@ async def test_a_model_that_codex_does_not_know_works_by_the_shell(scene: Scene)
 
 @codex
 async def test_the_helper_that_codex_starts_for_its_tools_costs_no_process(scene: Scene) -> None:
-    await scene.den.pool.close_home("wsp_1")
+    await scene.den.close_home("wsp_1")
     scene.den.journal.killings.clear()
     first, _ = await scene.run("[[write:a.txt]] [[text:Done]]")
     started = scene.starts
@@ -49,7 +49,7 @@ async def test_the_helper_that_codex_starts_for_its_tools_costs_no_process(scene
 @codex
 async def test_instructions_are_heard_in_another_process_too(scene: Scene) -> None:
     first, _ = await scene.run("hello", instructions="Speak like a pirate")
-    await scene.den.pool.close_home("wsp_1")
+    await scene.den.close_home("wsp_1")
     told = {"instructions": "Speak like a child", "backend_id": first.backend_id}
     _, heard = await scene.run("[[instructions]]", **told)
     assert heard.text.rstrip().endswith("Speak like a child")
@@ -61,7 +61,7 @@ async def test_instructions_that_were_dropped_hold_no_longer(scene: Scene) -> No
     thread = {"backend_id": first.backend_id}
     _, heard = await scene.run("[[instructions]]", **thread)
     assert heard.text.rstrip().endswith("The earlier instructions no longer hold.")
-    await scene.den.pool.close_home("wsp_1")
+    await scene.den.close_home("wsp_1")
     _, heard = await scene.run("[[instructions]]", instructions="Speak like a pirate", **thread)
     assert heard.text.count("no longer hold") == 1
     assert heard.text.rstrip().endswith("in place of all earlier ones:\nSpeak like a pirate")
@@ -71,7 +71,7 @@ async def test_instructions_that_were_dropped_hold_no_longer(scene: Scene) -> No
 async def test_instructions_that_stay_are_not_said_again_to_another_process(scene: Scene) -> None:
     told = {"instructions": "Speak like a pirate"}
     first, _ = await scene.run("hello", **told)
-    await scene.den.pool.close_home("wsp_1")
+    await scene.den.close_home("wsp_1")
     _, heard = await scene.run("[[instructions]]", backend_id=first.backend_id, **told)
     assert heard.text.count("pirate") == 1
 
@@ -94,7 +94,7 @@ async def test_exec_says_later_instructions_in_front_of_the_prompt(scene: Scene)
 @both
 async def test_variables_in_the_home_change_nothing_of_ours(scene: Scene) -> None:
     await scene.run("hello")
-    await scene.den.pool.close_home("wsp_1")
+    await scene.den.close_home("wsp_1")
     for folder in (scene.den.root / "homes" / "wsp_1" / "codex", scene.den.workspace()):
         (folder / ".codex").mkdir(exist_ok=True)
         (folder / ".codex" / ".env").write_text("CODARA_JAIL_TOKEN=another\n")
@@ -132,7 +132,7 @@ async def test_a_thread_that_changes_its_transport_pays_for_no_turn_twice(scene:
     thread = {"model": CODEX.model, "backend_id": first.backend_id}
     inputs = [heard.usage and heard.usage.input]
     for transport in ("process", "persistent", "process"):
-        await scene.den.pool.close_home("wsp_1")
+        await scene.den.close_home("wsp_1")
         make = partial(runtime_of, CODEX, base_url=scene.address, transport=transport)
         async with a_den_of(scene.den.root, make, walls=True, vault=KeyEach()) as den:
             for prompt in ("[[write:a.txt=one]] [[text:ok]]", "hello"):

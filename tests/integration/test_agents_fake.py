@@ -55,7 +55,7 @@ async def test_usage_is_that_of_the_turn_and_not_of_the_thread(den: Den) -> None
 
 async def test_a_new_process_resumes_the_thread(den: Den) -> None:
     first, _ = await den.run("hello")
-    await den.pool.close_home("wsp_1")
+    await den.close_home("wsp_1")
     second, heard = await den.run("again", backend_id=first.backend_id)
     assert second.backend_id == first.backend_id
     assert heard.warnings == []
@@ -96,7 +96,7 @@ async def test_a_thread_that_goes_on_in_another_process_is_told_only_what_is_new
         ("", "The earlier instructions no longer hold."),
         ("", "nothing new"),
     ):
-        await den.pool.close_home("wsp_1")
+        await den.close_home("wsp_1")
         _, heard = await den.run("[[instructions]]", instructions=instructions, **told)
         assert heard.text == new
 

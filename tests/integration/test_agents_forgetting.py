@@ -99,7 +99,7 @@ async def test_codex_removes_copies_and_what_they_were_made_of_in_any_order(scen
     thread, point = await said(scene, "one")
     outcome, _ = await scene.run("two", fork=point)
     copy = str(outcome.backend_id)
-    await scene.den.pool.close_home("wsp_1")
+    await scene.den.close_home("wsp_1")
     await forget(scene, thread, copy)
     assert bearing(home_of(scene), thread) == bearing(home_of(scene), copy) == []
 

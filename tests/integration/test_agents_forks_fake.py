@@ -112,5 +112,5 @@ async def test_cancelling_while_a_thread_is_copied_leaves_nothing_running(den: D
     turn.cancel()
     with pytest.raises(asyncio.CancelledError):
         await turn
-    await den.pool.close_home("wsp_1")
+    await den.close_home("wsp_1")
     assert at_work(den.root) == []

@@ -18,7 +18,7 @@ async def test_a_thread_goes_on_in_one_process_after_another(scene: Scene) -> No
     first, _ = await scene.run("one")
     started = scene.starts
     for at in range(2, 5):
-        await scene.den.pool.close_home("wsp_1")
+        await scene.den.close_home("wsp_1")
         outcome, heard = await scene.run("[[history]]", backend_id=first.backend_id)
         assert (outcome.status, outcome.backend_id) == ("completed", first.backend_id)
         assert heard.text.startswith(f"user messages: {at}\n1. one\n2. ")
@@ -37,7 +37,7 @@ async def test_instructions_are_heard_beside_geminis_own_also_when_they_change(
     _, heard = await scene.run("[[instructions]]", instructions="Speak like a judge", **again)
     assert "a judge" in heard.text and "a @pirate" not in heard.text
     assert not heard.text.startswith("Memory")
-    await scene.den.pool.close_home("wsp_1")
+    await scene.den.close_home("wsp_1")
     _, heard = await scene.run("[[instructions]]", instructions="", **again)
     assert "a judge" not in heard.text
     assert list(scene.den.workspace().iterdir()) == []
@@ -111,7 +111,7 @@ async def test_a_process_that_lives_on_is_not_the_one_that_left_a_tool_behind(sc
 
 @gemini
 async def test_settings_in_the_workspace_change_nothing_of_ours(scene: Scene) -> None:
-    await scene.den.pool.close_home("wsp_1")
+    await scene.den.close_home("wsp_1")
     folder = scene.den.turn("").folder / ".gemini"
     folder.mkdir()
     (folder / "settings.json").write_text(

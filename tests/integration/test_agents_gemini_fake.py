@@ -63,7 +63,7 @@ async def test_a_refusal_of_the_provider_keeps_its_cause(den: Den, kind: str, ca
 
 async def test_what_an_old_session_tells_again_is_no_answer(den: Den) -> None:
     first, _ = await den.run("hello")
-    await den.pool.close_home("wsp_1")
+    await den.close_home("wsp_1")
     outcome, heard = await den.run("again", backend_id=first.backend_id)
     assert (outcome.status, outcome.backend_id) == ("completed", first.backend_id)
     assert heard.text == "You said: again"
@@ -71,7 +71,7 @@ async def test_what_an_old_session_tells_again_is_no_answer(den: Den) -> None:
 
 async def test_a_record_that_cannot_be_made_ready_is_named(den: Den) -> None:
     first, _ = await den.run("hello")
-    await den.pool.close_home("wsp_1")
+    await den.close_home("wsp_1")
     (record,) = (den.root / "homes").rglob("session-*.jsonl")
     record.with_name(f"session-{OLD}-{str(first.backend_id)[:8]}.jsonl").mkdir()
     with pytest.raises(AgentFailed, match=r"cannot be prepared.*remove what is in the way"):

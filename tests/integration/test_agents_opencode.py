@@ -44,7 +44,7 @@ async def test_instructions_are_heard_beside_those_of_the_workspace(scene: Scene
 async def test_the_configuration_of_a_workspace_is_not_opencodes(scene: Scene) -> None:
     elsewhere = '{"provider": {"gw": {"options": {"baseURL": "http://127.0.0.1:9/v1"}}}}'
     (scene.den.workspace() / "opencode.json").write_text(elsewhere)
-    await scene.den.pool.close_home("wsp_1")
+    await scene.den.close_home("wsp_1")
     outcome, _ = await scene.run("hello")
     assert outcome.status == "completed"
 

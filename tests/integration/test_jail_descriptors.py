@@ -24,21 +24,22 @@ from codara.adapters.jail.bubblewrap import Bubblewrap
 from tests.jailing import Journal, Place
 
 async def main():
-    jails = Bubblewrap(Journal())
+    journal = Journal()
+    jails = Bubblewrap(journal)
     await jails.start_up()
-    place = Place(jails, Path(sys.argv[1]))
+    place = Place(jails, journal, Path(sys.argv[1]))
     await place.make()
 
     async def some():
         for _ in range(3):
             code, _, _ = await place.run(place.spec("/bin/true"))
             assert code == 0
-            jail = await jails.start(place.spec("/bin/sleep", "60"), jails.open_doors())
+            jail = await place.start(place.spec("/bin/sleep", "60"))
             await jail.kill("enough")
             await jail.close()
 
     await asyncio.gather(some(), some(), some())
-    await jails.close()
+    await place.close()
     print("churned")
 
 uvloop.run(main())

@@ -7,9 +7,9 @@ import textwrap
 
 import pytest
 
-from codara.adapters.egress.doors import listen
 from codara.adapters.jail import priority, seccomp
 from codara.adapters.jail.bubblewrap import Bubblewrap
+from codara.adapters.jail.network import listen
 from codara.adapters.jail.probe import probe
 from codara.adapters.jail.spec import MIB, JailLimits
 from codara.errors import JailUnavailable
@@ -114,12 +114,13 @@ async def jails(journal):
 
 
 @pytest.fixture
-async def place(jails, tmp_path):
+async def place(jails, journal, tmp_path):
     (tmp_path / "outside").write_text("secret")
     tmp_path.chmod(0o700)
-    made = Place(jails, tmp_path)
+    made = Place(jails, journal, tmp_path)
     await made.make()
-    return made
+    yield made
+    await made.close()
 
 
 @pytest.fixture
@@ -208,7 +209,7 @@ async def test_a_memory_hog_is_killed_where_memory_is_limited(place):
     limits = JailLimits(memory=128 * MIB)
     script = "x = bytearray(512 * 1024 * 1024); print(len(x))"
     spec = place.python(script, limits=limits)
-    jail = await place.jails.start(spec, place.jails.open_doors())
+    jail = await place.start(spec)
     try:
         code = await jail.wait()
     finally:
@@ -257,7 +258,7 @@ async def test_only_the_broker_and_the_proxy_answer_inside(place, journal):
 
 
 async def test_no_sockets_of_the_gateway_are_left_in_a_dead_jail(place):
-    jail = await place.jails.start(place.spec("/bin/true"), place.jails.open_doors())
+    jail = await place.start(place.spec("/bin/true"))
     await jail.wait()
     await jail.close()
     assert not jail.alive
@@ -266,20 +267,18 @@ async def test_no_sockets_of_the_gateway_are_left_in_a_dead_jail(place):
 async def test_a_missing_workspace_is_explained(place):
     spec = place.spec("/bin/true", workspace=place.workspace / "nowhere")
     with pytest.raises(JailUnavailable, match="folders: "):
-        await place.jails.start(spec, place.jails.open_doors())
+        await place.start(spec)
 
 
 async def test_a_linked_workspace_is_refused(place, tmp_path):
     (tmp_path / "link").symlink_to("/etc")
     with pytest.raises(JailUnavailable):
-        await place.jails.start(
-            place.spec("/bin/true", workspace=tmp_path / "link"), place.jails.open_doors()
-        )
+        await place.start(place.spec("/bin/true", workspace=tmp_path / "link"))
 
 
 async def test_the_self_test_passes_here():
     found = await probe()
     assert found.ok, [check for check in found.checks if not check.ok]
-    assert {"host_loopback", "hypervisor_socket", "broker"} <= {
+    assert {"host_loopback", "hypervisor_socket", "way_out"} <= {
         check.name for check in found.checks
     }

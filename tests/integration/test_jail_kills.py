@@ -42,12 +42,13 @@ class Told(Journal):
         print(json.dumps({"jail_id": jail_id} | facts), flush=True)
 
 async def main():
-    jails = Bubblewrap(Told())
+    journal = Told()
+    jails = Bubblewrap(journal)
     await jails.start_up()
-    place = Place(jails, Path(sys.argv[1]))
+    place = Place(jails, journal, Path(sys.argv[1]))
     await place.make()
     print("starting", flush=True)
-    await jails.start(place.spec("/bin/sleep", sys.argv[2]), jails.open_doors())
+    await place.start(place.spec("/bin/sleep", sys.argv[2]))
     print("running", flush=True)
     await asyncio.sleep(600)
 
@@ -74,10 +75,11 @@ async def jails(journal):
 
 
 @pytest.fixture
-async def place(jails, tmp_path):
-    made = Place(jails, tmp_path)
+async def place(jails, journal, tmp_path):
+    made = Place(jails, journal, tmp_path)
     await made.make()
-    return made
+    yield made
+    await made.close()
 
 
 @pytest.fixture
@@ -118,7 +120,7 @@ def groups_left(jail_id):
 
 async def test_a_kill_ends_children_that_ran_away(place, journal, mark):
     script = f"for i in 1 2 3; do setsid sleep {mark} & done; echo made; wait"
-    jail = await place.jails.start(place.spec("/bin/sh", "-c", script), place.jails.open_doors())
+    jail = await place.start(place.spec("/bin/sh", "-c", script))
     assert await jail.stdout.readline() == b"made\n"
     await jail.kill("a test")
     assert running(mark) == []
@@ -137,13 +139,13 @@ async def test_a_daemon_does_not_outlive_its_agent(place, journal, mark):
 
 
 async def test_an_agent_that_heeds_the_end_of_its_input_is_not_killed(place, journal):
-    jail = await place.jails.start(place.spec("/bin/cat"), place.jails.open_doors())
+    jail = await place.start(place.spec("/bin/cat"))
     await jail.close(grace=10)
     assert journal.names() == ["started", "exited"]
 
 
 async def test_the_death_of_the_outer_process_is_the_death_of_the_jail(place, mark):
-    jail = await place.jails.start(place.spec("/bin/sleep", mark), place.jails.open_doors())
+    jail = await place.start(place.spec("/bin/sleep", mark))
     outer = processes.parents()[jail.inner_pid]
     os.kill(outer, signal.SIGKILL)
     assert await jail.wait() == 137
@@ -154,7 +156,7 @@ async def test_the_death_of_the_outer_process_is_the_death_of_the_jail(place, ma
 @pytest.mark.parametrize("delay", DELAYS)
 async def test_a_start_that_is_cancelled_leaves_nothing(delay, place, mark):
     spec = place.spec("/bin/sleep", mark)
-    starting = asyncio.create_task(place.jails.start(spec, place.jails.open_doors()))
+    starting = asyncio.create_task(place.start(spec))
     await asyncio.sleep(delay)
     starting.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -167,7 +169,7 @@ async def test_a_start_that_is_cancelled_leaves_nothing(delay, place, mark):
 
 @pytest.mark.parametrize("delay", DELAYS)
 async def test_a_kill_right_after_the_start_leaves_nothing(delay, place, mark):
-    jail = await place.jails.start(place.spec("/bin/sleep", mark), place.jails.open_doors())
+    jail = await place.start(place.spec("/bin/sleep", mark))
     await asyncio.sleep(delay / 4)
     await jail.kill("a test")
     assert running(mark) == []
@@ -177,7 +179,7 @@ async def test_a_kill_right_after_the_start_leaves_nothing(delay, place, mark):
 async def test_the_first_instruction_waits_for_the_log(place, journal):
     journal.may_start.clear()
     spec = place.spec("/bin/touch", "ran")
-    starting = asyncio.create_task(place.jails.start(spec, place.jails.open_doors()))
+    starting = asyncio.create_task(place.start(spec))
     await asyncio.wait_for(journal.asked.wait(), 10)
     assert not (place.workspace / "ran").exists()
     journal.may_start.set()
@@ -190,7 +192,7 @@ async def test_the_first_instruction_waits_for_the_log(place, journal):
 async def test_a_start_can_be_cancelled_while_the_log_is_stuck(place, journal, mark):
     journal.may_start.clear()
     spec = place.spec("/bin/sleep", mark)
-    starting = asyncio.create_task(place.jails.start(spec, place.jails.open_doors()))
+    starting = asyncio.create_task(place.start(spec))
     await asyncio.wait_for(journal.asked.wait(), 10)
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -200,11 +202,11 @@ async def test_a_start_can_be_cancelled_while_the_log_is_stuck(place, journal, m
 
 async def test_closing_ends_every_jail_and_refuses_new_ones(place, mark):
     for _ in range(3):
-        await place.jails.start(place.spec("/bin/sleep", mark), place.jails.open_doors())
+        await place.start(place.spec("/bin/sleep", mark))
     await place.jails.close()
     assert running(mark) == []
     with pytest.raises(ShuttingDown):
-        await place.jails.start(place.spec("/bin/true"), place.jails.open_doors())
+        await place.start(place.spec("/bin/true"))
 
 
 async def test_mounts_are_taken_down_with_the_jail(place):
@@ -270,7 +272,7 @@ async def test_a_gateway_killed_in_the_middle_leaves_nothing_after_the_sweep(tmp
 
 
 async def test_the_sweep_ends_a_jail_that_still_runs_and_names_it(place, journal, mark):
-    jail = await place.jails.start(place.spec("/bin/sleep", mark), place.jails.open_doors())
+    jail = await place.start(place.spec("/bin/sleep", mark))
     _, _, facts = journal.told[0]
     left = Left(
         jail_id=jail.jail_id,

@@ -5,8 +5,8 @@ import textwrap
 import pytest
 from aiohttp import web
 
+from codara.adapters.egress.lending import Lending
 from codara.adapters.jail.bubblewrap import Bubblewrap
-from codara.adapters.jail.spec import Lending
 from codara.adapters.jail.unsafe import Unsafe
 from tests.jailing import Journal, Place, need_bubblewrap
 
@@ -33,11 +33,11 @@ async def place(request, tmp_path):
     journal = Journal()
     jails = Bubblewrap(journal) if request.param == "bubblewrap" else Unsafe(journal)
     await jails.start_up()
-    made = Place(jails, tmp_path)
+    made = Place(jails, journal, tmp_path)
     made.journal = journal
     await made.make()
     yield made
-    await jails.close()
+    await made.close()
 
 
 @pytest.fixture
@@ -62,13 +62,16 @@ async def provider(aiohttp_server):
 
 @pytest.mark.cli
 async def test_a_turn_is_made_with_the_account_lent(place, provider):
-    doors = place.jails.open_doors()
-    env = {"BASE": doors.endpoint(), "KEY": doors.token}
-    jail = await place.jails.start(place.python(AGENT, env=env), doors)
+    broker = place.ways.open("jail_that_asks")
+    env = {"BASE": broker.doors.endpoint(), "KEY": broker.doors.token}
+    spec = place.python(AGENT, jail_id="jail_that_asks", env=env)
+    jail = await place.jails.start(spec, broker)
     seen = []
-    lines = jail.lines()
 
-    jail.broker.lend(
+    async def heard():
+        return (await jail.stdout.readline()).rstrip(b"\n")
+
+    broker.lend(
         Lending(
             base_url=provider.url,
             secret=SECRET,
@@ -76,11 +79,11 @@ async def test_a_turn_is_made_with_the_account_lent(place, provider):
         )
     )
     jail.stdin.write(b"hello\n")
-    assert [await anext(lines) for _ in range(3)] == [b"200", b"one", b"two"]
-    jail.broker.withdraw()
+    assert [await heard() for _ in range(3)] == [b"200", b"one", b"two"]
+    broker.withdraw()
     jail.stdin.write(b"again\n")
-    assert await anext(lines) == b"503"
-    await anext(lines)
+    assert await heard() == b"503"
+    await heard()
     await jail.close(grace=10)
 
     assert provider.heard == [(f"Bearer {SECRET}", "hello\n")]
@@ -102,11 +105,12 @@ async def test_the_real_key_is_nowhere_in_the_jail(place, provider):
                 except OSError:
                     pass
     """
-    doors = place.jails.open_doors()
-    spec = place.python(textwrap.dedent(script), env={"KEY": doors.token})
-    jail = await place.jails.start(spec, doors)
-    jail.broker.lend(Lending(base_url=provider.url, secret=SECRET))
-    said = b"".join([line async for line in jail.lines()])
+    broker = place.ways.open("jail_that_looks")
+    env = {"KEY": broker.doors.token}
+    spec = place.python(textwrap.dedent(script), jail_id="jail_that_looks", env=env)
+    jail = await place.jails.start(spec, broker)
+    broker.lend(Lending(base_url=provider.url, secret=SECRET))
+    said = await jail.stdout.read(-1)
     await jail.close()
-    assert doors.token.encode() in said
+    assert broker.doors.token.encode() in said
     assert SECRET.encode() not in said

@@ -153,9 +153,10 @@ async def test_a_child_that_was_started_but_not_handed_over_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As when a descriptor fails between the fork and the word that all went well."""
-    jails = Bubblewrap(Journal())
+    journal = Journal()
+    jails = Bubblewrap(journal)
     await jails.start_up()
-    place = Place(jails, tmp_path)
+    place = Place(jails, journal, tmp_path)
     await place.make()
     spec = place.spec("/bin/sleep", "600")
     start = Spawner._start
@@ -167,8 +168,8 @@ async def test_a_child_that_was_started_but_not_handed_over_is_ended(
 
     monkeypatch.setattr(Spawner, "_start", breaks)
     with pytest.raises(JailUnavailable, match="Bad file descriptor"):
-        await jails.start(spec, jails.open_doors())
+        await place.start(spec)
     assert bearing(marks.mark(spec.jail_id)) == []
-    await jails.close()
+    await place.close()
     with started[0] as child:
         assert child.wait() < 0

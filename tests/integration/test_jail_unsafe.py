@@ -23,10 +23,10 @@ def journal():
 async def place(journal, tmp_path):
     jails = Unsafe(journal)
     await jails.start_up()
-    made = Place(jails, tmp_path)
+    made = Place(jails, journal, tmp_path)
     await made.make()
     yield made
-    await jails.close()
+    await made.close()
 
 
 def alive(pid):
@@ -57,7 +57,7 @@ async def test_an_agent_and_what_it_starts_give_way_to_the_gateway(place):
 
 async def test_a_kill_ends_children_that_ran_away(place):
     script = "setsid sleep 1234567 & echo $!; (setsid sleep 1234567 & echo $!); wait"
-    jail = await place.jails.start(place.spec("/bin/sh", "-c", script), place.jails.open_doors())
+    jail = await place.start(place.spec("/bin/sh", "-c", script))
     children = [int(await jail.stdout.readline()) for _ in range(2)]
     assert all(map(alive, children))
     await jail.kill("a test")
@@ -81,13 +81,13 @@ async def test_a_missing_program_is_said_to_be_missing(place):
 async def test_a_read_only_workspace_is_refused(place):
     spec = place.spec("/bin/true", read_only_workspace=True)
     with pytest.raises(JailUnavailable, match="read-only"):
-        await place.jails.start(spec, place.jails.open_doors())
+        await place.start(spec)
 
 
 async def test_a_cancelled_start_leaves_nothing(place, journal):
     journal.may_start.clear()
     spec = place.spec("/bin/sleep", "1234567")
-    starting = asyncio.create_task(place.jails.start(spec, place.jails.open_doors()))
+    starting = asyncio.create_task(place.start(spec))
     await asyncio.wait_for(journal.asked.wait(), 20)
     starting.cancel()
     with contextlib.suppress(asyncio.CancelledError):

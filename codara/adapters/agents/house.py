@@ -5,6 +5,7 @@ import attrs
 from codara.adapters.agents.home.homes import Homes
 from codara.adapters.agents.home.listings import Listings
 from codara.adapters.agents.session.lender import NoLogins
+from codara.adapters.egress.ways import WaysOut
 from codara.adapters.jail.jails import Jails
 from codara.adapters.jail.spec import JailLimits
 from codara.application.ports.logins import Logins
@@ -15,9 +16,13 @@ from codara.ids import NewId, new_id
 
 @attrs.frozen(kw_only=True)
 class House:
-    """Jails to start agents in, homes to keep them, keys and logins, and what the CLIs listed."""
+    """Jails to start agents in, ways out of them, homes, keys and logins, and what the CLIs listed.
+
+    `ways_out` fits `jails`: both know whether there are walls.
+    """
 
     jails: Jails
+    ways_out: WaysOut
     homes: Homes
     vault: Vault
     logins: Logins = attrs.field(factory=NoLogins)

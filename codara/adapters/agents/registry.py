@@ -2,10 +2,12 @@
 
 from importlib import import_module
 from importlib.util import find_spec
+from typing import cast
 
 from codara.adapters.agents.contract import Runtime
 from codara.adapters.agents.house import House
 from codara.adapters.agents.runtime import Make
+from codara.adapters.agents.transcript import Transcript
 from codara.adapters.logins.form import Form
 from codara.config.providers import Providers
 from codara.runtimes import PROVIDERS
@@ -24,6 +26,16 @@ def login_forms(providers: Providers) -> dict[str, Form]:
         if find_spec(module) is not None:
             forms[name] = import_module(module).form(providers.named(name))
     return forms
+
+
+def transcripts() -> dict[str, Transcript]:
+    """Returns the modules `recorded` of the runtimes that have one, by the runtime's name."""
+    names = {name: f"{__package__}.{name}.recorded" for name in PROVIDERS}
+    return {
+        name: cast("Transcript", import_module(module))
+        for name, module in names.items()
+        if find_spec(module) is not None
+    }
 
 
 def maker(name: str) -> Make:

@@ -22,6 +22,7 @@ from codara.adapters.agents.home.programs import (
 from codara.adapters.agents.house import House
 from codara.adapters.agents.session.answers import ODD, Gone, Refused
 from codara.adapters.agents.session.execution import Around
+from codara.adapters.agents.session.launched import Launched
 from codara.adapters.agents.session.lender import Lender
 from codara.adapters.agents.session.lines import CHUNK
 from codara.adapters.agents.session.output import unreadable
@@ -29,7 +30,6 @@ from codara.adapters.agents.session.transport import Transport
 from codara.adapters.agents.session.watch import to_the_end
 from codara.adapters.agents.visits import MODEL, visiting
 from codara.adapters.egress.doors import Doors
-from codara.adapters.jail.jail import Jail
 from codara.adapters.jail.spec import JailSpec
 from codara.application.ports.agents import AgentTurn
 from codara.config.providers import Provider
@@ -54,7 +54,7 @@ class Launch:
 
 
 Plan = Callable[[Path, Doors], Launch]
-"""Words a launch for a home, as the agent sees it, and the ways out of its jail."""
+"""Words a launch for a home, as the agent sees it, and the doors of its jail."""
 
 
 Make = Callable[[Provider, House], Runtime]
@@ -189,38 +189,39 @@ class CliRuntime(ABC):
 
     async def _said(self, visit: AgentTurn, plan: Plan) -> str:
         """What the program says until it ends; AgentFailed if that is nothing, or takes 30 s."""
-        jail, program = await self._launch(visit, plan)
+        launched = await self._launch(visit, plan)
+        jail, path = launched.jail, launched.program.path
         try:
             jail.stdin.close()
             async with asyncio.timeout(ANSWER_SECONDS):
                 said = await _all_of(jail.stdout)
             words = await jail.last_words()
         except TimeoutError:
-            raise AgentFailed(f"{program.path} says nothing in the jail") from None
+            raise AgentFailed(f"{path} says nothing in the jail") from None
         finally:
             await to_the_end(jail.close(grace=0))
         text = said.decode("utf-8", "replace").strip()
         if not text:
             why = words[-_SHOWN:].decode("utf-8", "replace").strip() or "it said nothing"
-            raise AgentFailed(f"{program.path} does not run in the jail: {why}")
+            raise AgentFailed(f"{path} does not run in the jail: {why}")
         return text
 
-    async def _launch(self, turn: AgentTurn, plan: Plan) -> tuple[Jail, Program]:
+    async def _launch(self, turn: AgentTurn, plan: Plan) -> Launched:
         """Starts the program in a jail around the turn's workspace and home."""
-        jails = self._house.jails
         program = await asyncio.to_thread(self.program)
         home = await self._home(turn.workspace_id)
         await self._sweep(turn.workspace_id)
-        doors = jails.open_doors()
+        jail_id = self._house.new_id("jail")
+        broker = self._house.ways_out.open(jail_id, self._settings.allow_hosts)
         try:
-            launch = plan(jails.inner_home(home), doors)
+            launch = plan(self._house.jails.inner_home(home), broker.doors)
             for path, content in launch.files.items():
                 await self._write(home, path, content)
         except BaseException:
-            doors.close()
+            await to_the_end(broker.close())
             raise
         spec = JailSpec(
-            jail_id=self._house.new_id("jail"),
+            jail_id=jail_id,
             workspace_id=turn.workspace_id,
             runtime=self.name,
             argv=(*program.words, *launch.arguments),
@@ -229,10 +230,10 @@ class CliRuntime(ABC):
             home=home,
             read_only_workspace=turn.read_only,
             program_dirs=program.folders,
-            allow_hosts=self._settings.allow_hosts,
             limits=self._house.limits,
         )
-        return await jails.start(spec, doors), program
+        jail = await self._house.jails.start(spec, broker)
+        return Launched(program=program, jail=jail, broker=broker)
 
     async def _started(self, session: Starting, starting: Coroutine[Any, Any, R]) -> R:
         """Its first words; one that does not speak them is ended, with AgentFailed."""

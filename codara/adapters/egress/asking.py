@@ -8,7 +8,7 @@ from aiohttp import web
 from yarl import URL
 
 from codara.adapters.egress import forwarding
-from codara.adapters.jail.spec import Lending
+from codara.adapters.egress.lending import Lending
 
 LONGEST_HELD = 4 * 1024 * 1024
 _WORN_OUT = 401

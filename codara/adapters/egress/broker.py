@@ -1,4 +1,4 @@
-"""What serves a jail's listeners: the agent's requests go out with the key of the account lent."""
+"""The broker of one jail: the agent's requests go out with the key of the account lent."""
 
 import asyncio
 import contextlib
@@ -13,9 +13,11 @@ from yarl import URL
 
 from codara.adapters.egress import forwarding
 from codara.adapters.egress.asking import asked
+from codara.adapters.egress.doors import PROXY_PORT, Doors
+from codara.adapters.egress.lending import Lending
 from codara.adapters.egress.mask import Mask
 from codara.adapters.egress.proxy import Proxy
-from codara.adapters.jail.spec import PROXY_PORT, Lending
+from codara.adapters.jail.wayout import Listeners
 from codara.application.ports.jails import JailJournal
 from codara.errors import AgentFailed
 
@@ -25,7 +27,7 @@ CLOSE_SECONDS = 1.0
 
 
 class Broker:
-    """The way out of one jail.
+    """Satisfies `WayOut`, at the doors it was given.
 
     A request that shows the jail's token is sent to the base URL of the present lending, with the
     real key instead of the token, both directions streaming. Without a lending it is answered 503;
@@ -35,20 +37,21 @@ class Broker:
     def __init__(
         self,
         jail_id: str,
-        token: str,
+        doors: Doors,
         *,
         journal: JailJournal,
         session: aiohttp.ClientSession,
         allow_hosts: tuple[str, ...] = (),
     ) -> None:
-        self._token = token
+        self.doors = doors
+        self.allow_hosts = allow_hosts
         self._session = session
         self._lending: Lending | None = None
         self._egress: Counter[str] = Counter()
         self._denials = Denials(jail_id, journal)
         self._proxy = Proxy(allow_hosts, let_out=self._count, refuse=self._denials.report)
         self._servers: list[asyncio.Server] = []
-        self._closed = False
+        self._served = self._closed = False
         self._web = web.Server(
             self._serve,
             handler_cancellation=True,
@@ -71,11 +74,24 @@ class Broker:
         """Requests and tunnels let out so far, by `host:port`; by `others` beyond a hundred."""
         return dict(self._egress)
 
-    async def serve(self, listeners: Mapping[int, socket.socket]) -> None:
-        """Answers on these sockets from now on, and owns them; after `close` they are closed."""
-        waiting = dict(listeners)
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The ports of its doors."""
+        return self.doors.ports
+
+    def environment(self) -> Mapping[str, str]:
+        """The variables by which tools find the proxy, if there is one."""
+        return self.doors.proxy_environment()
+
+    async def serve(self, listeners: Listeners) -> None:
+        """Answers on these sockets, and on those its doors have already, and owns them.
+
+        After `close` they are closed.
+        """
+        self._served = True
+        waiting = {**self.doors.listeners, **listeners}
         try:
-            while waiting:
+            while waiting and not self._closed:
                 port, listener = waiting.popitem()
                 self._servers.append(await self._server(port, listener))
         finally:
@@ -98,6 +114,8 @@ class Broker:
         self._closed = True
         self.withdraw()
         self._close_servers()
+        if not self._served:
+            self.doors.close()
         await self._web.shutdown(CLOSE_SECONDS)
         await self._proxy.close()
         await self._denials.close()
@@ -122,7 +140,7 @@ class Broker:
         if elsewhere is not None:
             self._denials.report(*elsewhere)
             return refusal(403, "not_allowed", "the jail has no way to that host")
-        if not forwarding.shows_token(request.headers, self._token):
+        if not forwarding.shows_token(request.headers, self.doors.token):
             _told(self._lending, request, "invalid_token")
             return refusal(401, "invalid_token", "this is not the key of this jail")
         if "upgrade" in request.headers:

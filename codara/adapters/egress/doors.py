@@ -2,16 +2,15 @@
 
 import contextlib
 import secrets
-import socket
-from collections.abc import Mapping
 from typing import Self
 
 import attrs
 
-from codara.adapters.jail.spec import BROKER_PORT, PROXY_PORT
+from codara.adapters.jail.network import LOOPBACK, listen
+from codara.adapters.jail.wayout import Listeners
 
-BACKLOG = 128
-LOOPBACK = "127.0.0.1"
+BROKER_PORT = 8377
+PROXY_PORT = 3128
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
@@ -19,13 +18,12 @@ PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 class Doors:
     """The ports a jail's agent sees on its loopback, and the key it has to show there.
 
-    `token` is made for one jail and worth nothing elsewhere. Whoever opens doors hands them to
-    `start` or closes them.
+    `token` is made for one jail and worth nothing elsewhere.
     """
 
     token: str = attrs.field(repr=False)
     ports: tuple[int, ...]
-    listeners: Mapping[int, socket.socket] = attrs.field(factory=dict, repr=False)
+    listeners: Listeners = attrs.field(factory=dict, repr=False)
     """Sockets that exist already, by port; a jail with a network of its own makes them later."""
 
     @classmethod
@@ -58,17 +56,3 @@ class Doors:
         for listener in self.listeners.values():
             with contextlib.suppress(OSError):
                 listener.close()
-
-
-def listen(port: int) -> socket.socket:
-    """A listening, non-blocking TCP socket on the loopback of the thread's network namespace."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((LOOPBACK, port))
-        listener.listen(BACKLOG)
-        listener.setblocking(False)
-    except OSError:
-        listener.close()
-        raise
-    return listener

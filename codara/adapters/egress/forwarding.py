@@ -9,8 +9,8 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
+from codara.adapters.egress.lending import Hear, Lending
 from codara.adapters.egress.mask import Mask
-from codara.adapters.jail.spec import Hear, Lending
 
 HOP_BY_HOP = frozenset(
     {

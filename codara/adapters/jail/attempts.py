@@ -1,7 +1,7 @@
 """Run inside a jail by the probe: tries to get out and prints what was possible, as JSON.
 
 Needs nothing but the standard library. Arguments: the gateway's pid, a port and an abstract socket
-name it listens on, a file outside the jail, the broker's port.
+name it listens on, a file outside the jail, the port of the way out.
 """
 
 import ctypes
@@ -19,7 +19,7 @@ AF_VSOCK = 40
 
 def main() -> None:
     """Prints one object: each attempt's name with null (it failed) or what it got."""
-    gateway, port, name, secret, broker = sys.argv[1:]
+    gateway, port, name, secret, way_out = sys.argv[1:]
     libc = ctypes.CDLL(None, use_errno=True)
     attempts: dict[str, Callable[[], object]] = {
         "host_accounts": lambda: Path("/etc/shadow").read_bytes()[:1],
@@ -35,7 +35,7 @@ def main() -> None:
         "host_abstract_socket": lambda: _connect("\0" + name),
     }
     got = {label: _try(attempt) for label, attempt in attempts.items()}
-    got["broker"] = _try(lambda: _connect(("127.0.0.1", int(broker))))
+    got["way_out"] = _try(lambda: _connect(("127.0.0.1", int(way_out))))
     got["workspace"] = _try(lambda: Path("written").write_text("yes", encoding="ascii"))
     print(json.dumps(got))  # noqa: T201 - its standard output is its answer
 

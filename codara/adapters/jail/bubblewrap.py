@@ -8,21 +8,16 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-import aiohttp
-
-from codara.adapters.egress.broker import Broker
-from codara.adapters.egress.doors import Doors
-from codara.adapters.egress.outgoing import outgoing_session
 from codara.adapters.jail import bwrap, limits, marks, network, remedies, staging
 from codara.adapters.jail.jail import Jail, Parts
 from codara.adapters.jail.pipes import connect
 from codara.adapters.jail.spawner import SYSTEM_PATH, Spawned, Spawner, read_inner_pid
-from codara.adapters.jail.spec import BROKER_PORT, HOME_INSIDE, PROXY_PORT, JailSpec
-from codara.adapters.jail.starting import Starting, announce, ready
+from codara.adapters.jail.spec import HOME_INSIDE, JailSpec
+from codara.adapters.jail.starting import Starting, ready
 from codara.adapters.jail.walled import WalledProcess
+from codara.adapters.jail.wayout import WayOut
 from codara.adapters.jail.weights import Home
 from codara.application.ports.jails import JailJournal
-from codara.errors import JailUnavailable
 
 LAST_WORDS_SECONDS = 5.0
 BASE_ENVIRONMENT = {
@@ -42,37 +37,21 @@ BASE_ENVIRONMENT = {
 class Bubblewrap:
     """Satisfies `Jails` with real walls.
 
-    `uid` is the user a root gateway drops to; any other gateway runs its jails as itself. With
-    `network="none"` nothing but the broker can be reached; `allow_hosts` is added to each spec's.
+    `uid` is the user a root gateway drops to; any other gateway runs its jails as itself.
     """
 
     jailed = True
 
-    def __init__(
-        self,
-        journal: JailJournal,
-        *,
-        uid: int = 10001,
-        network: str = "proxy",
-        allow_hosts: tuple[str, ...] = (),
-    ) -> None:
+    def __init__(self, journal: JailJournal, *, uid: int = 10001) -> None:
         self._journal = journal
-        self._ports = (BROKER_PORT, PROXY_PORT) if network == "proxy" else (BROKER_PORT,)
-        self._allow_hosts = allow_hosts
         self._spawner = Spawner(uid)
         self._groups = limits.Groups(level="none")
-        self._session: aiohttp.ClientSession | None = None
-        self._starting = Starting()
+        self._starting = Starting("bwrap", journal)
 
     async def start_up(self) -> None:
         """Makes the spawning thread ready and finds out about control groups; JailUnavailable."""
         await self._spawner.start()
         self._groups = await asyncio.to_thread(limits.probe)
-        self._session = outgoing_session()
-
-    def open_doors(self) -> Doors:
-        """Addresses inside the jail to come: the same for every jail."""
-        return Doors.inside(self._ports)
 
     def inner_home(self, home: Path) -> Path:
         """`/home/codara`, whatever it is called on the host."""
@@ -83,10 +62,9 @@ class Bubblewrap:
         if self._spawner.drops:
             await asyncio.to_thread(staging.adopt, path, self._spawner.uid)
 
-    async def start(self, spec: JailSpec, doors: Doors) -> Jail:
+    async def start(self, spec: JailSpec, way_out: WayOut) -> Jail:
         """See `Jails.start`: process id, limits, walls, listeners, journal, and only then go."""
-        begin = partial(announce, spec=spec, doors=doors, journal=self._journal, mode="bwrap")
-        return await self._starting.run(self._make(spec, doors), begin)
+        return await self._starting.run(self._make, spec, way_out)
 
     async def memory(self) -> Mapping[Home, int]:
         """See `Jails.memory`."""
@@ -95,20 +73,18 @@ class Bubblewrap:
     async def close(self) -> None:
         """Kills what is left, waits for it, and ends the spawning thread."""
         await self._starting.close()
-        if self._session is not None:
-            await self._session.close()
         await asyncio.to_thread(self._spawner.close)
 
-    async def _make(self, spec: JailSpec, doors: Doors) -> Jail:
+    async def _make(self, spec: JailSpec, way_out: WayOut) -> Jail:
         """A jail behind its inner gate, with its limits and its way out in place."""
-        env = BASE_ENVIRONMENT | doors.proxy_environment() | dict(spec.env)
+        env = BASE_ENVIRONMENT | dict(way_out.environment()) | dict(spec.env)
         spawned = await self._spawner.run(self._spawner.spawn, spec, env)
         try:
-            jail = await self._take(spec, doors, spawned)
+            jail = await self._take(spec, way_out, spawned)
             try:
                 os.write(spawned.release, b"x")
                 await ready(jail)
-                await self._connect(jail, doors)
+                await _connect(jail, way_out)
             except BrokenPipeError as gone:
                 await jail.close(grace=0)
                 raise remedies.explain(b"it ended before it could start") from gone
@@ -120,7 +96,7 @@ class Bubblewrap:
             spawned.close()
         return jail
 
-    async def _take(self, spec: JailSpec, doors: Doors, spawned: Spawned) -> Jail:
+    async def _take(self, spec: JailSpec, way_out: WayOut, spawned: Spawned) -> Jail:
         """Takes hold of what waits at the gate; from here on a kill ends everything in it."""
         process = None
         try:
@@ -139,7 +115,7 @@ class Bubblewrap:
                 limits=limits.by_rlimits(spec.limits) + confined,
                 process=process,
                 pipes=pipes,
-                broker=self._broker(spec, doors),
+                way_out=way_out,
                 journal=self._journal,
                 ways_in=partial(_ways_in, process.inner_pid),
                 clear=partial(self._clear, spec.jail_id),
@@ -155,23 +131,6 @@ class Bubblewrap:
         except OSError as gone:
             words = await asyncio.to_thread(_last_words, spawned.child)
             raise remedies.explain(words) from gone
-
-    async def _connect(self, jail: Jail, doors: Doors) -> None:
-        """Nothing can be bound before bubblewrap has brought the loopback up."""
-        listeners = await asyncio.to_thread(network.open_listeners, jail.inner_pid, doors.ports)
-        await jail.broker.serve(listeners)
-
-    def _broker(self, spec: JailSpec, doors: Doors) -> Broker:
-        if self._session is None:
-            raise JailUnavailable("jails are started before `start_up` or after `close`")
-        hosts = self._allow_hosts + spec.allow_hosts
-        return Broker(
-            spec.jail_id,
-            doors.token,
-            journal=self._journal,
-            session=self._session,
-            allow_hosts=hosts,
-        )
 
     async def _drop(self, jail_id: str, spawned: Spawned, process: WalledProcess | None) -> None:
         """Undoes a start of which no Jail came: the inner gate never opens without us."""
@@ -190,6 +149,12 @@ class Bubblewrap:
     async def _clear(self, jail_id: str) -> None:
         await asyncio.to_thread(self._groups.remove, jail_id)
         await self._spawner.run(self._spawner.unstage, jail_id)
+
+
+async def _connect(jail: Jail, way_out: WayOut) -> None:
+    """Nothing can be bound before bubblewrap has brought the loopback up."""
+    listeners = await asyncio.to_thread(network.open_listeners, jail.inner_pid, way_out.ports)
+    await way_out.serve(listeners)
 
 
 async def _ways_in(pid: int, count: int) -> list[socket.socket]:

@@ -1,17 +1,16 @@
-"""A running jail: its streams, its way out, and its end."""
+"""A running jail: its processes, its streams, and its end."""
 
 import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import attrs
 
-from codara.adapters.egress.broker import Broker
-from codara.adapters.jail.lines import lines_of
 from codara.adapters.jail.pipes import Pipes
+from codara.adapters.jail.wayout import WayOut
 from codara.adapters.jail.weights import Home
 from codara.application.ports.jails import JailJournal
 
@@ -38,8 +37,8 @@ class Process(Protocol):
 class Parts:
     """What a jail is put together from.
 
-    `ways_in` makes so many unconnected sockets of the jail's network; `clear` removes its cgroups
-    and mounts.
+    `way_out` is closed at its end. `ways_in` makes unconnected sockets of the jail's network;
+    `clear` removes its cgroups and mounts.
     """
 
     jail_id: str
@@ -47,16 +46,17 @@ class Parts:
     limits: tuple[str, ...]
     process: Process
     pipes: Pipes
-    broker: Broker
+    way_out: WayOut
     journal: JailJournal
     ways_in: Callable[[int], Awaitable[list[socket.socket]]]
     clear: Callable[[], Awaitable[None]]
 
 
 class Jail:
-    """One agent and everything it started.
+    """One program and everything it started, behind walls if it is `jailed`.
 
-    `stdin` and `stdout` are the agent's; what it writes to stderr is kept to its last 64 KiB.
+    `stdin` and `stdout` are the program's; what it writes to stderr is kept to its last 64 KiB.
+    Its way out is the business of whoever started it; it is closed at the jail's end.
     Whoever got a jail calls `close` in the end.
     """
 
@@ -65,7 +65,6 @@ class Jail:
         self.inner_pid = parts.process.inner_pid
         self.jailed = parts.jailed
         self.limits = parts.limits
-        self.broker = parts.broker
         self.stdin = parts.pipes.stdin
         self.stdout = parts.pipes.stdout
         self._parts = parts
@@ -81,10 +80,6 @@ class Jail:
     def alive(self) -> bool:
         """False once the last process is gone and everything is cleared away."""
         return not self._ending.done()
-
-    def lines(self) -> AsyncIterator[bytes]:
-        """The lines of stdout, of any length up to 64 MiB; one iteration serves the whole life."""
-        return lines_of(self.stdout)
 
     def stderr(self) -> bytes:
         """The last 64 KiB the agent wrote to stderr."""
@@ -140,7 +135,7 @@ class Jail:
     async def _end(self) -> int | None:
         code = await self._parts.process.gone()
         self.stdin.close()
-        await self._parts.broker.close()
+        await self._parts.way_out.close()
         await self._parts.clear()
         try:
             await self._tell(code)
@@ -154,4 +149,5 @@ class Jail:
         journal = self._parts.journal
         if self._reason is not None:
             await journal.killed(self.jail_id, reason=self._reason)
-        await journal.exited(self.jail_id, exit_code=code, egress=self.broker.egress())
+        egress = self._parts.way_out.egress()
+        await journal.exited(self.jail_id, exit_code=code, egress=egress)

@@ -1,12 +1,12 @@
-"""The interface both kinds of jail have: what the agents' adapters are written against."""
+"""The interface both kinds of jail have: what is written against by whoever starts programs."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from codara.adapters.egress.doors import Doors
 from codara.adapters.jail.jail import Jail
 from codara.adapters.jail.spec import JailSpec
+from codara.adapters.jail.wayout import WayOut
 from codara.adapters.jail.weights import Home
 
 
@@ -15,13 +15,10 @@ class Jails(Protocol):
 
     @property
     def jailed(self) -> bool:
-        """False where agents run without walls."""
+        """False where programs run without walls, on the host's own network."""
 
     async def start_up(self) -> None:
         """Makes ready; JailUnavailable names the layer that is missing and the remedy."""
-
-    def open_doors(self) -> Doors:
-        """Addresses and token for a jail to come, so that its files and variables can name them."""
 
     def inner_home(self, home: Path) -> Path:
         """The path by which the agent knows its private home."""
@@ -29,11 +26,11 @@ class Jails(Protocol):
     async def adopt(self, path: Path) -> None:
         """Gives a folder and all it holds to the user the jails run as; links are not followed."""
 
-    async def start(self, spec: JailSpec, doors: Doors) -> Jail:
+    async def start(self, spec: JailSpec, way_out: WayOut) -> Jail:
         """A jail whose program runs, with the log already knowing of it.
 
-        The doors belong to the jail from here on, whatever happens. Raises JailUnavailable;
-        cancelled, it leaves nothing behind.
+        The way out belongs to it from here on: it is closed at the jail's end, or at once where
+        no jail comes of it. Raises JailUnavailable; cancelled, it leaves nothing behind.
         """
 
     async def memory(self) -> Mapping[Home, int]:

@@ -12,18 +12,18 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from codara.adapters.egress.doors import listen
 from codara.adapters.jail import inside, staging
 from codara.errors import JailUnavailable
 
+LOOPBACK = "127.0.0.1"
+BACKLOG = 128
 HELPER_SECONDS = 10.0
-Listeners = dict[int, socket.socket]
 
 _UNCONNECTED = 0
 """Instead of a port: a socket that will connect to whatever listens in the jail."""
 
 
-def open_listeners(pid: int, ports: Sequence[int]) -> Listeners:
+def open_listeners(pid: int, ports: Sequence[int]) -> dict[int, socket.socket]:
     """Listening sockets on the loopback of a jail, by port. Blocks; JailUnavailable if refused."""
     return dict(zip(ports, _sockets(pid, ports), strict=True))
 
@@ -31,6 +31,20 @@ def open_listeners(pid: int, ports: Sequence[int]) -> Listeners:
 def open_ways_in(pid: int, count: int) -> list[socket.socket]:
     """Unconnected sockets that connect inside a jail. Blocks; JailUnavailable if refused."""
     return _sockets(pid, [_UNCONNECTED] * count)
+
+
+def listen(port: int) -> socket.socket:
+    """A listening, non-blocking TCP socket on the loopback of the thread's network namespace."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((LOOPBACK, port))
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 def unconnected() -> socket.socket:
@@ -41,6 +55,8 @@ def unconnected() -> socket.socket:
 
 
 def _sockets(pid: int, ports: Sequence[int]) -> list[socket.socket]:
+    if not ports:
+        return []
     try:
         return _by_thread(pid, ports) if os.geteuid() == 0 else _by_process(pid, ports)
     except (OSError, subprocess.SubprocessError) as refused:

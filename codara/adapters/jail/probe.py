@@ -13,10 +13,11 @@ from pathlib import Path
 
 import attrs
 
-from codara.adapters.egress.doors import listen
 from codara.adapters.jail import attempts
 from codara.adapters.jail.bubblewrap import Bubblewrap
-from codara.adapters.jail.spec import BROKER_PORT, JailSpec
+from codara.adapters.jail.network import listen
+from codara.adapters.jail.spec import JailSpec
+from codara.adapters.jail.wayout import Listeners, NoWayOut
 from codara.errors import JailUnavailable
 
 ANSWER_SECONDS = 20.0
@@ -35,7 +36,7 @@ ESCAPES = {
     "host_abstract_socket": "the host's abstract sockets can be reached",
 }
 NEEDS = {
-    "broker": "the broker cannot be reached",
+    "way_out": "the way out cannot be reached",
     "workspace": "the workspace cannot be written to",
 }
 REMEDY = "Do not run agents here: report the kernel and bubblewrap versions with this output."
@@ -61,6 +62,22 @@ class ProbeResult:
     checks: tuple[Check, ...]
 
 
+class _BlindAlley(NoWayOut):
+    """A way out with one port, at which nothing but the connection is had."""
+
+    ports = (8377,)
+
+    def __init__(self) -> None:
+        self._listeners: Listeners = {}
+
+    async def serve(self, listeners: Listeners) -> None:
+        self._listeners = listeners
+
+    async def close(self) -> None:
+        for listener in self._listeners.values():
+            listener.close()
+
+
 class NoJournal:
     """Forgets what jails report: a probe is no part of the log."""
 
@@ -79,7 +96,7 @@ class NoJournal:
 
 async def probe(*, uid: int = 10001) -> ProbeResult:
     """Runs a jail that tries to escape; takes about a tenth of a second and never raises for it."""
-    jails = Bubblewrap(NoJournal(), uid=uid, network="none")
+    jails = Bubblewrap(NoJournal(), uid=uid)
     try:
         await jails.start_up()
         enforced, answer = await _attempt(jails)
@@ -99,11 +116,13 @@ async def _attempt(jails: Bubblewrap) -> tuple[Sequence[str], Mapping[str, str |
         port, name = _targets(things)
         outside = folder / "outside"
         outside.write_text("secret", encoding="ascii")
-        spec = _spec(folder, [str(os.getpid()), str(port), name, str(outside), str(BROKER_PORT)])
+        way_out = _BlindAlley()
+        inside = str(way_out.ports[0])
+        spec = _spec(folder, [str(os.getpid()), str(port), name, str(outside), inside])
         for made in (spec.workspace, spec.home):
             made.mkdir()
             await jails.adopt(made)
-        jail = await jails.start(spec, jails.open_doors())
+        jail = await jails.start(spec, way_out)
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 said = await jail.stdout.read(-1)

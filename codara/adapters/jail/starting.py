@@ -2,45 +2,50 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
-from codara.adapters.egress.doors import Doors
 from codara.adapters.jail import bwrap, priority, processes, remedies
 from codara.adapters.jail.jail import Jail
 from codara.adapters.jail.spec import JailSpec
+from codara.adapters.jail.wayout import WayOut
 from codara.adapters.jail.weights import Home, weigh
 from codara.application.ports.jails import JailJournal
 from codara.errors import CodaraError, JailUnavailable, ShuttingDown
 
 READY_SECONDS = 15.0
+
 T = TypeVar("T")
+Make = Callable[[JailSpec, WayOut], Coroutine[Any, Any, Jail]]
+"""Makes a jail whose program waits at its gate; its way out answers already."""
 
 
 class Starting:
-    """Every jail on its way up, and every one that is there."""
+    """Every jail of a mode that is on its way up, and every one that is there."""
 
-    def __init__(self) -> None:
+    def __init__(self, mode: str, journal: JailJournal) -> None:
+        self._mode = mode
+        self._journal = journal
         self._tasks: set[asyncio.Task[Any]] = set()
         self._jails: set[Jail] = set()
         self._closing = False
 
-    async def run(
-        self, making: Coroutine[Any, Any, Jail], begin: Callable[[Jail], Awaitable[None]]
-    ) -> Jail:
-        """Makes a jail that waits at its gate, and begins it.
+    async def run(self, make: Make, spec: JailSpec, way_out: WayOut) -> Jail:
+        """Makes a jail that waits at its gate, and begins it once the log knows of it.
 
-        When the caller is cancelled, or `begin` fails, what was made is ended first.
+        When the caller is cancelled, or the log fails, what was made is ended first. The way out
+        is closed wherever no jail comes of it.
         """
-        if self._closing:
-            making.close()
-            raise ShuttingDown("the gateway is stopping; no agent is started any more")
-        jail = await self._made(self._own(making))
-        self._jails = {known for known in self._jails if known.alive} | {jail}
         try:
-            await begin(jail)
+            jail = await self._made(make, spec, way_out)
+            self._jails = {known for known in self._jails if known.alive} | {jail}
+            try:
+                await self._begin(jail, spec, way_out)
+            except BaseException:
+                await asyncio.shield(self._own(_undo(jail)))
+                raise
         except BaseException:
-            await asyncio.shield(self._own(_undo(jail)))
+            await asyncio.shield(self._own(way_out.close()))
             raise
         return jail
 
@@ -62,13 +67,35 @@ class Starting:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _made(self, making: asyncio.Task[Jail]) -> Jail:
+    async def _made(self, make: Make, spec: JailSpec, way_out: WayOut) -> Jail:
         """Half a jail cannot be dropped: the making is finished, whoever still waits for it."""
+        if self._closing:
+            raise ShuttingDown("the gateway is stopping; no agent is started any more")
+        making = self._own(make(spec, way_out))
         try:
             return await asyncio.shield(making)
         except asyncio.CancelledError:
             await asyncio.shield(self._own(_undo_when_made(making)))
             raise
+
+    async def _begin(self, jail: Jail, spec: JailSpec, way_out: WayOut) -> None:
+        """Tells the log of a jail that stands and, once that is written, lets its program begin."""
+        began = processes.start_time(jail.inner_pid)
+        if began is None:
+            raise JailUnavailable("the jail ended before its agent could start")
+        jail.announced((spec.workspace_id, spec.runtime))
+        await self._journal.started(
+            jail_id=jail.jail_id,
+            workspace_id=spec.workspace_id,
+            runtime=spec.runtime,
+            inner_pid=jail.inner_pid,
+            start_time=began,
+            boot_id=processes.boot_id(),
+            policy=spec.policy_digest(mode=self._mode, way_out=way_out),
+            limits=jail.limits,
+            jailed=jail.jailed,
+        )
+        jail.stdin.write(bwrap.GO)
 
 
 async def _undo_when_made(making: asyncio.Task[Jail]) -> None:
@@ -94,25 +121,3 @@ async def ready(jail: Jail) -> None:
     if said != bwrap.READY:
         raise remedies.explain(await jail.last_words())
     priority.give_way(jail.inner_pid)
-
-
-async def announce(
-    jail: Jail, *, spec: JailSpec, doors: Doors, journal: JailJournal, mode: str
-) -> None:
-    """Tells the log of a jail that stands and, once that is written, lets its program begin."""
-    began = processes.start_time(jail.inner_pid)
-    if began is None:
-        raise JailUnavailable("the jail ended before its agent could start")
-    jail.announced((spec.workspace_id, spec.runtime))
-    await journal.started(
-        jail_id=jail.jail_id,
-        workspace_id=spec.workspace_id,
-        runtime=spec.runtime,
-        inner_pid=jail.inner_pid,
-        start_time=began,
-        boot_id=processes.boot_id(),
-        policy=spec.policy_digest(mode=mode, ports=doors.ports),
-        limits=jail.limits,
-        jailed=jail.jailed,
-    )
-    jail.stdin.write(bwrap.GO)

@@ -9,20 +9,15 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
-import aiohttp
-
-from codara.adapters.egress.broker import Broker
-from codara.adapters.egress.doors import Doors
-from codara.adapters.egress.outgoing import outgoing_session
 from codara.adapters.jail import network, pidfds, remedies, warden
 from codara.adapters.jail.bubblewrap import BASE_ENVIRONMENT
 from codara.adapters.jail.jail import Jail, Parts
 from codara.adapters.jail.pipes import connect
-from codara.adapters.jail.spec import BROKER_PORT, PROXY_PORT, JailLimits, JailSpec
-from codara.adapters.jail.starting import Starting, announce, ready
+from codara.adapters.jail.spec import JailLimits, JailSpec
+from codara.adapters.jail.starting import Starting, ready
+from codara.adapters.jail.wayout import WayOut
 from codara.adapters.jail.weights import Home
 from codara.application.ports.jails import JailJournal
 from codara.errors import JailUnavailable
@@ -38,27 +33,13 @@ class Unsafe:
 
     jailed = False
 
-    def __init__(
-        self,
-        journal: JailJournal,
-        *,
-        network: str = "proxy",
-        allow_hosts: tuple[str, ...] = (),
-    ) -> None:
+    def __init__(self, journal: JailJournal) -> None:
         self._journal = journal
-        self._ports = (BROKER_PORT, PROXY_PORT) if network == "proxy" else (BROKER_PORT,)
-        self._allow_hosts = allow_hosts
-        self._session: aiohttp.ClientSession | None = None
-        self._starting = Starting()
+        self._starting = Starting("unsafe", journal)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="jails")
 
     async def start_up(self) -> None:
-        """Makes the brokers' session."""
-        self._session = outgoing_session()
-
-    def open_doors(self) -> Doors:
-        """Ports on the host's own loopback, other ones for each agent."""
-        return Doors.on_host(self._ports)
+        """Nothing to make ready: there are no walls."""
 
     def inner_home(self, home: Path) -> Path:
         """The home itself."""
@@ -67,14 +48,9 @@ class Unsafe:
     async def adopt(self, path: Path) -> None:
         """Nothing to do: agents run as the gateway's user."""
 
-    async def start(self, spec: JailSpec, doors: Doors) -> Jail:
+    async def start(self, spec: JailSpec, way_out: WayOut) -> Jail:
         """See `Jails.start`; a read-only workspace cannot be had without walls."""
-        begin = partial(announce, spec=spec, doors=doors, journal=self._journal, mode="unsafe")
-        try:
-            return await self._starting.run(self._make(spec, doors), begin)
-        except BaseException:
-            doors.close()
-            raise
+        return await self._starting.run(self._make, spec, way_out)
 
     async def memory(self) -> Mapping[Home, int]:
         """See `Jails.memory`."""
@@ -83,37 +59,27 @@ class Unsafe:
     async def close(self) -> None:
         """Ends what is left."""
         await self._starting.close()
-        if self._session is not None:
-            await self._session.close()
         await asyncio.to_thread(self._thread.shutdown)
 
-    async def _make(self, spec: JailSpec, doors: Doors) -> Jail:
+    async def _make(self, spec: JailSpec, way_out: WayOut) -> Jail:
         if spec.read_only_workspace:
             raise JailUnavailable(
                 "jail.mode is `unsafe`: a workspace cannot be kept read-only without a jail"
             )
-        jail = await self._take(spec, doors)
+        jail = await self._take(spec, way_out)
         try:
             await ready(jail)
-            await jail.broker.serve(doors.listeners)
+            await way_out.serve({})
         except BaseException:
             await jail.kill("start failed")
             await jail.close(grace=0)
             raise
         return jail
 
-    async def _take(self, spec: JailSpec, doors: Doors) -> Jail:
-        if self._session is None:
-            raise JailUnavailable("agents are started before `start_up` or after `close`")
-        broker = Broker(
-            spec.jail_id,
-            doors.token,
-            journal=self._journal,
-            session=self._session,
-            allow_hosts=self._allow_hosts + spec.allow_hosts,
-        )
+    async def _take(self, spec: JailSpec, way_out: WayOut) -> Jail:
         loop = asyncio.get_running_loop()
-        child = await loop.run_in_executor(self._thread, spawn, spec, doors)
+        env = {**BASE_ENVIRONMENT, "HOME": str(spec.home), **way_out.environment(), **spec.env}
+        child = await loop.run_in_executor(self._thread, spawn, spec, env)
         process = LooseProcess(child)
         try:
             pipes = await connect(child)
@@ -128,7 +94,7 @@ class Unsafe:
                 limits=enforced(spec.limits),
                 process=process,
                 pipes=pipes,
-                broker=broker,
+                way_out=way_out,
                 journal=self._journal,
                 ways_in=_ways_in,
                 clear=_nothing,
@@ -167,9 +133,8 @@ class LooseProcess:
                 signal.pidfd_send_signal(self._pidfd, number)
 
 
-def spawn(spec: JailSpec, doors: Doors) -> "subprocess.Popen[bytes]":
+def spawn(spec: JailSpec, env: Mapping[str, str]) -> "subprocess.Popen[bytes]":
     """Starts the warden, which waits at its gate; it is told of the death of the calling thread."""
-    base = BASE_ENVIRONMENT | {"HOME": str(spec.home)}
     limits = (str(spec.limits.open_files), str(spec.limits.file_size))
     try:
         return subprocess.Popen(
@@ -178,7 +143,7 @@ def spawn(spec: JailSpec, doors: Doors) -> "subprocess.Popen[bytes]":
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
-            env=base | doors.proxy_environment() | dict(spec.env),
+            env=env,
             cwd=spec.workspace,
             umask=0o022,
             start_new_session=True,

@@ -110,7 +110,7 @@ async def test_the_agent_hears_nothing_of_a_turn_that_is_not_permitted(scene: Sc
 async def test_a_thread_goes_on_in_another_process(scene: Scene) -> None:
     first, _ = await scene.run("hello")
     started = scene.starts
-    await scene.den.pool.close_home("wsp_1")
+    await scene.den.close_home("wsp_1")
     second, heard = await scene.run("[[history]]", backend_id=first.backend_id)
     assert second.backend_id == first.backend_id
     assert heard.text == "user messages: 2\n1. hello\n2. [[history]]"

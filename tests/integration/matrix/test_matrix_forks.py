@@ -132,11 +132,11 @@ async def test_usage_of_a_forked_turn_is_its_own(scene: Scene) -> None:
 @restarted
 async def test_a_thread_is_forked_in_another_process(scene: Scene) -> None:
     thread, (first, second) = await a_thread(scene, *PROMPTS[:2])
-    await scene.den.pool.close_home("wsp_1")
+    await scene.den.close_home("wsp_1")
     copy, heard = await forked(scene, first)
     assert prompts(scene) == [PROMPTS[0], "forked"]
     assert heard.usage is not None and heard.usage.input == 120
-    await scene.den.pool.close_home("wsp_1")
+    await scene.den.close_home("wsp_1")
     await forked(scene, Fork(backend_id=str(copy.backend_id), mark=mark_of(heard)), "again")
     assert prompts(scene) == [PROMPTS[0], "forked", "again"]
     _, heard = await scene.run("on", backend_id=thread)

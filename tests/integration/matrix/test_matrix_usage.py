@@ -53,9 +53,9 @@ async def test_what_a_sub_agent_took_is_the_turns_and_what_it_said_is_not(scene:
 @everywhere
 async def test_usage_after_a_resume_in_another_process_is_the_turns_own(scene: Scene) -> None:
     first, one = await scene.run(TWO_REQUESTS)
-    await scene.den.pool.close_home("wsp_1")
+    await scene.den.close_home("wsp_1")
     second, two = await scene.run("hello", backend_id=first.backend_id)
-    await scene.den.pool.close_home("wsp_1")
+    await scene.den.close_home("wsp_1")
     third, three = await scene.run(TWO_REQUESTS, backend_id=first.backend_id)
     assert {second.backend_id, third.backend_id} == {first.backend_id}
     assert counted(one) == counted(three) == taken(scene, 2, thoughts=1)

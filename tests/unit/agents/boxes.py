@@ -7,6 +7,8 @@ from typing import Any
 
 import attrs
 
+from codara.adapters.agents.home.programs import Program
+from codara.adapters.agents.session.launched import Launched
 from codara.application.ports.agents import AgentTurn
 from codara.clock import utc_now
 
@@ -23,10 +25,16 @@ class Box:
 
     def __init__(self, *, stuck: bool = False) -> None:
         self.stdout = asyncio.StreamReader()
-        self.stdin = self.broker = Deaf()
+        self.stdin = Deaf()
         self.killings: list[str] = []
         self.ended = asyncio.Event()
         self._stuck = stuck
+
+    @property
+    def launched(self) -> Launched:
+        """It as a session gets it; nothing that is lent goes anywhere."""
+        program, nowhere = Program(path=Path("/nowhere/agent"), folders=()), Deaf()
+        return Launched(program=program, jail=self, broker=nowhere)  # type: ignore[arg-type]
 
     @property
     def alive(self) -> bool:

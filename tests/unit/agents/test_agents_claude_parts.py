@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from codara.adapters.agents.claude import quota
+from codara.adapters.agents.claude import quota, recorded
 from codara.adapters.agents.claude.causes import cause_of
 from codara.adapters.agents.claude.config import (
     arguments,
@@ -19,8 +19,8 @@ from codara.adapters.agents.claude.outcome import outcome_of
 from codara.adapters.agents.claude.parse import is_progress, line
 from codara.adapters.agents.claude.prompt import spoken
 from codara.adapters.agents.claude.reading import NOTHING, Reading, Spent
-from codara.adapters.agents.claude.recorded import read_recorded
 from codara.adapters.agents.session.ending import FILTER, Ending
+from codara.adapters.agents.transcript import Circumstances, ReadBack
 from codara.application.ports.agents import Fork, Outcome
 from codara.application.ports.frames import Frame, ReasoningDelta, TextDelta, ToolStarted, UsageSeen
 
@@ -324,18 +324,30 @@ def of_models(*counts: int) -> dict[str, Any]:
     return {"modelUsage": {"small": small, "large": large}}
 
 
+def recorded_after(before: Spent, message: dict[str, Any]) -> ReadBack:
+    """A turn of one line, of a process that had taken so much before it."""
+    known = Circumstances(ending=Ending(), counted=before)
+    return recorded.read([orjson.dumps(message)], transport="persistent", known=known)
+
+
+def spent_in(turn: ReadBack) -> Spent:
+    assert isinstance(turn.counted, Spent)
+    return turn.counted
+
+
 def test_what_the_process_took_since_the_last_turn_has_sub_agents_in_it() -> None:
-    last = read_recorded([orjson.dumps(result(**of_models(500, 100, 10, 50)))], Ending())
+    last = recorded_after(NOTHING, result(**of_models(500, 100, 10, 50)))
     ends = result(**of_models(700, 180, 30, 86))
-    frames, _ = read(counting("msg_1", **FIRST), STOPS, ends, spent=last.spent)
+    frames, _ = read(counting("msg_1", **FIRST), STOPS, ends, spent=spent_in(last))
     seen = [frame for frame in frames if isinstance(frame, UsageSeen)][-1]
     assert (seen.input, seen.cached, seen.cache_write, seen.output) == (300, 80, 20, 36)
 
 
 def test_a_result_without_the_models_counts_takes_nothing_back() -> None:
     before = Spent(0.7, {"input_tokens": 500})
-    last = read_recorded([orjson.dumps(result())], Ending(), spent=before)
-    assert (last.spent.cost, last.spent.tokens["input_tokens"]) == (0.7, 500)
+    last = recorded_after(before, result())
+    spent = spent_in(last)
+    assert (spent.cost, spent.tokens["input_tokens"]) == (0.7, 500)
     (seen,) = [frame for frame in last.frames if isinstance(frame, UsageSeen)]
     assert (seen.input, seen.raw.newest[-1]["cost_usd"]) == (127, 0.0)
 

@@ -17,13 +17,13 @@ from codara.adapters.agents.codex.quota import retry_at, windows_of
 from codara.adapters.agents.codex.reading import (
     Ended,
     Reading,
-    Tokens,
     count,
     settle,
     speak,
     window,
 )
 from codara.adapters.agents.codex.told import MOST, Told
+from codara.adapters.agents.session.counts import TokenCounts
 from codara.adapters.agents.session.ending import Ending
 from codara.application.ports.frames import TextDelta, WindowSeen
 
@@ -130,23 +130,23 @@ def test_a_failure_has_one_cause(message: str, info: object, cause: str) -> None
 
 
 def test_usage_is_the_growth_of_the_threads_count() -> None:
-    reading, frames = count(Reading(total=Tokens(input=100)), Tokens(input=130), None, {})
+    reading, frames = count(Reading(total=TokenCounts(input=100)), TokenCounts(input=130), None, {})
     assert [frame.input for frame in frames] == [30]
-    reading, _ = count(reading, Tokens(input=150), None, {})
-    assert reading.used == Tokens(input=50)
+    reading, _ = count(reading, TokenCounts(input=150), None, {})
+    assert reading.used == TokenCounts(input=50)
 
 
 def test_a_count_that_shrank_adds_nothing() -> None:
-    reading, frames = count(Reading(total=Tokens(input=100)), Tokens(), None, {})
+    reading, frames = count(Reading(total=TokenCounts(input=100)), TokenCounts(), None, {})
     assert frames == ()
-    assert count(reading, Tokens(input=20), None, {})[0].used == Tokens(input=20)
+    assert count(reading, TokenCounts(input=20), None, {})[0].used == TokenCounts(input=20)
 
 
 def test_a_repeated_report_of_an_unknown_past_counts_nothing() -> None:
-    reading, frames = count(Reading(), Tokens(input=100), Tokens(input=40), {})
+    reading, frames = count(Reading(), TokenCounts(input=100), TokenCounts(input=40), {})
     assert frames == ()
     reading, _ = speak(Reading(), "m", "hello")
-    _, frames = count(reading, Tokens(input=100), Tokens(input=40), {})
+    _, frames = count(reading, TokenCounts(input=100), TokenCounts(input=40), {})
     assert [frame.input for frame in frames] == [40]
 
 
@@ -170,7 +170,7 @@ def begins(thread: str) -> dict[str, object]:
 
 
 def test_what_sub_agents_took_is_the_turns() -> None:
-    reading = Reading(thread_id="t", turn_id="now", total=Tokens())
+    reading = Reading(thread_id="t", turn_id="now", total=TokenCounts())
     lines = (
         report("now", 100, 100),
         begins("helper"),
@@ -187,27 +187,27 @@ def test_what_sub_agents_took_is_the_turns() -> None:
         reading, frames = appserver_line(reading, line)
         counts += [frame.input for frame in frames]
     assert counts == [100, 130, 150, 160, 167, 177]
-    assert (reading.turn_id, reading.used, reading.total) == ("now", *[Tokens(input=110)] * 2)
+    assert (reading.turn_id, reading.used, reading.total) == ("now", *[TokenCounts(input=110)] * 2)
 
 
 def test_what_is_told_late_of_another_conversation_is_not_this_turns() -> None:
     unbegun = Reading(thread_id="t")
     assert appserver_line(unbegun, begins("another"))[0] == unbegun
-    reading = Reading(thread_id="t", turn_id="now", total=Tokens())
+    reading = Reading(thread_id="t", turn_id="now", total=TokenCounts())
     late = report("earlier", 500, 40, thread="another")
     assert appserver_line(reading, late) == (reading, ())
 
 
 def test_what_is_written_down_of_a_turn_has_no_sub_agents_in_it() -> None:
-    reading = Reading(used=Tokens(input=100), helped=Tokens(input=70))
-    _, frames = settle(reading, Tokens(input=120), {"input_tokens": 120})
+    reading = Reading(used=TokenCounts(input=100), helped=TokenCounts(input=70))
+    _, frames = settle(reading, TokenCounts(input=120), {"input_tokens": 120})
     assert [frame.input for frame in frames] == [190]
 
 
 def test_what_is_written_down_of_a_turn_counts_where_it_is_more_than_was_heard() -> None:
-    reading = Reading(used=Tokens(input=100, output=5))
-    assert settle(reading, Tokens(input=100, output=5), {})[1] == ()
-    _, frames = settle(reading, Tokens(input=200, output=6), {"input_tokens": 200})
+    reading = Reading(used=TokenCounts(input=100, output=5))
+    assert settle(reading, TokenCounts(input=100, output=5), {})[1] == ()
+    _, frames = settle(reading, TokenCounts(input=200, output=6), {"input_tokens": 200})
     assert [(frame.input, frame.output) for frame in frames] == [(200, 6)]
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from codara.adapters.agents.codex.reading import Tokens
 from codara.adapters.agents.codex.rollouts import Noted, noted
+from codara.adapters.agents.session.counts import TokenCounts
 
 THREAD = "01a1f884-a75d-75a2-8b32-7a67d17264bb"
 
@@ -60,7 +60,7 @@ def test_the_last_words_hold(store: Store) -> None:
     store.write(record("one", 100), total(100), record("two", 150), total(250), NO_NEWS)
     found = store.noted()
     assert found is not None
-    assert found.total == Tokens(input=250, cached=40, output=12)
+    assert found.total == TokenCounts(input=250, cached=40, output=12)
     assert (found.turn_id, found.turn.input) == ("two", 150)
     assert found.report == counts(150)
 

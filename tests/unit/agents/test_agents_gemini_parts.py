@@ -19,7 +19,7 @@ from codara.adapters.agents.gemini.turn import GeminiTurn
 from codara.adapters.agents.gemini.wire import Answer, Refused, Wire
 from codara.adapters.agents.home.programs import version_of
 from codara.adapters.agents.session.ending import Ending
-from codara.adapters.jail.spec import Lending
+from codara.adapters.egress.lending import Lending
 from codara.application.ports.frames import (
     ReasoningDelta,
     RetryNotice,

@@ -20,12 +20,11 @@ from codara.adapters.agents.registry import maker
 from codara.adapters.agents.session.answers import Gone, Refused
 from codara.adapters.agents.session.staying import Staying
 from codara.adapters.agents.session.transport import TOLERATED_STARTS, Transport
-from codara.adapters.jail.unsafe import Unsafe
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.config.providers import Provider
 from codara.errors import AgentFailed, Overloaded
 from codara.runtimes import PROVIDERS
-from tests.agenting import ONE_KEY, Journal, Listener
+from tests.agenting import Listener, an_idle_house, end_agents
 
 Deed = Callable[["FakeAgent", Sequence[str]], Awaitable[None]]
 
@@ -38,7 +37,7 @@ class FakeAgent(Staying[Any]):
     """An agent that stays and works until it is let go; `deed` is how it forgets."""
 
     def __init__(self, ready: AgentTurn, deed: Deed) -> None:
-        super().__init__(Box(), ready, lender=None, clock=None)  # type: ignore[arg-type]
+        super().__init__(Box().launched, ready, lender=None, clock=None)  # type: ignore[arg-type]
         self.turn = ready
         self.told: list[tuple[str, ...]] = []
         self.memory: set[str] = set()
@@ -143,7 +142,7 @@ class Scene:
 
 async def a_scene(root: Path, kind: type[FakeRuntime]) -> AsyncIterator[Scene]:
     homes = Homes(root / "homes")
-    house = House(jails=Unsafe(Journal()), homes=homes, vault=ONE_KEY)
+    house = an_idle_house(homes)
     runtime = kind(house)
     pool = AgentPool({"codex": runtime}, bounds=Bounds(patience=0.1))
     yield Scene(root, runtime, pool)
@@ -163,7 +162,7 @@ async def filed(tmp_path: Path) -> AsyncIterator[Scene]:
 
 
 def test_every_runtime_of_the_registry_keeps_homes(tmp_path: Path) -> None:
-    house = House(jails=Unsafe(Journal()), homes=Homes(tmp_path), vault=ONE_KEY)
+    house = an_idle_house(Homes(tmp_path))
     for name in PROVIDERS:
         assert isinstance(maker(name)(Provider(binary=name), house), Keeping)
 
@@ -246,7 +245,7 @@ async def test_the_agent_in_the_home_is_told(told: Scene) -> None:
 
 async def test_without_one_another_is_started_for_as_long_as_it_takes(told: Scene) -> None:
     await told.run()
-    await told.pool.close_home("wsp_1")
+    await end_agents(told.pool, "wsp_1")
     await told.pool.forget("wsp_1", "codex", ["one"])
     agent = told.runtime.agents[-1]
     assert (agent.told, agent.closed) == ([("one",)], True)
@@ -289,7 +288,7 @@ async def test_an_agent_that_does_not_do_it_is_ended(
     told.runtime.deed = refuses
     await told.run()
     if not warm:
-        await told.pool.close_home("wsp_1")
+        await end_agents(told.pool, "wsp_1")
     with pytest.raises(AgentFailed, match="does not forget"):
         await told.pool.forget("wsp_1", "codex", ["one"])
     assert all(agent.closed for agent in told.runtime.agents)
@@ -312,7 +311,7 @@ async def test_an_agent_that_falls_silent_is_ended(
 
 async def test_where_no_process_becomes_free_nothing_is_forgotten(told: Scene) -> None:
     await told.run("wsp_2")
-    await told.pool.close_home("wsp_2")
+    await end_agents(told.pool, "wsp_2")
     tasks = []
     for workspace in ("wsp_1", "wsp_3"):
         await told.run(workspace)
@@ -349,6 +348,6 @@ async def test_files_are_removed_beside_an_agent_that_does_not_have_the_thread(
 
 async def test_without_an_agent_none_is_started_to_remove_files(filed: Scene) -> None:
     await filed.run()
-    await filed.pool.close_home("wsp_1")
+    await end_agents(filed.pool, "wsp_1")
     await filed.pool.forget("wsp_1", "codex", ["one"])
     assert (filed.runtime.removed, len(filed.runtime.agents)) == ({"one"}, 1)

@@ -6,8 +6,8 @@ import logging
 import attrs
 import pytest
 
+from codara.adapters.agents.pool import learner as learning
 from codara.adapters.agents.pool.learner import Learner
-from codara.adapters.agents.pool.pool import learner as learning
 from codara.errors import AgentFailed
 
 

@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from codara.adapters.agents.home.programs import Program
-from codara.adapters.agents.pool.pool import presence as looking
+from codara.adapters.agents.pool import presence as looking
 from codara.adapters.agents.pool.presence import Presence
 from codara.errors import AgentFailed
 

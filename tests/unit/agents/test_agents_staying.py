@@ -1,7 +1,6 @@
 """An agent that stays and cannot be ended holds nobody up."""
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,11 +24,9 @@ async def stuck(monkeypatch: pytest.MonkeyPatch) -> Box:
 
 def session_in(box: Box) -> AppServer:
     lender = Lender(ONE_KEY, NoLogins(), "http://127.0.0.1:9", "")
-    made: Any = box
     return AppServer(
-        made,
+        box.launched,
         turn(),
-        program=Path("/nowhere/codex"),
         told=Told(_nothing, _nowhere),
         forgotten=Forgotten(_nothing, _nowhere),
         look=_nothing,

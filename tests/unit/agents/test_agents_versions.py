@@ -10,14 +10,12 @@ import pytest
 
 from codara.adapters.agents.home.homes import Homes
 from codara.adapters.agents.home.programs import Program
-from codara.adapters.agents.house import House
 from codara.adapters.agents.pool.versions import Versions, is_tested
 from codara.adapters.agents.registry import runtimes
-from codara.adapters.jail.unsafe import Unsafe
 from codara.config.providers import Providers
 from codara.demo.tools import checkout
 from codara.errors import AgentFailed
-from tests.agenting import Journal, OneKey
+from tests.agenting import an_idle_house
 
 PACKAGES = {
     "codex": "@openai/codex",
@@ -65,7 +63,7 @@ def test_the_pinned_versions_are_the_tested_ones(name: str) -> None:
     project = checkout()
     assert project is not None
     pinned = json.loads((project / "agents" / "package.json").read_text())["dependencies"]
-    house = House(jails=Unsafe(Journal()), homes=Homes(Path("/nowhere")), vault=OneKey())
+    house = an_idle_house(Homes(Path("/nowhere")))
     tested = runtimes(Providers(), house)[name].tested
     assert is_tested(pinned[PACKAGES[name]], tested)
     assert re.fullmatch(r"\d+\.\d+", tested)

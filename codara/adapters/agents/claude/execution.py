@@ -8,10 +8,10 @@ import orjson
 from codara.adapters.agents.claude.prompt import message_of
 from codara.adapters.agents.claude.turn import ClaudeTurn
 from codara.adapters.agents.session.execution import Around, Execution
-from codara.adapters.jail.jail import Jail
+from codara.adapters.agents.session.launched import Launched
 from codara.application.ports.agents import AgentTurn, FrameSink
 
-Run = Callable[[AgentTurn, str | None], Awaitable[tuple[Jail, str]]]
+Run = Callable[[AgentTurn, str | None], Awaitable[tuple[Launched, str]]]
 """Starts the process of a turn, for a thread to resume or, with None, a fresh one; names it.
 
 With a `fork` the thread is none to resume, but the copy's.
@@ -29,7 +29,7 @@ class ClaudeExecution(Execution[ClaudeTurn]):
         """The process makes it; a new thread may have any name."""
         return str(uuid4())
 
-    async def _launch(self, turn: AgentTurn, known: str | None) -> tuple[Jail, str | None]:
+    async def _launch(self, turn: AgentTurn, known: str | None) -> tuple[Launched, str | None]:
         return await self._run(turn, known)
 
     async def _listening(self, turn: AgentTurn, sink: FrameSink, known: str | None) -> ClaudeTurn:

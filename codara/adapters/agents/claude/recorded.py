@@ -1,37 +1,70 @@
-"""A recorded turn read again: the same parsing as in life, without a process."""
+"""Recorded turns of claude, by either transport."""
 
-from collections.abc import Iterable
-
-import attrs
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from codara.adapters.agents.claude.outcome import outcome_of
 from codara.adapters.agents.claude.parse import line
-from codara.adapters.agents.claude.reading import NOTHING, Reading, Spent
-from codara.adapters.agents.session.ending import Ending
-from codara.adapters.agents.session.lines import message_of
-from codara.application.ports.agents import Outcome
-from codara.application.ports.frames import Frame
+from codara.adapters.agents.claude.reading import NOTHING, Read, Reading, Spent
+from codara.adapters.agents.transcript import (
+    NOTHING_KNOWN,
+    Circumstances,
+    Parser,
+    ReadBack,
+    Way,
+    attempts_of,
+)
+
+_OF_THE_PROCESS = frozenset({"modelUsage", "total_cost_usd"})
+"""What a result tells of the process and all its turns."""
 
 
-@attrs.frozen
-class Recorded:
-    """What a turn's lines mean; `spent` is what the process took, this turn included."""
+def read(
+    lines: Iterable[bytes],
+    *,
+    transport: Way | None = None,
+    known: Circumstances = NOTHING_KNOWN,
+) -> ReadBack:
+    """Returns what the lines of one turn mean; see `Transcript`. Both transports write the same.
 
-    frames: tuple[Frame, ...]
-    outcome: Outcome
-    spent: Spent
+    The lines do not tell quota, when to come back, nor whether a rate limit was a quota that is
+    used up. A process that stays counts all its turns together: if it is not known where the count
+    stood, the turn's own words hold, which leave out sub-agents and the cost.
+    """
+    spent = _spent(transport, known)
+    parser = Parser(
+        start=Reading(spent=spent or NOTHING),
+        fold=line if spent is not None else _uncounted,
+        begins=_begins,
+        is_over=_is_over,
+    )
+    heard = attempts_of(lines, parser)
+    return ReadBack(
+        frames=heard.frames,
+        outcome=outcome_of(heard.state, heard.ending(known)),
+        usage=heard.usage,
+        missing=known.lacking(*(("count",) if spent is None else ())),
+        counted=heard.state.spent if spent is not None else None,
+    )
 
 
-def read_recorded(lines: Iterable[bytes], ending: Ending, *, spent: Spent = NOTHING) -> Recorded:
-    """Reads the lines of one turn, of either transport."""
-    reading = Reading(spent=spent)
-    frames: list[Frame] = []
-    for each in lines:
-        message = message_of(each)
-        if message is None:
-            continue
-        reading, found = line(reading, message)
-        frames.extend(found)
-        if reading.ended is not None:
-            break
-    return Recorded(tuple(frames), outcome_of(reading, ending), reading.spent)
+def _spent(transport: Way | None, known: Circumstances) -> Spent | None:
+    """What the process had taken before; one that is its turn's alone, or that began its thread,
+    nothing.
+    """
+    if transport == "process" or known.first:
+        return NOTHING
+    return known.counted if isinstance(known.counted, Spent) else None
+
+
+def _uncounted(reading: Reading, message: Mapping[str, Any]) -> Read:
+    return line(reading, {name: message[name] for name in message.keys() - _OF_THE_PROCESS})
+
+
+def _begins(reading: Reading, message: Mapping[str, Any]) -> bool:
+    first = message.get("type") == "system" and message.get("subtype") == "init"
+    return first and (_is_over(reading) or reading.thread_id is not None)
+
+
+def _is_over(reading: Reading) -> bool:
+    return reading.ended is not None

@@ -22,10 +22,10 @@ from codara.adapters.agents.claude.session import Conversation, LostThread
 from codara.adapters.agents.contract import Session
 from codara.adapters.agents.home.keeping import FileKeeper
 from codara.adapters.agents.runtime import CliRuntime, Launch, Make
+from codara.adapters.agents.session.launched import Launched
 from codara.adapters.agents.session.listening import fresh
 from codara.adapters.agents.session.watch import to_the_end
 from codara.adapters.egress.doors import Doors
-from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn
 
 _NO_MODEL = "default"
@@ -59,9 +59,9 @@ class ClaudeRuntime(FileKeeper, CliRuntime):
 
     async def _conversation(self, turn: AgentTurn, known: str | None) -> Conversation:
         thread_id = known or str(uuid4())
-        jail = await self._start(turn, thread_id, resume=known is not None)
+        launched = await self._start(turn, thread_id, resume=known is not None)
         session = Conversation(
-            jail,
+            launched,
             turn,
             thread_id,
             lender=self._lender,
@@ -78,12 +78,12 @@ class ClaudeRuntime(FileKeeper, CliRuntime):
         await to_the_end(session.close())
         return [name for name in session.listed if name != _NO_MODEL]
 
-    async def _run(self, turn: AgentTurn, known: str | None) -> tuple[Jail, str]:
+    async def _run(self, turn: AgentTurn, known: str | None) -> tuple[Launched, str]:
         thread_id = known or str(uuid4())
         resume = known is not None and turn.fork is None
         return await self._start(turn, thread_id, resume=resume), thread_id
 
-    async def _start(self, turn: AgentTurn, thread_id: str, *, resume: bool) -> Jail:
+    async def _start(self, turn: AgentTurn, thread_id: str, *, resume: bool) -> Launched:
         """Instructions reach claude in a file: a command line is seen by the whole host."""
         told_more = {INSTRUCTIONS_FILE: turn.instructions} if turn.instructions else {}
 
@@ -100,8 +100,7 @@ class ClaudeRuntime(FileKeeper, CliRuntime):
             env = environment(inside, doors.endpoint(), doors.token, on_login=turn.on_login)
             return Launch(arguments=told, env=env, files={STATE_FILE: NO_STATE, **told_more})
 
-        jail, _ = await self._launch(turn, plan)
-        return jail
+        return await self._launch(turn, plan)
 
 
 make: Make = ClaudeRuntime

@@ -9,10 +9,10 @@ from codara.adapters.agents.claude.prompt import message_of
 from codara.adapters.agents.claude.reading import NOTHING
 from codara.adapters.agents.claude.turn import ClaudeTurn
 from codara.adapters.agents.session.answers import Gone, Refused
+from codara.adapters.agents.session.launched import Launched
 from codara.adapters.agents.session.lender import Lender
 from codara.adapters.agents.session.listening import fresh
 from codara.adapters.agents.session.staying import CLOSE_SECONDS, Staying
-from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn, FrameSink
 from codara.clock import Clock
 
@@ -32,21 +32,21 @@ class Conversation(Staying[ClaudeTurn]):
 
     def __init__(
         self,
-        jail: Jail,
+        launched: Launched,
         turn: AgentTurn,
         thread_id: str,
         *,
         lender: Lender,
         clock: Clock,
     ) -> None:
-        super().__init__(jail, turn, lender=lender, clock=clock)
+        super().__init__(launched, turn, lender=lender, clock=clock)
         self._thread_id = thread_id
         self._fork = turn.fork
         self._told = _told(turn)
         self._used = False
         self.listed: tuple[str, ...] = ()
         self._spent = NOTHING
-        self._process = Process(jail, self._heard)
+        self._process = Process(launched.jail, self._heard)
         self._hear(self._process)
 
     async def start(self) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from base64 import b64encode
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -12,17 +11,18 @@ import attrs
 from codara.adapters.agents.codex.causes import cause_of
 from codara.adapters.agents.codex.forgetting import Forgotten
 from codara.adapters.agents.codex.parse import appserver_line
-from codara.adapters.agents.codex.reading import Reading, Tokens
+from codara.adapters.agents.codex.reading import Reading
 from codara.adapters.agents.codex.rollouts import Look
 from codara.adapters.agents.codex.told import Told
 from codara.adapters.agents.codex.turn import CodexTurn
 from codara.adapters.agents.session.answers import Gone, Refused
+from codara.adapters.agents.session.counts import TokenCounts
 from codara.adapters.agents.session.ending import Ending
+from codara.adapters.agents.session.launched import Launched
 from codara.adapters.agents.session.lender import Lender
 from codara.adapters.agents.session.listening import fresh
 from codara.adapters.agents.session.rpc import Rpc
 from codara.adapters.agents.session.staying import Staying
-from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn, Fork, FrameSink, Outcome
 from codara.application.ports.frames import BackendSeen
 from codara.clock import Clock
@@ -39,24 +39,23 @@ class AppServer(Staying[CodexTurn]):
 
     def __init__(
         self,
-        jail: Jail,
+        launched: Launched,
         turn: AgentTurn,
         *,
-        program: Path,
         told: Told,
         forgotten: Forgotten,
         look: Look,
         lender: Lender,
         clock: Clock,
     ) -> None:
-        super().__init__(jail, turn, lender=lender, clock=clock)
-        self.helpers = (program.with_name(HELPER),)
+        super().__init__(launched, turn, lender=lender, clock=clock)
+        self.helpers = (launched.program.path.with_name(HELPER),)
         self._told = told
         self._forgotten = forgotten
         self._look = look
-        self._totals: dict[str, Tokens | None] = {}
+        self._totals: dict[str, TokenCounts | None] = {}
         """The token counts of the threads this process has loaded."""
-        self._rpc = Rpc(jail, self._heard)
+        self._rpc = Rpc(launched.jail, self._heard)
         self._hear(self._rpc)
 
     async def start(self) -> None:
@@ -143,7 +142,7 @@ class AppServer(Staying[CodexTurn]):
     async def _fresh(self, turn: AgentTurn, current: CodexTurn) -> str:
         result = await self._rpc.call("thread/start", **_thread_settings(turn))
         thread_id = str(result["thread"]["id"])
-        current.reading = Reading(thread_id=thread_id, total=Tokens())
+        current.reading = Reading(thread_id=thread_id, total=TokenCounts())
         await self._told.note(thread_id, turn.instructions, begins=True)
         return thread_id
 

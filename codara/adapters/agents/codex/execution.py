@@ -12,10 +12,10 @@ from codara.adapters.agents.codex.told import Told
 from codara.adapters.agents.codex.turn import CodexTurn
 from codara.adapters.agents.home.copying import Copy
 from codara.adapters.agents.session.execution import Around, Execution
-from codara.adapters.jail.jail import Jail
+from codara.adapters.agents.session.launched import Launched
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 
-Run = Callable[[AgentTurn, str | None], Awaitable[Jail]]
+Run = Callable[[AgentTurn, str | None], Awaitable[Launched]]
 """Starts the process of a turn, for a thread to resume or, with None, a fresh one."""
 
 
@@ -60,7 +60,7 @@ class CodexExecution(Execution[CodexTurn]):
             await self._told.inherit(copy, turn.fork.backend_id)
         return copy
 
-    async def _launch(self, turn: AgentTurn, known: str | None) -> tuple[Jail, str | None]:
+    async def _launch(self, turn: AgentTurn, known: str | None) -> tuple[Launched, str | None]:
         return await self._run(turn, known), known
 
     async def _listening(self, turn: AgentTurn, sink: FrameSink, known: str | None) -> CodexTurn:

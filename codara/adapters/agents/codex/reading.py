@@ -7,6 +7,7 @@ from zlib import crc32
 import attrs
 
 from codara.adapters.agents.session import ratelimits
+from codara.adapters.agents.session.counts import TokenCounts
 from codara.application.ports.frames import (
     Frame,
     ReasoningDelta,
@@ -18,30 +19,6 @@ from codara.application.ports.frames import (
 
 _BETWEEN_MESSAGES = "\n\n"
 _BETWEEN_THOUGHTS = "\n"
-
-
-@attrs.frozen
-class Tokens:
-    """Counts as codex reports them, over the whole thread."""
-
-    input: int = 0
-    cached: int = 0
-    cache_write: int = 0
-    output: int = 0
-    reasoning: int = 0
-
-    def since(self, earlier: "Tokens") -> "Tokens":
-        """The growth; a count that shrank (the thread was compacted) has grown by nothing."""
-        return self._each(earlier, lambda now, before: max(0, now - before))
-
-    def plus(self, other: "Tokens") -> "Tokens":
-        return self._each(other, lambda one, two: one + two)
-
-    def _each(self, other: "Tokens", combine: Any) -> "Tokens":
-        mine, theirs = attrs.astuple(self), attrs.astuple(other)
-        return Tokens(*(combine(one, two) for one, two in zip(mine, theirs, strict=True)))
-
-
 _SERVER_NAMES = (
     "inputTokens",
     "cachedInputTokens",
@@ -58,18 +35,18 @@ _EXEC_NAMES = (
 )
 
 
-def server_tokens(found: Mapping[str, Any]) -> Tokens:
+def server_tokens(found: Mapping[str, Any]) -> TokenCounts:
     """Counts as the app-server words them."""
     return _tokens(found, _SERVER_NAMES)
 
 
-def exec_tokens(found: Mapping[str, Any]) -> Tokens:
+def exec_tokens(found: Mapping[str, Any]) -> TokenCounts:
     """Counts as `exec` and the rollouts word them."""
     return _tokens(found, _EXEC_NAMES)
 
 
-def _tokens(found: Mapping[str, Any], names: Iterable[str]) -> Tokens:
-    return Tokens(*(int(found.get(name) or 0) for name in names))
+def _tokens(found: Mapping[str, Any], names: Iterable[str]) -> TokenCounts:
+    return TokenCounts(*(int(found.get(name) or 0) for name in names))
 
 
 @attrs.frozen
@@ -129,10 +106,10 @@ class Reading:
 
     thread_id: str | None = None
     turn_id: str | None = None
-    total: Tokens | None = None
-    used: Tokens = Tokens()
-    helpers: Mapping[str, Tokens | None] = attrs.field(factory=dict)
-    helped: Tokens = Tokens()
+    total: TokenCounts | None = None
+    used: TokenCounts = attrs.field(factory=TokenCounts)
+    helpers: Mapping[str, TokenCounts | None] = attrs.field(factory=dict)
+    helped: TokenCounts = attrs.field(factory=TokenCounts)
     reports: Reports = attrs.field(factory=Reports)
     said: Mapping[tuple[str, str], Said] = attrs.field(factory=dict)
     open: frozenset[str] = frozenset()
@@ -212,7 +189,9 @@ def _noted(reading: Reading, item_id: str, part: str, text: str) -> Reading:
     return attrs.evolve(reading, said=said, heard=True)
 
 
-def count(reading: Reading, total: Tokens, last: Tokens | None, raw: Mapping[str, Any]) -> Read:
+def count(
+    reading: Reading, total: TokenCounts, last: TokenCounts | None, raw: Mapping[str, Any]
+) -> Read:
     """The thread's count moved on: what this turn used is the sum of the steps.
 
     codex repeats its last report when a request fails, so without a known start the size of the
@@ -221,7 +200,7 @@ def count(reading: Reading, total: Tokens, last: Tokens | None, raw: Mapping[str
     if reading.total is not None:
         grown = total.since(reading.total)
     else:
-        grown = last if last is not None and reading.heard else Tokens()
+        grown = last if last is not None and reading.heard else TokenCounts()
     after = attrs.evolve(reading, total=total, used=reading.used.plus(grown))
     return (after, ()) if after.used == reading.used else _told(after, raw)
 
@@ -233,7 +212,7 @@ def attend(reading: Reading, thread_id: str) -> Reading:
 
 
 def count_helper(
-    reading: Reading, thread_id: str, total: Tokens, last: Tokens, raw: Mapping[str, Any]
+    reading: Reading, thread_id: str, total: TokenCounts, last: TokenCounts, raw: Mapping[str, Any]
 ) -> Read:
     """A sub-agent's count moved on; the first that is heard of it is of its last request.
 
@@ -248,7 +227,7 @@ def count_helper(
     return (after, ()) if after.helped == reading.helped else _told(after, raw)
 
 
-def settle(reading: Reading, written: Tokens, raw: Mapping[str, Any]) -> Read:
+def settle(reading: Reading, written: TokenCounts, raw: Mapping[str, Any]) -> Read:
     """What codex wrote down of the turn holds where it said less of it."""
     if written.input + written.output <= reading.used.input + reading.used.output:
         return reading, ()

@@ -1,51 +1,98 @@
-"""A recorded turn read again: the same parsing as in life, without a process."""
+"""Recorded turns of codex, by either transport."""
 
 from collections.abc import Iterable
 
 import attrs
 
+from codara.adapters.agents.codex.causes import cause_of
 from codara.adapters.agents.codex.outcome import outcome_of
 from codara.adapters.agents.codex.parse import Message, appserver_line, exec_line
-from codara.adapters.agents.codex.reading import Reading, Tokens
-from codara.adapters.agents.session.ending import Ending
-from codara.adapters.agents.session.lines import message_of
-from codara.application.ports.agents import Outcome
-from codara.application.ports.frames import Frame
+from codara.adapters.agents.codex.reading import Ended, Read, Reading
+from codara.adapters.agents.session.counts import TokenCounts
+from codara.adapters.agents.session.rpc import refused
+from codara.adapters.agents.transcript import (
+    NOTHING_KNOWN,
+    Circumstances,
+    Missing,
+    Parser,
+    ReadBack,
+    Way,
+    attempts_of,
+)
 
 
-@attrs.frozen
-class Recorded:
-    """What a turn's lines mean."""
+def read(
+    lines: Iterable[bytes],
+    *,
+    transport: Way | None = None,
+    known: Circumstances = NOTHING_KNOWN,
+) -> ReadBack:
+    """Returns what the lines of one turn mean; see `Transcript`. Each line shows its transport.
 
-    frames: tuple[Frame, ...]
-    outcome: Outcome
-    total: Tokens | None
-
-
-def read_recorded(
-    lines: Iterable[bytes], ending: Ending, *, total: Tokens | None = None
-) -> Recorded:
-    """Reads the lines of one turn, of either transport.
-
-    `total` is the thread's token count before the turn, where the lines do not hold its start.
+    The lines do not tell whether the model refused or its message broke off (live such a turn is
+    filtered, or fails), nor quota by the provider's word. They do not tell what a turn took that
+    was stopped; codex writes that down. Without the count before the turn, the counts of single
+    requests are added up, and nothing is known of a turn by `exec`, which tells the thread's total.
     """
-    reading = Reading(total=total)
-    frames: list[Frame] = []
-    for line in lines:
-        message = message_of(line)
-        if message is None:
-            continue
-        reading = _in_thread(reading, message)
-        fold = exec_line if "type" in message else appserver_line
-        reading, found = fold(reading, message)
-        frames.extend(found)
-        if reading.ended is not None:
-            break
-    return Recorded(tuple(frames), outcome_of(reading, ending), reading.total)
+    total = TokenCounts() if known.first else known.counted
+    start = Reading(total=total if isinstance(total, TokenCounts) else None)
+    heard = attempts_of(lines, Parser(start=start, fold=_line, begins=_begins, is_over=_is_over))
+    outcome = outcome_of(heard.state, heard.ending(known))
+    missing = known.lacking(*_missing(start, heard.state))
+    return ReadBack(
+        frames=heard.frames,
+        outcome=outcome,
+        usage=heard.usage,
+        missing=missing,
+        counted=heard.state.total,
+    )
+
+
+def _missing(start: Reading, end: Reading) -> Iterable[Missing]:
+    if start.total is None:
+        yield "count"
+    if end.ended is None or end.ended.status != "completed":
+        yield "home"
+
+
+def _line(reading: Reading, message: Message) -> Read:
+    if "type" in message:
+        return exec_line(reading, message)
+    if "method" in message:
+        return appserver_line(_in_thread(reading, message), message)
+    return _answered(reading, message), ()
 
 
 def _in_thread(reading: Reading, message: Message) -> Reading:
     """The app-server's turn belongs to the thread that its first `turn/started` names."""
-    if reading.thread_id is None and message.get("method") == "turn/started":
+    if reading.thread_id is None and message["method"] == "turn/started":
         return attrs.evolve(reading, thread_id=str(message["params"]["threadId"]))
     return reading
+
+
+def _answered(reading: Reading, message: Message) -> Reading:
+    """Before the turn starts, an answer to us names its thread, or refuses what the turn needs."""
+    match message:
+        case _ if reading.turn_id is not None:
+            return reading
+        case {"result": {"thread": {"id": thread_id}}}:
+            return attrs.evolve(reading, thread_id=str(thread_id))
+        case {"error": error}:
+            text = str(refused(error))
+            return attrs.evolve(reading, ended=Ended("failed", text, cause_of(text)))
+        case _:
+            return reading
+
+
+def _begins(reading: Reading, message: Message) -> bool:
+    match message:
+        case {"type": "thread.started"}:
+            return _is_over(reading) or reading.thread_id is not None
+        case {"method": "turn/started"} | {"result": {"thread": _}}:
+            return _is_over(reading) or reading.turn_id is not None
+        case _:
+            return False
+
+
+def _is_over(reading: Reading) -> bool:
+    return reading.ended is not None

@@ -12,8 +12,9 @@ from typing import Any
 
 import attrs
 
-from codara.adapters.agents.codex.reading import Tokens, exec_tokens
+from codara.adapters.agents.codex.reading import exec_tokens
 from codara.adapters.agents.home.inside import FILE, opened
+from codara.adapters.agents.session.counts import TokenCounts
 from codara.adapters.agents.session.lines import LINE_LIMIT, message_of
 
 _TAIL = 256 * 1024
@@ -36,9 +37,9 @@ class Noted:
     nothing was answered yet is as that one was at the point of the copy.
     """
 
-    total: Tokens = attrs.field(factory=Tokens)
+    total: TokenCounts = attrs.field(factory=TokenCounts)
     turn_id: str | None = None
-    turn: Tokens = attrs.field(factory=Tokens)
+    turn: TokenCounts = attrs.field(factory=TokenCounts)
     report: Mapping[str, Any] = attrs.field(factory=dict)
 
 
@@ -101,7 +102,7 @@ def _read(file: int, end: int | None) -> Noted | None:
 
 def _noted(lines: list[bytes], *, whole: bool) -> Noted | None:
     """None where both numbers are not in these lines, unless they are all there are."""
-    total: Tokens | None = None
+    total: TokenCounts | None = None
     record: Mapping[str, Any] | None = None
     for line in reversed(lines):
         if not any(kind in line for kind in _ABOUT_TOKENS):
@@ -117,14 +118,14 @@ def _noted(lines: list[bytes], *, whole: bool) -> Noted | None:
     else:
         if not whole:
             return None
-    total = total or Tokens()
+    total = total or TokenCounts()
     if record is None:
         return Noted(total=total)
     report = record["turn_token_usage"]
     return Noted(total=total, turn_id=record["turn_id"], turn=_tokens(report), report=report)
 
 
-def _tokens(found: Mapping[str, Any]) -> Tokens:
+def _tokens(found: Mapping[str, Any]) -> TokenCounts:
     """ValueError where the numbers are none that codex counted: the agent can write here, too."""
     tokens = exec_tokens(found)
     if not all(0 <= count < _MOST for count in attrs.astuple(tokens)):

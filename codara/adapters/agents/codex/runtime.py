@@ -34,9 +34,9 @@ from codara.adapters.agents.home.keeping import AgentKeeper
 from codara.adapters.agents.home.pictures import files_of, places_of
 from codara.adapters.agents.house import House
 from codara.adapters.agents.runtime import CliRuntime, Launch, Make
+from codara.adapters.agents.session.launched import Launched
 from codara.adapters.agents.visits import visiting
 from codara.adapters.egress.doors import Doors
-from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn
 from codara.config.providers import Provider
 
@@ -69,11 +69,9 @@ class CodexRuntime(AgentKeeper, CliRuntime):
         def plan(inside: Path, doors: Doors) -> Launch:
             return talking(inside, _launch(inside, doors, appserver_arguments()))
 
-        jail, program = await self._launch(turn, plan)
         session = AppServer(
-            jail,
+            await self._launch(turn, plan),
             turn,
-            program=program.path,
             told=self._told(turn),
             forgotten=self._forgotten(turn.workspace_id),
             look=self._look(turn.workspace_id),
@@ -137,7 +135,7 @@ class CodexRuntime(AgentKeeper, CliRuntime):
 
         return recall, remember
 
-    async def _run(self, turn: AgentTurn, thread_id: str | None) -> Jail:
+    async def _run(self, turn: AgentTurn, thread_id: str | None) -> Launched:
         talking = await self._talking(turn)
 
         def plan(inside: Path, doors: Doors) -> Launch:
@@ -146,8 +144,7 @@ class CodexRuntime(AgentKeeper, CliRuntime):
             shown = {**launch.files, **files_of(turn.images, inside)}
             return talking(inside, attrs.evolve(launch, files=shown))
 
-        jail, _ = await self._launch(turn, plan)
-        return jail
+        return await self._launch(turn, plan)
 
 
 def _asking_for_models(inside: Path, doors: Doors) -> Launch:

@@ -7,7 +7,7 @@ import attrs
 
 from codara.adapters.agents.session.lines import Message, message_of
 from codara.adapters.agents.session.overhearing import Events
-from codara.adapters.jail.spec import Hear
+from codara.adapters.egress.lending import Hear
 
 MODEL_PATH = "/responses"
 """How the paths end by which the model itself is asked."""

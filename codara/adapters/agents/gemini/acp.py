@@ -16,11 +16,11 @@ from codara.adapters.agents.gemini.reading import Reading
 from codara.adapters.agents.gemini.turn import GeminiTurn
 from codara.adapters.agents.session.answers import Gone, Refused
 from codara.adapters.agents.session.ending import Ending
+from codara.adapters.agents.session.launched import Launched
 from codara.adapters.agents.session.lender import Lender
 from codara.adapters.agents.session.listening import fresh
 from codara.adapters.agents.session.rpc import Rpc
 from codara.adapters.agents.session.staying import Staying
-from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn, FrameSink
 from codara.application.ports.frames import BackendSeen
 from codara.clock import Clock
@@ -62,13 +62,13 @@ class Acp(Staying[GeminiTurn]):
     """
 
     def __init__(
-        self, jail: Jail, turn: AgentTurn, *, home: Home, lender: Lender, clock: Clock
+        self, launched: Launched, turn: AgentTurn, *, home: Home, lender: Lender, clock: Clock
     ) -> None:
-        super().__init__(jail, turn, lender=lender, clock=clock)
+        super().__init__(launched, turn, lender=lender, clock=clock)
         self._instructed, self._home = turn.instructions, home
         self._login = _login_of(turn)
         self._sessions: dict[str, Known] = {}
-        self._rpc = Rpc(jail, self._heard, stamp=_STAMP)
+        self._rpc = Rpc(launched.jail, self._heard, stamp=_STAMP)
         self._hear(self._rpc)
 
     async def start(self) -> None:

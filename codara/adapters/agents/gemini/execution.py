@@ -9,10 +9,10 @@ from codara.adapters.agents.gemini.parse import stream_line
 from codara.adapters.agents.gemini.turn import GeminiTurn
 from codara.adapters.agents.home.pictures import places_of
 from codara.adapters.agents.session.execution import Around, Execution
-from codara.adapters.jail.jail import Jail
+from codara.adapters.agents.session.launched import Launched
 from codara.application.ports.agents import AgentTurn, FrameSink
 
-Run = Callable[[AgentTurn, str | None], Awaitable[Jail]]
+Run = Callable[[AgentTurn, str | None], Awaitable[Launched]]
 """Starts the process of a turn, for a session to resume or, with None, a fresh one."""
 
 _COMMANDS = ("/", "?")
@@ -34,7 +34,7 @@ class GeminiExecution(Execution[GeminiTurn]):
         if current.has_ended and current.reading.session_id is not None:
             current.mark = await self._copies.mark(current.reading.session_id)
 
-    async def _launch(self, turn: AgentTurn, known: str | None) -> tuple[Jail, str | None]:
+    async def _launch(self, turn: AgentTurn, known: str | None) -> tuple[Launched, str | None]:
         return await self._run(turn, known), known
 
     async def _listening(self, turn: AgentTurn, sink: FrameSink, known: str | None) -> GeminiTurn:

@@ -29,9 +29,9 @@ from codara.adapters.agents.home.keeping import FileKeeper
 from codara.adapters.agents.home.pictures import FOLDER, files_of
 from codara.adapters.agents.home.programs import Program
 from codara.adapters.agents.runtime import CliRuntime, Launch, Make, unprepared
+from codara.adapters.agents.session.launched import Launched
 from codara.adapters.agents.session.watch import to_the_end
 from codara.adapters.egress.doors import Doors
-from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn, Fork
 
 
@@ -57,9 +57,12 @@ class GeminiRuntime(FileKeeper, CliRuntime):
         def plan(inside: Path, doors: Doors) -> Launch:
             return _launch(turn, inside, doors, acp_arguments(turn.model))
 
-        jail, _ = await self._launch(turn, plan)
         session = Acp(
-            jail, turn, home=self._deeds(turn), lender=self._lender, clock=self._house.clock
+            await self._launch(turn, plan),
+            turn,
+            home=self._deeds(turn),
+            lender=self._lender,
+            clock=self._house.clock,
         )
         await self._started(session, session.start())
         return session
@@ -81,15 +84,14 @@ class GeminiRuntime(FileKeeper, CliRuntime):
         copies = self._copies(turn.workspace_id)
         return GeminiExecution(self._run, inside, copies, self._around(turn))
 
-    async def _run(self, turn: AgentTurn, session_id: str | None) -> Jail:
+    async def _run(self, turn: AgentTurn, session_id: str | None) -> Launched:
         def plan(inside: Path, doors: Doors) -> Launch:
             arguments = turn_arguments(turn.model, session_id)
             readable = (inside / FOLDER,) if turn.images else ()
             launch = _launch(turn, inside, doors, arguments, readable)
             return attrs.evolve(launch, files={**launch.files, **files_of(turn.images, inside)})
 
-        jail, _ = await self._launch(turn, plan)
-        return jail
+        return await self._launch(turn, plan)
 
     def _deeds(self, turn: AgentTurn) -> Home:
         workspace = turn.workspace_id

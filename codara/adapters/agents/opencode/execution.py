@@ -11,15 +11,16 @@ from codara.adapters.agents.opencode.causes import Retry
 from codara.adapters.agents.opencode.parse import run_line
 from codara.adapters.agents.opencode.turn import OpencodeTurn
 from codara.adapters.agents.session.execution import Around, Execution
+from codara.adapters.agents.session.launched import Launched
 from codara.adapters.agents.session.lines import Lines, LineTooLong
 from codara.adapters.agents.session.output import Exit, Output
+from codara.adapters.egress.lending import Lending
 from codara.adapters.jail.jail import Jail
-from codara.adapters.jail.spec import Lending
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.application.ports.frames import RetryNotice, ToolStarted
 from codara.clock import Clock
 
-Run = Callable[[AgentTurn, str | None], Awaitable[Jail]]
+Run = Callable[[AgentTurn, str | None], Awaitable[Launched]]
 """Starts the process of a turn, for a session to resume or, with None, a fresh one."""
 
 _UNTOLD = ToolStarted("untold", "unknown", "what a step may have begun")
@@ -91,7 +92,7 @@ class OpencodeExecution(Execution[RunTurn]):
     async def _copied(self, turn: AgentTurn) -> str | None:
         return await self._copy(turn)
 
-    async def _launch(self, turn: AgentTurn, known: str | None) -> tuple[Jail, str | None]:
+    async def _launch(self, turn: AgentTurn, known: str | None) -> tuple[Launched, str | None]:
         return await self._run(turn, known), known
 
     async def _listening(self, turn: AgentTurn, sink: FrameSink, known: str | None) -> RunTurn:

@@ -6,26 +6,12 @@ from typing import Any
 import attrs
 
 from codara.adapters.agents.opencode.causes import Retry
+from codara.adapters.agents.session.counts import TokenCounts
 from codara.application.ports.frames import Frame, ReasoningDelta, Reports, TextDelta, UsageSeen
 
 _BETWEEN_PARTS = "\n\n"
 _REASONS = frozenset({"stop", "tool-calls", "length", "content-filter"})
 _NO_END = "the model's answer broke off: it came to no end"
-
-
-@attrs.frozen
-class Tokens:
-    """Counts of one turn, the sum over its steps; `input` includes what was cached."""
-
-    input: int = 0
-    cached: int = 0
-    cache_write: int = 0
-    output: int = 0
-    reasoning: int = 0
-
-    def plus(self, other: "Tokens") -> "Tokens":
-        mine, theirs = attrs.astuple(self), attrs.astuple(other)
-        return Tokens(*(one + two for one, two in zip(mine, theirs, strict=True)))
 
 
 @attrs.frozen
@@ -61,7 +47,7 @@ class Reading:
     begun: frozenset[str] = frozenset()
     running: frozenset[str] = frozenset()
     counted: frozenset[str] = frozenset()
-    used: Tokens = Tokens()
+    used: TokenCounts = attrs.field(factory=TokenCounts)
     reports: Reports = attrs.field(factory=Reports)
     spoke: bool = False
     retry: Retry | None = None
@@ -106,12 +92,12 @@ def count(reading: Reading, part: Mapping[str, Any]) -> Read:
     return after, (UsageSeen(**attrs.asdict(used), raw=reports),)
 
 
-def _tokens(found: Mapping[str, Any]) -> Tokens:
+def _tokens(found: Mapping[str, Any]) -> TokenCounts:
     cache = found.get("cache") or {}
     read, written = _whole(cache.get("read")), _whole(cache.get("write"))
     everything_in = _whole(found.get("input")) + read + written
     output, total = _whole(found.get("output")), _whole(found.get("total"))
-    return Tokens(
+    return TokenCounts(
         input=everything_in,
         cached=read,
         cache_write=written,

@@ -27,8 +27,8 @@ from codara.adapters.agents.opencode.execution import OpencodeExecution
 from codara.adapters.agents.opencode.names import Names
 from codara.adapters.agents.opencode.server import Server
 from codara.adapters.agents.runtime import CliRuntime, Launch, Make
+from codara.adapters.agents.session.launched import Launched
 from codara.adapters.egress.doors import Doors
-from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn
 from codara.config.providers import Provider
 
@@ -65,9 +65,8 @@ class OpencodeRuntime(AgentKeeper, CliRuntime):
             )
             return Launch(arguments=serve_arguments(), env=environment(config_of(way), password))
 
-        jail, _ = await self._launch(turn, plan)
         session = Server(
-            jail,
+            await self._launch(turn, plan),
             turn,
             models=frozenset(str(Model.of(model)) for model in models),
             completed=self._completed.use,
@@ -92,7 +91,7 @@ class OpencodeRuntime(AgentKeeper, CliRuntime):
         copy = partial(copied_by, self._staying, self._house.clock)
         return OpencodeExecution(self._run, copy, self._around(turn), self._completed.use)
 
-    async def _run(self, turn: AgentTurn, session_id: str | None) -> Jail:
+    async def _run(self, turn: AgentTurn, session_id: str | None) -> Launched:
         def plan(inside: Path, doors: Doors) -> Launch:
             way = Way(
                 endpoint=doors.endpoint(),
@@ -110,8 +109,7 @@ class OpencodeRuntime(AgentKeeper, CliRuntime):
                 files={INSTRUCTIONS_FILE: turn.instructions, **files_of(turn.images, inside)},
             )
 
-        jail, _ = await self._launch(turn, plan)
-        return jail
+        return await self._launch(turn, plan)
 
     def _told(self, turn: AgentTurn) -> tuple[str, ...]:
         """The turn's model first, then those used lately: none of them needs a new process."""

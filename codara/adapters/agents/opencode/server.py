@@ -18,12 +18,12 @@ from codara.adapters.agents.opencode.turn import OpencodeTurn
 from codara.adapters.agents.opencode.wire import Wire
 from codara.adapters.agents.session.answers import Gone, Refused
 from codara.adapters.agents.session.ending import Ending
+from codara.adapters.agents.session.launched import Launched
 from codara.adapters.agents.session.lender import Lender
 from codara.adapters.agents.session.lines import Message, TooMuch, message_of
 from codara.adapters.agents.session.listening import fresh
 from codara.adapters.agents.session.output import ENDLESS, Output, unreadable
 from codara.adapters.agents.session.staying import CLOSE_SECONDS, Staying
-from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn, Fork, FrameSink, Outcome
 from codara.application.ports.frames import BackendSeen
 from codara.clock import Clock
@@ -48,7 +48,7 @@ class Server(Staying[OpencodeTurn]):
 
     def __init__(
         self,
-        jail: Jail,
+        launched: Launched,
         turn: AgentTurn,
         *,
         models: frozenset[str],
@@ -57,7 +57,7 @@ class Server(Staying[OpencodeTurn]):
         lender: Lender,
         clock: Clock,
     ) -> None:
-        super().__init__(jail, turn, lender=lender, clock=clock)
+        super().__init__(launched, turn, lender=lender, clock=clock)
         self._models = models
         self._completed = completed
         self._password = password
@@ -68,7 +68,7 @@ class Server(Staying[OpencodeTurn]):
         self._port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._greeted = asyncio.Event()
         self._broken = ""
-        self._hear(Output(jail, self._wrote))
+        self._hear(Output(launched.jail, self._wrote))
 
     async def start(self) -> None:
         """Waits until it listens and sends its events; AgentFailed if not within 30 s."""

@@ -13,7 +13,7 @@ from codara.adapters.agents.session import ratelimits
 from codara.adapters.agents.session.ending import Ending
 from codara.adapters.agents.session.lines import Message
 from codara.adapters.agents.session.listening import Listening
-from codara.adapters.jail.spec import Lending
+from codara.adapters.egress.lending import Lending
 from codara.application.ports.agents import FrameSink, Outcome
 from codara.application.ports.frames import QuotaSeen
 from codara.clock import Clock

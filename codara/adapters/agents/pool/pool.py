@@ -127,11 +127,6 @@ class AgentPool:
         """How many sessions are open, by runtime."""
         return {name: self._slots.occupied(name) for name in self._runtimes}
 
-    async def close_home(self, workspace_id: str) -> None:
-        """Ends a workspace's agents, which keep their homes; waits for a turn at work in them."""
-        async with self._vacated(workspace_id):
-            return
-
     async def empty_home(self, workspace_id: str) -> None:
         """See `ports.Agents.empty_home`."""
         async with self._vacated(workspace_id):

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 import attrs
 
 from codara.adapters.agents.session.ending import Ending
+from codara.adapters.agents.session.launched import Launched
 from codara.adapters.agents.session.lender import Lender
 from codara.adapters.agents.session.listening import Listening, fresh
 from codara.adapters.agents.session.output import Exit, Output
@@ -62,7 +63,7 @@ class Execution(ABC, Generic[L]):
             self.ended.set_result(None)
 
     @abstractmethod
-    async def _launch(self, turn: AgentTurn, known: str | None) -> tuple[Jail, str | None]:
+    async def _launch(self, turn: AgentTurn, known: str | None) -> tuple[Launched, str | None]:
         """A process that goes on with the thread `known`, or None: a fresh one.
 
         Gives the thread it has to report, where that is known.
@@ -97,11 +98,11 @@ class Execution(ABC, Generic[L]):
     async def _once(self, turn: AgentTurn, sink: FrameSink, known: str | None) -> Outcome:
         current = await self._listening(turn, sink, known)
         try:
-            jail, expected = await self._launch(turn, known)
+            launched, expected = await self._launch(turn, known)
             try:
-                ending = await self._ending(turn, current, jail)
+                ending = await self._ending(turn, current, launched)
             finally:
-                await to_the_end(jail.close(grace=0))
+                await to_the_end(launched.jail.close(grace=0))
                 current.complain()
                 await to_the_end(self._finish(turn, current))
         finally:
@@ -109,9 +110,10 @@ class Execution(ABC, Generic[L]):
                 await to_the_end(self._sweep())
         return current.outcome(attrs.evolve(ending, expected=expected))
 
-    async def _ending(self, turn: AgentTurn, current: L, jail: Jail) -> Ending:
+    async def _ending(self, turn: AgentTurn, current: L, launched: Launched) -> Ending:
+        jail = launched.jail
         ending = Ending(jailed=jail.jailed)
-        jail.broker.lend(await self._lender.lend(turn, current))
+        launched.broker.lend(await self._lender.lend(turn, current))
         output = Output(jail, current.heard)
         watch = Watch(turn, self._clock)
         try:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import attrs
 
 from codara.adapters.agents.session.listening import Listening
-from codara.adapters.jail.spec import Lending
+from codara.adapters.egress.lending import Lending
 from codara.application.ports.agents import AgentTurn
 from codara.application.ports.logins import Logins, Token
 from codara.application.ports.secrets import Vault

@@ -12,7 +12,7 @@ from codara.adapters.agents.session.ending import Ending
 from codara.adapters.agents.session.lines import Message, TooMuch, message_of
 from codara.adapters.agents.session.watch import Watch
 from codara.adapters.agents.session.witness import Witness
-from codara.adapters.jail.spec import Hear, Lending
+from codara.adapters.egress.lending import Hear, Lending
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome, sane_id
 from codara.application.ports.frames import (
     FRESH_THREAD,

@@ -11,13 +11,13 @@ import attrs
 
 from codara.adapters.agents.session.answers import ODD, Gone, Refused
 from codara.adapters.agents.session.ending import Ending
+from codara.adapters.agents.session.launched import Launched
 from codara.adapters.agents.session.leftovers import NOBODY, living, strangers
 from codara.adapters.agents.session.lender import Lender
 from codara.adapters.agents.session.lines import Message
 from codara.adapters.agents.session.listening import Listening, fresh
 from codara.adapters.agents.session.output import Exit, unreadable
 from codara.adapters.agents.session.watch import Watch, to_the_end
-from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.clock import Clock
 from codara.errors import AgentFailed
@@ -57,8 +57,11 @@ class Staying(ABC, Generic[L]):
     helpers: tuple[Path, ...] = ()
     _channel: Channel
 
-    def __init__(self, jail: Jail, turn: AgentTurn, *, lender: Lender, clock: Clock) -> None:
-        self._jail = jail
+    def __init__(
+        self, launched: Launched, turn: AgentTurn, *, lender: Lender, clock: Clock
+    ) -> None:
+        self._jail = launched.jail
+        self._broker = launched.broker
         self._place = _place(turn)
         self._toolless = turn.toolless
         self._own = NOBODY
@@ -83,11 +86,11 @@ class Staying(ABC, Generic[L]):
         try:
             lending = await self._lender.lend(turn, current)
             await turn.permitted()
-            self._jail.broker.lend(lending)
+            self._broker.lend(lending)
             ending = await self._ending(turn, current)
         finally:
             self._turn = None
-            self._jail.broker.withdraw()
+            self._broker.withdraw()
             current.complain()
             await to_the_end(self._finish(current))
         return current.outcome(ending)

@@ -11,7 +11,7 @@ import attrs
 
 from codara.adapters.agents.session.lines import message_of
 from codara.adapters.agents.session.overhearing import Body, Events
-from codara.adapters.jail.spec import Hear
+from codara.adapters.egress.lending import Hear
 from codara.application.ports.agents import Outcome
 
 Means = Callable[[str, int | None], str]

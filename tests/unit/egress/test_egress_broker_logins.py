@@ -7,9 +7,10 @@ from aiohttp import web
 
 from codara.adapters.egress import asking
 from codara.adapters.egress.broker import Broker
-from codara.adapters.egress.doors import LOOPBACK, listen
+from codara.adapters.egress.doors import Doors
+from codara.adapters.egress.lending import Lending
 from codara.adapters.egress.outgoing import outgoing_session
-from codara.adapters.jail.spec import Lending
+from codara.adapters.jail.network import LOOPBACK, listen
 from codara.errors import AgentFailed
 
 TOKEN = "the-token-of-this-jail"
@@ -68,7 +69,8 @@ async def provider(aiohttp_server):
 @pytest.fixture
 async def ask():
     session = outgoing_session()
-    broker = Broker("jail_1", TOKEN, journal=None, session=session)
+    doors = Doors(token=TOKEN, ports=(8377,))
+    broker = Broker("jail_1", doors, journal=None, session=session)
     listener = listen(0)
     url = f"http://{LOOPBACK}:{listener.getsockname()[1]}/responses"
     await broker.serve({8377: listener})

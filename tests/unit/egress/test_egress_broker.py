@@ -7,9 +7,10 @@ from aiohttp import web
 
 from codara.adapters.egress import broker as brokers
 from codara.adapters.egress.broker import Broker
-from codara.adapters.egress.doors import LOOPBACK, listen
+from codara.adapters.egress.doors import BROKER_PORT, PROXY_PORT, Doors
+from codara.adapters.egress.lending import Lending
 from codara.adapters.egress.outgoing import outgoing_session
-from codara.adapters.jail.spec import BROKER_PORT, PROXY_PORT, Lending
+from codara.adapters.jail.network import LOOPBACK, listen
 
 TOKEN = "the-token-of-this-jail"
 SECRET = "sk-very-secret-key"
@@ -76,7 +77,8 @@ def journal():
 @pytest.fixture
 async def broker(journal):
     session = outgoing_session()
-    made = Broker("jail_1", TOKEN, journal=journal, session=session)
+    doors = Doors(token=TOKEN, ports=(BROKER_PORT,))
+    made = Broker("jail_1", doors, journal=journal, session=session)
     listener = listen(0)
     made.url = f"http://{LOOPBACK}:{listener.getsockname()[1]}"
     await made.serve({8377: listener})
@@ -327,7 +329,9 @@ async def test_hop_by_hop_headers_stay_behind(broker, provider, agent):
 
 async def test_listeners_that_come_after_the_end_are_closed() -> None:
     async with aiohttp.ClientSession() as session:
-        late = Broker("jail_1", "token", journal=journal, session=session)
+        late = Broker(
+            "jail_1", Doors.inside((BROKER_PORT, PROXY_PORT)), journal=journal, session=session
+        )
         await late.close()
         listeners = {port: listen(0) for port in (BROKER_PORT, PROXY_PORT)}
         await late.serve(listeners)
