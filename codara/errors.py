@@ -231,7 +231,7 @@ class JailUnavailable(CodaraError):
 
 
 class StorageFull(CodaraError):
-    """The disk that holds the log has no room. Reading goes on; writing resumes once there is room."""
+    """The disk that holds the log has no room. Reading goes on; writing waits for room."""
 
     code = "storage_full"
 
@@ -285,7 +285,7 @@ class LogDamaged(CodaraError):
 
 
 class MasterKeyInvalid(CodaraError):
-    """The master key is not base64 of exactly 32 bytes, or is not the one the vault was made with."""
+    """The master key is not base64 of exactly 32 bytes, or is not the one of the vault."""
 
     code = "master_key_invalid"
 

@@ -25,13 +25,12 @@ from codara.adapters.agents.contract import Installed, Runtime
 from codara.adapters.agents.home.homes import Homes
 from codara.adapters.agents.house import House
 from codara.adapters.agents.registry import maker
-from codara.adapters.jail.unsafe import Unsafe
 from codara.application.ports.agents import Outcome
 from codara.application.ports.frames import BackendSeen, TextDelta, ToolStarted
 from codara.config.providers import Provider
 from codara.demo.modelserver import ModelServer
 from codara.errors import AgentFailed
-from tests.agenting import Den, Journal, Listener, OneKey, a_den_of
+from tests.agenting import Den, Listener, OneKey, a_den_of, an_idle_house
 from tests.clis import CLAUDE, CLIS, CODEX, GEMINI, OPENCODE, Cli
 from tests.jailing import need_bubblewrap
 
@@ -164,7 +163,7 @@ class Scene:
         """Nothing of an earlier test is remembered; the process of `wsp_1` may be warm."""
         for folder in (self.den.root / "workspaces").glob("*"):
             if folder.name != "wsp_1":
-                await self.den.pool.close_home(folder.name)
+                await self.den.close_home(folder.name)
                 shutil.rmtree(folder)
         _empty(self.den.turn("").folder)
         self.server.requests.clear()
@@ -206,7 +205,7 @@ def need(cli: Cli) -> None:
     if os.environ.get("CODARA_TEST_WITHOUT_CLI") == "1":
         pytest.skip("CODARA_TEST_WITHOUT_CLI=1")
     need_bubblewrap()
-    house = House(jails=Unsafe(Journal()), homes=Homes(Path()), vault=KeyEach())
+    house = an_idle_house(Homes(Path()), KeyEach())
     runtime = runtime_of(cli, house)
     assert isinstance(runtime, Installed)
     try:

@@ -21,7 +21,7 @@ class AccountRegistered(Event):
 
 @attrs.frozen(kw_only=True)
 class CredentialStored(Event):
-    """The vault holds a credential; `fingerprint` tells two credentials apart and reveals neither."""
+    """The vault holds a credential; `fingerprint` tells it from others and does not reveal it."""
 
     name: ClassVar[str] = "account.credential_stored"
     account_id: str

@@ -10,7 +10,7 @@ from codara.events.base import Event, private
 
 @attrs.frozen(kw_only=True)
 class KeyIssued(Event):
-    """An API key exists; the stream's name is an HMAC of it, and the key itself is stored nowhere."""
+    """An API key exists; the stream's name is an HMAC of it, and the key itself is not stored."""
 
     name: ClassVar[str] = "key.issued"
     key_id: str

@@ -30,7 +30,7 @@ def _turn_ended(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _thread(thread: dict[str, Any]) -> dict[str, Any]:
-    """Drops what version 1 counted and digested: the user's messages alone, which tell too little."""
+    """Drops what version 1 counted and digested: the user's messages alone tell too little."""
     said = thread.get("messages", 0)
     point = {"digest": UNKNOWN, "answered": UNKNOWN, "entries": said} if said else {}
     return {"backend_id": thread.get("backend_id"), "point": point}

@@ -142,21 +142,21 @@ class Views(Protocol):
 
 
 class Health(Protocol):
-    """Returns why the gateway cannot do its work now; empty if it can."""
+    """Tells whether turns can run now, and how each follower of the log does."""
 
     def reasons(self) -> list[str]:
-        """The services behind the HTTP API; `codara.bootstrap` makes the one instance."""
+        """Returns why the gateway cannot do its work now; empty if it can."""
 
     def degraded_by(self) -> list[str]:
-        """Tells what is in trouble outside, although turns can run."""
+        """Returns what is in trouble outside although turns can run."""
 
     def standings(self) -> Sequence[FollowerStanding]:
-        """Tells how each follower of the log does now, in the order of their names."""
+        """Returns how each follower of the log does now, in the order of their names."""
 
 
 @attrs.frozen(kw_only=True)
 class Services:
-    """The services behind the doors; `bootstrap.py` makes the one there is."""
+    """The services behind the HTTP API; `codara.bootstrap` makes the one instance."""
 
     turns: Turns
     sessions: Sessions
