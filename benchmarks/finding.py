@@ -14,7 +14,7 @@ from codara.events.base import Recorded
 from codara.events.thread import Point, Thread
 from codara.projections.engine.queries import Reader
 from codara.projections.engine.store import Store
-from codara.projections.points import Points, PointsProjection
+from codara.projections.points import PointQueries, PointsProjection
 from tests import given
 
 FEW = 100
@@ -57,7 +57,7 @@ async def asked(folder: Path, sessions: int) -> list[float]:
     store.fold(store.position, batch)
     store.settle()
     reader = await Reader.open(store.path)
-    points = Points(reader, lambda: given.NOW)
+    points = PointQueries(reader, lambda: given.NOW)
     took = []
     for number in range(FINDS):
         wanted = [digest(number * 7919 % sessions), *(digest(-each) for each in range(1, 5))]

@@ -32,7 +32,7 @@ from codara.application.users import NewUser
 from codara.application.workspaces import WorkspaceDesk
 from codara.bootstrap.house import House, open_house
 from codara.config.load import Loaded
-from codara.config.settings import Orchestrator, Server, Settings
+from codara.config.settings import Orchestrator, ServerSettings, Settings
 from codara.events.base import Cause
 from codara.http import app, server
 from codara.projections import threads
@@ -119,7 +119,7 @@ async def gateway(folder: Path, lasts: float) -> AsyncIterator[Gateway]:
     """A gateway as it is put together for `serve`, but for its agents."""
     settings = Settings.at(
         folder / "data",
-        server=Server(port=0),
+        server=ServerSettings(port=0),
         orchestrator=Orchestrator(session_ttl_hours=lasts / 3600),
     )
     async with AsyncExitStack() as stack:

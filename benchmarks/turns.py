@@ -26,7 +26,7 @@ from codara.bootstrap import serving
 from codara.bootstrap.house import House
 from codara.clock import utc_now
 from codara.config.load import Loaded
-from codara.config.settings import Accounts, Orchestrator, Server, Settings
+from codara.config.settings import AccountSettings, Orchestrator, ServerSettings, Settings
 
 AGENT = Path(__file__).parent.parent / "tests" / "programs" / "fake_codex.py"
 MANY = 1000
@@ -76,9 +76,9 @@ def settings(folder: Path) -> Settings:
     """Limits that do not limit."""
     plain = Settings.at(
         folder / "data",
-        server=Server(port=0),
+        server=ServerSettings(port=0),
         orchestrator=Orchestrator(max_concurrency=WORKERS, queue_limit=MANY),
-        accounts=Accounts(max_concurrency=MANY),
+        accounts=AccountSettings(max_concurrency=MANY),
     )
     codex = attrs.evolve(
         plain.providers.codex,
@@ -93,7 +93,7 @@ def settings(folder: Path) -> Settings:
 @asynccontextmanager
 async def gateway(folder: Path) -> AsyncIterator[Running]:
     """The gateway in this process."""
-    ready: asyncio.Future[serving.Running] = asyncio.get_running_loop().create_future()
+    ready: asyncio.Future[serving.ServedGateway] = asyncio.get_running_loop().create_future()
     task = asyncio.create_task(
         serving.serve(
             Loaded(settings=settings(folder), sources={}),

@@ -26,7 +26,7 @@ from codara.application.users import NewUser
 from codara.bootstrap import serving
 from codara.clock import utc_now
 from codara.config.load import Loaded
-from codara.config.settings import Server, Settings
+from codara.config.settings import ServerSettings, Settings
 from codara.demo.agents import AGENTS
 from codara.runtimes import PROVIDERS
 
@@ -190,7 +190,7 @@ async def model_server() -> AsyncIterator[str]:
 
 
 def settings(folder: Path, address: str) -> Settings:
-    plain = Settings.at(folder / "data", server=Server(port=0))
+    plain = Settings.at(folder / "data", server=ServerSettings(port=0))
     blocks = {
         name: attrs.evolve(plain.providers.named(name), base_url=address + AGENTS[name].path)
         for name in PROVIDERS
@@ -201,7 +201,7 @@ def settings(folder: Path, address: str) -> Settings:
 @asynccontextmanager
 async def bench(folder: Path, address: str) -> AsyncIterator[Bench]:
     """The gateway in this process, with an account for each runtime."""
-    ready: asyncio.Future[serving.Running] = asyncio.get_running_loop().create_future()
+    ready: asyncio.Future[serving.ServedGateway] = asyncio.get_running_loop().create_future()
     loaded = Loaded(settings=settings(folder, address), sources={})
     task = asyncio.create_task(
         serving.serve(loaded, accept_unjailed=False, on_ready=ready.set_result)

@@ -4,7 +4,7 @@ import attrs
 
 
 @attrs.frozen
-class Known:
+class KnownRuntime:
     """A runtime by its public name; its adapter is the package of that name in `adapters/agents`.
 
     `default_model` runs where neither the request nor the configuration names one.
@@ -15,10 +15,10 @@ class Known:
 
 
 RUNTIMES = (
-    Known("codex", "gpt-5-codex"),
-    Known("gemini", "gemini-2.5-pro"),
-    Known("opencode", "opencode/big-pickle"),
-    Known("claude", "sonnet"),
+    KnownRuntime("codex", "gpt-5-codex"),
+    KnownRuntime("gemini", "gemini-2.5-pro"),
+    KnownRuntime("opencode", "opencode/big-pickle"),
+    KnownRuntime("claude", "sonnet"),
 )
 
 PROVIDERS = tuple(known.name for known in RUNTIMES)

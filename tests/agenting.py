@@ -12,7 +12,7 @@ import attrs
 from codara.adapters.agents.codex.runtime import CodexRuntime
 from codara.adapters.agents.contract import Runtime
 from codara.adapters.agents.home.homes import Homes
-from codara.adapters.agents.house import House
+from codara.adapters.agents.house import RuntimeContext
 from codara.adapters.agents.pool.pool import AgentPool
 from codara.adapters.egress.ways import WaysOut
 from codara.adapters.jail.bubblewrap import Bubblewrap
@@ -165,9 +165,11 @@ class Den:
         await end_agents(self.pool, workspace_id)
 
 
-def an_idle_house(homes: Homes, vault: Vault = ONE_KEY) -> House:
+def an_idle_house(homes: Homes, vault: Vault = ONE_KEY) -> RuntimeContext:
     """For runtimes that start no agent."""
-    return House(jails=Unsafe(Journal()), ways_out=WaysOut(Journal()), homes=homes, vault=vault)
+    return RuntimeContext(
+        jails=Unsafe(Journal()), ways_out=WaysOut(Journal()), homes=homes, vault=vault
+    )
 
 
 @asynccontextmanager
@@ -179,7 +181,7 @@ async def a_den(root: Path, settings: Provider, *, walls: bool) -> AsyncIterator
 
 @asynccontextmanager
 async def a_den_of(
-    root: Path, make: Callable[[House], Runtime], *, walls: bool, vault: Vault = ONE_KEY
+    root: Path, make: Callable[[RuntimeContext], Runtime], *, walls: bool, vault: Vault = ONE_KEY
 ) -> AsyncIterator[Den]:
     """A pool with one runtime alone, jailed or not; everything is gone afterwards."""
     journal = Journal()
@@ -188,7 +190,7 @@ async def a_den_of(
     await jails.start_up()
     homes = Homes(root / "homes", JAIL_UID if drops else None)
     ways = WaysOut(journal, walls=walls)
-    runtime = make(House(jails=jails, ways_out=ways, homes=homes, vault=vault))
+    runtime = make(RuntimeContext(jails=jails, ways_out=ways, homes=homes, vault=vault))
     pool = AgentPool({runtime.name: runtime})
     try:
         yield Den(root, pool, journal, runtime.name)

@@ -100,7 +100,7 @@ EXAMPLES: dict[type[Event], dict[str, Any]] = {
         "display_name": "Ada Lovelace",
     },
     user.UserUpdated: {"user_id": USER, "max_concurrency": 8, "display_name": "Ada King"},
-    user.UserSuspended: {"user_id": USER},
+    user.Suspended: {"user_id": USER},
     user.UserRestored: {"user_id": USER},
     user.UserDeleted: {"user_id": USER},
     key.KeyIssued: {"key_id": KEY, "user_id": USER, "until": SOON, "label": "Ada's laptop"},
@@ -349,7 +349,7 @@ gateway_stopped = partial(example, gateway.GatewayStopped)
 
 user_provisioned = partial(example, user.UserProvisioned)
 user_updated = partial(example, user.UserUpdated)
-user_suspended = partial(example, user.UserSuspended)
+user_suspended = partial(example, user.Suspended)
 user_restored = partial(example, user.UserRestored)
 user_deleted = partial(example, user.UserDeleted)
 key_issued = partial(example, key.KeyIssued)

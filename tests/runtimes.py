@@ -23,7 +23,7 @@ from aiohttp.typedefs import Handler
 
 from codara.adapters.agents.contract import Installed, Runtime
 from codara.adapters.agents.home.homes import Homes
-from codara.adapters.agents.house import House
+from codara.adapters.agents.house import RuntimeContext
 from codara.adapters.agents.registry import maker
 from codara.application.ports.agents import Outcome
 from codara.application.ports.frames import BackendSeen, TextDelta, ToolStarted
@@ -172,7 +172,7 @@ class Scene:
         self.den.journal.killings.clear()
 
 
-def runtime_of(cli: Cli, house: House, **settings: Any) -> Runtime:
+def runtime_of(cli: Cli, house: RuntimeContext, **settings: Any) -> Runtime:
     """The runtime of a CLI, found where it is installed."""
     told = Provider(binary=cli.name, default_model=cli.model, **settings)
     return maker(cli.name)(told, house)

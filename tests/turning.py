@@ -16,7 +16,7 @@ from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.application.ports.frames import BackendSeen, TextDelta
 from codara.application.ports.workspaces import MISSING, Diff, Snapshot, Upload
 from codara.application.turns.commands import Message, RunTurn
-from codara.application.turns.context import Context, Limits, Patience
+from codara.application.turns.context import Context, Patience, TurnLimits
 from codara.application.turns.finding import Finder
 from codara.application.turns.submit import Turns
 from codara.application.workspaces import WorkspaceDesk
@@ -239,7 +239,7 @@ def standing(account_id: str = given.ACCOUNT, **changes: Any) -> Standing:
     return attrs.evolve(ready, **changes)
 
 
-LIMITS = Limits(
+LIMITS = TurnLimits(
     max_concurrency=10,
     queue_limit=10,
     queue_timeout=5.0,
@@ -318,7 +318,7 @@ def command(text: str = "hello", **changes: Any) -> RunTurn:
     return attrs.evolve(ready, **changes)
 
 
-async def open_house(folder: Path, limits: Limits = LIMITS, **parts: Any) -> House:
+async def open_house(folder: Path, limits: TurnLimits = LIMITS, **parts: Any) -> House:
     """A house on a log in `folder`, with one ready account."""
     keys, clock = FakeKeyRing(), FixedClock()
     log = await EventLog.open(folder / "events.db", keys, clock=clock)

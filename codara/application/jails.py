@@ -11,7 +11,7 @@ from codara.events.jail import EgressDenied, JailExited, JailKilled, JailStarted
 
 
 @attrs.frozen(kw_only=True)
-class Jails:
+class JailRecords:
     """Writes to the log what becomes of jails; satisfies `ports.JailJournal`."""
 
     deciding: Deciding

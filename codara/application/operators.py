@@ -143,7 +143,9 @@ class Operators:
         claims = self._mint.read(token, self._clock())
         if claims.purpose != purpose:
             raise InvalidApiKey(f"This is no {purpose} token.")
-        login: operator.Operator = await self._deciding.state(streams.operator(claims.operator_id))
+        login: operator.OperatorLogin = await self._deciding.state(
+            streams.operator(claims.operator_id)
+        )
         if login.operator_id != claims.operator_id or login.ended:
             raise InvalidApiKey("The token was revoked. Log in again.")
         return claims.operator_id

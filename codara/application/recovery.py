@@ -7,7 +7,7 @@ import attrs
 
 from codara.application.ports.agents import Outcome
 from codara.application.ports.jails import JailSweeper, LeftJail
-from codara.application.ports.views import OpenTurn, Unfinished
+from codara.application.ports.views import LeftTurn, Unfinished
 from codara.application.turns import failures
 from codara.application.turns.abandoned import NO_WRITES, end_lost
 from codara.application.turns.context import Context
@@ -48,7 +48,7 @@ class Recovery:
         killed = JailKilled(jail_id=jail.jail_id, reason=_LOST)
         await self.context.deciding.note(stream, [killed], cause)
 
-    async def _ended(self, left: OpenTurn, cause: Cause) -> bool:
+    async def _ended(self, left: LeftTurn, cause: Cause) -> bool:
         """Tells whether the turn is ended now. One that cannot be ended does not stop the start."""
         error = failures.error_of(
             Outcome(status="failed", cause=_LOST), now=self.context.clock(), untouched=False
@@ -63,7 +63,7 @@ class Recovery:
         return True
 
     async def _record(
-        self, jails: Sequence[LeftJail], turns: Sequence[OpenTurn], cause: Cause
+        self, jails: Sequence[LeftJail], turns: Sequence[LeftTurn], cause: Cause
     ) -> None:
         turn_ids = tuple(each.turn_id for each in turns)
         jail_ids = tuple(each.jail_id for each in jails)

@@ -54,7 +54,7 @@ class HomeKeeper(Protocol):
 
 
 @attrs.frozen
-class Trouble:
+class HomeTrouble:
     """A home that could not be tidied: it is left alone until `until`, and longer the next time."""
 
     until: datetime
@@ -81,7 +81,7 @@ class Tidying:
     """The position in the log up to which homes have been measured."""
     _due: dict[Home, None] = attrs.field(factory=dict, init=False)
     """Homes that are still to be measured, in their order."""
-    _troubles: dict[Home, Trouble] = attrs.field(factory=dict, init=False)
+    _troubles: dict[Home, HomeTrouble] = attrs.field(factory=dict, init=False)
 
     async def keep(self, pause: float = _PAUSE_SECONDS) -> None:
         """Tidies every `pause` seconds until it is cancelled."""
@@ -206,7 +206,7 @@ class Tidying:
     def _shun(self, home: Home, error: Exception) -> None:
         before = self._troubles.get(home)
         pause = min(before.pause * 2, _LONGEST_PAUSE) if before else _FIRST_PAUSE
-        self._troubles[home] = Trouble(self.clock() + pause, pause)
+        self._troubles[home] = HomeTrouble(self.clock() + pause, pause)
         if isinstance(error, CodaraError | TimeoutError):
             why = error.message if isinstance(error, CodaraError) else "it took too long"
             logger.warning("the home of %s in %s cannot be tidied: %s", home[1], home[0], why)

@@ -15,7 +15,7 @@ from codara.adapters.vault.vault import FileVault
 from codara.application.accounts import Accounts
 from codara.application.deciding import Deciding
 from codara.application.health import Followers, Health
-from codara.application.jails import Jails
+from codara.application.jails import JailRecords
 from codara.application.models import Models
 from codara.application.operators import Operators
 from codara.application.sessions import Sessions
@@ -78,7 +78,9 @@ async def open_house(loaded: Loaded, stack: AsyncExitStack) -> House:
     stack.push_async_callback(views.close)
     await views.start()
     deciding = Deciding(log, of_stream)
-    journal = Jails(deciding=deciding, cause=Cause(actor="system:jail", correlation_id=run_id))
+    journal = JailRecords(
+        deciding=deciding, cause=Cause(actor="system:jail", correlation_id=run_id)
+    )
     ways = ways_out(settings, journal)
     stack.push_async_callback(ways.close)
     jails = jail_maker(settings, journal)

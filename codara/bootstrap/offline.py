@@ -14,7 +14,7 @@ from codara.config.load import Loaded
 from codara.config.settings import Database, Settings
 from codara.errors import Conflict
 from codara.events.base import Cause
-from codara.http.services import Services, TurnHandle
+from codara.http.services import HeldTurn, Services
 
 _NOBODY = "No gateway runs on this data folder, so no task does."
 
@@ -45,7 +45,7 @@ async def nothing_yet(loaded: Loaded) -> AsyncIterator[Services]:
 class NoTurns:
     """Satisfies `Turns` where no gateway runs: every turn is refused with Conflict."""
 
-    async def submit(self, request: RunTurn, /) -> TurnHandle:
+    async def submit(self, request: RunTurn, /) -> HeldTurn:
         raise Conflict(_NOBODY)
 
     def waiting(self) -> Sequence[Waiter]:

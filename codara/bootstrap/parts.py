@@ -6,7 +6,7 @@ from pathlib import Path
 
 from codara.adapters.agents.home.homes import Homes
 from codara.adapters.agents.home.listings import Listings
-from codara.adapters.agents.house import House as AgentHouse
+from codara.adapters.agents.house import RuntimeContext as AgentHouse
 from codara.adapters.agents.pool.room import Bounds
 from codara.adapters.egress.ways import WaysOut
 from codara.adapters.jail.bubblewrap import Bubblewrap
@@ -18,7 +18,7 @@ from codara.adapters.workspaces import walker
 from codara.adapters.workspaces.folders import Folders
 from codara.application.ports.jails import JailJournal
 from codara.application.refreshing import KeptLogins
-from codara.application.turns.context import Limits, Patience
+from codara.application.turns.context import Patience, TurnLimits
 from codara.config.settings import Settings
 from codara.runtimes import PROVIDERS
 
@@ -74,7 +74,7 @@ def ways_out(settings: Settings, journal: JailJournal) -> WaysOut:
 
 def folders(settings: Settings) -> Folders:
     wanted = settings.workspace
-    bounds = walker.Limits(
+    bounds = walker.WalkLimits(
         max_files=wanted.max_files,
         max_bytes=wanted.max_bytes,
         max_file_bytes=wanted.max_file_bytes,
@@ -85,7 +85,7 @@ def folders(settings: Settings) -> Folders:
     return Folders(wanted.root, settings.server.data_dir / "trees", limits=bounds, owner=owner)
 
 
-def limits(settings: Settings) -> Limits:
+def limits(settings: Settings) -> TurnLimits:
     turns, accounts = settings.orchestrator, settings.accounts
     patience = {
         name: Patience(
@@ -95,7 +95,7 @@ def limits(settings: Settings) -> Limits:
         for name in PROVIDERS
         for provider in [settings.providers.named(name)]
     }
-    return Limits(
+    return TurnLimits(
         max_concurrency=turns.max_concurrency,
         queue_limit=turns.queue_limit,
         queue_timeout=turns.queue_timeout_seconds,

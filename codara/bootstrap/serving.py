@@ -39,7 +39,7 @@ HOLDER_SECONDS = 5.0
 
 
 @attrs.frozen(kw_only=True)
-class Running:
+class ServedGateway:
     """A gateway that accepts requests."""
 
     address: str
@@ -59,7 +59,7 @@ class Running:
 
 
 async def serve(
-    loaded: Loaded, *, accept_unjailed: bool, on_ready: Callable[[Running], None]
+    loaded: Loaded, *, accept_unjailed: bool, on_ready: Callable[[ServedGateway], None]
 ) -> None:
     """Runs the gateway until SIGTERM or SIGINT, then lets running turns end.
 
@@ -86,7 +86,7 @@ async def serve(
         _spare_collector()
         with _stop_signals() as stop:
             on_ready(
-                Running(
+                ServedGateway(
                     address=address,
                     data_dir=settings.server.data_dir,
                     jail=_jail_words(settings),

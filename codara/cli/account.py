@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from codara.cli.arguments import Commands, chosen, command, group, takes_json
-from codara.cli.listing import Listing
+from codara.cli.listing import ListCommands
 from codara.cli.loading import loaded
 from codara.cli.reach import reach
 from codara.cli.terminal import Column, print_fields, print_json
 from codara.errors import InvalidRequest
 
 LARGEST_CREDENTIAL = 1 << 20
-_LISTING = Listing(
+_LISTING = ListCommands(
     kind="accounts",
     one="account",
     columns=(

@@ -11,7 +11,7 @@ from codara.cli.reach import reach
 from codara.cli.terminal import Column, print_fields, print_json, print_table
 
 
-class Listing(NamedTuple):
+class ListCommands(NamedTuple):
     """How things of one kind are listed.
 
     `filters` maps an option to the field it asks for, `all_of` says what `--all` shows besides.

@@ -9,7 +9,7 @@ from codara.cli.loading import loaded
 from codara.cli.terminal import paint
 
 if TYPE_CHECKING:
-    from codara.bootstrap.serving import Running
+    from codara.bootstrap.serving import ServedGateway
 
 
 def add(commands: Commands) -> None:
@@ -31,7 +31,7 @@ async def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def announce(running: "Running") -> None:
+def announce(running: "ServedGateway") -> None:
     """Says where the gateway is and what it keeps."""
     print(f"Codara listens on {paint(running.address, 'bold')}")
     print(f"  data   {running.data_dir}")

@@ -1,10 +1,10 @@
 """`codara session`: conversations."""
 
 from codara.cli.arguments import Commands, group
-from codara.cli.listing import Listing
+from codara.cli.listing import ListCommands
 from codara.cli.terminal import Column
 
-_LISTING = Listing(
+_LISTING = ListCommands(
     kind="sessions",
     one="session",
     columns=(

@@ -3,12 +3,12 @@
 import argparse
 
 from codara.cli.arguments import Commands, command, group, takes_id
-from codara.cli.listing import Listing
+from codara.cli.listing import ListCommands
 from codara.cli.loading import loaded
 from codara.cli.reach import reach
 from codara.cli.terminal import Column
 
-_LISTING = Listing(
+_LISTING = ListCommands(
     kind="tasks",
     one="task",
     columns=(

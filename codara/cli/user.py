@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from codara.cli.arguments import Commands, command, group, takes_json
-from codara.cli.listing import Listing
+from codara.cli.listing import ListCommands
 from codara.cli.loading import loaded
 from codara.cli.reach import reach
 from codara.cli.terminal import Column, paint, print_json
 
-_LISTING = Listing(
+_LISTING = ListCommands(
     kind="users",
     one="user",
     columns=(

@@ -22,7 +22,7 @@ def user_data_dir() -> Path:
 
 
 @attrs.frozen(kw_only=True)
-class Server:
+class ServerSettings:
     """Where the gateway listens and keeps its data."""
 
     host: str = setting("127.0.0.1", "Address to listen on.", env=["UAG_HOST"])
@@ -90,7 +90,7 @@ class Orchestrator:
 
 
 @attrs.frozen(kw_only=True)
-class Workspace:
+class WorkspaceSettings:
     """Where agents work, and how much a snapshot and a home may hold."""
 
     root: Path = setting(
@@ -119,7 +119,7 @@ class Workspace:
 
 
 @attrs.frozen(kw_only=True)
-class Accounts:
+class AccountSettings:
     """How accounts are lent."""
 
     policy: str = setting(
@@ -148,7 +148,7 @@ class Accounts:
 
 
 @attrs.frozen(kw_only=True)
-class Users:
+class UserSettings:
     """What a user may do unless the user's own record says otherwise."""
 
     max_concurrency: int = setting(3, "Turns at the same time of one user.", least=1)
@@ -231,14 +231,14 @@ class Channels:
 class Settings:
     """All settings. In what `load` and `at` return, paths are absolute."""
 
-    server: Server = attrs.Factory(Server)
+    server: ServerSettings = attrs.Factory(ServerSettings)
     database: Database = Database()
     orchestrator: Orchestrator = Orchestrator()
-    workspace: Workspace = Workspace()
+    workspace: WorkspaceSettings = WorkspaceSettings()
     jail: JailSettings = attrs.Factory(JailSettings)
     providers: Providers = attrs.Factory(Providers)
-    accounts: Accounts = attrs.Factory(Accounts)
-    users: Users = Users()
+    accounts: AccountSettings = attrs.Factory(AccountSettings)
+    users: UserSettings = UserSettings()
     logging: Logging = Logging()
     telemetry: Telemetry = Telemetry()
     ledger: Ledger = Ledger()
@@ -248,7 +248,7 @@ class Settings:
     @classmethod
     def at(cls, data_dir: Path, **blocks: Any) -> "Settings":
         """Returns settings for a data folder, with the given blocks and defaults for the rest."""
-        server = attrs.evolve(blocks.pop("server", Server()), data_dir=data_dir)
+        server = attrs.evolve(blocks.pop("server", ServerSettings()), data_dir=data_dir)
         return cls(server=server, **blocks).placed()
 
     def placed(self) -> "Settings":

@@ -12,9 +12,9 @@ import attrs
 from aiohttp import web
 
 from codara.demo.responses import command
-from codara.demo.script import Answer, Call, Conversation, Move, Refuse, Silence
+from codara.demo.script import Call, Move, Refuse, ScriptedAnswer, ScriptedConversation, Silence
 
-Decide = Callable[[web.Request, Conversation], Move]
+Decide = Callable[[web.Request, ScriptedConversation], Move]
 """Remembers a request, and says what to do with it."""
 Event = Mapping[str, Any]
 
@@ -37,10 +37,10 @@ _BROKEN = (500, "api_error", "Internal server error")
 
 
 @attrs.frozen
-class Request:
+class AnthropicRequest:
     """One POST: the conversation, the files its tools have read or written, the last one's end."""
 
-    conversation: Conversation
+    conversation: ScriptedConversation
     known_files: frozenset[str]
     refused: bool
 
@@ -65,11 +65,11 @@ class Messages:
                 return refusal(move, asked.conversation.model)
             case Silence():
                 return await _never()
-            case Call() | Answer():
+            case Call() | ScriptedAnswer():
                 return await self._stream(request, asked, move)
 
     async def _stream(
-        self, request: web.Request, asked: Request, move: Call | Answer
+        self, request: web.Request, asked: AnthropicRequest, move: Call | ScriptedAnswer
     ) -> web.StreamResponse:
         number = next(self._numbers)
         headers = {"Content-Type": "text/event-stream", **quota_headers(move.quota)}
@@ -77,7 +77,7 @@ class Messages:
         await stream.prepare(request)
         await asyncio.sleep(move.pause)
         await stream.write(encode(opening(f"msg_{number}", asked.conversation.model)))
-        if isinstance(move, Answer) and move.ending == "thinking":
+        if isinstance(move, ScriptedAnswer) and move.ending == "thinking":
             return await _break_off(stream, move.thought)
         for event in thought(move.thought) if move.thought else ():
             await stream.write(encode(event))
@@ -89,7 +89,7 @@ class Messages:
         return await _say(request, stream, move, at)
 
 
-def read(body: Mapping[str, Any], key: str) -> Request:
+def read(body: Mapping[str, Any], key: str) -> AnthropicRequest:
     """Takes a request's body apart; what the CLI adds for itself is no prompt."""
     prompts: list[str] = []
     done, refused = 0, False
@@ -109,9 +109,9 @@ def read(body: Mapping[str, Any], key: str) -> Request:
                 prompts[-1] += f"\n[{(block.get('source') or {}).get('media_type')}]"
     instructions = tuple(str(block.get("text")) for block in _blocks(body.get("system")))
     model = str(body.get("model", ""))
-    conversation = Conversation(key, model, instructions, tuple(prompts), done)
+    conversation = ScriptedConversation(key, model, instructions, tuple(prompts), done)
     files = (use.get("input", {}).get("file_path") for use in uses.values())
-    return Request(conversation, frozenset(str(file) for file in files if file), refused)
+    return AnthropicRequest(conversation, frozenset(str(file) for file in files if file), refused)
 
 
 def opening(message_id: str, model: str) -> Event:
@@ -129,7 +129,7 @@ def thought(text: str) -> Iterator[Event]:
     yield {"type": "content_block_stop", "index": 0}
 
 
-def tool_call(call: Call, asked: Request, call_id: str, at: int) -> Iterator[Event]:
+def tool_call(call: Call, asked: AnthropicRequest, call_id: str, at: int) -> Iterator[Event]:
     """The call of a tool: for files the agent's own, for the rest the shell.
 
     The agent refuses to touch files it has not read; then, too, the shell does it.
@@ -178,7 +178,7 @@ def encode(event: Event) -> bytes:
     return f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
 
 
-def _tool(call: Call, asked: Request) -> tuple[str, Mapping[str, Any]]:
+def _tool(call: Call, asked: AnthropicRequest) -> tuple[str, Mapping[str, Any]]:
     step = call.step
     if step.kind == "delegate":
         return "Agent", {"description": "A part of the script", "prompt": step.text}
@@ -199,7 +199,7 @@ def _delta(at: int, delta: Mapping[str, Any]) -> Event:
 
 
 async def _say(
-    request: web.Request, stream: web.StreamResponse, move: Answer, at: int
+    request: web.Request, stream: web.StreamResponse, move: ScriptedAnswer, at: int
 ) -> web.StreamResponse:
     await stream.write(encode(_start(at, {"type": "text", "text": ""})))
     for piece in move.pieces:

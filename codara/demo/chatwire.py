@@ -11,9 +11,9 @@ import attrs
 from aiohttp import web
 
 from codara.demo.responses import command, thinking
-from codara.demo.script import Answer, Call, Conversation, Move, Refuse, Silence
+from codara.demo.script import Call, Move, Refuse, ScriptedAnswer, ScriptedConversation, Silence
 
-Decide = Callable[[web.Request, Conversation], Move]
+Decide = Callable[[web.Request, ScriptedConversation], Move]
 """Remembers a request, and says what to do with it."""
 Delta = Mapping[str, Any]
 
@@ -51,10 +51,10 @@ _BROKEN = (500, "server_error", "internal_error", "Something broke.")
 
 
 @attrs.frozen
-class Request:
+class ChatWireRequest:
     """One POST: the conversation, and the names of the tools it offers."""
 
-    conversation: Conversation
+    conversation: ScriptedConversation
     tools: frozenset[str]
 
 
@@ -74,17 +74,17 @@ class Chat:
         asked = read(await request.json(), key)
         move = self._decide(request, asked.conversation)
         if not asked.tools and not isinstance(move, Refuse):
-            move = Answer((NOTE,), "", 0.0, 0.0, "done", None)
+            move = ScriptedAnswer((NOTE,), "", 0.0, 0.0, "done", None)
         match move:
             case Refuse():
                 return refusal(move, asked.conversation.model)
             case Silence():
                 return await _never()
-            case Call() | Answer():
+            case Call() | ScriptedAnswer():
                 return await self._stream(request, asked, move)
 
     async def _stream(
-        self, request: web.Request, asked: Request, move: Call | Answer
+        self, request: web.Request, asked: ChatWireRequest, move: Call | ScriptedAnswer
     ) -> web.StreamResponse:
         number = next(self._numbers)
         headers = {"Content-Type": "text/event-stream", **limit_headers(move.quota)}
@@ -111,7 +111,7 @@ class Chat:
         return await _end(stream, named, _ENDS.get(move.ending, move.ending), move.thought)
 
 
-def read(body: Mapping[str, Any], key: str) -> Request:
+def read(body: Mapping[str, Any], key: str) -> ChatWireRequest:
     """Takes a request's body apart; what the CLI adds for itself is no prompt."""
     prompts: list[str] = []
     instructions: list[str] = []
@@ -127,12 +127,12 @@ def read(body: Mapping[str, Any], key: str) -> Request:
             case "system" | "developer" if text:
                 instructions.append(text)
     model = str(body.get("model", ""))
-    conversation = Conversation(key, model, tuple(instructions), tuple(prompts), done)
+    conversation = ScriptedConversation(key, model, tuple(instructions), tuple(prompts), done)
     offered = (tool.get("function") or {} for tool in body.get("tools") or [])
-    return Request(conversation, frozenset(str(tool.get("name")) for tool in offered))
+    return ChatWireRequest(conversation, frozenset(str(tool.get("name")) for tool in offered))
 
 
-def tool_call(call: Call, asked: Request, call_id: str) -> Iterator[Delta]:
+def tool_call(call: Call, asked: ChatWireRequest, call_id: str) -> Iterator[Delta]:
     """The call of a tool: for files the agent's own, where it has them, else its shell."""
     name, arguments = _tool(call, asked.tools)
     head = {"index": 0, "id": call_id, "type": "function"}

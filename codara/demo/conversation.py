@@ -21,7 +21,7 @@ Say = Callable[[str], None]
 
 
 @attrs.frozen
-class Told:
+class Printed:
     """What one turn told at its end."""
 
     thread: str
@@ -50,7 +50,7 @@ async def talk(openai: "AsyncOpenAI", model: str, say: Say) -> int:
     return second.position
 
 
-async def turn(openai: "AsyncOpenAI", model: str, prompt: str, say: Say) -> Told:
+async def turn(openai: "AsyncOpenAI", model: str, prompt: str, say: Say) -> Printed:
     """One turn as a stream: the text as it comes, then the diff and the actions."""
     from openai import OpenAIError  # noqa: PLC0415
 
@@ -73,7 +73,7 @@ async def turn(openai: "AsyncOpenAI", model: str, prompt: str, say: Say) -> Told
         raise CodaraError("The stream ended without its last part.")
     show_changes(end, say)
     about = end["codara"]
-    return Told(about["thread"], about.get("backend_id"), int(about["position"]))
+    return Printed(about["thread"], about.get("backend_id"), int(about["position"]))
 
 
 def show_changes(end: dict[str, Any], say: Say) -> None:

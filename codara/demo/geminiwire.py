@@ -11,9 +11,9 @@ import attrs
 from aiohttp import web
 
 from codara.demo.responses import command, thinking
-from codara.demo.script import Answer, Call, Conversation, Move, Refuse, Silence
+from codara.demo.script import Call, Move, Refuse, ScriptedAnswer, ScriptedConversation, Silence
 
-Decide = Callable[[web.Request, Conversation], Move]
+Decide = Callable[[web.Request, ScriptedConversation], Move]
 """Remembers a request, and says what to do with it."""
 Wrap = Callable[[dict[str, Any]], dict[str, Any]]
 """Puts an answer into what the wire format has around it."""
@@ -33,7 +33,7 @@ _PER_MINUTE = "GenerateRequestsPerMinutePerProjectPerModel"
 _QUOTA = "You exceeded your current quota, please check your plan and billing details."
 _ERRORS = {
     "400": (400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key."),
-    "401": (401, "UNAUTHENTICATED", "Request had invalid authentication credentials."),
+    "401": (401, "UNAUTHENTICATED", "GeminiRequest had invalid authentication credentials."),
     "429": (429, "RESOURCE_EXHAUSTED", _QUOTA),
     "429quota": (429, "RESOURCE_EXHAUSTED", _QUOTA),
     "503": (503, "UNAVAILABLE", "The model is overloaded. Please try again later."),
@@ -49,10 +49,10 @@ _USAGE = {"promptTokenCount": 120, "cachedContentTokenCount": 40}
 
 
 @attrs.frozen
-class Request:
+class GeminiRequest:
     """One POST: the conversation, and the names of the tools it offers."""
 
-    conversation: Conversation
+    conversation: ScriptedConversation
     tools: frozenset[str]
 
 
@@ -85,11 +85,11 @@ class Generate:
                 return refusal(move, model)
             case Silence():
                 return await _never()
-            case Call() | Answer():
+            case Call() | ScriptedAnswer():
                 return await self._stream(request, asked, move)
 
     async def _stream(
-        self, request: web.Request, asked: Request, move: Call | Answer
+        self, request: web.Request, asked: GeminiRequest, move: Call | ScriptedAnswer
     ) -> web.StreamResponse:
         await asyncio.sleep(move.pause)
         stream = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
@@ -103,7 +103,7 @@ class Generate:
         return await self._say(request, stream, move)
 
     async def _say(
-        self, request: web.Request, stream: web.StreamResponse, move: Answer
+        self, request: web.Request, stream: web.StreamResponse, move: ScriptedAnswer
     ) -> web.StreamResponse:
         for piece in move.pieces:
             await self._write(stream, {"text": piece})
@@ -123,7 +123,7 @@ class Generate:
         await stream.write(encode(self._wrap(chunk((part,), finish, thought))))
 
 
-def read(body: Mapping[str, Any], model: str) -> Request:
+def read(body: Mapping[str, Any], model: str) -> GeminiRequest:
     """Takes a request's body apart; what the CLI adds for itself is no prompt."""
     prompts: list[str] = []
     done = 0
@@ -134,16 +134,16 @@ def read(body: Mapping[str, Any], model: str) -> Request:
             prompts.append(part["text"].strip())
             done = 0
     instructions = (str(p.get("text", "")) for p in _parts(body.get("systemInstruction")))
-    conversation = Conversation("", model, tuple(instructions), tuple(prompts), done)
+    conversation = ScriptedConversation("", model, tuple(instructions), tuple(prompts), done)
     offered = (
         declared.get("name")
         for tool in body.get("tools") or []
         for declared in tool.get("functionDeclarations") or []
     )
-    return Request(conversation, frozenset(str(name) for name in offered))
+    return GeminiRequest(conversation, frozenset(str(name) for name in offered))
 
 
-def tool_call(call: Call, asked: Request, call_id: str) -> Part:
+def tool_call(call: Call, asked: GeminiRequest, call_id: str) -> Part:
     """The call of a tool: for files the agent's own, for the rest its shell."""
     name, arguments = _tool(call, asked.tools)
     return {"functionCall": {"id": call_id, "name": name, "args": arguments}}

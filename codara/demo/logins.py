@@ -16,14 +16,14 @@ LASTS_SECONDS = 3600
 
 
 @attrs.frozen
-class Asked:
+class AskedToken:
     """One refresh that was asked for."""
 
     refresh_token: str
     client_id: str
 
 
-class Logins:
+class TokenEndpoint:
     """The routes of one server.
 
     `refresh_tokens` are those that are good, each for one refresh: its answer holds the next one.
@@ -33,7 +33,7 @@ class Logins:
 
     def __init__(self) -> None:
         self.refresh_tokens: set[str] = set()
-        self.asked: deque[Asked] = deque(maxlen=REMEMBERED)
+        self.asked: deque[AskedToken] = deque(maxlen=REMEMBERED)
         self.issued: list[str] = []
         self.broken: int | None = None
         self._numbers = itertools.count(1)
@@ -44,7 +44,7 @@ class Logins:
     async def _token(self, request: web.Request) -> web.Response:
         form = await _form(request)
         shown = str(form.get("refresh_token", ""))
-        self.asked.append(Asked(shown, str(form.get("client_id", ""))))
+        self.asked.append(AskedToken(shown, str(form.get("client_id", ""))))
         if self.broken is not None:
             return web.json_response({"error": "temporarily_unavailable"}, status=self.broken)
         if shown not in self.refresh_tokens:

@@ -18,7 +18,15 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from codara.demo import anthropicwire, chatwire, codeassist, geminiwire, logins, responses
-from codara.demo.script import Answer, Call, Conversation, Move, Refuse, Silence, next_move
+from codara.demo.script import (
+    Call,
+    Move,
+    Refuse,
+    ScriptedAnswer,
+    ScriptedConversation,
+    Silence,
+    next_move,
+)
 
 REMEMBERED = 500
 _BODY_LIMIT = 256 * 1024 * 1024
@@ -32,7 +40,7 @@ class Seen:
     path: str
     authorization: str
     headers: Mapping[str, str]
-    conversation: Conversation
+    conversation: ScriptedConversation
 
 
 class ModelServer:
@@ -48,7 +56,7 @@ class ModelServer:
         self.paths: deque[str] = deque(maxlen=REMEMBERED)
         self._failures: Counter[tuple[str, int, str]] = Counter()
         self._refused_keys: dict[str, str] = {}
-        self.logins = logins.Logins()
+        self.logins = logins.TokenEndpoint()
         self.code_assist = codeassist.CodeAssist(self.decide)
         self._numbers = itertools.count(1)
 
@@ -69,7 +77,7 @@ class ModelServer:
         app.router.add_get("/requests", self._remembered)
         return app
 
-    def decide(self, request: web.Request, conversation: Conversation) -> Move:
+    def decide(self, request: web.Request, conversation: ScriptedConversation) -> Move:
         """Remembers a request, whatever wire format it came in, and says what to do with it."""
         authorization = request.headers.get("Authorization", "")
         headers = {name.lower(): value for name, value in request.headers.items()}
@@ -80,7 +88,7 @@ class ModelServer:
                 return Refuse(self._refused_keys[key], None, None)
         place = _place(conversation)
         move = next_move(conversation, self._failures[place])
-        if isinstance(move, Refuse) or (isinstance(move, Answer) and move.breaks_off):
+        if isinstance(move, Refuse) or (isinstance(move, ScriptedAnswer) and move.breaks_off):
             self._failures[place] += 1
         return move
 
@@ -95,7 +103,7 @@ class ModelServer:
                 return await _never()
             case Call():
                 return await self._call(request, asked, move)
-            case Answer():
+            case ScriptedAnswer():
                 return await self._answer(request, move)
 
     @web.middleware
@@ -112,7 +120,7 @@ class ModelServer:
         return web.json_response([attrs.asdict(seen) for seen in self.requests])
 
     async def _call(
-        self, request: web.Request, asked: responses.Request, move: Call
+        self, request: web.Request, asked: responses.ResponsesRequest, move: Call
     ) -> web.StreamResponse:
         await asyncio.sleep(move.pause)
         response_id, stream = await self._open(request, move.quota)
@@ -124,7 +132,7 @@ class ModelServer:
         await stream.write(responses.encode(responses.completed(response_id, move.thought)))
         return stream
 
-    async def _answer(self, request: web.Request, move: Answer) -> web.StreamResponse:
+    async def _answer(self, request: web.Request, move: ScriptedAnswer) -> web.StreamResponse:
         response_id, stream = await self._open(request, move.quota)
         await asyncio.sleep(move.pause)
         for event in responses.thought(move.thought, f"rs_{response_id}") if move.thought else ():
@@ -146,7 +154,7 @@ class ModelServer:
         return stream
 
     async def _refuse(
-        self, request: web.Request, conversation: Conversation, move: Refuse
+        self, request: web.Request, conversation: ScriptedConversation, move: Refuse
     ) -> web.StreamResponse:
         if move.kind != "context":
             return _refusal(move, conversation.model)
@@ -167,7 +175,7 @@ class ModelServer:
         return response_id, stream
 
 
-def _place(conversation: Conversation) -> tuple[str, int, str]:
+def _place(conversation: ScriptedConversation) -> tuple[str, int, str]:
     prompt = conversation.prompts[-1] if conversation.prompts else ""
     return conversation.key, len(conversation.prompts), prompt
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from codara.demo.script import Answer, Call, Conversation, Step
+from codara.demo.script import Call, ScriptedAnswer, ScriptedConversation, Step
 
 _WRAPPER = re.compile(r"\s*<(environment_context|turn_aborted|user_instructions|subagent)")
 _TOOL_RESULTS = frozenset({"function_call_output", "custom_tool_call_output"})
@@ -25,18 +25,18 @@ Event = Mapping[str, Any]
 
 
 @attrs.frozen
-class Request:
+class ResponsesRequest:
     """One POST: the conversation, and whether tools are called through JavaScript.
 
     `started` is the sub-agent that was started last and not waited for yet.
     """
 
-    conversation: Conversation
+    conversation: ScriptedConversation
     by_script: bool
     started: str | None
 
 
-def read(body: Mapping[str, Any], key: str) -> Request:
+def read(body: Mapping[str, Any], key: str) -> ResponsesRequest:
     """Takes a request's body apart; what the CLI adds for itself is no prompt."""
     items = [item for item in body.get("input", []) if isinstance(item, dict)]
     prompts: list[str] = []
@@ -53,9 +53,11 @@ def read(body: Mapping[str, Any], key: str) -> Request:
             instructions.append(_text_of(item))
     model = str(body.get("model", ""))
     images = tuple(url[5:].partition(";")[0] for item in items for url in _images_of(item))
-    conversation = Conversation(key, model, tuple(instructions), tuple(prompts), done, images)
+    conversation = ScriptedConversation(
+        key, model, tuple(instructions), tuple(prompts), done, images
+    )
     by_script = not _offers_exec_command(body)
-    return Request(conversation, by_script=by_script, started=started)
+    return ResponsesRequest(conversation, by_script=by_script, started=started)
 
 
 def opening(response_id: str) -> Event:
@@ -74,7 +76,7 @@ def thought(text: str, item_id: str) -> Iterator[Event]:
     yield {"type": "response.output_item.done", "output_index": 0, "item": whole}
 
 
-def message(item_id: str, answer: Answer) -> Iterator[Event]:
+def message(item_id: str, answer: ScriptedAnswer) -> Iterator[Event]:
     """A message as it is streamed, without its end."""
     if answer.ending == "nothing":
         return
@@ -85,7 +87,7 @@ def message(item_id: str, answer: Answer) -> Iterator[Event]:
         yield {"type": "response.output_text.delta", **place, "delta": piece}
 
 
-def message_done(item_id: str, answer: Answer) -> Iterator[Event]:
+def message_done(item_id: str, answer: ScriptedAnswer) -> Iterator[Event]:
     """How a message ends, if it does."""
     if answer.ending in ("open", "nothing"):
         return
@@ -96,7 +98,7 @@ def message_done(item_id: str, answer: Answer) -> Iterator[Event]:
     yield {"type": "response.output_item.done", "output_index": 0, "item": item}
 
 
-def tool_call(call: Call, asked: Request, call_id: str) -> Event:
+def tool_call(call: Call, asked: ResponsesRequest, call_id: str) -> Event:
     """The call of a tool in the one form the request offered; sub-agents are functions always.
 
     A sub-agent is started with one call and waited for with the next.
@@ -180,7 +182,7 @@ def _message(item_id: str, *content: Event) -> dict[str, Any]:
     return {"type": "message", "role": "assistant", "id": item_id, "content": [*content]}
 
 
-def _delegated(step: Step, asked: Request) -> Mapping[str, str]:
+def _delegated(step: Step, asked: ResponsesRequest) -> Mapping[str, str]:
     """The call in codex's newer form where it has scripts, else in the older one."""
     if asked.by_script:
         start: dict[str, Any] = {"message": step.text, "task_name": "part", "fork_turns": "none"}

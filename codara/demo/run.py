@@ -12,13 +12,13 @@ from typing import Any
 import attrs
 from aiohttp import web
 
-from codara.bootstrap.serving import Running, serve
+from codara.bootstrap.serving import ServedGateway, serve
 from codara.client import running as gateways
 from codara.client.client import listed
 from codara.client.remote import remote
 from codara.config.load import Loaded
 from codara.config.providers import Providers
-from codara.config.settings import Server, Settings
+from codara.config.settings import ServerSettings, Settings
 from codara.demo import conversation, tools, trail
 from codara.demo.agents import AGENTS, Agent
 from codara.demo.modelserver import ModelServer
@@ -64,7 +64,7 @@ async def demo(*, port: int, once: bool, provider: str) -> bool:
 
 def settings_for(data_dir: Path, port: int, providers: Providers) -> Settings:
     """Loopback only, everything below the demo's own folder."""
-    server = Server(host=LOOPBACK, port=port)
+    server = ServerSettings(host=LOOPBACK, port=port)
     return Settings.at(data_dir, server=server, providers=providers)
 
 
@@ -102,7 +102,7 @@ async def model_server() -> AsyncIterator[str]:
 @asynccontextmanager
 async def running_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     """The gateway in this process, stopped at the end; raises what its start raises."""
-    ready: asyncio.Future[Running] = asyncio.get_running_loop().create_future()
+    ready: asyncio.Future[ServedGateway] = asyncio.get_running_loop().create_future()
     serving = asyncio.create_task(
         serve(
             Loaded(settings=settings, sources={}),

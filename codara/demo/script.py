@@ -50,7 +50,7 @@ class Step:
 
 
 @attrs.frozen
-class Conversation:
+class ScriptedConversation:
     """What one request holds; `tools_done` counts the tool results since the last prompt."""
 
     key: str
@@ -73,7 +73,7 @@ class Call:
 
 
 @attrs.frozen
-class Answer:
+class ScriptedAnswer:
     """Say something.
 
     `ending` is done, drop (the connection breaks), cut (it ends properly, but nothing says that the
@@ -108,7 +108,7 @@ class Silence:
     """Take the request and never answer."""
 
 
-Move = Call | Answer | Refuse | Silence
+Move = Call | ScriptedAnswer | Refuse | Silence
 
 
 def steps_of(prompt: str) -> tuple[Step, ...]:
@@ -117,7 +117,7 @@ def steps_of(prompt: str) -> tuple[Step, ...]:
     return marked or tuple(_plain(prompt))
 
 
-def next_move(conversation: Conversation, failures: int = 0) -> Move:
+def next_move(conversation: ScriptedConversation, failures: int = 0) -> Move:
     """What to do now; `failures` is how often this very prompt was refused already."""
     prompt = conversation.prompts[-1] if conversation.prompts else ""
     steps = steps_of(prompt)
@@ -137,7 +137,7 @@ def next_move(conversation: Conversation, failures: int = 0) -> Move:
             return _fail(step, thought, pause, quota)
     ending = next((step.text for step in steps if step.kind == "end"), "done")
     text = _text(conversation, steps)
-    return Answer(_pieces(text, slow), thought, pause, 0.05 if slow else 0.0, ending, quota)
+    return ScriptedAnswer(_pieces(text, slow), thought, pause, 0.05 if slow else 0.0, ending, quota)
 
 
 def _step(kind: str, argument: str) -> Step:
@@ -177,19 +177,19 @@ def _remaining(steps: tuple[Step, ...], done: int) -> tuple[Step, ...]:
 
 def _hang(step: Step, quota: float | None) -> Move:
     if step.text == "mid":
-        return Answer(("This answer ", "never ends"), "", 0.0, 0.0, "hang", quota)
+        return ScriptedAnswer(("This answer ", "never ends"), "", 0.0, 0.0, "hang", quota)
     return Silence()
 
 
 def _fail(step: Step, thought: str, pause: float, quota: float | None) -> Move:
     if step.text == "thinking":
-        return Answer((), thought, pause, 0.0, step.text, quota)
+        return ScriptedAnswer((), thought, pause, 0.0, step.text, quota)
     if step.text in _BROKEN:
-        return Answer(("This answer ", "breaks off"), "", pause, 0.0, step.text, quota)
+        return ScriptedAnswer(("This answer ", "breaks off"), "", pause, 0.0, step.text, quota)
     return Refuse(step.text, int(step.number) or None, quota)
 
 
-def _text(conversation: Conversation, steps: tuple[Step, ...]) -> str:
+def _text(conversation: ScriptedConversation, steps: tuple[Step, ...]) -> str:
     kinds = {step.kind for step in steps}
     if "history" in kinds:
         heard = (f"{at}. {text}" for at, text in enumerate(conversation.prompts, 1))

@@ -79,7 +79,7 @@ class Offered:
 
 
 @attrs.frozen(kw_only=True)
-class Known:
+class KnownEnd:
     """A point that some session of the caller has reached; `last` if the session ends there."""
 
     session_id: str
@@ -96,7 +96,7 @@ class Known:
 class Proposal:
     """A point to continue from; `place` is how many of the request's entries lead to it."""
 
-    known: Known
+    known: KnownEnd
     place: int
 
 
@@ -105,7 +105,7 @@ def is_cut(point: Point) -> bool:
     return point.digest != point.answered
 
 
-def proposals(offered: Offered, known: Sequence[Known]) -> list[Proposal]:
+def proposals(offered: Offered, known: Sequence[KnownEnd]) -> list[Proposal]:
     """Returns the points that the request can continue, the best one first; empty if none fits.
 
     `known` are points of this caller's unnamed sessions with one of `offered.digests()`. A session
@@ -131,7 +131,7 @@ def proposals(offered: Offered, known: Sequence[Known]) -> list[Proposal]:
     return sorted(close, key=lambda each: _rank(offered, each), reverse=True)
 
 
-def shortened(offered: Offered, known: Sequence[Known]) -> list[Proposal]:
+def shortened(offered: Offered, known: Sequence[KnownEnd]) -> list[Proposal]:
     """Returns the session that ends with the request's last two exchanges, if there is only one.
 
     For requests that leave out the beginning of their conversation; `known` are points with the
@@ -160,7 +160,7 @@ def _behind_the_answers(offered: Offered, point: Point) -> int | None:
     return len(offered.entries) if asked_again else None
 
 
-def _meant(offered: Offered, each: Known, *, alone: bool) -> bool:
+def _meant(offered: Offered, each: KnownEnd, *, alone: bool) -> bool:
     if offered.chat and each.chat and offered.chat != each.chat:
         return False
     return offered.system == each.system or _same(offered.chat, each.chat) or alone
@@ -172,13 +172,13 @@ def _closeness(offered: Offered, each: Proposal) -> tuple[bool, bool]:
     return is_answered, _as_shown(offered, each.known, each.place)
 
 
-def _as_shown(offered: Offered, each: Known, place: int) -> bool:
+def _as_shown(offered: Offered, each: KnownEnd, place: int) -> bool:
     """Tells whether the point has the request's pictures; a known chat may leave its own out."""
     shown = offered.points[place].pictures == each.point.pictures
     return shown or _same(offered.chat, each.chat)
 
 
-def _as_told(offered: Offered, each: Known) -> bool:
+def _as_told(offered: Offered, each: KnownEnd) -> bool:
     elsewhere = offered.chat and each.chat and offered.chat != each.chat
     return not elsewhere and offered.system == each.system
 

@@ -7,26 +7,26 @@ from codara.events.operator import OperatorLoggedIn, TokenRevoked
 
 
 @attrs.frozen(kw_only=True)
-class Operator:
+class OperatorLogin:
     operator_id: str = ""
     ended: bool = False
 
 
-EMPTY = Operator()
+EMPTY = OperatorLogin()
 
 
-def evolve(state: Operator, event: Event) -> Operator:
+def evolve(state: OperatorLogin, event: Event) -> OperatorLogin:
     """Returns the state after one more event."""
     match event:
         case OperatorLoggedIn():
-            return Operator(operator_id=event.operator_id)
+            return OperatorLogin(operator_id=event.operator_id)
         case TokenRevoked() if state.operator_id == event.operator_id:
             return attrs.evolve(state, ended=True)
         case _:
             return state
 
 
-def log_out(state: Operator, *, operator_id: str, token_id: str) -> list[Event]:
+def log_out(state: OperatorLogin, *, operator_id: str, token_id: str) -> list[Event]:
     """Ends the login, and with it each of its tokens; empty if it has ended already."""
     if state.ended or state.operator_id != operator_id:
         return []

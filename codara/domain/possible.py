@@ -12,7 +12,7 @@ from codara.domain.idempotency import Idempotency
 from codara.domain.key import Key
 from codara.domain.lease import Lease
 from codara.domain.name import Name
-from codara.domain.operator import Operator
+from codara.domain.operator import OperatorLogin
 from codara.domain.session import OpenTurn, Session
 from codara.domain.user import User
 from codara.domain.workspace import Workspace
@@ -40,7 +40,7 @@ from codara.events.session import (
     TurnStarted,
 )
 from codara.events.thread import Thread
-from codara.events.user import UserProvisioned, UserRestored, UserSuspended
+from codara.events.user import Suspended, UserProvisioned, UserRestored
 from codara.events.workspace import (
     DiffRecorded,
     WorkspaceLocked,
@@ -168,7 +168,7 @@ def _user(_past: Past, state: User, event: Event, _at: datetime) -> Demands:
     yield state.exists != is_first, "a new user" if is_first else "a provisioned user"
     yield state.status != user.DELETED, "nothing of a user who was deleted"
     match event:
-        case UserSuspended():
+        case Suspended():
             yield state.status == user.ACTIVE, "a user who is not suspended"
         case UserRestored():
             yield state.status == user.SUSPENDED, "a user who is suspended"
@@ -210,7 +210,7 @@ def _idempotency(_past: Past, state: Idempotency, event: Event, _at: datetime) -
             yield state.turn_id == event.turn_id, f"that it is freed by who claimed it: {owner}"
 
 
-def _operator(_past: Past, state: Operator, event: Event, _at: datetime) -> Demands:
+def _operator(_past: Past, state: OperatorLogin, event: Event, _at: datetime) -> Demands:
     match event:
         case OperatorLoggedIn() | LoginRefused():
             yield not state.operator_id, "that nobody has logged in here"

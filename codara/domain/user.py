@@ -4,8 +4,7 @@ import attrs
 
 from codara.errors import Conflict, InvalidRequest, NotFound, UserSuspended
 from codara.events.base import Event
-from codara.events.user import UserDeleted, UserProvisioned, UserRestored, UserUpdated
-from codara.events.user import UserSuspended as Suspended
+from codara.events.user import Suspended, UserDeleted, UserProvisioned, UserRestored, UserUpdated
 from codara.events.vocabulary import UserRole, UserStatus
 
 ACTIVE: UserStatus = "active"

@@ -25,7 +25,7 @@ CATALOGUE: tuple[type[Event], ...] = (
     gateway.GatewayStopped,
     user.UserProvisioned,
     user.UserUpdated,
-    user.UserSuspended,
+    user.Suspended,
     user.UserRestored,
     user.UserDeleted,
     key.KeyIssued,

@@ -28,7 +28,7 @@ class UserUpdated(Event):
 
 
 @attrs.frozen(kw_only=True)
-class UserSuspended(Event):
+class Suspended(Event):
     name: ClassVar[str] = "user.suspended"
     user_id: str
 

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from codara.http.encoding import shown
 from codara.http.requests import Identity, identity_of
-from codara.http.services import SERVICES, Page
+from codara.http.services import SERVICES, Listed
 
 A = TypeVar("A")
 
@@ -25,7 +25,7 @@ class Answer(Generic[A]):
     data: A
     position: int | None = None
     stale: bool = False
-    page: Page | None = None
+    page: Listed | None = None
     secret: bool = False
 
 

@@ -21,7 +21,7 @@ from codara.events.store.follower import FollowerStanding
 from codara.ids import NewId
 
 
-class TurnHandle(Protocol):
+class HeldTurn(Protocol):
     """A turn that was requested, as one of its listeners holds it."""
 
     @property
@@ -58,10 +58,10 @@ class TurnHandle(Protocol):
         """Returns when the turn has ended; raises the CodaraError with which it failed."""
 
 
-class Turns(Protocol):
+class RunsTurns(Protocol):
     """Runs turns, and ends them early."""
 
-    async def submit(self, request: RunTurn, /) -> TurnHandle:
+    async def submit(self, request: RunTurn, /) -> HeldTurn:
         """Requests a turn, or joins one; raises a CodaraError if it is refused at once.
 
         Cancelling the caller damages nothing: the caller counts as a client that left.
@@ -74,12 +74,12 @@ class Turns(Protocol):
         """Asks a turn to end; NotFound if it is unknown, has ended, or is not `user_id`'s."""
 
 
-class Sessions(Protocol):
+class ResetsSessions(Protocol):
     async def reset(self, session_id: str, user_id: str | None, cause: Cause, /) -> int:
         """Lets the next turn begin a fresh thread; returns the position. NotFound as above."""
 
 
-class Page(Protocol):
+class Listed(Protocol):
     """A part of a listing, newest first; `encoding.shown` makes JSON of its rows."""
 
     @property
@@ -103,11 +103,11 @@ class View(Items, Protocol):
     """A read model that can be listed."""
 
     @property
-    def list(self) -> Callable[..., Awaitable[Page]]:
+    def list(self) -> Callable[..., Awaitable[Listed]]:
         """Returns a page, newest first, by `limit`, `cursor` and the read model's own filters."""
 
 
-class Views(Protocol):
+class ViewSet(Protocol):
     """All read models, and how far they have followed the log."""
 
     @property
@@ -141,7 +141,7 @@ class Views(Protocol):
         """Returns the last position of the log that they follow."""
 
 
-class Health(Protocol):
+class TellsHealth(Protocol):
     """Tells whether turns can run now, and how each follower of the log does."""
 
     def reasons(self) -> list[str]:
@@ -158,14 +158,14 @@ class Health(Protocol):
 class Services:
     """The services behind the HTTP API; `codara.bootstrap` makes the one instance."""
 
-    turns: Turns
-    sessions: Sessions
+    turns: RunsTurns
+    sessions: ResetsSessions
     users: Users
     accounts: Accounts
     operators: Operators
     models: Models
-    views: Views
-    health: Health
+    views: ViewSet
+    health: TellsHealth
     settings: Settings
     clock: Clock
     new_id: NewId

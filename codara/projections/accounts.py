@@ -150,7 +150,7 @@ FROM accounts ORDER BY opened
 
 
 @attrs.define
-class Accounts:
+class AccountQueries:
     """Queries for accounts; one whose cooldown is over reads `ready`, in the log or not.
 
     `position` tells how far the read models are: until that changes, what ranking needs is kept in

@@ -158,7 +158,7 @@ SELECT {_COLUMNS} WHERE session_id = ?1 AND digest IN (SELECT value FROM json_ea
 
 
 @attrs.frozen
-class Points:
+class PointQueries:
     """Queries for points; those of an expired session are not found, in the log or not."""
 
     reader: Reader

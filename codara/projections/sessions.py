@@ -222,7 +222,7 @@ class SessionRow:
 
 
 @attrs.frozen
-class Sessions:
+class SessionQueries:
     """Queries for sessions; one whose time is over reads `expired`, in the log or not."""
 
     reader: Reader

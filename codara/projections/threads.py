@@ -142,7 +142,7 @@ GROUP BY workspace_id, provider ORDER BY 3 LIMIT ?
 
 
 @attrs.frozen(kw_only=True)
-class EndedThreads:
+class EndedThreadsRow:
     """Threads of one home that nobody needs any more."""
 
     workspace_id: str
@@ -151,7 +151,7 @@ class EndedThreads:
 
 
 @attrs.frozen(kw_only=True)
-class IdleThread:
+class IdleThreadRow:
     """A thread that no turn is at work with."""
 
     backend_id: str
@@ -159,7 +159,7 @@ class IdleThread:
 
 
 @attrs.frozen(kw_only=True)
-class UsedHome:
+class UsedHomeRow:
     """A home, and the log position of its last turn."""
 
     workspace_id: str
@@ -176,7 +176,7 @@ class Threads:
 
     async def ended(
         self, most: int, *, but: Collection[tuple[str, str]] = ()
-    ) -> Sequence[EndedThreads]:
+    ) -> Sequence[EndedThreadsRow]:
         """Returns, by home, the threads that no session needs any more; skips homes in `but`."""
         kept_out = as_json([f"{workspace_id}/{provider}" for workspace_id, provider in but])
         since = moment(self.clock() - SETTLING)
@@ -185,24 +185,24 @@ class Threads:
             home = homes.setdefault((row["workspace_id"], row["provider"]), {})
             home[row["backend_id"]] = None
         return [
-            EndedThreads(workspace_id=workspace_id, provider=provider, threads=tuple(threads))
+            EndedThreadsRow(workspace_id=workspace_id, provider=provider, threads=tuple(threads))
             for (workspace_id, provider), threads in homes.items()
         ]
 
     async def uncontinued(
         self, workspace_id: str, provider: str, most: int
-    ) -> Sequence[IdleThread]:
+    ) -> Sequence[IdleThreadRow]:
         """Returns threads with one turn that no open turn may need, the longest unused first."""
         return await self._idle(_UNCONTINUED, (workspace_id, provider, most))
 
-    async def others(self, workspace_id: str, provider: str, most: int) -> Sequence[IdleThread]:
+    async def others(self, workspace_id: str, provider: str, most: int) -> Sequence[IdleThreadRow]:
         """Returns the same of threads with several turns."""
         return await self._idle(_OTHERS, (workspace_id, provider, most))
 
-    async def homes(self, since: int, most: int) -> Sequence[UsedHome]:
+    async def homes(self, since: int, most: int) -> Sequence[UsedHomeRow]:
         """Returns the homes with a turn after position `since`, the longest unused first."""
         rows = await self.reader.rows(_HOMES, (since, most))
-        return [UsedHome(**row) for row in rows]
+        return [UsedHomeRow(**row) for row in rows]
 
-    async def _idle(self, sql: str, parameters: Sequence[Value]) -> Sequence[IdleThread]:
-        return [IdleThread(**row) for row in await self.reader.rows(sql, parameters)]
+    async def _idle(self, sql: str, parameters: Sequence[Value]) -> Sequence[IdleThreadRow]:
+        return [IdleThreadRow(**row) for row in await self.reader.rows(sql, parameters)]

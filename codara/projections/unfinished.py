@@ -71,7 +71,7 @@ class UnfinishedProjection:
 
 
 @attrs.frozen(kw_only=True)
-class OpenTurn:
+class OpenTurnRow:
     """A turn that has not ended, according to the log."""
 
     turn_id: str
@@ -82,7 +82,7 @@ class OpenTurn:
 
 
 @attrs.frozen(kw_only=True)
-class LeftJail:
+class LeftJailRow:
     """A jail that runs, according to the log."""
 
     jail_id: str
@@ -92,20 +92,20 @@ class LeftJail:
 
 
 @attrs.frozen
-class Unfinished:
+class UnfinishedQueries:
     """Queries for what has begun and not ended, the earliest first."""
 
     reader: Reader
 
-    async def turns(self) -> Sequence[OpenTurn]:
+    async def turns(self) -> Sequence[OpenTurnRow]:
         rows = await self.reader.rows(
             "SELECT turn_id, session_id, workspace_id, user_id, started FROM turns "
             "ORDER BY position"
         )
-        return [OpenTurn(**{**row, "started": bool(row["started"])}) for row in rows]
+        return [OpenTurnRow(**{**row, "started": bool(row["started"])}) for row in rows]
 
-    async def jails(self) -> Sequence[LeftJail]:
+    async def jails(self) -> Sequence[LeftJailRow]:
         rows = await self.reader.rows(
             "SELECT jail_id, inner_pid, start_time, boot_id FROM jails ORDER BY position"
         )
-        return [LeftJail(**row) for row in rows]
+        return [LeftJailRow(**row) for row in rows]

@@ -9,10 +9,10 @@ from codara.clock import Clock
 from codara.events.base import Recorded
 from codara.events.key import KeyIssued, KeyRevoked
 from codara.events.user import (
+    Suspended,
     UserDeleted,
     UserProvisioned,
     UserRestored,
-    UserSuspended,
     UserUpdated,
 )
 from codara.events.vocabulary import KeyStatus, UserRole, UserStatus
@@ -53,7 +53,7 @@ class UsersProjection:
         for event in (
             UserProvisioned,
             UserUpdated,
-            UserSuspended,
+            Suspended,
             UserRestored,
             UserDeleted,
             KeyIssued,
@@ -91,7 +91,7 @@ class UsersProjection:
             case UserUpdated():
                 shown = sealed(event.display_name)
                 yield _UPDATED, (event.max_concurrency, shown, at, position, event.user_id)
-            case UserSuspended():
+            case Suspended():
                 yield _STATUS, ("suspended", at, position, event.user_id)
             case UserRestored():
                 yield _STATUS, ("active", at, position, event.user_id)
@@ -197,7 +197,7 @@ class UserDetails(UserRow):
 
 
 @attrs.frozen
-class Users:
+class UserQueries:
     """Queries for users and their keys; a key whose time is over reads `expired`."""
 
     reader: Reader

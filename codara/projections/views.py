@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from codara.clock import Clock, utc_now
 from codara.events.store.follower import FollowerStanding
-from codara.projections.accounts import Accounts, AccountsProjection
+from codara.projections.accounts import AccountQueries, AccountsProjection
 from codara.projections.audit import Audit, AuditProjection
 from codara.projections.engine import manifest
 from codara.projections.engine.base import Projection, ReadableLog
@@ -19,14 +19,14 @@ from codara.projections.engine.queries import Reader
 from codara.projections.engine.rebuild import Progress, rebuild
 from codara.projections.engine.runner import Runner
 from codara.projections.engine.store import Store
-from codara.projections.points import Points, PointsProjection
-from codara.projections.sessions import Sessions, SessionsProjection
+from codara.projections.points import PointQueries, PointsProjection
+from codara.projections.sessions import SessionQueries, SessionsProjection
 from codara.projections.tasks import Tasks, TasksProjection
 from codara.projections.threads import Threads, ThreadsProjection
 from codara.projections.traces import Traces
-from codara.projections.unfinished import Unfinished, UnfinishedProjection
-from codara.projections.users import Users, UsersProjection
-from codara.projections.workspaces import Workspaces, WorkspacesProjection
+from codara.projections.unfinished import UnfinishedProjection, UnfinishedQueries
+from codara.projections.users import UserQueries, UsersProjection
+from codara.projections.workspaces import WorkspaceQueries, WorkspacesProjection
 
 PROJECTIONS: tuple[Projection, ...] = (
     SessionsProjection(),
@@ -71,15 +71,15 @@ class Views:
         self._remembering: asyncio.Task[None] | None = None
         self._one_rebuild = asyncio.Lock()
         self._closed = False
-        self.sessions = Sessions(readers["sessions"], log, clock)
+        self.sessions = SessionQueries(readers["sessions"], log, clock)
         self.tasks = Tasks(readers["tasks"], log)
         self.traces = Traces(readers["tasks"], log)
-        self.workspaces = Workspaces(readers["workspaces"], log, clock)
-        self.accounts = Accounts(readers["accounts"], log, clock, self._runner.folded)
-        self.users = Users(readers["users"], log, clock)
+        self.workspaces = WorkspaceQueries(readers["workspaces"], log, clock)
+        self.accounts = AccountQueries(readers["accounts"], log, clock, self._runner.folded)
+        self.users = UserQueries(readers["users"], log, clock)
         self.audit = Audit(readers["audit"])
-        self.unfinished = Unfinished(readers["unfinished"])
-        self.points = Points(readers["points"], clock)
+        self.unfinished = UnfinishedQueries(readers["unfinished"])
+        self.points = PointQueries(readers["points"], clock)
         self.threads = Threads(readers["threads"], clock)
 
     @classmethod

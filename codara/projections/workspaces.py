@@ -194,7 +194,7 @@ class WorkspaceRow:
 
 
 @attrs.frozen
-class Workspaces:
+class WorkspaceQueries:
     """Queries for workspaces; a lock whose time is over does not count."""
 
     reader: Reader

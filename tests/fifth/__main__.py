@@ -6,7 +6,7 @@ from pathlib import Path
 from codara import runtimes
 from codara.adapters import agents
 
-runtimes.RUNTIMES += (runtimes.Known("toy", "toy-1"),)
+runtimes.RUNTIMES += (runtimes.KnownRuntime("toy", "toy-1"),)
 runtimes.PROVIDERS += ("toy",)
 agents.__path__.append(str(Path(__file__).parent))
 

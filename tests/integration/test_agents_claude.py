@@ -8,9 +8,9 @@ from pathlib import Path
 import attrs
 import pytest
 
-from codara.adapters.agents.contract import Answering, Session
+from codara.adapters.agents.contract import AgentSession, Answering
 from codara.adapters.agents.home.homes import Homes
-from codara.adapters.agents.house import House
+from codara.adapters.agents.house import RuntimeContext
 from codara.adapters.egress.ways import WaysOut
 from codara.adapters.jail.unsafe import Unsafe
 from codara.application.ports.agents import AgentTurn
@@ -177,12 +177,12 @@ async def test_the_memory_of_the_workspace_is_read(scene: Scene) -> None:
 
 
 @asynccontextmanager
-async def opened(scene: Scene, turn: AgentTurn) -> AsyncIterator[Session]:
+async def opened(scene: Scene, turn: AgentTurn) -> AsyncIterator[AgentSession]:
     """A session without walls and without a pool."""
     jails, ways = Unsafe(Journal()), WaysOut(Journal(), walls=False)
     await jails.start_up()
     homes = Homes(scene.den.root / "early")
-    house = House(jails=jails, ways_out=ways, homes=homes, vault=KeyEach())
+    house = RuntimeContext(jails=jails, ways_out=ways, homes=homes, vault=KeyEach())
     session = await runtime_of(CLAUDE, house, base_url=scene.address).open(turn)
     try:
         yield session

@@ -11,7 +11,7 @@ from olden import versions_in, write_as_of_old
 
 from codara import errors
 from codara.application.deadlines import Deadlines
-from codara.application.jails import Jails
+from codara.application.jails import JailRecords
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.application.ports.frames import BackendSeen, TextDelta
 from codara.application.recovery import Recovery
@@ -126,8 +126,8 @@ async def lives_and_dies(folder: Path, spool: FakeSpool) -> None:
     await house.log.close()
 
 
-def _jails(house: House) -> Jails:
-    return Jails(deciding=house.context.deciding, cause=given.CAUSE)
+def _jails(house: House) -> JailRecords:
+    return JailRecords(deciding=house.context.deciding, cause=given.CAUSE)
 
 
 async def goes_on(house: House) -> None:

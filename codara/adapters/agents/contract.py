@@ -10,7 +10,7 @@ from codara.adapters.agents.home.programs import Program
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 
 
-class Session(Protocol):
+class AgentSession(Protocol):
     """An agent at work in one home; it runs one turn at a time."""
 
     @property
@@ -70,7 +70,7 @@ class Installed(Protocol):
 
 
 @runtime_checkable
-class Listing(Protocol):
+class ListsModels(Protocol):
     """A runtime whose CLI can be asked which models it has."""
 
     @property
@@ -115,7 +115,7 @@ class Keeping(Protocol):
         """Removes all homes of a workspace, in which no agent is, and what is known of them."""
 
     async def forget(
-        self, workspace_id: str, backend_ids: Sequence[str], session: Session | None
+        self, workspace_id: str, backend_ids: Sequence[str], session: AgentSession | None
     ) -> None:
         """Removes threads from a home, in which no turn is at work; see `ports.Agents.forget`.
 
@@ -149,7 +149,7 @@ class Runtime(Protocol):
     def forks(self) -> bool:
         """Whether a thread can be branched: its sessions run turns with a `fork`, and say marks."""
 
-    async def open(self, turn: AgentTurn) -> Session:
+    async def open(self, turn: AgentTurn) -> AgentSession:
         """Starts the agent in the turn's home.
 
         Raises AgentFailed where the binary is missing or not executable, JailUnavailable where no

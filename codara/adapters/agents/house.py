@@ -15,7 +15,7 @@ from codara.ids import NewId, new_id
 
 
 @attrs.frozen(kw_only=True)
-class House:
+class RuntimeContext:
     """Jails to start agents in, ways out of them, homes, keys and logins, and what the CLIs listed.
 
     `ways_out` fits `jails`: both know whether there are walls.

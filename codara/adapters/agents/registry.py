@@ -5,22 +5,22 @@ from importlib.util import find_spec
 from typing import cast
 
 from codara.adapters.agents.contract import Runtime
-from codara.adapters.agents.house import House
+from codara.adapters.agents.house import RuntimeContext
 from codara.adapters.agents.runtime import Make
 from codara.adapters.agents.transcript import Transcript
-from codara.adapters.logins.form import Form
+from codara.adapters.logins.form import LoginForm
 from codara.config.providers import Providers
 from codara.runtimes import PROVIDERS
 
 
-def runtimes(providers: Providers, house: House) -> dict[str, Runtime]:
+def runtimes(providers: Providers, house: RuntimeContext) -> dict[str, Runtime]:
     """Every runtime, as it is configured, by its name."""
     return {name: maker(name)(providers.named(name), house) for name in PROVIDERS}
 
 
-def login_forms(providers: Providers) -> dict[str, Form]:
+def login_forms(providers: Providers) -> dict[str, LoginForm]:
     """The logins that can be lent: those of the packages with a module `login`."""
-    forms: dict[str, Form] = {}
+    forms: dict[str, LoginForm] = {}
     for name in PROVIDERS:
         module = f"{__package__}.{name}.login"
         if find_spec(module) is not None:

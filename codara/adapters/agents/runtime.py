@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 import attrs
 
-from codara.adapters.agents.contract import Hello, Runtime, Session
+from codara.adapters.agents.contract import AgentSession, Hello, Runtime
 from codara.adapters.agents.home import pictures
-from codara.adapters.agents.home.listings import Listing
+from codara.adapters.agents.home.listings import KeptListing
 from codara.adapters.agents.home.programs import (
     REMEDY,
     Program,
@@ -19,8 +19,8 @@ from codara.adapters.agents.home.programs import (
     project_folders,
     version_of,
 )
-from codara.adapters.agents.house import House
-from codara.adapters.agents.session.answers import ODD, Gone, Refused
+from codara.adapters.agents.house import RuntimeContext
+from codara.adapters.agents.session.answers import ODD, AgentRefused, Gone
 from codara.adapters.agents.session.execution import Around
 from codara.adapters.agents.session.launched import Launched
 from codara.adapters.agents.session.lender import Lender
@@ -57,11 +57,11 @@ Plan = Callable[[Path, Doors], Launch]
 """Words a launch for a home, as the agent sees it, and the doors of its jail."""
 
 
-Make = Callable[[Provider, House], Runtime]
+Make = Callable[[Provider, RuntimeContext], Runtime]
 """Makes a runtime; the module `runtime` of each agent's package has one, named `make`."""
 
 
-class Starting(Protocol):
+class AgentStart(Protocol):
     """A session on its way."""
 
     async def ready(self) -> None:
@@ -89,7 +89,7 @@ class CliRuntime(ABC):
     """By either transport, for the same reason."""
     first_words: ClassVar[str]
 
-    def __init__(self, settings: Provider, house: House) -> None:
+    def __init__(self, settings: Provider, house: RuntimeContext) -> None:
         self.max_processes = settings.max_processes
         self.idle_seconds = settings.idle_seconds
         self._settings = settings
@@ -132,7 +132,9 @@ class CliRuntime(ABC):
             return
         async with visiting(self._house, self.name, self._settings.default_model) as turn:
             models = await self._asked(turn)
-        await self._house.listings.keep(self.name, Listing(version, tuple(dict.fromkeys(models))))
+        await self._house.listings.keep(
+            self.name, KeptListing(version, tuple(dict.fromkeys(models)))
+        )
 
     async def hello(self) -> Hello:
         """See `contract.Greeting`: a process that stays is opened, any other says its version."""
@@ -149,7 +151,7 @@ class CliRuntime(ABC):
             await self._said(turn, lambda _, __: Launch(arguments=("--version",), env={}))
         return Hello(transport="process", answered="--version", trouble=trouble)
 
-    async def open(self, turn: AgentTurn) -> Session:
+    async def open(self, turn: AgentTurn) -> AgentSession:
         """See `Runtime.open`."""
         return await self._transport.open(
             turn.workspace_id, lambda: self._staying(turn), lambda: self._passing(turn)
@@ -161,11 +163,11 @@ class CliRuntime(ABC):
         """The native program behind a launcher; None if it is no launcher of this CLI."""
 
     @abstractmethod
-    async def _staying(self, turn: AgentTurn) -> Session:
+    async def _staying(self, turn: AgentTurn) -> AgentSession:
         """A session whose process stays; AgentFailed if it does not start."""
 
     @abstractmethod
-    def _passing(self, turn: AgentTurn) -> Session:
+    def _passing(self, turn: AgentTurn) -> AgentSession:
         """A session with a process for each turn."""
 
     @abstractmethod
@@ -180,7 +182,7 @@ class CliRuntime(ABC):
         """Its list, without what a visit has to name where there is no default."""
         try:
             models = await self._listed(visit)
-        except (Refused, Gone, *ODD) as error:
+        except (AgentRefused, Gone, *ODD) as error:
             raise AgentFailed(f"{self.name} lists no models: {error!r}") from error
         own = [name for name in models if name.rpartition("/")[2] != MODEL]
         if not own:
@@ -235,7 +237,7 @@ class CliRuntime(ABC):
         jail = await self._house.jails.start(spec, broker)
         return Launched(program=program, jail=jail, broker=broker)
 
-    async def _started(self, session: Starting, starting: Coroutine[Any, Any, R]) -> R:
+    async def _started(self, session: AgentStart, starting: Coroutine[Any, Any, R]) -> R:
         """Its first words; one that does not speak them is ended, with AgentFailed."""
         try:
             said = await starting

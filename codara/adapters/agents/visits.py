@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from codara.adapters.agents.home.homes import Homes
-from codara.adapters.agents.house import House
+from codara.adapters.agents.house import RuntimeContext
 from codara.adapters.agents.session.watch import to_the_end
 from codara.application.ports.agents import AgentTurn
 from codara.errors import AgentFailed
@@ -21,7 +21,7 @@ _TIME = timedelta(minutes=5)
 
 @asynccontextmanager
 async def visiting(
-    house: House, runtime: str, model: str | None, aim: str = ""
+    house: RuntimeContext, runtime: str, model: str | None, aim: str = ""
 ) -> AsyncIterator[AgentTurn]:
     """A turn that is never run, for a session to be opened with; its places go with the visit.
 
@@ -39,7 +39,7 @@ async def visiting(
 
 @asynccontextmanager
 async def errand(
-    house: House, runtime: str, workspace_id: str, model: str | None
+    house: RuntimeContext, runtime: str, workspace_id: str, model: str | None
 ) -> AsyncIterator[AgentTurn]:
     """The same, but in the home of a workspace: for what only an agent in it can do.
 
@@ -53,7 +53,7 @@ async def errand(
 
 
 def _turn(
-    house: House, runtime: str, workspace_id: str, folder: Path, model: str | None
+    house: RuntimeContext, runtime: str, workspace_id: str, folder: Path, model: str | None
 ) -> AgentTurn:
     return AgentTurn(
         turn_id=VISIT,

@@ -15,7 +15,7 @@ MOST_TUNNELS = 64
 WEB_PORTS = (80, 443)
 
 
-class Refused(Exception):
+class TunnelRefused(Exception):
     """The connection is not on the list, or leads to an address that is not public."""
 
 
@@ -62,7 +62,7 @@ class Proxy:
             return
         try:
             far_reader, far_writer = await self._connect(host, port)
-        except Refused:
+        except TunnelRefused:
             self._refuse(host, port)
             writer.write(_status("403 Forbidden"))
             return
@@ -83,7 +83,7 @@ class Proxy:
         self, host: str, port: int
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if not allows(self._allowed, host, port):
-            raise Refused
+            raise TunnelRefused
         async with asyncio.timeout(CONNECT_SECONDS):
             address = await public_address(host, port)
             return await asyncio.open_connection(address, port)
@@ -114,7 +114,7 @@ async def public_address(host: str, port: int) -> str:
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = [str(entry[4][0]) for entry in found]
     if not addresses or not all(is_public(address) for address in addresses):
-        raise Refused
+        raise TunnelRefused
     return addresses[0]
 
 

@@ -13,7 +13,7 @@ from codara.adapters.jail.jail import Jail, Parts
 from codara.adapters.jail.pipes import connect
 from codara.adapters.jail.spawner import SYSTEM_PATH, Spawned, Spawner, read_inner_pid
 from codara.adapters.jail.spec import HOME_INSIDE, JailSpec
-from codara.adapters.jail.starting import Starting, ready
+from codara.adapters.jail.starting import JailStarts, ready
 from codara.adapters.jail.walled import WalledProcess
 from codara.adapters.jail.wayout import WayOut
 from codara.adapters.jail.weights import Home
@@ -46,7 +46,7 @@ class Bubblewrap:
         self._journal = journal
         self._spawner = Spawner(uid)
         self._groups = limits.Groups(level="none")
-        self._starting = Starting("bwrap", journal)
+        self._starting = JailStarts("bwrap", journal)
 
     async def start_up(self) -> None:
         """Makes the spawning thread ready and finds out about control groups; JailUnavailable."""

@@ -36,7 +36,7 @@ FROM_ETC = (
 
 
 @attrs.frozen(kw_only=True)
-class Place:
+class Mount:
     """A folder of the host that the jail sees at `inside`; `fd` is open on it, or None."""
 
     source: Path
@@ -62,9 +62,9 @@ class Command:
     mark: str
     argv: tuple[str, ...]
     env: Mapping[str, str]
-    home: Place
-    programs: tuple[Place, ...]
-    workspace: Place
+    home: Mount
+    programs: tuple[Mount, ...]
+    workspace: Mount
     limits: JailLimits
     uid: int
     passwd_fd: int

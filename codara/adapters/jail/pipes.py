@@ -13,7 +13,7 @@ STDERR_KEPT = 64 * 1024
 STDOUT_BUFFER = 1024 * 1024
 
 
-class Tail(asyncio.Protocol):
+class ErrorTail(asyncio.Protocol):
     """Keeps the end of what a pipe delivers."""
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Tail(asyncio.Protocol):
 class Pipes:
     stdin: asyncio.StreamWriter
     stdout: asyncio.StreamReader
-    stderr: Tail
+    stderr: ErrorTail
     transports: tuple[asyncio.BaseTransport, ...]
 
     def close(self) -> None:
@@ -52,7 +52,7 @@ async def connect(child: "subprocess.Popen[bytes]") -> Pipes:
     """Puts the child's pipes on the event loop; none is left open when that fails."""
     stdin, stdout, stderr = _handed_over(child)
     loop = asyncio.get_running_loop()
-    reader, tail = asyncio.StreamReader(limit=STDOUT_BUFFER), Tail()
+    reader, tail = asyncio.StreamReader(limit=STDOUT_BUFFER), ErrorTail()
     sink = asyncio.StreamReaderProtocol(asyncio.StreamReader())
     made: list[asyncio.BaseTransport] = []
     try:

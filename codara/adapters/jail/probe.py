@@ -47,7 +47,7 @@ NO_MEMORY_LIMIT = (
 
 
 @attrs.frozen(kw_only=True)
-class Check:
+class JailCheck:
     name: str
     ok: bool
     detail: str = ""
@@ -59,7 +59,7 @@ class ProbeResult:
     """`ok` only if every check is; what is merely weaker than it could be says so in `detail`."""
 
     ok: bool
-    checks: tuple[Check, ...]
+    checks: tuple[JailCheck, ...]
 
 
 class _BlindAlley(NoWayOut):
@@ -102,11 +102,11 @@ async def probe(*, uid: int = 10001) -> ProbeResult:
         enforced, answer = await _attempt(jails)
     except JailUnavailable as refused:
         layer, _, rest = refused.message.partition(": ")
-        failed = Check(name="jail", ok=False, detail=refused.message, remedy=rest or layer)
+        failed = JailCheck(name="jail", ok=False, detail=refused.message, remedy=rest or layer)
         return ProbeResult(ok=False, checks=(failed,))
     finally:
         await jails.close()
-    checks = (Check(name="jail", ok=True), *_judge(answer), _limits(enforced))
+    checks = (JailCheck(name="jail", ok=True), *_judge(answer), _limits(enforced))
     return ProbeResult(ok=all(check.ok for check in checks), checks=checks)
 
 
@@ -166,10 +166,10 @@ def _targets(things: contextlib.ExitStack) -> tuple[int, str]:
     return listener.getsockname()[1], name
 
 
-def _judge(answer: Mapping[str, str | None]) -> Iterator[Check]:
+def _judge(answer: Mapping[str, str | None]) -> Iterator[JailCheck]:
     for name, danger in ESCAPES.items():
         escaped = answer.get(name, "not tried") is not None
-        yield Check(
+        yield JailCheck(
             name=name,
             ok=not escaped,
             detail=danger if escaped else "",
@@ -177,15 +177,15 @@ def _judge(answer: Mapping[str, str | None]) -> Iterator[Check]:
         )
     for name, lack in NEEDS.items():
         works = answer.get(name) is not None
-        yield Check(
+        yield JailCheck(
             name=name, ok=works, detail="" if works else lack, remedy="" if works else REMEDY
         )
 
 
-def _limits(enforced: Sequence[str]) -> Check:
+def _limits(enforced: Sequence[str]) -> JailCheck:
     bounded = any("memory" in name for name in enforced)
     detail = ", ".join(enforced)
-    return Check(
+    return JailCheck(
         name="limits",
         ok=True,
         detail=detail if bounded else f"{detail}; {NO_MEMORY_LIMIT}",

@@ -171,7 +171,7 @@ class Spawner:
             return ()
         return (self._setpriv, f"--reuid={self.uid}", f"--regid={self.uid}", "--clear-groups", "--")
 
-    def _places(self, spec: JailSpec, fds: contextlib.ExitStack) -> list[bwrap.Place]:
+    def _places(self, spec: JailSpec, fds: contextlib.ExitStack) -> list[bwrap.Mount]:
         wanted = [
             (spec.home, HOME_INSIDE, True),
             (spec.workspace, spec.workspace, not spec.read_only_workspace),
@@ -181,11 +181,11 @@ class Spawner:
             sources = [staging.Source(name=str(at), path=w[0]) for at, w in enumerate(wanted)]
             staged = staging.stage(spec.jail_id, sources)
             return [
-                bwrap.Place(source=staged[str(at)], inside=inside, writable=writable)
+                bwrap.Mount(source=staged[str(at)], inside=inside, writable=writable)
                 for at, (_, inside, writable) in enumerate(wanted)
             ]
         return [
-            bwrap.Place(
+            bwrap.Mount(
                 source=path, inside=inside, writable=writable, fd=self._open_folder(path, fds)
             )
             for path, inside, writable in wanted
@@ -197,7 +197,7 @@ class Spawner:
         return fd if self._binds_fds else None
 
 
-def _all_places(command: bwrap.Command) -> Sequence[bwrap.Place]:
+def _all_places(command: bwrap.Command) -> Sequence[bwrap.Mount]:
     return (command.home, command.workspace, *command.programs)
 
 

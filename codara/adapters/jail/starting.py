@@ -20,7 +20,7 @@ Make = Callable[[JailSpec, WayOut], Coroutine[Any, Any, Jail]]
 """Makes a jail whose program waits at its gate; its way out answers already."""
 
 
-class Starting:
+class JailStarts:
     """Every jail of a mode that is on its way up, and every one that is there."""
 
     def __init__(self, mode: str, journal: JailJournal) -> None:

@@ -16,7 +16,7 @@ from codara.adapters.jail.bubblewrap import BASE_ENVIRONMENT
 from codara.adapters.jail.jail import Jail, Parts
 from codara.adapters.jail.pipes import connect
 from codara.adapters.jail.spec import JailLimits, JailSpec
-from codara.adapters.jail.starting import Starting, ready
+from codara.adapters.jail.starting import JailStarts, ready
 from codara.adapters.jail.wayout import WayOut
 from codara.adapters.jail.weights import Home
 from codara.application.ports.jails import JailJournal
@@ -35,7 +35,7 @@ class Unsafe:
 
     def __init__(self, journal: JailJournal) -> None:
         self._journal = journal
-        self._starting = Starting("unsafe", journal)
+        self._starting = JailStarts("unsafe", journal)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="jails")
 
     async def start_up(self) -> None:

@@ -17,7 +17,7 @@ PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 GO = b"go\n"
 
 
-class Told(Exception):
+class ToldToEnd(Exception):
     """The gateway wants an end, or is gone."""
 
 
@@ -39,13 +39,13 @@ def main() -> int:
 
 
 def _stop(*_: object) -> None:
-    raise Told
+    raise ToldToEnd
 
 
 def _line() -> bytes:
     """One line, byte by byte: what follows is the agent's."""
     line = b""
-    with contextlib.suppress(Told):
+    with contextlib.suppress(ToldToEnd):
         while not line.endswith(b"\n") and (byte := os.read(0, 1)):
             line += byte
     return line
@@ -63,7 +63,7 @@ def _hold(libc: ctypes.CDLL, argv: list[str]) -> int:
     except OSError as failure:
         os.write(2, f"{argv[0]}: {failure.strerror}\n".encode())
         code = 127
-    except Told:
+    except ToldToEnd:
         pass
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _end_all()

@@ -22,7 +22,7 @@ class Grant:
     as_json: bool
 
 
-class Form(Protocol):
+class LoginForm(Protocol):
     """One vendor's logins."""
 
     @property

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from codara.adapters.logins.form import Form, Grant, read
+from codara.adapters.logins.form import Grant, LoginForm, read
 from codara.application.ports.logins import Token
 from codara.clock import Clock, utc_now
 from codara.errors import AgentFailed
@@ -24,7 +24,7 @@ class VendorRefresher:
     """Satisfies `ports.Refresher`. `urls` are endpoints other than the vendors' own."""
 
     def __init__(
-        self, forms: Mapping[str, Form], urls: Mapping[str, str], clock: Clock = utc_now
+        self, forms: Mapping[str, LoginForm], urls: Mapping[str, str], clock: Clock = utc_now
     ) -> None:
         self._forms = dict(forms)
         self._urls = dict(urls)
@@ -46,7 +46,7 @@ class VendorRefresher:
         renewed = form.renewed(held, answer, self._clock())
         return json.dumps(renewed, separators=(",", ":")).encode()
 
-    def _form(self, provider: str) -> Form:
+    def _form(self, provider: str) -> LoginForm:
         form = self._forms.get(provider)
         if form is None:
             raise _over(f"{provider} has no logins that can be lent")

@@ -15,10 +15,10 @@ import pygit2
 
 from codara.adapters.workspaces import bigdiff, diff, glance, staging
 from codara.adapters.workspaces.known import NOTHING, Directory
-from codara.adapters.workspaces.places import Place, Places
+from codara.adapters.workspaces.places import KnownFolder, KnownFolders
 from codara.adapters.workspaces.safezone import SafeZone
 from codara.adapters.workspaces.trees import EMPTY_TREE, TreeStore, shield_from_host_config
-from codara.adapters.workspaces.walker import Limits, Stopped, Walk
+from codara.adapters.workspaces.walker import Walk, WalkLimits, WalkStopped
 from codara.application.ports.workspaces import MISSING, Diff, Snapshot, Upload
 from codara.errors import ShuttingDown, StorageFull
 
@@ -41,7 +41,7 @@ class Folders:
         root: Path,
         trees: Path,
         *,
-        limits: Limits | None = None,
+        limits: WalkLimits | None = None,
         owner: tuple[int, int] | None = None,
         workers: int = 4,
         open_stores: int = 64,
@@ -50,9 +50,9 @@ class Folders:
         shield_from_host_config()
         self._zone = SafeZone(root.absolute(), owner)
         self._trees = trees
-        self._limits = limits or Limits()
+        self._limits = limits or WalkLimits()
         self._at_a_glance = glance.bounds(self._limits)
-        self._places = Places(trees, most=open_stores, most_files=cached_files)
+        self._places = KnownFolders(trees, most=open_stores, most_files=cached_files)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="workspaces")
         self._running: set[Event] = set()
         self._closed = False
@@ -114,7 +114,7 @@ class Folders:
         await asyncio.get_running_loop().run_in_executor(None, self._pool.shutdown)
         await asyncio.to_thread(_save, self._places.clear())
 
-    async def _run(self, workspace_id: str, work: Callable[[Place, Event], _T]) -> _T:
+    async def _run(self, workspace_id: str, work: Callable[[KnownFolder, Event], _T]) -> _T:
         """Does `work` in a thread, alone with the workspace, whose lock is held until its end."""
         place = self._places.of(workspace_id)
         await place.lock.acquire()
@@ -127,13 +127,13 @@ class Folders:
         future.add_done_callback(partial(self._ended, place, stop))
         try:
             return await asyncio.shield(future)
-        except Stopped as stopped:
+        except WalkStopped as stopped:
             raise ShuttingDown(_STOPPING) from stopped
         except asyncio.CancelledError:
             stop.set()
             raise
 
-    def _ended(self, place: Place, stop: Event, future: "asyncio.Future[_T]") -> None:
+    def _ended(self, place: KnownFolder, stop: Event, future: "asyncio.Future[_T]") -> None:
         self._running.discard(stop)
         place.lock.release()
         future.exception()
@@ -141,13 +141,13 @@ class Folders:
         if surplus and not self._closed:
             self._pool.submit(_save, surplus)
 
-    def _provision(self, folder: Path, place: Place, stop: Event) -> None:
+    def _provision(self, folder: Path, place: KnownFolder, stop: Event) -> None:
         self._zone.make(folder)
         self._trees.mkdir(mode=0o700, parents=True, exist_ok=True)
         place.store()
 
     def _stage(
-        self, folder: Path, below: str, files: Sequence[Upload], place: Place, stop: Event
+        self, folder: Path, below: str, files: Sequence[Upload], place: KnownFolder, stop: Event
     ) -> None:
         try:
             with _closing(self._zone.open(folder)) as root:
@@ -158,7 +158,7 @@ class Folders:
                 raise
             raise known from error
 
-    def _unstage(self, folder: Path, below: str, place: Place, stop: Event) -> None:
+    def _unstage(self, folder: Path, below: str, place: KnownFolder, stop: Event) -> None:
         with contextlib.suppress(FileNotFoundError), _closing(self._zone.open(folder)) as root:
             staging.remove(root, below)
 
@@ -174,7 +174,7 @@ class Folders:
             return None
         return None if walk is None else _found(known, walk)
 
-    def _snapshot(self, folder: Path, place: Place, stop: Event) -> Snapshot:
+    def _snapshot(self, folder: Path, place: KnownFolder, stop: Event) -> Snapshot:
         try:
             root = self._zone.open(folder)
         except FileNotFoundError:
@@ -197,7 +197,7 @@ class Folders:
         place.learn(found, files=walk.files, read=walk.read)
         return _found(found, walk)
 
-    def _diff(self, base: str, final: str, place: Place, stop: Event) -> Diff:
+    def _diff(self, base: str, final: str, place: KnownFolder, stop: Event) -> Diff:
         store = place.store()
         try:
             return self._compared(store, place.folder, base, final, stop)
@@ -220,7 +220,7 @@ def _found(root: Directory, walk: Walk) -> Snapshot:
     return Snapshot(tree=tree, files=walk.files, bytes=walk.bytes, partial=tuple(walk.partial))
 
 
-def _save(places: list[Place]) -> None:
+def _save(places: list[KnownFolder]) -> None:
     for place in places:
         place.save()
 

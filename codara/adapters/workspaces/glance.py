@@ -6,7 +6,7 @@ from typing import NoReturn
 import attrs
 
 from codara.adapters.workspaces.known import Directory
-from codara.adapters.workspaces.walker import Limits, Walk
+from codara.adapters.workspaces.walker import Walk, WalkLimits
 
 MOST_FILES = 200
 SECONDS = 0.005
@@ -36,7 +36,7 @@ class _Glance(Walk):
         raise _Differs
 
 
-def bounds(limits: Limits) -> Limits:
+def bounds(limits: WalkLimits) -> WalkLimits:
     """How far a glance goes: some tenths of a millisecond for a folder in the machine's memory.
 
     Therefore it needs no thread of its own.
@@ -48,7 +48,7 @@ def bounds(limits: Limits) -> Limits:
     )
 
 
-def unchanged(root: int, known: Directory, limits: Limits) -> Walk | None:
+def unchanged(root: int, known: Directory, limits: WalkLimits) -> Walk | None:
     """The walk over `root`, which is closed, if it found exactly what is `known`; else None.
 
     It gives up beyond `limits`, which are `bounds`.

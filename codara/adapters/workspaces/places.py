@@ -18,7 +18,7 @@ _SAVE_AFTER = 500
 
 
 @attrs.define(eq=False)
-class Place:
+class KnownFolder:
     """One workspace's store, opened when it is first used.
 
     All but `lock` is for a worker thread, or for whoever has seen that none is at work.
@@ -72,26 +72,26 @@ class Place:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-class Places:
+class KnownFolders:
     """The most recently used places: at most so many, and together of at most so many files."""
 
     def __init__(self, trees: Path, *, most: int, most_files: int) -> None:
         self._trees = trees
         self._most = most
         self._most_files = most_files
-        self._open: OrderedDict[str, Place] = OrderedDict()
+        self._open: OrderedDict[str, KnownFolder] = OrderedDict()
 
-    def of(self, workspace_id: str) -> Place:
+    def of(self, workspace_id: str) -> KnownFolder:
         """The workspace's place, now the most recently used one."""
         place = self._open.get(workspace_id)
         if place is None:
-            place = self._open[workspace_id] = Place(self._trees / f"{workspace_id}.git")
+            place = self._open[workspace_id] = KnownFolder(self._trees / f"{workspace_id}.git")
         self._open.move_to_end(workspace_id)
         return place
 
-    def surplus(self) -> list[Place]:
+    def surplus(self) -> list[KnownFolder]:
         """Takes out idle places, least recently used first, until there are not too many."""
-        taken: list[Place] = []
+        taken: list[KnownFolder] = []
         files = sum(place.files for place in self._open.values())
         for key, place in list(self._open.items()):
             if len(self._open) <= self._most and files <= self._most_files:
@@ -101,7 +101,7 @@ class Places:
                 files -= place.files
         return taken
 
-    def clear(self) -> list[Place]:
+    def clear(self) -> list[KnownFolder]:
         """Takes out all of them."""
         places = list(self._open.values())
         self._open.clear()

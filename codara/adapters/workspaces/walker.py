@@ -27,7 +27,7 @@ _CTIME = 4
 
 
 @attrs.frozen(kw_only=True)
-class Limits:
+class WalkLimits:
     """What a snapshot holds at most; beyond, it is partial. `ignore` are names at any depth."""
 
     max_files: int = 200_000
@@ -47,7 +47,7 @@ class Objects(Protocol):
     def put_tree(self, entries: Iterable[TreeEntry]) -> bytes: ...
 
 
-class Stopped(Exception):
+class WalkStopped(Exception):
     """Nobody waits for the snapshot any more."""
 
 
@@ -76,7 +76,7 @@ class Walk:
     had to be read.
     """
 
-    def __init__(self, store: Objects, limits: Limits, stop: Event) -> None:
+    def __init__(self, store: Objects, limits: WalkLimits, stop: Event) -> None:
         self.files = 0
         self.bytes = 0
         self.read = 0
@@ -108,7 +108,7 @@ class Walk:
 
     def _check(self) -> None:
         if self._stop.is_set():
-            raise Stopped
+            raise WalkStopped
 
     def _in_time(self) -> bool:
         self._check()

@@ -104,7 +104,7 @@ class Following(LiveFeed, Protocol):
         """Returns the last position of the log."""
 
 
-class OpenTurn(Protocol):
+class LeftTurn(Protocol):
     """A turn that has not ended, according to the log."""
 
     @property
@@ -126,7 +126,7 @@ class OpenTurn(Protocol):
 class Unfinished(Protocol):
     """What a gateway left unfinished, for recovery."""
 
-    async def turns(self) -> Sequence[OpenTurn]: ...
+    async def turns(self) -> Sequence[LeftTurn]: ...
 
     async def jails(self) -> Sequence[LeftJail]: ...
 

@@ -10,9 +10,9 @@ from codara.application.turns.changes import Left, diff_fact, left_behind, unsee
 from codara.application.turns.context import Context
 from codara.application.turns.ending import append_end
 from codara.application.turns.payloads import Parcel
-from codara.application.turns.run import Running
+from codara.application.turns.run import RunningState
 from codara.domain import session
-from codara.domain.turns.end import End
+from codara.domain.turns.end import EndTurn
 from codara.errors import CodaraError, Overloaded, ShuttingDown, StorageFailed, StorageFull
 from codara.events import streams
 from codara.events.base import Cause
@@ -63,8 +63,8 @@ class _Lost:
     cause: Cause
 
     @property
-    def running(self) -> Running | None:
-        return Running.of(self.open.started) if self.open.started else None
+    def running(self) -> RunningState | None:
+        return RunningState.of(self.open.started) if self.open.started else None
 
     async def end(self) -> None:
         """What the agent did is unknown: frames count as a tool that ran."""
@@ -114,7 +114,7 @@ class _Lost:
         if running and remains:
             diff = await diff_fact(self.open, parcel, running, remains)
         untouched = not (end.tool_ran or end.changed)
-        ask = End(
+        ask = EndTurn(
             ended=self._failed(end),
             workspace_id=self.open.workspace_id,
             diff=diff,

@@ -24,7 +24,7 @@ class Deed:
 
 
 @attrs.define
-class Activity:
+class ActivityRecorder:
     """The first `MOST_DEEDS` deeds of a turn, and how many came after them."""
 
     deeds: list[Deed] = attrs.field(factory=list)

@@ -11,7 +11,7 @@ from codara.application.turns.context import Context
 from codara.application.turns.places import Wanted
 from codara.application.turns.prompt import Prompt, prompt_apart
 from codara.application.turns.recalling import recall
-from codara.application.turns.run import Asked, Run
+from codara.application.turns.run import AskedTurn, Run
 from codara.application.turns.seat import Seat, caller_of
 from codara.domain import session
 from codara.domain.conversation import NAMED, Offered
@@ -92,7 +92,7 @@ class Admission:
 
     async def _ask(
         self, heard: Prompt, turn_id: str
-    ) -> tuple[request.Request, tuple[SealedPayload, ...]]:
+    ) -> tuple[request.RequestTurn, tuple[SealedPayload, ...]]:
         log, command, seat = self.context.log, self.command, self.seat
         caller = command.caller
         prompt = await long_text.kept(log, caller.user_id, heard.prompt)
@@ -133,7 +133,7 @@ class Admission:
             instructions_payload=instructions.ref,
             images=tuple(Picture(media_type=kind, payload=box.ref) for kind, box in pictures),
         )
-        ask = request.Request(
+        ask = request.RequestTurn(
             requested=requested,
             accepted=self._accepted(requested),
             opened=self._opened(),
@@ -180,7 +180,7 @@ class Admission:
     def _run(self, wanted: TurnRequested, heard: Prompt, *, requested: asyncio.Future[int]) -> Run:
         limits = self.context.limits
         keyed = self.command.idempotency_key is not None
-        asked = Asked(
+        asked = AskedTurn(
             place=self.place,
             seat=self.seat,
             chat=self.offered.chat,

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from codara.application.ports.agents import AgentTurn, Fork, Outcome
 from codara.application.turns.context import Context
-from codara.application.turns.run import Asked, Run
+from codara.application.turns.run import AskedTurn, Run
 from codara.application.turns.sink import AgentSink
 from codara.domain import account, credential
 from codara.events import streams
@@ -62,7 +62,7 @@ def _agent_turn(
     )
 
 
-def _fork(asked: Asked) -> Fork | None:
+def _fork(asked: AskedTurn) -> Fork | None:
     if asked.seat.fork is None:
         return None
     return Fork(backend_id=asked.seat.fork.backend_id, mark=asked.seat.fork.mark)

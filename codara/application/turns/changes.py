@@ -11,7 +11,7 @@ import orjson
 from codara.application.ports.workspaces import Diff, Snapshot
 from codara.application.turns.context import Context
 from codara.application.turns.payloads import Parcel
-from codara.application.turns.run import Running
+from codara.application.turns.run import RunningState
 from codara.domain import actions
 from codara.errors import CodaraError
 from codara.events.base import PayloadRef
@@ -39,7 +39,7 @@ class Owner(Protocol):
     def workspace_id(self) -> str: ...
 
 
-class Place(Owner, Protocol):
+class ChangedPlace(Owner, Protocol):
     """A turn, and where it works."""
 
     @property
@@ -64,7 +64,9 @@ class Left:
         return bool(self.diff.files) or self.diff.truncated
 
 
-async def left_behind(context: Context, place: Place, running: Running, *, text: str) -> Left:
+async def left_behind(
+    context: Context, place: ChangedPlace, running: RunningState, *, text: str
+) -> Left:
     """Looks at the workspace as it is now; whatever is wrong with it, the turn can be ended."""
     try:
         left = await _looked_at(context, place, running)
@@ -75,7 +77,7 @@ async def left_behind(context: Context, place: Place, running: Running, *, text:
     return attrs.evolve(left, actions=actions) if actions else left
 
 
-def unseen(running: Running, why: str) -> Left:
+def unseen(running: RunningState, why: str) -> Left:
     """A workspace of which nothing is known: anything in it may have changed."""
     partial = tuple(dict.fromkeys((*running.partial, why)))
     return Left(
@@ -86,7 +88,7 @@ def unseen(running: Running, why: str) -> Left:
     )
 
 
-async def _looked_at(context: Context, place: Place, running: Running) -> Left:
+async def _looked_at(context: Context, place: ChangedPlace, running: RunningState) -> Left:
     final = await context.workspaces.snapshot(place.workspace_id, place.folder)
     diff = _UNCHANGED
     if final.tree != running.baseline:
@@ -105,7 +107,9 @@ async def _found(owner: Owner, text: str, patch: str) -> tuple[dict[str, Any], .
         return ()
 
 
-async def diff_fact(owner: Owner, parcel: Parcel, running: Running, left: Left) -> DiffRecorded:
+async def diff_fact(
+    owner: Owner, parcel: Parcel, running: RunningState, left: Left
+) -> DiffRecorded:
     """What changed, as a fact; long lists and patches become payloads."""
     files, diff = left.diff.files, left.diff
     patch = await parcel.text(diff.patch)

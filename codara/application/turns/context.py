@@ -28,7 +28,7 @@ class Patience:
 
 
 @attrs.frozen(kw_only=True)
-class Limits:
+class TurnLimits:
     """The bounds of `codara.toml` that turns keep."""
 
     max_concurrency: int
@@ -43,7 +43,7 @@ class Limits:
     patience: Mapping[str, Patience]
 
 
-class Slots:
+class ReservedSlots:
     """Which lease slots the turns of this gateway hold or are about to take.
 
     Two turns that start at once try two different slots; whether a slot is free is for the log
@@ -85,6 +85,6 @@ class Context:
     finder: Finder
     clock: Clock
     new_id: NewId
-    limits: Limits
+    limits: TurnLimits
     jailed: bool
-    slots: Slots = attrs.field(factory=Slots)
+    slots: ReservedSlots = attrs.field(factory=ReservedSlots)

@@ -15,7 +15,7 @@ from codara.events.store.mapper import EventTooLarge
 logger = logging.getLogger(__name__)
 
 
-async def append_end(parcel: Parcel, ask: ending.End, cause: Cause) -> int:
+async def append_end(parcel: Parcel, ask: ending.EndTurn, cause: Cause) -> int:
     """Appends *ended*; the position, or 0 if the turn had ended already.
 
     An end that no event could hold is reduced rather than refused: a turn always ends.
@@ -27,7 +27,7 @@ async def append_end(parcel: Parcel, ask: ending.End, cause: Cause) -> int:
     return await _append(parcel, ending.reduced(await _answer_beside(parcel, ask)), cause)
 
 
-async def _append(parcel: Parcel, ask: ending.End, cause: Cause) -> int:
+async def _append(parcel: Parcel, ask: ending.EndTurn, cause: Cause) -> int:
     decision = partial(ending.decide, ask=ask)
     context = parcel.context
     decided = await context.deciding.decide(ask.streams(), decision, cause, parcel.payloads)
@@ -38,7 +38,7 @@ async def _append(parcel: Parcel, ask: ending.End, cause: Cause) -> int:
     return decided.position
 
 
-async def _answer_beside(parcel: Parcel, ask: ending.End) -> ending.End:
+async def _answer_beside(parcel: Parcel, ask: ending.EndTurn) -> ending.EndTurn:
     """The whole answer in a payload, so that nothing of it is lost."""
     ended = ask.ended
     if ended.answer_payload is not None:

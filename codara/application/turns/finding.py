@@ -8,7 +8,7 @@ import attrs
 
 from codara.application.ports.views import KnownPoint, LiveFeed, Points
 from codara.clock import Clock
-from codara.domain.conversation import NAMED, Known
+from codara.domain.conversation import NAMED, KnownEnd
 from codara.domain.session import Session
 from codara.events.thread import Thread
 
@@ -52,7 +52,7 @@ class Reached:
 class Found:
     """A point with the thread that reached it."""
 
-    known: Known
+    known: KnownEnd
     thread: Thread
 
 
@@ -158,7 +158,7 @@ def _digest(each: Reached) -> str:
 
 
 def _found(each: KnownPoint, newest: int) -> Found:
-    known = Known(
+    known = KnownEnd(
         session_id=each.session_id,
         turn_id=each.turn_id,
         point=each.thread.point,

@@ -16,11 +16,11 @@ from codara.application.turns.context import Context
 from codara.application.turns.ending import append_end
 from codara.application.turns.offering import digest_of
 from codara.application.turns.payloads import Parcel
-from codara.application.turns.run import Run, Running
+from codara.application.turns.run import Run, RunningState
 from codara.application.turns.sink import AgentSink
 from codara.application.turns.until_written import lasting
 from codara.domain import transcript
-from codara.domain.turns.end import End, heard
+from codara.domain.turns.end import EndTurn, heard
 from codara.errors import CodaraError
 from codara.events.session import TurnCancelled, TurnCompleted, TurnEnd, TurnFailed, Usage
 from codara.events.thread import Thread
@@ -35,7 +35,7 @@ class Finish:
 
     context: Context
     run: Run
-    running: Running
+    running: RunningState
     heard: AgentSink
     outcome: Outcome
     refusal: CodaraError | None = None
@@ -91,7 +91,7 @@ class Finish:
         now = context.clock()
         self.parcel.payloads.clear()
         end = await self._end(left, frames, error)
-        ask = End(
+        ask = EndTurn(
             ended=await self._fact(end, error),
             workspace_id=asked.workspace_id,
             diff=await diff_fact(asked, self.parcel, self.running, left),

@@ -6,7 +6,7 @@ from typing import Self
 import attrs
 
 from codara.application.ports.views import AccountStanding
-from codara.application.turns.context import Context, Slots
+from codara.application.turns.context import Context, ReservedSlots
 from codara.domain.lending import Borrowable
 
 _ACCOUNTS_TRIED = 16
@@ -16,7 +16,7 @@ _ACCOUNTS_TRIED = 16
 class Reservation:
     """Slots that nobody else is offered; on leaving, those that were not kept are given back."""
 
-    slots: Slots
+    slots: ReservedSlots
     _streams: list[str] = attrs.field(factory=list, init=False)
     _kept: tuple[str, ...] = attrs.field(default=(), init=False)
 

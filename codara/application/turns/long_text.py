@@ -15,7 +15,7 @@ _WIDEST = 6
 
 
 @attrs.frozen
-class Text:
+class LongText:
     """What the event says, where the whole is, and what must be appended with it."""
 
     inline: str
@@ -23,15 +23,15 @@ class Text:
     payloads: tuple[SealedPayload, ...] = ()
 
 
-async def kept(log: EventLog, subject: str, text: str) -> Text:
+async def kept(log: EventLog, subject: str, text: str) -> LongText:
     """Seals `text` if it is too long for an event."""
     if len(text) * _WIDEST <= INLINE_BYTES:
-        return Text(text)
+        return LongText(text)
     inline = _beginning(text)
     if len(inline) == len(text):
-        return Text(text)
+        return LongText(text)
     sealed = await log.seal(subject, text.encode(errors="surrogatepass"))
-    return Text(inline, sealed.ref, (sealed,))
+    return LongText(inline, sealed.ref, (sealed,))
 
 
 async def whole(log: EventLog, inline: str, ref: PayloadRef | None) -> str:

@@ -16,7 +16,7 @@ class Parcel:
     subject: str
     payloads: list[SealedPayload] = attrs.field(factory=list)
 
-    async def text(self, text: str) -> long_text.Text:
+    async def text(self, text: str) -> long_text.LongText:
         """Keeps a text, as a payload if it is long."""
         kept = await long_text.kept(self.context.log, self.subject, text)
         self.payloads.extend(kept.payloads)

@@ -38,7 +38,7 @@ class Lack:
     behind: str | None
 
 
-class Places:
+class HeldPlaces:
     """Knows which turn holds what; a turn holds all it wanted or nothing."""
 
     def __init__(self, max_concurrency: int, aside_limit: int) -> None:

@@ -8,7 +8,7 @@ from codara.application.turns.ending import append_end
 from codara.application.turns.payloads import Parcel
 from codara.application.turns.run import Run
 from codara.application.turns.until_written import lasting
-from codara.domain.turns.end import End
+from codara.domain.turns.end import EndTurn
 from codara.errors import CodaraError
 from codara.events.session import TurnCancelled, TurnEnd, TurnFailed
 
@@ -24,7 +24,7 @@ async def refuse(context: Context, run: Run, error: CodaraError) -> CodaraError:
     )
     if run.cancel_cause:
         error = failures.cancellation_of(run.cancel_cause, untouched=True)
-    ask = End(
+    ask = EndTurn(
         ended=_fact(run, end, error),
         workspace_id=asked.workspace_id,
         now=now,

@@ -29,7 +29,7 @@ class Stopped(Exception):
 
 
 class NotStarted(Exception):
-    """That the turn has started did not come to the disk; `reason` is what kept it from there."""
+    """The *started* events could not be written; `reason` says why."""
 
     def __init__(self, reason: CodaraError | VersionClash) -> None:
         super().__init__(str(reason))
@@ -37,7 +37,7 @@ class NotStarted(Exception):
 
 
 @attrs.frozen(kw_only=True)
-class Asked:
+class AskedTurn:
     """The turn as it was requested: where, in which session, with what its agent hears."""
 
     place: Workspace
@@ -71,7 +71,7 @@ class Asked:
 
 
 @attrs.frozen(kw_only=True)
-class Running:
+class RunningState:
     """What was taken when the turn started."""
 
     baseline: str
@@ -81,7 +81,7 @@ class Running:
     until: datetime
 
     @classmethod
-    def of(cls, started: TurnStarted, partial: tuple[str, ...] = ()) -> "Running":
+    def of(cls, started: TurnStarted, partial: tuple[str, ...] = ()) -> "RunningState":
         """What the fact says was taken."""
         return cls(
             baseline=started.baseline,
@@ -97,7 +97,7 @@ class Run:
     """One turn from its request to its end."""
 
     command: RunTurn
-    asked: Asked
+    asked: AskedTurn
     requested: asyncio.Future[int]
     """Done once the request is on the disk, or failed with why it is not."""
     wanted: Wanted
@@ -107,7 +107,7 @@ class Run:
     began: float
     """When its request came, on the machine's monotonic clock."""
     broadcast: Broadcast = attrs.field(factory=Broadcast)
-    running: Running | None = None
+    running: RunningState | None = None
     starting: asyncio.Future[int] | None = None
     """Done once it is on the disk that the turn has started, or failed with why it is not."""
     started_at: float = 0.0
@@ -157,7 +157,7 @@ class Run:
         """Notes how many milliseconds a phase took, to the microsecond."""
         self.timings[phase] = int((time.monotonic() - since) * 1_000_000) / 1000
 
-    def begin(self, running: Running, starting: asyncio.Future[int], since: float) -> None:
+    def begin(self, running: RunningState, starting: asyncio.Future[int], since: float) -> None:
         """The turn has everything it needs; once that is on the disk, those who wait go on."""
         self.running, self.starting = running, starting
         starting.add_done_callback(lambda _: self._on_disk(starting, since))

@@ -25,7 +25,7 @@ from codara.application.ports.frames import (
     Warned,
 )
 from codara.application.ports.spool import SpoolFile
-from codara.application.turns.activity import Activity
+from codara.application.turns.activity import ActivityRecorder
 from codara.application.turns.context import Context
 from codara.application.turns.run import Run
 from codara.domain.turns.start import bind
@@ -40,7 +40,7 @@ _MOST_TOKENS = 2**53
 """No agent counts so far, and every JSON number up to here is exact."""
 _FRESH = Warned(FRESH_THREAD)
 _FOR_THE_END = UsageSeen | QuotaSeen | BackendSeen | MarkSeen | Warned
-"""What is told with the end of the turn, or later: nobody is woken for it meanwhile."""
+"""Frames that matter only when the turn ends; listeners are not notified of them."""
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -61,7 +61,7 @@ class AgentSink:
     """Whether the agent began a fresh thread although it was to go on with one, or branch it."""
     tool_ran: bool = False
     thought: bool = False
-    activity: Activity = attrs.field(factory=Activity)
+    activity: ActivityRecorder = attrs.field(factory=ActivityRecorder)
     bindings: list[asyncio.Task[None]] = attrs.field(factory=list)
     spent: Usage | None = None
     """Tokens of the attempts before this one."""

@@ -9,7 +9,7 @@ from codara.application.ports.workspaces import MISSING, Snapshot
 from codara.application.turns.context import Context
 from codara.application.turns.lending import Reservation, borrowables
 from codara.application.turns.places import ASIDES
-from codara.application.turns.run import Run, Running
+from codara.application.turns.run import Run, RunningState
 from codara.application.turns.waiting import Line
 from codara.domain.turns import start as starting
 from codara.errors import AllAccountsCooling, NoAccount, NoFreeAccount
@@ -34,7 +34,7 @@ async def start(context: Context, run: Run, line: Line, until: float) -> None:
         except NoFreeAccount:
             if not await run.interruptible(line.something_returns(until)):
                 raise
-    run.begin(Running.of(started, baseline.partial), durable, since)
+    run.begin(RunningState.of(started, baseline.partial), durable, since)
 
 
 async def _baseline(context: Context, run: Run) -> Snapshot:
@@ -78,12 +78,12 @@ async def _proposed(
 
 async def _ask(
     context: Context, run: Run, baseline: str, reservation: Reservation
-) -> starting.Start:
+) -> starting.StartTurn:
     asked, command, limits = run.asked, run.command, context.limits
     now = context.clock()
     patience = limits.patience[command.provider]
     user_id, cap = command.caller.user_id, command.caller.max_concurrency
-    return starting.Start(
+    return starting.StartTurn(
         turn_id=asked.turn_id,
         session_id=asked.session_id,
         workspace_id=asked.workspace_id,

@@ -7,7 +7,7 @@ from itertools import count
 
 import attrs
 
-from codara.application.turns.places import ASIDES, Lack, Places, Wanted
+from codara.application.turns.places import ASIDES, HeldPlaces, Lack, Wanted
 from codara.clock import Clock
 from codara.errors import (
     CodaraError,
@@ -65,7 +65,7 @@ class Line:
     def __init__(
         self, *, max_concurrency: int, queue_limit: int, clock: Clock, aside_limit: int = ASIDES
     ) -> None:
-        self._places = Places(max_concurrency, aside_limit)
+        self._places = HeldPlaces(max_concurrency, aside_limit)
         self._limit = queue_limit
         self._limit_of_user = max(1, queue_limit // 4)
         self._clock = clock

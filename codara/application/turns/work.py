@@ -10,7 +10,7 @@ from codara.application.turns import failures
 from codara.application.turns.agent import run_agent
 from codara.application.turns.context import Context
 from codara.application.turns.lending import Reservation, borrowables
-from codara.application.turns.run import NotStarted, Run, Running, Stopped
+from codara.application.turns.run import NotStarted, Run, RunningState, Stopped
 from codara.application.turns.sink import AgentSink
 from codara.application.turns.waiting import Line
 from codara.domain.turns import takeover
@@ -98,7 +98,7 @@ class Work:
             return False
         return await (self._changed(running, outcome) if of_the_account else self._again(outcome))
 
-    async def _untouched(self, running: Running) -> bool:
+    async def _untouched(self, running: RunningState) -> bool:
         """No delta was heard, no tool has started, and the tree is what it was."""
         if self.heard.something_came or self.context.clock() >= running.until:
             return False
@@ -127,7 +127,7 @@ class Work:
             return False
         return decided.position is not None
 
-    async def _changed(self, running: Running, outcome: Outcome) -> bool:
+    async def _changed(self, running: RunningState, outcome: Outcome) -> bool:
         """Moves the turn to the next account; False when there is none."""
         context, asked = self.context, self.run.asked
         self._tried.add(running.choice.account_id)
@@ -152,7 +152,7 @@ class Work:
         return True
 
     async def _ask(
-        self, running: Running, outcome: Outcome, reservation: Reservation
+        self, running: RunningState, outcome: Outcome, reservation: Reservation
     ) -> takeover.Takeover:
         context, asked, provider = self.context, self.run.asked, self.run.command.provider
         now, quota = context.clock(), self.heard.quota

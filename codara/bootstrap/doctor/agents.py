@@ -11,7 +11,7 @@ import attrs
 
 from codara.adapters.agents import registry
 from codara.adapters.agents.contract import Greeting, Installed, Runtime
-from codara.adapters.agents.house import House
+from codara.adapters.agents.house import RuntimeContext
 from codara.adapters.agents.pool.versions import is_tested, untested
 from codara.adapters.jail import limits
 from codara.adapters.jail.probe import NoJournal, probe
@@ -68,7 +68,7 @@ async def runtimes(settings: Settings) -> list[Check]:
     """
     jails, ways = parts.jail_maker(settings, NoJournal()), parts.ways_out(settings, NoJournal())
     with tempfile.TemporaryDirectory(prefix="codara-doctor-") as folder:
-        house = House(
+        house = RuntimeContext(
             jails=jails,
             ways_out=ways,
             homes=parts.homes(settings, Path(folder)),

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from codara.adapters.agents.registry import login_forms
-from codara.adapters.logins.form import Form, read
+from codara.adapters.logins.form import LoginForm, read
 from codara.bootstrap.doctor.findings import OK, WARN, Check, Pool
 from codara.config.settings import Settings
 from codara.errors import AgentFailed
@@ -21,7 +21,7 @@ async def logins(settings: Settings, pool: Pool) -> list[Check]:
     return [await asyncio.to_thread(_login, name, settings, forms, pool) for name in PROVIDERS]
 
 
-def _login(provider: str, settings: Settings, forms: Mapping[str, Form], pool: Pool) -> Check:
+def _login(provider: str, settings: Settings, forms: Mapping[str, LoginForm], pool: Pool) -> Check:
     name, lent = f"{provider} login", _lent(provider, pool)
     form, given = forms.get(provider), settings.providers.named(provider).auth_path
     if form is None:
@@ -52,7 +52,7 @@ def _lent(provider: str, pool: Pool) -> str:
     return ", ".join(said) or "nothing"
 
 
-def _trouble(form: Form, path: Path) -> str:
+def _trouble(form: LoginForm, path: Path) -> str:
     """Why the file is no login; empty if it is one."""
     try:
         with path.open("rb") as file:

@@ -12,7 +12,7 @@ from codara.bootstrap.doctor.findings import FAIL, OK, WARN, Check, Pool, Row
 from codara.client import running as gateways
 from codara.config.fields import GIB
 from codara.config.load import Loaded
-from codara.config.settings import Server
+from codara.config.settings import ServerSettings
 
 LEAST_ROOM = 1 * GIB
 
@@ -46,7 +46,7 @@ def master_key(found: Loaded) -> Check:
     return Check("master key", OK, f"will be made at first start and kept in {kept}")
 
 
-def address(server: Server) -> Check:
+def address(server: ServerSettings) -> Check:
     """The gateway's own address: free, or served by this data folder's gateway."""
     running = gateways.read(server.data_dir)
     if running is not None:

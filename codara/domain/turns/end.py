@@ -22,7 +22,7 @@ _SHORT = 200
 
 
 @attrs.frozen(kw_only=True)
-class End:
+class EndTurn:
     """What the decision needs that a turn has ended."""
 
     ended: TurnCompleted | TurnFailed | TurnCancelled
@@ -49,7 +49,7 @@ class End:
         return [*named, *self.leases]
 
 
-def decide(states: States, ask: End) -> Facts:
+def decide(states: States, ask: EndTurn) -> Facts:
     """Decides *ended*: the diff, every release, and last how the turn ended, whatever that is.
 
     Empty if the session does not wait for this turn any more, because something ended it before.
@@ -81,7 +81,7 @@ def decide(states: States, ask: End) -> Facts:
     return facts | lessons | {stream: [ask.ended]}
 
 
-def reduced(ask: End) -> End:
+def reduced(ask: EndTurn) -> EndTurn:
     """Returns the same end without anything long, for an end that is too large for an event.
 
     What is in payloads stays. The list of files and the patch are left out, and `partial` says so.

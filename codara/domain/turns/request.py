@@ -13,7 +13,7 @@ from codara.events.session import HistoryDiverged, SessionOpened, TurnRequested
 
 
 @attrs.frozen(kw_only=True)
-class Request:
+class RequestTurn:
     """What the decision needs that a turn may wait for its start."""
 
     requested: TurnRequested
@@ -29,7 +29,7 @@ class Request:
     diverged: HistoryDiverged | None
 
 
-def decide(states: States, ask: Request) -> Facts:
+def decide(states: States, ask: RequestTurn) -> Facts:
     """Decides *requested*: the session is free, and the idempotency key is new.
 
     SessionBusy while another turn of a named session runs. VersionClash if the session has changed
@@ -57,14 +57,14 @@ def decide(states: States, ask: Request) -> Facts:
     return facts
 
 
-def _name(state: name.Name, ask: Request) -> list[Event]:
+def _name(state: name.Name, ask: RequestTurn) -> list[Event]:
     session_id = ask.requested.session_id
     if state.owner not in (None, session_id):
         raise VersionClash(ask.session_name or "")
     return name.claim(state, kind="session", owner=session_id, taken="")
 
 
-def _claim(state: idempotency.Idempotency, wanted: TurnRequested, ask: Request) -> list[Event]:
+def _claim(state: idempotency.Idempotency, wanted: TurnRequested, ask: RequestTurn) -> list[Event]:
     if idempotency.earlier_turn(state, ask.body_digest) is not None:
         raise VersionClash(wanted.idempotency or "")
     return [

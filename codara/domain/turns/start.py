@@ -15,7 +15,7 @@ from codara.events.workspace import Holder
 
 
 @attrs.frozen(kw_only=True)
-class Start:
+class StartTurn:
     """What the decision needs that a turn runs now."""
 
     turn_id: str
@@ -43,7 +43,7 @@ class Start:
         ]
 
 
-def decide(states: States, ask: Start) -> Facts:
+def decide(states: States, ask: StartTurn) -> Facts:
     """Decides *started*: the turn takes its workspace, a slot of its user and one of an account.
 
     Raises what stands in the way: WorkspaceBusy, ConcurrencyLimit, NoAccount, AllAccountsCooling or

@@ -7,7 +7,7 @@ _WORDS = 40
 
 
 @attrs.frozen
-class Text:
+class Wrapped:
     """A text with its two ends, in which each white space is one space."""
 
     whole: str
@@ -15,7 +15,7 @@ class Text:
     ending: str
 
     @classmethod
-    def of(cls, whole: str) -> "Text":
+    def of(cls, whole: str) -> "Wrapped":
         """Makes it of a text; the cost is linear in the text's length."""
         first = whole.split(maxsplit=_WORDS)[:_WORDS]
         last = whole.rsplit(maxsplit=_WORDS)[-_WORDS:]
@@ -23,7 +23,7 @@ class Text:
 
 
 @attrs.frozen(kw_only=True)
-class Form:
+class TextForm:
     """How a text begins, what it contains in this order, and how it ends; empty fits all.
 
     `head` and `end` may list the variants of one client's versions.
@@ -33,7 +33,7 @@ class Form:
     marks: tuple[str, ...] = ()
     end: str | tuple[str, ...] = ""
 
-    def fits(self, text: Text) -> bool:
+    def fits(self, text: Wrapped) -> bool:
         """Tells whether the text as a whole has this form."""
         if not (text.beginning.startswith(self.head) and text.ending.endswith(self.end)):
             return False
@@ -55,5 +55,5 @@ class Template:
     """
 
     name: str
-    user: Form = Form()
-    rules: Form | None = None
+    user: TextForm = TextForm()
+    rules: TextForm | None = None

@@ -4,30 +4,30 @@ Each is recognised by its instruction together with its block of history, so tha
 quotes an instruction is not taken for one.
 """
 
-from codara.http.openai.aside_forms import Form, Template
+from codara.http.openai.aside_forms import Template, TextForm
 
 
-def _task(*instructions: str, end: str = "</chat_history>") -> Form:
+def _task(*instructions: str, end: str = "</chat_history>") -> TextForm:
     """Open WebUI's form: a task, and the last messages in a block of their own."""
     heads = tuple(f"### Task: {instruction}" for instruction in instructions)
-    return Form(head=heads, marks=("<chat_history>", "</chat_history>"), end=end)
+    return TextForm(head=heads, marks=("<chat_history>", "</chat_history>"), end=end)
 
 
-def _quoted(head: str, *marks: str) -> Form:
+def _quoted(head: str, *marks: str) -> TextForm:
     """RikkaHub's form: an instruction about the block of history that follows it."""
-    return Form(head=head, marks=(*marks, "<content>"), end="</content>")
+    return TextForm(head=head, marks=(*marks, "<content>"), end="</content>")
 
 
-def _emoji_title(of: str, *marks: str, end: str = "") -> Form:
+def _emoji_title(of: str, *marks: str, end: str = "") -> TextForm:
     """Open WebUI's titles of 2024."""
     head = f"Create a concise, 3-5 word title with an emoji as a title for the {of}"
-    return Form(head=head, marks=("Examples of titles:", *marks), end=end)
+    return TextForm(head=head, marks=("Examples of titles:", *marks), end=end)
 
 
-_SPEAKERS = Form(head=("user:", "assistant:", "system:"))
+_SPEAKERS = TextForm(head=("user:", "assistant:", "system:"))
 _ONE_EXCHANGE = ("||>User:", "||>Response:")
 _FENCE = "```"
-_REPHRASED = Form(
+_REPHRASED = TextForm(
     head="You are an AI question rephraser.",
     marks=("<conversation>", "</conversation>"),
     end="Rephrased question:",
@@ -67,7 +67,7 @@ IN_ONE_MESSAGE = (
     ),
     Template(
         name="open-webui-emoji",
-        user=Form(
+        user=TextForm(
             head="Your task is to reflect the speaker's likely facial expression",
             marks=("Message:", _FENCE, _FENCE),
             end=_FENCE,
@@ -75,7 +75,7 @@ IN_ONE_MESSAGE = (
     ),
     Template(
         name="open-webui-merge",
-        user=Form(
+        user=TextForm(
             head="You have been provided with a set of responses from various models",
             marks=("Responses from models:",),
         ),
@@ -90,35 +90,35 @@ IN_ONE_MESSAGE = (
     ),
     Template(
         name="open-webui-title-of-query",
-        user=Form(
+        user=TextForm(
             head="Here is the query:",
             marks=("Create a concise, 3-5 word phrase", "previous query", "Examples of titles:"),
         ),
     ),
     Template(
         name="open-webui-query-2024",
-        user=Form(
+        user=TextForm(
             head="Assess the need for a web search based on the current question",
             marks=("Current Question:", "Interaction History:"),
         ),
     ),
     Template(
         name="librechat-title",
-        user=Form(
+        user=TextForm(
             head="Provide a concise, 5-word-or-less title for the conversation,",
             marks=("return the title itself", "Conversation:"),
         ),
     ),
     Template(
         name="librechat-title-and-language",
-        user=Form(
+        user=TextForm(
             head="Analyze this conversation and provide: 1. The detected language",
             marks=("A concise title in the detected language", "User:"),
         ),
     ),
     Template(
         name="librechat-title-of-assistant",
-        user=Form(
+        user=TextForm(
             head="Please generate a concise title (max 40 characters) for a conversation",
             marks=("User:", "Assistant:"),
             end="Title:",
@@ -126,7 +126,7 @@ IN_ONE_MESSAGE = (
     ),
     Template(
         name="librechat-title-2024",
-        user=Form(
+        user=TextForm(
             head=(
                 "Please generate a concise, 5-word-or-less title for the conversation",
                 "Detect user language and write in the same language an extremely concise title",
@@ -137,7 +137,7 @@ IN_ONE_MESSAGE = (
     ),
     Template(
         name="chatbox-title",
-        user=Form(
+        user=TextForm(
             head="Based on the chat history, give this conversation a",
             marks=("Here's the conversation:", _FENCE, _FENCE),
             end=("The name is:", "The title is:"),
@@ -154,7 +154,7 @@ IN_ONE_MESSAGE = (
     ),
     Template(
         name="continue-title",
-        user=Form(
+        user=TextForm(
             head="Given the following... please reply with a title for the chat",
             marks=("you don't need ending punctuation",),
         ),
@@ -164,50 +164,52 @@ IN_ONE_MESSAGE = (
 WITH_RULES = (
     Template(
         name="open-webui-tools",
-        rules=Form(head="Available Tools:", marks=("return the correct tool(s)", "tool_calls")),
-        user=Form(head=("Query:", "History:")),
+        rules=TextForm(head="Available Tools:", marks=("return the correct tool(s)", "tool_calls")),
+        user=TextForm(head=("Query:", "History:")),
     ),
     Template(
         name="librechat-title-in-language",
-        rules=Form(
+        rules=TextForm(
             head="Write a concise title for this conversation in the given language.",
             marks=_ONE_EXCHANGE,
         ),
-        user=Form(head="Language:"),
+        user=TextForm(head="Language:"),
     ),
     Template(
         name="lobechat-title",
-        rules=Form(head="You are a professional conversation summarizer. Generate a concise title"),
+        rules=TextForm(
+            head="You are a professional conversation summarizer. Generate a concise title"
+        ),
         user=_SPEAKERS,
     ),
     Template(
         name="lobechat-title-2024",
-        rules=Form(head=_SUMMED_UP),
+        rules=TextForm(head=_SUMMED_UP),
         user=_SPEAKERS,
     ),
     Template(
         name="lobechat-summary",
-        rules=Form(head="You're an assistant who's good at extracting key takeaways"),
-        user=Form(
+        rules=TextForm(head="You're an assistant who's good at extracting key takeaways"),
+        user=TextForm(
             head="<chat_history>",
             marks=("</chat_history>", "Please summarize the above conversation"),
         ),
     ),
     Template(
         name="cherry-studio-title",
-        rules=Form(head=_SUMMED_UP),
-        user=Form(head='[{"role":', marks=('"mainText":',), end="]"),
+        rules=TextForm(head=_SUMMED_UP),
+        user=TextForm(head='[{"role":', marks=('"mainText":',), end="]"),
     ),
     Template(
         name="cherry-studio-title-2024",
-        rules=Form(head=_SUMMED_UP),
-        user=Form(head=("User:", "Assistant:")),
+        rules=TextForm(head=_SUMMED_UP),
+        user=TextForm(head=("User:", "Assistant:")),
     ),
     Template(name="cherry-studio-query-in-rules", rules=_REPHRASED),
     Template(
         name="big-agi-title",
-        rules=Form(head="You are an AI conversation titles assistant"),
-        user=Form(
+        rules=TextForm(head="You are an AI conversation titles assistant"),
+        user=TextForm(
             head="Analyze the given short conversation (every line is truncated)",
             marks=(_FENCE, _FENCE),
             end=_FENCE,
@@ -215,33 +217,35 @@ WITH_RULES = (
     ),
     Template(
         name="chat-ui-title",
-        rules=Form(head="You are a chat thread titling assistant."),
-        user=Form(head='User message: "', end='"'),
+        rules=TextForm(head="You are a chat thread titling assistant."),
+        user=TextForm(head='User message: "', end='"'),
     ),
     Template(
         name="copilot-title",
-        rules=Form(head="You are an expert in crafting pithy titles for chatbot conversations."),
-        user=Form(head="Please write a brief title for the following request:"),
+        rules=TextForm(
+            head="You are an expert in crafting pithy titles for chatbot conversations."
+        ),
+        user=TextForm(head="Please write a brief title for the following request:"),
     ),
     Template(
         name="goose-title",
-        rules=Form(head="Generate a short title (four words or less) that describes the topic"),
-        user=Form(
+        rules=TextForm(head="Generate a short title (four words or less) that describes the topic"),
+        user=TextForm(
             marks=("---BEGIN USER MESSAGES---", "---END USER MESSAGES---"),
             end="Generate a short title for the above messages.",
         ),
     ),
     Template(
         name="opencode-title",
-        rules=Form(head="You are a title generator. You output ONLY a thread title"),
-        user=Form(head="Generate a title for this conversation:"),
+        rules=TextForm(head="You are a title generator. You output ONLY a thread title"),
+        user=TextForm(head="Generate a title for this conversation:"),
     ),
 )
 
 AFTER_THE_CHAT = (
     Template(
         name="nextchat-title",
-        user=Form(
+        user=TextForm(
             head=(
                 "Please generate a four to five word title summarizing our conversation",
                 "使用四到五个字直接返回这句话的简要主题",
@@ -250,7 +254,7 @@ AFTER_THE_CHAT = (
     ),
     Template(
         name="nextchat-summary",
-        user=Form(
+        user=TextForm(
             head=(
                 "Summarize the discussion briefly in 200 words or less",
                 "简要总结一下对话内容",
@@ -259,7 +263,7 @@ AFTER_THE_CHAT = (
     ),
     Template(
         name="zed-title",
-        user=Form(head="Generate a concise 3-7 word title for this conversation,"),
+        user=TextForm(head="Generate a concise 3-7 word title for this conversation,"),
     ),
 )
 """Asked at the end of the chat's own messages, which are the history."""

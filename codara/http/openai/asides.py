@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Any
 
 from codara.application.turns.commands import Message
-from codara.http.openai.aside_forms import Template, Text
+from codara.http.openai.aside_forms import Template, Wrapped
 from codara.http.openai.aside_templates import AFTER_THE_CHAT, IN_ONE_MESSAGE, WITH_RULES
 
 ENDING = ":aside"
@@ -70,11 +70,11 @@ def _in_one_message(texts: Sequence[str]) -> Template | None:
 def _with_rules(rules: Sequence[str], said: Sequence[str]) -> Template | None:
     if not rules or not said:
         return None
-    told = Text.of("\n".join(rules))
+    told = Wrapped.of("\n".join(rules))
     likely = [each for each in WITH_RULES if each.rules is not None and each.rules.fits(told)]
     return _fitting(likely, "\n".join(said)) if likely else None
 
 
 def _fitting(templates: Sequence[Template], text: str) -> Template | None:
-    read = Text.of(text)
+    read = Wrapped.of(text)
     return next((each for each in templates if each.user.fits(read)), None)

@@ -14,11 +14,11 @@ from codara.http.openai.answer import Reply
 from codara.http.openai.decode import ChatRequest, decode
 from codara.http.openai.stream import stream_turn, stream_waiting
 from codara.http.openai.submitting import submitted
-from codara.http.openai.uploads import FORM, Form, read_form
+from codara.http.openai.uploads import FORM, UploadForm, read_form
 from codara.http.planes import CALLER
 from codara.http.requests import add_headers, identity_of
 from codara.http.routing import Routes
-from codara.http.services import SERVICES, TurnHandle
+from codara.http.services import SERVICES, HeldTurn
 from codara.offload import TEXT, by_size
 
 routes = Routes(CALLER, "/v1")
@@ -59,7 +59,7 @@ async def _decoded(request: web.Request, caller: Caller) -> ChatRequest:
     if request.content_type == FORM:
         form = await read_form(request)
     else:
-        form = Form(await json_body(request), ())
+        form = UploadForm(await json_body(request), ())
     server = request.app[SERVICES].settings.server
     decoding = partial(decode, form.body, request.headers, caller, form.uploads, server)
     size = TEXT + 1 if request.content_length is None else request.content_length
@@ -82,13 +82,13 @@ async def _command(request: web.Request, caller: Caller, wanted: ChatRequest) ->
     )
 
 
-async def _thoughts(handle: TurnHandle) -> str:
+async def _thoughts(handle: HeldTurn) -> str:
     """Returns what the agent thought; empty if the turn had ended before this request came."""
     thoughts = [f.text async for f in handle.frames() if isinstance(f, ReasoningDelta)]
     return "".join(thoughts)
 
 
-def _turn_headers(handle: TurnHandle) -> dict[str, str]:
+def _turn_headers(handle: HeldTurn) -> dict[str, str]:
     headers = {"X-Codara-Session": handle.session_id, "X-Codara-Task": handle.turn_id}
     return {**headers, "Idempotency-Replayed": "true"} if handle.replayed else headers
 

@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from codara.config.settings import Server
+from codara.config.settings import ServerSettings
 
 MAX_CHARACTERS = 200
 _METADATA = "metadata"
@@ -14,7 +14,7 @@ _NAMES_NO_CHAT = frozenset({"user", "prompt_cache_key", "safety_identifier"})
 
 
 def chat_id_of(
-    body: Mapping[str, Any], headers: Mapping[str, str], settings_server: Server
+    body: Mapping[str, Any], headers: Mapping[str, str], settings_server: ServerSettings
 ) -> str | None:
     """Returns the client's own id of the chat; None if the request holds no valid one.
 
@@ -25,13 +25,13 @@ def chat_id_of(
     return next((value for value in values if value is not None), None)
 
 
-def is_read(field: str, server: Server) -> bool:
+def is_read(field: str, server: ServerSettings) -> bool:
     """Tells whether that field of a request's body may name its client's chat."""
     return field in server.conversation_fields and field not in _NAMES_NO_CHAT
 
 
 def _values(
-    body: Mapping[str, Any], headers: Mapping[str, str], settings_server: Server
+    body: Mapping[str, Any], headers: Mapping[str, str], settings_server: ServerSettings
 ) -> Iterator[Any]:
     given = body.get(_METADATA)
     metadata = given if isinstance(given, dict) else {}

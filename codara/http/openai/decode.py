@@ -10,18 +10,18 @@ import orjson
 from codara.application.callers import Caller
 from codara.application.ports.workspaces import Upload
 from codara.application.turns.commands import TurnOptions
-from codara.config.settings import Server
+from codara.config.settings import ServerSettings
 from codara.domain.labels import checked_label
 from codara.domain.models import checked_name
 from codara.errors import InvalidRequest, UnsupportedParameter, WorkspaceAccessDenied
 from codara.http.openai.asides import is_aside, plain_model
 from codara.http.openai.conversations import chat_id_of
-from codara.http.openai.fields import Fields, flag
+from codara.http.openai.fields import ChatFields, flag
 from codara.http.openai.ignoring import ignored_of, refuse_forced_tools
 from codara.http.openai.messages import decode_messages, first_image
 
 _DEFAULT_WORKSPACE = "default"
-_PLAIN = Server()
+_PLAIN = ServerSettings()
 
 
 @attrs.frozen(kw_only=True)
@@ -44,7 +44,7 @@ def decode(
     headers: Mapping[str, str],
     caller: Caller,
     uploads: tuple[Upload, ...] = (),
-    server: Server = _PLAIN,
+    server: ServerSettings = _PLAIN,
 ) -> ChatRequest:
     """Checks everything that the request says; errors name the field that is wrong.
 
@@ -55,7 +55,7 @@ def decode(
     if not isinstance(body, dict):
         raise InvalidRequest("The body must be a JSON object.")
     _refuse_unsupported(body)
-    fields = Fields(body, headers)
+    fields = ChatFields(body, headers)
     messages = decode_messages(body.get("messages"))
     label, model = _session_label(fields), _model(body.get("model"))
     workspace = _workspace(fields)
@@ -113,24 +113,24 @@ def _model(value: Any) -> str:
     return checked_name(value.strip() if isinstance(value, str) else "")
 
 
-def _session_label(fields: Fields) -> str | None:
+def _session_label(fields: ChatFields) -> str | None:
     named = fields.text("client_session_id")
     return None if named is None else checked_label(named, "client_session_id")
 
 
-def _refuse(fields: Fields) -> bool:
+def _refuse(fields: ChatFields) -> bool:
     queue = fields.text("queue")
     if queue not in (None, "wait", "refuse"):
         raise InvalidRequest("queue must be wait or refuse.", param="queue")
     return queue == "refuse"
 
 
-def _workspace(fields: Fields) -> str:
+def _workspace(fields: ChatFields) -> str:
     named = fields.text("workspace_id")
     return _DEFAULT_WORKSPACE if named is None else checked_label(named, "workspace_id")
 
 
-def _workspace_root(fields: Fields, caller: Caller) -> str | None:
+def _workspace_root(fields: ChatFields, caller: Caller) -> str | None:
     root = fields.text("workspace_root")
     if root is not None and caller.operator_id is None:
         raise WorkspaceAccessDenied(

@@ -17,7 +17,7 @@ _WORDS = {"true": True, "false": False}
 
 
 @attrs.frozen
-class Fields:
+class ChatFields:
     """Looks a field up at the top level, in `uag_options`, in `metadata`, then in the headers.
 
     The first place that holds it wins; null counts as missing.

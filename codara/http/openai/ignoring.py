@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from codara.config.settings import Server
+from codara.config.settings import ServerSettings
 from codara.errors import InvalidRequest, UnsupportedParameter
 from codara.http.openai.conversations import is_read
 
@@ -34,7 +34,7 @@ _READ = frozenset(
 _LEFT_TO_THE_AGENT = frozenset({"none", "auto"})
 
 
-def ignored_of(body: Mapping[str, Any], server: Server) -> tuple[str, ...]:
+def ignored_of(body: Mapping[str, Any], server: ServerSettings) -> tuple[str, ...]:
     """Returns the names of the fields that have no effect, in order; null counts as missing."""
     unread = (
         name

@@ -15,7 +15,7 @@ from codara.http.errors import error_body, presentable
 from codara.http.openai.activity import comment_of, event_of
 from codara.http.openai.answer import Reply
 from codara.http.openai.submitting import Submission
-from codara.http.services import TurnHandle
+from codara.http.services import HeldTurn
 
 KEEP_ALIVE_SECONDS = 8.0
 STUCK_SECONDS = 60.0
@@ -106,7 +106,7 @@ class EventStream:
 
 
 async def stream_turn(
-    request: web.Request, handle: TurnHandle, reply: Reply, headers: dict[str, str]
+    request: web.Request, handle: HeldTurn, reply: Reply, headers: dict[str, str]
 ) -> web.StreamResponse:
     """Answers with the stream of a turn that has started; ClientGone if the client leaves."""
     response = web.StreamResponse(headers={**_HEADERS, **headers})
@@ -139,7 +139,7 @@ async def stream_waiting(
     return response
 
 
-async def _begin(events: EventStream, handle: TurnHandle, reply: Reply) -> None:
+async def _begin(events: EventStream, handle: HeldTurn, reply: Reply) -> None:
     first = reply.chunk({"role": "assistant", "content": ""})
     await events.begin(f"{handle.turn_id} has started", first)
 
@@ -160,7 +160,7 @@ async def _ended(
     await events.end(*last, done=done)
 
 
-async def _deltas(events: EventStream, handle: TurnHandle, reply: Reply) -> TurnResult:
+async def _deltas(events: EventStream, handle: HeldTurn, reply: Reply) -> TurnResult:
     """Sends the text as it comes; that of a turn that ended before, all at once."""
     silent = True
     if not handle.replayed:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from codara.application.turns.commands import RunTurn
-from codara.http.services import TurnHandle, Turns
+from codara.http.services import HeldTurn, RunsTurns
 
 PATIENT_SECONDS = 10.0
 """A stream that has waited for this many seconds begins, with comments."""
@@ -14,7 +14,7 @@ PATIENT_SECONDS = 10.0
 class Submission:
     """A turn that is being submitted."""
 
-    def __init__(self, task: asyncio.Task[TurnHandle]) -> None:
+    def __init__(self, task: asyncio.Task[HeldTurn]) -> None:
         self._task = task
         self._taken = False
 
@@ -23,7 +23,7 @@ class Submission:
         done, _ = await asyncio.wait({self._task}, timeout=PATIENT_SECONDS)
         return bool(done)
 
-    async def handle(self) -> TurnHandle:
+    async def handle(self) -> HeldTurn:
         """Returns the turn, to be entered at once; raises the error with which it is refused."""
         handle = await self._task
         self._taken = True
@@ -41,7 +41,7 @@ class Submission:
 
 
 @asynccontextmanager
-async def submitted(turns: Turns, command: RunTurn) -> AsyncIterator[Submission]:
+async def submitted(turns: RunsTurns, command: RunTurn) -> AsyncIterator[Submission]:
     """Submits a turn and gives its submission to the block; if the block fails, gives it up."""
     submission = Submission(asyncio.create_task(turns.submit(command)))
     try:

@@ -20,14 +20,14 @@ _SECONDS_TO_ARRIVE = 60.0
 
 
 @attrs.frozen
-class Form:
+class UploadForm:
     """The value of the JSON field, and the files, under names that are safe in a folder."""
 
     body: Any
     uploads: tuple[Upload, ...]
 
 
-async def read_form(request: web.Request) -> Form:
+async def read_form(request: web.Request) -> UploadForm:
     """Reads the form into memory.
 
     BodyTooLarge if all of it is larger than `server.max_body_bytes`, or one file than
@@ -61,7 +61,7 @@ class _Reading:
                 raise InvalidRequest("A form within the form cannot be read.")
             await self._take(part)
 
-    def form(self) -> Form:
+    def form(self) -> UploadForm:
         if self._payload is None:
             raise InvalidRequest("The form has no field payload with the request.", param="payload")
         try:
@@ -72,7 +72,7 @@ class _Reading:
             )
         names = safe_names(name for name, _ in self._files)
         datas = (data for _, data in self._files)
-        return Form(body, tuple(map(Upload, names, datas)))
+        return UploadForm(body, tuple(map(Upload, names, datas)))
 
     async def _take(self, part: BodyPartReader) -> None:
         data = await self._whole(part)

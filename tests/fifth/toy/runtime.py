@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 
-from codara.adapters.agents.contract import Session
-from codara.adapters.agents.house import House
+from codara.adapters.agents.contract import AgentSession
+from codara.adapters.agents.house import RuntimeContext
 from codara.adapters.agents.runtime import Make
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.application.ports.frames import TextDelta
@@ -40,11 +40,11 @@ class ToyRuntime:
     takes_images = False
     forks = False
 
-    def __init__(self, settings: Provider, house: House) -> None:
+    def __init__(self, settings: Provider, house: RuntimeContext) -> None:
         self.max_processes = settings.max_processes
         self.idle_seconds = settings.idle_seconds
 
-    async def open(self, turn: AgentTurn) -> Session:
+    async def open(self, turn: AgentTurn) -> AgentSession:
         return ToySession()
 
     def models(self) -> Sequence[str]:

@@ -10,7 +10,7 @@ from codara.adapters.agents.codex.login import CLIENT_ID as CODEX_CLIENT
 from codara.adapters.agents.codex.login import CodexForm
 from codara.adapters.agents.gemini.login import GeminiForm, client_in
 from codara.adapters.logins.refresher import VendorRefresher
-from codara.demo.logins import Logins
+from codara.demo.logins import TokenEndpoint
 from codara.errors import AgentFailed
 from tests.given import NOW
 from tests.logins import CHATGPT_ACCOUNT, FILES, access_token, written
@@ -25,7 +25,7 @@ def forms(texts=()):
 
 @pytest.fixture
 async def vendor(aiohttp_server):
-    made = Logins()
+    made = TokenEndpoint()
     app = web.Application()
     made.add_routes(app)
     server = await aiohttp_server(app)

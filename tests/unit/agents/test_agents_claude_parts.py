@@ -18,7 +18,7 @@ from codara.adapters.agents.claude.config import (
 from codara.adapters.agents.claude.outcome import outcome_of
 from codara.adapters.agents.claude.parse import is_progress, line
 from codara.adapters.agents.claude.prompt import spoken
-from codara.adapters.agents.claude.reading import NOTHING, Reading, Spent
+from codara.adapters.agents.claude.reading import NOTHING, ClaudeReading, Spent
 from codara.adapters.agents.session.ending import FILTER, Ending
 from codara.adapters.agents.transcript import Circumstances, ReadBack
 from codara.application.ports.agents import Fork, Outcome
@@ -66,7 +66,7 @@ TEXT = {"type": "text", "text": "Hello"}
 
 
 def read(*lines: dict[str, Any], spent: Spent = NOTHING) -> tuple[list[Frame], Outcome]:
-    reading, frames = Reading(spent=spent), []
+    reading, frames = ClaudeReading(spent=spent), []
     for each in lines:
         reading, found = line(reading, each)
         frames.extend(found)
@@ -410,7 +410,7 @@ def test_retries_and_pings_are_no_progress() -> None:
 
 @pytest.mark.parametrize("found", [{}, {"type": "stream_event"}, {"type": "assistant"}])
 def test_a_line_that_says_nothing_changes_nothing(found: dict[str, Any]) -> None:
-    assert line(Reading(), found)[1] == ()
+    assert line(ClaudeReading(), found)[1] == ()
 
 
 def test_the_windows_of_a_subscription_are_read_from_the_headers() -> None:
@@ -438,7 +438,7 @@ def test_a_refusal_says_when_to_come_back() -> None:
 
 
 def test_a_refusal_by_a_full_window_is_a_quota_used_up() -> None:
-    failed, _ = line(Reading(retries=2), result(is_error=True, api_error_status=429))
+    failed, _ = line(ClaudeReading(retries=2), result(is_error=True, api_error_status=429))
     assert outcome_of(failed, Ending()).cause == "rate_limited"
     outcome = outcome_of(failed, Ending(retry_at=NOW), used_up=True)
     assert (outcome.cause, outcome.resets_at) == ("quota_exhausted", NOW)
@@ -484,7 +484,7 @@ def test_a_copy_is_resumed_at_its_point_under_a_name_of_its_own() -> None:
 
 def test_the_point_of_a_turn_is_its_last_message_and_no_sub_agents() -> None:
     said = {"type": "assistant", "uuid": "one", "message": {"id": "m", "content": []}}
-    reading, _ = line(Reading(), said)
+    reading, _ = line(ClaudeReading(), said)
     reading, _ = line(reading, {**said, "uuid": "theirs", "parent_tool_use_id": "t"})
     assert reading.mark == "one"
     reading, _ = line(reading, {**said, "uuid": "two"})

@@ -8,8 +8,8 @@ import pytest
 
 from codara.adapters.agents.codex.outcome import outcome_of
 from codara.adapters.agents.codex.parse import appserver_line, exec_line
-from codara.adapters.agents.codex.reading import Reading
-from codara.adapters.agents.codex.wire import Answer, Wire
+from codara.adapters.agents.codex.reading import CodexReading
+from codara.adapters.agents.codex.wire import CodexAnswer, CodexWire
 from codara.adapters.agents.session.ending import Ending
 from codara.application.ports.agents import Outcome
 from codara.application.ports.frames import Frame, ReasoningDelta, TextDelta
@@ -17,8 +17,8 @@ from codara.application.ports.frames import Frame, ReasoningDelta, TextDelta
 Line = dict[str, Any]
 
 DONE = {"method": "turn/completed", "params": {"turn": {"id": "now", "status": "completed"}}}
-BROKEN = Answer(open=1, over=True)
-REFUSED = Answer(refused=True, over=True)
+BROKEN = CodexAnswer(open=1, over=True)
+REFUSED = CodexAnswer(refused=True, over=True)
 
 
 def item(step: str, kind: str, item_id: str = "m", **fields: Any) -> Line:
@@ -49,19 +49,19 @@ def thoughts(*summary: str, content: tuple[str, ...] = ()) -> Line:
     return item("completed", "reasoning", "r", summary=[*summary], content=[*content])
 
 
-def turn(*lines: Line, overheard: Answer | None = None) -> tuple[Outcome, list[Frame]]:
+def turn(*lines: Line, overheard: CodexAnswer | None = None) -> tuple[Outcome, list[Frame]]:
     """A turn of the app-server that codex calls completed, and its frames."""
-    return _outcome(Reading(thread_id="t", turn_id="now"), (*lines, DONE), overheard)
+    return _outcome(CodexReading(thread_id="t", turn_id="now"), (*lines, DONE), overheard)
 
 
-def run(*items: Line, overheard: Answer | None = None) -> tuple[Outcome, list[Frame]]:
+def run(*items: Line, overheard: CodexAnswer | None = None) -> tuple[Outcome, list[Frame]]:
     """The same of `exec`, of items that are whole."""
     lines = ({"type": "item.completed", "item": each} for each in items)
-    return _outcome(Reading(), (*lines, {"type": "turn.completed"}), overheard)
+    return _outcome(CodexReading(), (*lines, {"type": "turn.completed"}), overheard)
 
 
 def _outcome(
-    reading: Reading, lines: tuple[Line, ...], overheard: Answer | None
+    reading: CodexReading, lines: tuple[Line, ...], overheard: CodexAnswer | None
 ) -> tuple[Outcome, list[Frame]]:
     frames: list[Frame] = []
     for line in lines:
@@ -182,9 +182,9 @@ def test_a_refusal_in_the_middle_of_an_answer_is_its_end() -> None:
     assert turn(begun(), overheard=REFUSED)[0].cause == "content_filter"
 
 
-def heard(*events: Line, path: str = "/v1/responses", status: int = 200) -> Answer | None:
+def heard(*events: Line, path: str = "/v1/responses", status: int = 200) -> CodexAnswer | None:
     """The answer that is overheard in these events, which come in odd pieces."""
-    wire = Wire()
+    wire = CodexWire()
     hear = wire.listen(path, status)
     for piece in _pieces(*events) if hear is not None else ():
         hear(piece)
@@ -229,7 +229,7 @@ def test_nothing_but_an_answer_of_the_model_is_overheard() -> None:
 
 
 def test_each_answer_is_heard_for_itself() -> None:
-    wire = Wire()
+    wire = CodexWire()
     for events in ([output("added"), OVER], [output("added"), output("done"), OVER]):
         hear = wire.listen("/responses", 200)
         assert hear is not None

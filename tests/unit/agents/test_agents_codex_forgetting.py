@@ -7,7 +7,7 @@ import attrs
 from boxes import turn
 
 from codara.adapters.agents.codex.forgetting import Forgotten
-from codara.adapters.agents.session.answers import Refused
+from codara.adapters.agents.session.answers import AgentRefused
 from codara.application.ports.agents import Fork
 
 OLD, COPY, OTHER = (f"01a2287{n}-0000-7000-8000-000000000000" for n in (1, 2, 3))
@@ -30,9 +30,11 @@ class Codex:
     async def delete(self, thread_id: str) -> None:
         self.asked.append(thread_id)
         if thread_id not in self.copies:
-            raise Refused(f"no rollout found for thread id {thread_id}")
+            raise AgentRefused(f"no rollout found for thread id {thread_id}")
         if self.copies[thread_id] & self.copies.keys():
-            raise Refused(f"cannot delete thread {thread_id}: forked history still references it")
+            raise AgentRefused(
+                f"cannot delete thread {thread_id}: forked history still references it"
+            )
         del self.copies[thread_id]
 
     @property

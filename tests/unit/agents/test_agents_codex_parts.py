@@ -15,20 +15,20 @@ from codara.adapters.agents.codex.outcome import outcome_of
 from codara.adapters.agents.codex.parse import appserver_line, is_progress
 from codara.adapters.agents.codex.quota import retry_at, windows_of
 from codara.adapters.agents.codex.reading import (
-    Ended,
-    Reading,
+    CodexEnded,
+    CodexReading,
     count,
     settle,
     speak,
     window,
 )
-from codara.adapters.agents.codex.told import MOST, Told
+from codara.adapters.agents.codex.told import MOST, ToldInstructions
 from codara.adapters.agents.session.counts import TokenCounts
 from codara.adapters.agents.session.ending import Ending
 from codara.application.ports.frames import TextDelta, WindowSeen
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
-DONE = Reading(thread_id="t", answered=True, ended=Ended("completed"))
+DONE = CodexReading(thread_id="t", answered=True, ended=CodexEnded("completed"))
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
@@ -64,8 +64,8 @@ class Notes(dict[str, str]):
         self.clear()
         self.update(notes)
 
-    def told(self) -> Told:
-        return Told(self.recall, self.remember)
+    def told(self) -> ToldInstructions:
+        return ToldInstructions(self.recall, self.remember)
 
 
 async def test_what_a_thread_was_told_is_known_of_the_newest_threads() -> None:
@@ -130,22 +130,24 @@ def test_a_failure_has_one_cause(message: str, info: object, cause: str) -> None
 
 
 def test_usage_is_the_growth_of_the_threads_count() -> None:
-    reading, frames = count(Reading(total=TokenCounts(input=100)), TokenCounts(input=130), None, {})
+    reading, frames = count(
+        CodexReading(total=TokenCounts(input=100)), TokenCounts(input=130), None, {}
+    )
     assert [frame.input for frame in frames] == [30]
     reading, _ = count(reading, TokenCounts(input=150), None, {})
     assert reading.used == TokenCounts(input=50)
 
 
 def test_a_count_that_shrank_adds_nothing() -> None:
-    reading, frames = count(Reading(total=TokenCounts(input=100)), TokenCounts(), None, {})
+    reading, frames = count(CodexReading(total=TokenCounts(input=100)), TokenCounts(), None, {})
     assert frames == ()
     assert count(reading, TokenCounts(input=20), None, {})[0].used == TokenCounts(input=20)
 
 
 def test_a_repeated_report_of_an_unknown_past_counts_nothing() -> None:
-    reading, frames = count(Reading(), TokenCounts(input=100), TokenCounts(input=40), {})
+    reading, frames = count(CodexReading(), TokenCounts(input=100), TokenCounts(input=40), {})
     assert frames == ()
-    reading, _ = speak(Reading(), "m", "hello")
+    reading, _ = speak(CodexReading(), "m", "hello")
     _, frames = count(reading, TokenCounts(input=100), TokenCounts(input=40), {})
     assert [frame.input for frame in frames] == [40]
 
@@ -157,7 +159,7 @@ def report(turn_id: str, total: int, last: int, *, thread: str = "t") -> dict[st
 
 
 def test_a_report_on_an_earlier_turn_is_where_this_one_begins() -> None:
-    reading = Reading(thread_id="t", turn_id="now", heard=True)
+    reading = CodexReading(thread_id="t", turn_id="now", heard=True)
     reading, frames = appserver_line(reading, report("earlier", 100, 40))
     assert frames == ()
     reading, _ = appserver_line(reading, report("now", 130, 30))
@@ -170,7 +172,7 @@ def begins(thread: str) -> dict[str, object]:
 
 
 def test_what_sub_agents_took_is_the_turns() -> None:
-    reading = Reading(thread_id="t", turn_id="now", total=TokenCounts())
+    reading = CodexReading(thread_id="t", turn_id="now", total=TokenCounts())
     lines = (
         report("now", 100, 100),
         begins("helper"),
@@ -191,28 +193,28 @@ def test_what_sub_agents_took_is_the_turns() -> None:
 
 
 def test_what_is_told_late_of_another_conversation_is_not_this_turns() -> None:
-    unbegun = Reading(thread_id="t")
+    unbegun = CodexReading(thread_id="t")
     assert appserver_line(unbegun, begins("another"))[0] == unbegun
-    reading = Reading(thread_id="t", turn_id="now", total=TokenCounts())
+    reading = CodexReading(thread_id="t", turn_id="now", total=TokenCounts())
     late = report("earlier", 500, 40, thread="another")
     assert appserver_line(reading, late) == (reading, ())
 
 
 def test_what_is_written_down_of_a_turn_has_no_sub_agents_in_it() -> None:
-    reading = Reading(used=TokenCounts(input=100), helped=TokenCounts(input=70))
+    reading = CodexReading(used=TokenCounts(input=100), helped=TokenCounts(input=70))
     _, frames = settle(reading, TokenCounts(input=120), {"input_tokens": 120})
     assert [frame.input for frame in frames] == [190]
 
 
 def test_what_is_written_down_of_a_turn_counts_where_it_is_more_than_was_heard() -> None:
-    reading = Reading(used=TokenCounts(input=100, output=5))
+    reading = CodexReading(used=TokenCounts(input=100, output=5))
     assert settle(reading, TokenCounts(input=100, output=5), {})[1] == ()
     _, frames = settle(reading, TokenCounts(input=200, output=6), {"input_tokens": 200})
     assert [(frame.input, frame.output) for frame in frames] == [(200, 6)]
 
 
 def test_two_messages_are_set_apart() -> None:
-    reading, _ = speak(Reading(), "one", "first")
+    reading, _ = speak(CodexReading(), "one", "first")
     reading, frames = speak(reading, "two", "second")
     assert frames == (TextDelta("\n\nsecond"),)
     assert speak(reading, "two", " half")[1] == (TextDelta(" half"),)
@@ -221,13 +223,13 @@ def test_two_messages_are_set_apart() -> None:
 def test_words_of_another_thread_are_not_the_answer() -> None:
     params = {"threadId": "sub-agent", "itemId": "m", "delta": "psst"}
     message = {"method": "item/agentMessage/delta", "params": params}
-    assert appserver_line(Reading(thread_id="t"), message)[1] == ()
+    assert appserver_line(CodexReading(thread_id="t"), message)[1] == ()
 
 
 def test_the_end_of_another_turn_ends_nothing() -> None:
     params = {"threadId": "t", "turn": {"id": "earlier", "status": "interrupted"}}
     message = {"method": "turn/completed", "params": params}
-    reading = Reading(thread_id="t", turn_id="now")
+    reading = CodexReading(thread_id="t", turn_id="now")
     assert appserver_line(reading, message) == (reading, ())
 
 
@@ -251,20 +253,22 @@ def test_a_turn_is_completed_only_if_nothing_speaks_against_it() -> None:
         (DONE, Ending(expected="other"), "unknown_session"),
         (DONE, Ending(exit_code=1), "crashed"),
         (DONE, Ending(stopped="timeout"), "timeout"),
-        (Reading(), Ending(exit_code=0), "crashed"),
-        (Reading(), Ending(exit_code=1, stderr="no rollout found"), "unknown_session"),
-        (attrs.evolve(DONE, ended=Ended("odd")), Ending(), "protocol"),
+        (CodexReading(), Ending(exit_code=0), "crashed"),
+        (CodexReading(), Ending(exit_code=1, stderr="no rollout found"), "unknown_session"),
+        (attrs.evolve(DONE, ended=CodexEnded("odd")), Ending(), "protocol"),
     ],
 )
-def test_what_speaks_against_it_is_the_cause(reading: Reading, ending: Ending, cause: str) -> None:
+def test_what_speaks_against_it_is_the_cause(
+    reading: CodexReading, ending: Ending, cause: str
+) -> None:
     outcome = outcome_of(reading, ending)
     assert (outcome.status, outcome.cause) == ("failed", cause)
 
 
 def test_the_reset_is_that_of_the_window_that_is_full() -> None:
     windows = (WindowSeen("primary", 100.0, 300, NOW), WindowSeen("secondary", 40.0, 9, None))
-    failed = Ended("failed", "full", "quota_exhausted")
-    outcome = outcome_of(Reading(windows=windows, ended=failed), Ending())
+    failed = CodexEnded("failed", "full", "quota_exhausted")
+    outcome = outcome_of(CodexReading(windows=windows, ended=failed), Ending())
     assert outcome.resets_at == NOW
 
 

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from boxes import Box
 
-from codara.adapters.agents.claude.process import Process
+from codara.adapters.agents.claude.process import ClaudeProcess
 from codara.adapters.agents.session.answers import Gone
 from codara.adapters.agents.session.rpc import Rpc
 
 RPC = (Rpc, lambda rpc: rpc.call("initialize"), b'{"id": 7, "method": "may/i"}')
-CLAUDE = (Process, lambda process: process.ask("initialize"), b'{"type": "control_request"}')
+CLAUDE = (ClaudeProcess, lambda process: process.ask("initialize"), b'{"type": "control_request"}')
 
 both = pytest.mark.parametrize(("channel", "ask", "asks"), [RPC, CLAUDE], ids=["rpc", "claude"])
 

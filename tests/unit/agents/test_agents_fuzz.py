@@ -14,16 +14,16 @@ from boxes import Box
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codara.adapters.agents.claude.process import Process
+from codara.adapters.agents.claude.process import ClaudeProcess
 from codara.adapters.agents.claude.turn import ClaudeTurn
 from codara.adapters.agents.codex.parse import appserver_line, exec_line
 from codara.adapters.agents.codex.turn import CodexTurn
 from codara.adapters.agents.gemini.parse import acp_line, stream_line
 from codara.adapters.agents.gemini.turn import GeminiTurn
-from codara.adapters.agents.opencode.execution import RunTurn
+from codara.adapters.agents.opencode.execution import OpenCodeRun
 from codara.adapters.agents.opencode.parse import serve_event
 from codara.adapters.agents.opencode.turn import OpencodeTurn
-from codara.adapters.agents.session.answers import Gone, Refused
+from codara.adapters.agents.session.answers import AgentRefused, Gone
 from codara.adapters.agents.session.ending import Ending
 from codara.adapters.agents.session.listening import Listening
 from codara.adapters.agents.session.output import Output
@@ -73,11 +73,11 @@ WAYS = (
         "claude",
         "stdout.jsonl",
         lambda sink: ClaudeTurn(sink, utc_now),
-        Process,
+        ClaudeProcess,
         lambda process: process.ask("initialize"),
     ),
     Way("opencode", "events.jsonl", lambda sink: OpencodeTurn(sink, serve_event, utc_now)),
-    Way("opencode", "stdout.jsonl", lambda sink: RunTurn(sink, utc_now)),
+    Way("opencode", "stdout.jsonl", lambda sink: OpenCodeRun(sink, utc_now)),
 )
 
 
@@ -143,7 +143,7 @@ def test_odd_lines_end_in_an_outcome(way: Way) -> None:
         assert outcome.status in ("completed", "failed", "interrupted")
         assert outcome.cause is None or isinstance(outcome.cause, str)
         assert isinstance(outcome.message, str)
-        assert answer is None or isinstance(answer, dict | Refused | Gone)
+        assert answer is None or isinstance(answer, dict | AgentRefused | Gone)
         assert all(isinstance(each.message, str) for each in sink.of(Warned))
 
     play()

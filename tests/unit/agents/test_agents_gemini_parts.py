@@ -14,9 +14,15 @@ from codara.adapters.agents.gemini.config import environment, settings_json
 from codara.adapters.agents.gemini.outcome import Overheard, outcome_of
 from codara.adapters.agents.gemini.parse import acp_line, is_progress
 from codara.adapters.agents.gemini.program import find_gemini
-from codara.adapters.agents.gemini.reading import Ended, Reading, begin_again, speak, use_tool
+from codara.adapters.agents.gemini.reading import (
+    GeminiEnded,
+    GeminiReading,
+    begin_again,
+    speak,
+    use_tool,
+)
 from codara.adapters.agents.gemini.turn import GeminiTurn
-from codara.adapters.agents.gemini.wire import Answer, Refused, Wire
+from codara.adapters.agents.gemini.wire import GeminiAnswer, GeminiWire, ProviderRefused
 from codara.adapters.agents.home.programs import version_of
 from codara.adapters.agents.session.ending import Ending
 from codara.adapters.egress.lending import Lending
@@ -39,11 +45,11 @@ class Heard:
     """A wire, and what it told."""
 
     def __init__(self) -> None:
-        self.unfinished: list[Answer | None] = []
+        self.unfinished: list[GeminiAnswer | None] = []
         self.refusals: list[str] = []
         self.moves = 0
         self.windows: list[tuple[WindowSeen, ...]] = []
-        self.wire = Wire(
+        self.wire = GeminiWire(
             lambda: NOW,
             answering=self.unfinished.append,
             refusing=self.refusals.append,
@@ -84,7 +90,7 @@ def quota(name: str, delay: str) -> dict[str, Any]:
 def test_an_answer_is_whole_when_the_model_says_so() -> None:
     heard = Heard()
     heard.answer(a_chunk("a"), a_chunk("b", "STOP"))
-    assert heard.wire.last == Answer(200, "STOP")
+    assert heard.wire.last == GeminiAnswer(200, "STOP")
     assert heard.moves == 2
 
 
@@ -104,7 +110,7 @@ def test_a_refusal_behind_a_whole_answer_is_remembered() -> None:
     heard.answer(a_chunk("I look.", "STOP"))
     heard.refuse(500, {"error": {"code": 500, "message": "An internal error has occurred."}})
     overheard = Overheard(answer=heard.wire.last, refused=heard.wire.refused)
-    outcome = outcome_of(Reading(ended=Ended("completed")), Ending(), overheard)
+    outcome = outcome_of(GeminiReading(ended=GeminiEnded("completed")), Ending(), overheard)
     assert (outcome.status, outcome.cause) == ("failed", "overloaded")
     assert "refused the agent's last request" in outcome.message
     heard.answer(a_chunk("Done.", "STOP"))
@@ -117,7 +123,7 @@ def test_a_provider_that_is_not_there_is_no_answer_either() -> None:
     assert heard.refusals == []
     heard.wire.unreachable(STREAM)
     assert heard.refusals == ["the provider cannot be reached"]
-    assert heard.wire.refused == Refused("overloaded", None)
+    assert heard.wire.refused == ProviderRefused("overloaded", None)
 
 
 def test_tokens_of_several_answers_add_up_and_thoughts_are_output() -> None:
@@ -226,10 +232,10 @@ def test_a_refusal_says_when_to_come_back(
     heard = Heard()
     heard.refuse(429, quota(name, delay))
     assert heard.refusals == ["the provider answered 429"]
-    assert heard.wire.refused == Refused(cause, until)
+    assert heard.wire.refused == ProviderRefused(cause, until)
 
 
-def spoken(reading: Reading, *pieces: str) -> tuple[Reading, str]:
+def spoken(reading: GeminiReading, *pieces: str) -> tuple[GeminiReading, str]:
     said = ""
     for piece in pieces:
         reading, frames = speak(reading, piece)
@@ -238,7 +244,7 @@ def spoken(reading: Reading, *pieces: str) -> tuple[Reading, str]:
 
 
 def test_what_is_said_twice_is_heard_once() -> None:
-    reading, first = spoken(Reading(), "This is ", "a half ")
+    reading, first = spoken(GeminiReading(), "This is ", "a half ")
     reading, again = spoken(begin_again(reading), "This", " is a ", "half answer", ", whole.")
     assert first + again == "This is a half answer, whole."
     assert not reading.torn
@@ -247,7 +253,7 @@ def test_what_is_said_twice_is_heard_once() -> None:
 def lent_turn() -> tuple[GeminiTurn, Listener, Lending]:
     heard = Listener()
     turn = GeminiTurn(heard, acp_line, lambda: NOW)
-    turn.reading = Reading(session_id="s", deaf=True)
+    turn.reading = GeminiReading(session_id="s", deaf=True)
     return turn, heard, turn.lending("http://model", "the key")
 
 
@@ -281,35 +287,35 @@ def test_the_same_thought_behind_a_tool_is_another_one() -> None:
 
 
 def test_another_answer_in_the_place_of_a_half_one_is_no_success() -> None:
-    reading, _ = spoken(Reading(), "This is a half ")
+    reading, _ = spoken(GeminiReading(), "This is a half ")
     reading, again = spoken(begin_again(reading), "Something", " else")
-    done = attrs.evolve(reading, ended=Ended("completed"))
+    done = attrs.evolve(reading, ended=GeminiEnded("completed"))
     assert (again, outcome_of(done, Ending()).cause) == ("", "cut_stream")
 
 
 def test_half_of_what_was_said_already_is_no_whole_answer() -> None:
-    reading, _ = spoken(Reading(), "The result is 42, bec")
+    reading, _ = spoken(GeminiReading(), "The result is 42, bec")
     reading, again = spoken(begin_again(reading), "The result is 4")
-    done = attrs.evolve(reading, ended=Ended("completed"))
-    overheard = Overheard(answer=Answer(200, "STOP"))
+    done = attrs.evolve(reading, ended=GeminiEnded("completed"))
+    overheard = Overheard(answer=GeminiAnswer(200, "STOP"))
     assert (again, outcome_of(done, Ending(), overheard).cause) == ("", "cut_stream")
 
 
 def test_a_tool_in_the_place_of_what_was_said_already_is_no_success() -> None:
-    reading, _ = spoken(Reading(), "I will del")
+    reading, _ = spoken(GeminiReading(), "I will del")
     reading, _ = spoken(use_tool(begin_again(reading), "t1"), "Done.")
-    done = attrs.evolve(reading, ended=Ended("completed"))
-    overheard = Overheard(answer=Answer(200, "STOP"))
+    done = attrs.evolve(reading, ended=GeminiEnded("completed"))
+    overheard = Overheard(answer=GeminiAnswer(200, "STOP"))
     assert outcome_of(done, Ending(), overheard).cause == "cut_stream"
 
 
 def test_a_repeated_word_is_no_repetition() -> None:
-    _, said = spoken(Reading(), "ha ", "ha ", "ha")
+    _, said = spoken(GeminiReading(), "ha ", "ha ", "ha")
     assert said == "ha ha ha"
 
 
 def test_text_behind_a_tool_stands_apart() -> None:
-    reading, before = spoken(Reading(), "I look.")
+    reading, before = spoken(GeminiReading(), "I look.")
     _, after = spoken(use_tool(reading, "t1"), "Done.", " All.")
     assert before + after == "I look.\n\nDone. All."
 
@@ -327,10 +333,13 @@ def test_text_behind_a_tool_stands_apart() -> None:
 def test_a_success_is_believed_only_with_a_whole_answer(
     finish: str | None, cause: str | None
 ) -> None:
-    overheard = Overheard(answer=Answer(200, finish))
-    assert outcome_of(Reading(ended=Ended("completed")), Ending(), overheard).cause == cause
-    unreasoned = Ended("failed", "gemini gave no reason", "protocol")
-    outcome = outcome_of(Reading(ended=unreasoned), Ending(), overheard)
+    overheard = Overheard(answer=GeminiAnswer(200, finish))
+    assert (
+        outcome_of(GeminiReading(ended=GeminiEnded("completed")), Ending(), overheard).cause
+        == cause
+    )
+    unreasoned = GeminiEnded("failed", "gemini gave no reason", "protocol")
+    outcome = outcome_of(GeminiReading(ended=unreasoned), Ending(), overheard)
     assert (outcome.status, outcome.cause) == ("failed", cause or "protocol")
 
 
@@ -339,32 +348,32 @@ def test_a_success_is_believed_only_with_a_whole_answer(
     [("STOP", "stop"), ("MAX_TOKENS", "length"), ("RECITATION", "content_filter")],
 )
 def test_an_answer_that_was_cut_says_so(finish: str, reason: str) -> None:
-    said, _ = spoken(Reading(ended=Ended("completed")), "half")
-    outcome = outcome_of(said, Ending(), Overheard(answer=Answer(200, finish)))
+    said, _ = spoken(GeminiReading(ended=GeminiEnded("completed")), "half")
+    outcome = outcome_of(said, Ending(), Overheard(answer=GeminiAnswer(200, finish)))
     assert (outcome.status, outcome.cause, outcome.finish_reason) == ("completed", None, reason)
 
 
 def test_a_success_without_any_answer_is_none() -> None:
-    outcome = outcome_of(Reading(ended=Ended("completed")), Ending(), Overheard())
+    outcome = outcome_of(GeminiReading(ended=GeminiEnded("completed")), Ending(), Overheard())
     assert (outcome.status, outcome.cause) == ("failed", "protocol")
 
 
 def test_old_messages_are_not_heard() -> None:
     line = update("agent_message_chunk", content={"text": "old"})
-    assert acp_line(Reading(session_id="s", deaf=True), line)[1] == ()
-    assert acp_line(Reading(session_id="other"), line)[1] == ()
-    assert acp_line(Reading(session_id="s"), line)[1] == (TextDelta("old"),)
+    assert acp_line(GeminiReading(session_id="s", deaf=True), line)[1] == ()
+    assert acp_line(GeminiReading(session_id="other"), line)[1] == ()
+    assert acp_line(GeminiReading(session_id="s"), line)[1] == (TextDelta("old"),)
     assert is_progress(line)
 
 
 def test_a_change_of_mode_is_not_part_of_the_answer() -> None:
     line = update("agent_message_chunk", content={"text": "[MODE_UPDATE] plan"})
-    assert acp_line(Reading(session_id="s"), line)[1] == (Warned("[MODE_UPDATE] plan"),)
+    assert acp_line(GeminiReading(session_id="s"), line)[1] == (Warned("[MODE_UPDATE] plan"),)
 
 
 @pytest.mark.parametrize("reason", ["max_turn_requests", "refusal", "max_tokens", "who knows"])
 def test_a_turn_that_stopped_for_another_reason_has_failed(reason: str) -> None:
-    reading, _ = acp_line(Reading(), {"id": 3, "result": {"stopReason": reason}})
+    reading, _ = acp_line(GeminiReading(), {"id": 3, "result": {"stopReason": reason}})
     assert outcome_of(reading, Ending()).status == "failed"
 
 

@@ -9,15 +9,15 @@ import attrs
 import pytest
 from boxes import Box, turn
 
-from codara.adapters.agents.contract import Keeping, Session
+from codara.adapters.agents.contract import AgentSession, Keeping
 from codara.adapters.agents.home import keeping
 from codara.adapters.agents.home.homes import Homes
 from codara.adapters.agents.home.keeping import AgentKeeper, FileKeeper
-from codara.adapters.agents.house import House
+from codara.adapters.agents.house import RuntimeContext
 from codara.adapters.agents.pool.pool import AgentPool
 from codara.adapters.agents.pool.room import Bounds
 from codara.adapters.agents.registry import maker
-from codara.adapters.agents.session.answers import Gone, Refused
+from codara.adapters.agents.session.answers import AgentRefused, Gone
 from codara.adapters.agents.session.staying import Staying
 from codara.adapters.agents.session.transport import TOLERATED_STARTS, Transport
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
@@ -81,7 +81,7 @@ class FakeRuntime:
     idle_seconds = 600.0
     takes_images = forks = False
 
-    def __init__(self, house: House, deed: Deed = obeys) -> None:
+    def __init__(self, house: RuntimeContext, deed: Deed = obeys) -> None:
         self._house = house
         self._settings = Provider(binary="x")
         self._transport = Transport("auto")
@@ -93,7 +93,7 @@ class FakeRuntime:
         self.agents.append(FakeAgent(turn, self.deed))
         return self.agents[-1]
 
-    async def open(self, turn: AgentTurn) -> Session:
+    async def open(self, turn: AgentTurn) -> AgentSession:
         self._house.homes.ensure(turn.workspace_id, self.name)
         return await self._staying(turn)
 
@@ -199,7 +199,7 @@ async def test_a_turn_at_work_is_waited_for_and_the_next_one_has_a_new_home(told
 
 
 async def test_an_emptied_home_is_a_new_one_to_the_transport(told: Scene) -> None:
-    async def vain() -> Session:
+    async def vain() -> AgentSession:
         raise AgentFailed("it did not start", cause="crashed")
 
     for _ in range(TOLERATED_STARTS):
@@ -277,7 +277,7 @@ async def test_nothing_is_started_where_there_is_nothing_to_forget(told: Scene) 
     assert await told.pool.home_bytes("wsp_1", "nobody") == 0
 
 
-@pytest.mark.parametrize("error", [Refused("no"), Gone(), KeyError("odd")])
+@pytest.mark.parametrize("error", [AgentRefused("no"), Gone(), KeyError("odd")])
 @pytest.mark.parametrize("warm", [True, False])
 async def test_an_agent_that_does_not_do_it_is_ended(
     told: Scene, error: Exception, warm: bool

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from codara.adapters.agents.home.listings import FILE, Listing, Listings
+from codara.adapters.agents.home.listings import FILE, KeptListing, Listings
 
-CODEX = Listing("0.169.0", ("gpt-6-astra", "gpt-5.5"))
-GEMINI = Listing("0.61.0", ("auto",))
+CODEX = KeptListing("0.169.0", ("gpt-6-astra", "gpt-5.5"))
+GEMINI = KeptListing("0.61.0", ("auto",))
 
 
 async def test_a_listing_is_there_after_a_restart(tmp_path: Path) -> None:
@@ -24,8 +24,8 @@ async def test_a_listing_is_there_after_a_restart(tmp_path: Path) -> None:
 async def test_a_new_listing_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
     kept = Listings(tmp_path)
     await kept.keep("codex", CODEX)
-    await kept.keep("codex", Listing("0.170.0", ("gpt-7",)))
-    assert Listings(tmp_path).of("codex") == Listing("0.170.0", ("gpt-7",))
+    await kept.keep("codex", KeptListing("0.170.0", ("gpt-7",)))
+    assert Listings(tmp_path).of("codex") == KeptListing("0.170.0", ("gpt-7",))
 
 
 async def test_without_a_folder_a_listing_is_known_as_long_as_the_process_lives() -> None:

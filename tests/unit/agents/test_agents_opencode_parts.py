@@ -11,7 +11,7 @@ import pytest
 from codara.adapters.agents.opencode import asking
 from codara.adapters.agents.opencode.causes import Retry, cause_of_error, gives_up
 from codara.adapters.agents.opencode.config import (
-    Model,
+    ModelName,
     Way,
     config_of,
     environment,
@@ -20,15 +20,15 @@ from codara.adapters.agents.opencode.config import (
 )
 from codara.adapters.agents.opencode.outcome import outcome_of
 from codara.adapters.agents.opencode.parse import run_line, serve_event
-from codara.adapters.agents.opencode.reading import Failure, Reading, count
+from codara.adapters.agents.opencode.reading import Failure, OpenCodeReading, count
 from codara.adapters.agents.opencode.turn import OpencodeTurn
 from codara.adapters.agents.session.ending import Ending
 from codara.application.ports.frames import QuotaSeen, TextDelta, UsageSeen
 from tests import given
 from tests.agenting import Listener
 
-DONE = Reading(session_id="ses_1", finish="stop", answered=True)
-OURS = Reading(session_id="ses_1", since=100)
+DONE = OpenCodeReading(session_id="ses_1", finish="stop", answered=True)
+OURS = OpenCodeReading(session_id="ses_1", since=100)
 
 
 def test_every_steps_own_numbers_are_kept_and_each_is_counted_once() -> None:
@@ -68,8 +68,8 @@ def test_the_point_of_a_turn_is_its_last_message() -> None:
 
 
 def test_a_models_first_segment_names_the_provider() -> None:
-    assert Model.of("a/b/c") == Model("a", "b/c")
-    assert str(Model.of("bare")) == "codara/bare"
+    assert ModelName.of("a/b/c") == ModelName("a", "b/c")
+    assert str(ModelName.of("bare")) == "codara/bare"
 
 
 def test_only_the_jails_own_endpoint_is_configured() -> None:
@@ -186,7 +186,7 @@ def test_what_speaks_against_an_answer_outweighs_it(ending: Ending, cause: str) 
 
 
 def test_a_process_that_ended_without_a_word_has_crashed() -> None:
-    outcome = outcome_of(Reading(session_id="ses_1"), Ending(exit_code=0))
+    outcome = outcome_of(OpenCodeReading(session_id="ses_1"), Ending(exit_code=0))
     assert (outcome.status, outcome.cause) == ("failed", "crashed")
 
 
@@ -275,6 +275,6 @@ def test_what_the_server_says_of_its_limits_is_passed_on() -> None:
     lent.listen("/v1/chat/completions", 429)
     (seen,) = heard.of(QuotaSeen)
     assert [(window.name, window.used_percent) for window in seen.windows] == [("tokens", 75.0)]
-    failed = Reading(failure=Failure("rate_limited", "later"))
+    failed = OpenCodeReading(failure=Failure("rate_limited", "later"))
     current.reading = failed
     assert current.outcome(Ending()).resets_at == given.NOW + timedelta(seconds=5)

@@ -8,7 +8,7 @@ import attrs
 import pytest
 from boxes import turn
 
-from codara.adapters.agents.contract import Session
+from codara.adapters.agents.contract import AgentSession
 from codara.adapters.agents.pool import pool as pooling
 from codara.adapters.agents.pool.pool import AgentPool
 from codara.adapters.agents.pool.room import Bounds
@@ -83,7 +83,7 @@ class FakeRuntime:
     def opens_early(self, turn: AgentTurn) -> bool:
         return self.early
 
-    async def open(self, turn: AgentTurn) -> Session:
+    async def open(self, turn: AgentTurn) -> AgentSession:
         if self.gate:
             await self.gate.wait()
         if self.broken:

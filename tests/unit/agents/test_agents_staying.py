@@ -8,7 +8,7 @@ from boxes import Box, turn
 
 from codara.adapters.agents.codex.appserver import AppServer
 from codara.adapters.agents.codex.forgetting import Forgotten
-from codara.adapters.agents.codex.told import Told
+from codara.adapters.agents.codex.told import ToldInstructions
 from codara.adapters.agents.session import staying
 from codara.adapters.agents.session.lender import Lender, NoLogins
 from codara.clock import utc_now
@@ -27,7 +27,7 @@ def session_in(box: Box) -> AppServer:
     return AppServer(
         box.launched,
         turn(),
-        told=Told(_nothing, _nowhere),
+        told=ToldInstructions(_nothing, _nowhere),
         forgotten=Forgotten(_nothing, _nowhere),
         look=_nothing,
         lender=lender,

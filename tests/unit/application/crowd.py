@@ -18,8 +18,8 @@ from codara.events.store.log import EventLog
 from codara.projections.engine.base import Projection
 from codara.projections.engine.queries import Reader
 from codara.projections.engine.store import Store
-from codara.projections.points import Points, PointsProjection
-from codara.projections.unfinished import LeftJail, Unfinished, UnfinishedProjection
+from codara.projections.points import PointQueries, PointsProjection
+from codara.projections.unfinished import LeftJailRow, UnfinishedProjection, UnfinishedQueries
 from tests import given
 from tests.turning import LIMITS, FakeAgents, FakeSpool, FakeWorkspaces, House, open_house
 
@@ -71,7 +71,7 @@ def _store(projection: Projection, path: Path, log_id: str) -> Store:
 class NothingToSweep:
     """There are no jails here."""
 
-    async def sweep(self, jails: Sequence[LeftJail]) -> Sequence[str]:
+    async def sweep(self, jails: Sequence[LeftJailRow]) -> Sequence[str]:
         return []
 
 
@@ -102,13 +102,13 @@ class Gateway:
         )
         self.models = await HeldModels.open(self.folder / "views", house.log)
         await self.models.fold()
-        points = Points(self.models.readers[0], house.clock)
+        points = PointQueries(self.models.readers[0], house.clock)
         finder = Finder(points, self.models, house.clock)
         house.context = attrs.evolve(house.context, finder=finder, feed=self.models)
         house.turns = Turns(house.context, house.turns._workspaces)
         recovery = Recovery(
             context=house.context,
-            unfinished=Unfinished(self.models.readers[1]),
+            unfinished=UnfinishedQueries(self.models.readers[1]),
             sweeper=NothingToSweep(),
             gateway_id=f"gtw_{self.lives}",
         )

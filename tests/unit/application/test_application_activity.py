@@ -17,7 +17,7 @@ from codara.application.ports.frames import (
     ToolStarted,
     Warned,
 )
-from codara.application.turns.activity import LONGEST_TEXT, MOST_DEEDS, Activity
+from codara.application.turns.activity import LONGEST_TEXT, MOST_DEEDS, ActivityRecorder
 from codara.errors import CodaraError, NotFound
 from codara.events.session import TurnCompleted, TurnFailed
 from tests import given
@@ -33,7 +33,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 
 def noted(*frames: Frame) -> Any:
     """The deeds, after each frame was heard a second later than the one before."""
-    activity = Activity()
+    activity = ActivityRecorder()
     for second, frame in enumerate(frames):
         activity.note(frame, given.NOW + timedelta(seconds=second))
     return orjson.loads(activity.as_json() or b'{"deeds": [], "left_out": 0}')

@@ -24,7 +24,7 @@ from codara.events.gateway import GatewayRecovered
 from codara.events.session import TurnFailed
 from codara.events.store.mapper import MAX_EVENT_BYTES
 from codara.events.workspace import DiffRecorded
-from codara.projections.unfinished import LeftJail, OpenTurn
+from codara.projections.unfinished import LeftJailRow, OpenTurnRow
 from tests import given
 from tests.turning import (
     LIMITS,
@@ -36,7 +36,7 @@ from tests.turning import (
     says_hello,
 )
 
-LEFT = LeftJail(jail_id=given.JAIL, inner_pid=4711, start_time=1, boot_id="b")
+LEFT = LeftJailRow(jail_id=given.JAIL, inner_pid=4711, start_time=1, boot_id="b")
 
 
 NOTES = Upload("notes.md", b"# Notes")
@@ -60,13 +60,13 @@ class SlowWorkspaces(FakeWorkspaces):
 class FakeUnfinished:
     """What the read models say is open."""
 
-    open_turns: list[OpenTurn]
-    open_jails: list[LeftJail]
+    open_turns: list[OpenTurnRow]
+    open_jails: list[LeftJailRow]
 
-    async def turns(self) -> Sequence[OpenTurn]:
+    async def turns(self) -> Sequence[OpenTurnRow]:
         return self.open_turns
 
-    async def jails(self) -> Sequence[LeftJail]:
+    async def jails(self) -> Sequence[LeftJailRow]:
         return self.open_jails
 
 
@@ -76,7 +76,7 @@ class FakeSweeper:
 
     swept: list[str] = attrs.field(factory=list)
 
-    async def sweep(self, jails: Sequence[LeftJail]) -> Sequence[str]:
+    async def sweep(self, jails: Sequence[LeftJailRow]) -> Sequence[str]:
         self.swept += [jail.jail_id for jail in jails]
         return self.swept
 
@@ -95,7 +95,7 @@ class Crash:
         self.opened.append(house)
         return house
 
-    async def die(self, house: House, *turns: OpenTurn) -> tuple[House, FakeSweeper]:
+    async def die(self, house: House, *turns: OpenTurnRow) -> tuple[House, FakeSweeper]:
         """The log closes as it is; the next gateway recovers from it."""
         for carrier in list(house.turns.running._carriers):
             carrier.cancel()
@@ -132,14 +132,14 @@ async def stuck(turn: AgentTurn, sink: FrameSink) -> Outcome:
     raise AssertionError("never")
 
 
-async def started_turn(house: House, **changes: object) -> OpenTurn:
+async def started_turn(house: House, **changes: object) -> OpenTurnRow:
     handle = await house.turns.submit(command(**changes))
     await handle.started()
     async for frame in handle.frames():
         if isinstance(frame, TextDelta):
             break
     await house.happened("session.backend_bound")
-    return OpenTurn(
+    return OpenTurnRow(
         turn_id=handle.turn_id,
         session_id=handle.session_id,
         workspace_id=handle.workspace_id,
@@ -183,7 +183,7 @@ async def test_the_uploads_of_a_turn_that_was_about_to_start_are_taken_away(cras
     handle = await house.turns.submit(command(uploads=(NOTES,)))
     await crash.workspaces.asked.wait()
     assert list(crash.workspaces.staged) == [folder_of(handle.turn_id)]
-    left = OpenTurn(
+    left = OpenTurnRow(
         turn_id=handle.turn_id,
         session_id=handle.session_id,
         workspace_id=handle.workspace_id,
@@ -243,7 +243,7 @@ async def test_a_turn_that_ended_in_time_is_left_alone(crash: Crash) -> None:
     house = await crash.house()
     house.agents.script = says_hello
     result = await house.ask()
-    left = OpenTurn(
+    left = OpenTurnRow(
         turn_id=result.turn_id,
         session_id=result.session_id,
         workspace_id=result.workspace_id,
@@ -338,7 +338,7 @@ async def test_a_damaged_turn_keeps_neither_the_others_open_nor_the_gateway_clos
 async def test_more_than_one_fact_can_name_is_recovered(crash: Crash) -> None:
     house = await crash.house()
     result = await house.ask()
-    left = OpenTurn(
+    left = OpenTurnRow(
         turn_id=result.turn_id,
         session_id=result.session_id,
         workspace_id=result.workspace_id,

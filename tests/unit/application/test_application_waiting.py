@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codara.application.turns.places import Lack, Places, Wanted
+from codara.application.turns.places import HeldPlaces, Lack, Wanted
 from codara.application.turns.waiting import Entered, Line
 from codara.errors import CodaraError, ConcurrencyLimit, Overloaded, SessionBusy, WorkspaceBusy
 from tests.fakes import NOW, FixedClock
@@ -849,14 +849,14 @@ def test_no_user_gets_a_workspace_twice_while_another_waits_for_it(
 
 def test_a_step_looks_at_each_waiter_a_few_times_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
     looks = 0
-    look = Places.lacking
+    look = HeldPlaces.lacking
 
-    def counted(places: Places, what: Wanted) -> Lack | None:
+    def counted(places: HeldPlaces, what: Wanted) -> Lack | None:
         nonlocal looks
         looks += 1
         return look(places, what)
 
-    monkeypatch.setattr(Places, "lacking", counted)
+    monkeypatch.setattr(HeldPlaces, "lacking", counted)
 
     async def play(_: StillLoop) -> None:
         scene = Scene.of(places=10, queue_limit=100)

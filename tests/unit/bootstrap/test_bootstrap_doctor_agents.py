@@ -5,7 +5,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from codara.adapters.jail.probe import Check as Attempt
+from codara.adapters.jail.probe import JailCheck as Attempt
 from codara.adapters.jail.probe import ProbeResult
 from codara.bootstrap.doctor import agents
 from codara.bootstrap.doctor.findings import FAIL, OK, WARN, Check

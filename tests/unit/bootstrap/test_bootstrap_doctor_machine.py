@@ -9,7 +9,7 @@ from codara.bootstrap.doctor import machine
 from codara.bootstrap.doctor.findings import FAIL, OK, WARN, Pool
 from codara.client import running
 from codara.config.load import Loaded
-from codara.config.settings import Server, Settings
+from codara.config.settings import ServerSettings, Settings
 
 
 @pytest.fixture
@@ -36,12 +36,12 @@ def test_a_disk_with_little_room_is_warned_of(tmp_path, monkeypatch):
 
 
 def test_a_free_address_is_fine(tmp_path, port):
-    assert machine.address(Server(port=port, data_dir=tmp_path)).status == OK
+    assert machine.address(ServerSettings(port=port, data_dir=tmp_path)).status == OK
 
 
 def test_an_address_in_use_is_a_failure_with_a_remedy(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        found = machine.address(Server(port=taken.getsockname()[1], data_dir=tmp_path))
+        found = machine.address(ServerSettings(port=taken.getsockname()[1], data_dir=tmp_path))
     assert found.status == FAIL
     assert "in use" in found.detail
     assert "--port" in found.remedy
@@ -50,7 +50,7 @@ def test_an_address_in_use_is_a_failure_with_a_remedy(tmp_path):
 def test_our_own_gateway_may_use_the_address(tmp_path, port):
     running.write(tmp_path, f"http://127.0.0.1:{port}", "t")
     with socket.create_server(("127.0.0.1", port)):
-        assert machine.address(Server(port=port, data_dir=tmp_path)).status == OK
+        assert machine.address(ServerSettings(port=port, data_dir=tmp_path)).status == OK
 
 
 def test_the_master_key_may_be_given_kept_or_to_be_made(tmp_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from codara.config.load import load, user_config_dir
-from codara.config.settings import Settings, Workspace
+from codara.config.settings import Settings, WorkspaceSettings
 from codara.errors import ConfigInvalid, MasterKeyInvalid
 
 KEY = base64.b64encode(bytes(32)).decode()
@@ -202,7 +202,7 @@ def test_the_log_may_be_put_elsewhere(tmp_path):
 
 
 def test_settings_at_a_folder_keep_the_blocks_they_are_given(tmp_path):
-    settings = Settings.at(tmp_path, workspace=Workspace(max_files=7))
+    settings = Settings.at(tmp_path, workspace=WorkspaceSettings(max_files=7))
     assert settings.workspace.max_files == 7
     assert settings.workspace.root == tmp_path / "workspaces"
 

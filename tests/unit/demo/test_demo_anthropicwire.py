@@ -31,7 +31,7 @@ def text(said: str) -> dict[str, Any]:
     return {"type": "text", "text": said}
 
 
-def called(request: anthropicwire.Request, step: Step) -> str:
+def called(request: anthropicwire.AnthropicRequest, step: Step) -> str:
     events = anthropicwire.tool_call(Call(step, "", 0.0, None), request, "toolu_1", 0)
     return str(next(iter(events))["content_block"]["name"])
 

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 
 import pytest
 
-from codara.demo.responses import Request, command, read, tool_call
+from codara.demo.responses import ResponsesRequest, command, read, tool_call
 from codara.demo.script import (
     GREETING,
-    Answer,
     Call,
-    Conversation,
     Refuse,
+    ScriptedAnswer,
+    ScriptedConversation,
     Silence,
     Step,
     next_move,
@@ -19,19 +19,19 @@ from codara.demo.script import (
 )
 
 
-def asked(*prompts: str, done: int = 0) -> Conversation:
-    return Conversation("thread", "model", ("be brief",), prompts, done)
+def asked(*prompts: str, done: int = 0) -> ScriptedConversation:
+    return ScriptedConversation("thread", "model", ("be brief",), prompts, done)
 
 
-def said(conversation: Conversation, failures: int = 0) -> str:
+def said(conversation: ScriptedConversation, failures: int = 0) -> str:
     move = next_move(conversation, failures)
-    assert isinstance(move, Answer)
+    assert isinstance(move, ScriptedAnswer)
     return "".join(move.pieces)
 
 
 def test_a_plain_prompt_is_greeted_in_several_pieces() -> None:
     move = next_move(asked("hello"))
-    assert isinstance(move, Answer)
+    assert isinstance(move, ScriptedAnswer)
     assert "".join(move.pieces) == GREETING
     assert len(move.pieces) > 3
 
@@ -70,15 +70,15 @@ def test_a_failure_may_be_counted() -> None:
 
 def test_it_can_break_off_and_fall_silent() -> None:
     drop, middle = next_move(asked("[[fail:drop]]")), next_move(asked("[[hang:mid]]"))
-    assert isinstance(drop, Answer) and drop.ending == "drop"
-    assert isinstance(middle, Answer) and middle.ending == "hang"
+    assert isinstance(drop, ScriptedAnswer) and drop.ending == "drop"
+    assert isinstance(middle, ScriptedAnswer) and middle.ending == "hang"
     assert isinstance(next_move(asked("[[hang:none]]")), Silence)
 
 
 def test_it_can_break_off_in_the_middle_of_a_thought() -> None:
     prompt = "[[think:hm]] [[fail:thinking*1]] [[think:oh]] [[text:hi]]"
     first, second = next_move(asked(prompt)), next_move(asked(prompt), 1)
-    assert isinstance(first, Answer) and isinstance(second, Answer)
+    assert isinstance(first, ScriptedAnswer) and isinstance(second, ScriptedAnswer)
     assert (first.thought, first.pieces, first.breaks_off) == ("hm", (), True)
     assert (second.thought, second.pieces, second.breaks_off) == ("oh", ("hi",), False)
 
@@ -90,7 +90,7 @@ def test_it_tells_what_it_has_heard() -> None:
 
 def test_slow_answers_have_as_many_deltas_as_asked() -> None:
     move = next_move(asked("[[slow:4]] [[text:abcdefgh]]"))
-    assert isinstance(move, Answer)
+    assert isinstance(move, ScriptedAnswer)
     assert move.pieces == ("ab", "cd", "ef", "gh")
     assert move.between > 0
 
@@ -107,7 +107,7 @@ def test_what_the_cli_adds_for_itself_is_no_prompt() -> None:
         ],
     }
     request = read(body, "thread")
-    assert request.conversation == Conversation("thread", "m", ("be brief",), ("one",), 1)
+    assert request.conversation == ScriptedConversation("thread", "m", ("be brief",), ("one",), 1)
     assert not request.by_script
 
 
@@ -132,10 +132,10 @@ def test_a_sub_agent_is_started_and_then_waited_for(
     assert json.loads(waited["arguments"]) == waiting
     items.append({**result, "output": "done"})
     answer = next_move(read({"tools": tools, "input": items}, "thread").conversation)
-    assert isinstance(answer, Answer) and "".join(answer.pieces) == "ok"
+    assert isinstance(answer, ScriptedAnswer) and "".join(answer.pieces) == "ok"
 
 
-def called(request: Request) -> Mapping[str, str]:
+def called(request: ResponsesRequest) -> Mapping[str, str]:
     move = next_move(request.conversation)
     assert isinstance(move, Call)
     item: Mapping[str, str] = tool_call(move, request, "call_1")["item"]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from codara.domain.conversation import Known, Offered, proposals, shortened
+from codara.domain.conversation import KnownEnd, Offered, proposals, shortened
 from codara.domain.transcript import Entry, points_of
 from codara.events.thread import Point
 
@@ -30,9 +30,11 @@ def offered(*texts: str, pictures: Sequence[str] = NOTHING, chat: str = "") -> O
     return Offered.of(told, points_of(told, digest_of), system="", chat=chat)
 
 
-def known(session: str, *texts: str, pictures: Sequence[str] = NOTHING, **changes: object) -> Known:
+def known(
+    session: str, *texts: str, pictures: Sequence[str] = NOTHING, **changes: object
+) -> KnownEnd:
     reached: Point = points_of(entries(texts, pictures), digest_of)[-1]
-    ready = Known(
+    ready = KnownEnd(
         session_id=session,
         turn_id=f"turn of {session}",
         point=reached,
@@ -44,11 +46,11 @@ def known(session: str, *texts: str, pictures: Sequence[str] = NOTHING, **change
     return attrs.evolve(ready, **changes)
 
 
-def meant(wanted: Offered, *points: Known) -> list[str]:
+def meant(wanted: Offered, *points: KnownEnd) -> list[str]:
     return [each.known.session_id for each in proposals(wanted, points)]
 
 
-def led_back(wanted: Offered, *points: Known) -> list[tuple[str, int]]:
+def led_back(wanted: Offered, *points: KnownEnd) -> list[tuple[str, int]]:
     return [(each.known.session_id, each.place) for each in shortened(wanted, points)]
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from codara.domain.conversation import Known, Offered, proposals, shortened
+from codara.domain.conversation import KnownEnd, Offered, proposals, shortened
 from codara.domain.transcript import advance, entries_of, points_of
 from codara.events.thread import Point
 
@@ -20,7 +20,7 @@ def offered(*texts: str, system: str = "", chat: str = "") -> Offered:
     return Offered.of(entries, points_of(entries, digest_of), system=system, chat=chat)
 
 
-def known(session: str, *texts: str, **changes: object) -> Known:
+def known(session: str, *texts: str, **changes: object) -> KnownEnd:
     given: dict[str, object] = {
         "session_id": session,
         "turn_id": f"turn of {session}",
@@ -30,10 +30,10 @@ def known(session: str, *texts: str, **changes: object) -> Known:
         "chat": "",
         "order": 1,
     }
-    return Known(**(given | changes))  # type: ignore[arg-type]
+    return KnownEnd(**(given | changes))  # type: ignore[arg-type]
 
 
-def meant(wanted: Offered, *points: Known) -> list[tuple[str, int]]:
+def meant(wanted: Offered, *points: KnownEnd) -> list[tuple[str, int]]:
     return [(each.known.session_id, each.place) for each in proposals(wanted, points)]
 
 

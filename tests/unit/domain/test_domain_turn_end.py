@@ -25,7 +25,7 @@ from deciding import (
 
 from codara.domain.decisions import Facts
 from codara.domain.lending import AccountChange
-from codara.domain.turns.end import TOO_LARGE, End, decide, heard, reduced
+from codara.domain.turns.end import TOO_LARGE, EndTurn, decide, heard, reduced
 from codara.domain.turns.lessons import learnt
 from codara.events.account import HealthChanged, QuotaObserved
 from codara.events.thread import Thread
@@ -43,7 +43,7 @@ COOLED = HealthChanged(
     evidence="429",
 )
 SEEN = QuotaObserved(account_id=given.ACCOUNT, source="headers", windows=(given.WINDOW,))
-COMPLETED = End(
+COMPLETED = EndTurn(
     ended=given.turn_completed(),
     workspace_id=given.WORKSPACE,
     diff=given.diff_recorded(),

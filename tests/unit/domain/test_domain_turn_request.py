@@ -6,7 +6,7 @@ import pytest
 from deciding import ENDED, KEY, OTHER_TURN, REQUEST, REQUESTED, SESSION, History, folded, states
 
 from codara.domain.decisions import Facts
-from codara.domain.turns.request import Request, decide
+from codara.domain.turns.request import RequestTurn, decide
 from codara.errors import IdempotencyConflict, SessionBusy, VersionClash
 from codara.events.name import NameClaimed
 from tests import given
@@ -33,7 +33,7 @@ def request(history: History, **changes: Any) -> Facts:
         "diverged": None,
     }
     named = [SESSION, REQUEST, NAME, KEY]
-    return decide(states(history, named), Request(**ready | changes))
+    return decide(states(history, named), RequestTurn(**ready | changes))
 
 
 def test_the_first_turn_of_a_session_opens_it_and_claims_its_name_and_key() -> None:

@@ -23,7 +23,7 @@ from deciding import (
 
 from codara.domain.decisions import Facts
 from codara.domain.lending import Borrowable
-from codara.domain.turns.start import Start, bind, decide
+from codara.domain.turns.start import StartTurn, bind, decide
 from codara.errors import (
     AllAccountsCooling,
     ConcurrencyLimit,
@@ -42,7 +42,7 @@ OTHER_LEASE = streams.lease("account", given.ACCOUNT, 1)
 BORROWABLE = Borrowable(
     account_id=given.ACCOUNT, headroom=80.5, last_used_at=None, primary=False, lease=ACCOUNT_LEASE
 )
-READY = Start(
+READY = StartTurn(
     turn_id=given.TURN,
     session_id=given.SESSION,
     workspace_id=given.WORKSPACE,

@@ -2,12 +2,12 @@ import pytest
 
 from codara.domain import user
 from codara.errors import Conflict, InvalidRequest, NotFound
-from codara.errors import UserSuspended as Refused
+from codara.errors import Suspended as Refused
 from codara.events.user import (
+    Suspended,
     UserDeleted,
     UserProvisioned,
     UserRestored,
-    UserSuspended,
     UserUpdated,
 )
 
@@ -37,7 +37,7 @@ def provision(**changed):
     return user.provision(user.EMPTY, **(given | changed))
 
 
-SUSPENDED = state(UserSuspended(**ID))
+SUSPENDED = state(Suspended(**ID))
 DELETED = state(UserDeleted(**ID))
 ADMIN = state(role="admin")
 
@@ -73,7 +73,7 @@ def test_a_suspended_user_may_not_come_in_until_restored():
 
 
 def test_suspending_or_restoring_twice_says_nothing():
-    assert user.suspend(state(), **ID) == [UserSuspended(**ID)]
+    assert user.suspend(state(), **ID) == [Suspended(**ID)]
     assert user.suspend(SUSPENDED, **ID) == []
     assert user.restore(SUSPENDED, **ID) == [UserRestored(**ID)]
     assert user.restore(state(), **ID) == []

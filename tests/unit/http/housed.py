@@ -17,11 +17,11 @@ from codara.application.callers import Caller
 from codara.application.models import Models
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.application.ports.frames import BackendSeen, MarkSeen, TextDelta, ToolStarted
-from codara.application.turns.context import Limits, Patience
+from codara.application.turns.context import Patience, TurnLimits
 from codara.application.turns.finding import Finder
 from codara.application.turns.run import Run
 from codara.application.turns.submit import Turns
-from codara.config.settings import Server
+from codara.config.settings import ServerSettings
 from codara.errors import InvalidApiKey
 from codara.events import streams
 from codara.events.base import Append
@@ -241,7 +241,7 @@ class Housed:
 
 
 @asynccontextmanager
-async def housed(folder: Path, limits: Limits = _LIMITS, **parts: Any) -> AsyncIterator[Housed]:
+async def housed(folder: Path, limits: TurnLimits = _LIMITS, **parts: Any) -> AsyncIterator[Housed]:
     """Serves a house for the length of the block; `codex` and `opencode` have an account each."""
     house = await open_house(folder, limits, **parts)
     views = await Views.open(folder / "views", house.log, clock=house.clock)
@@ -256,7 +256,7 @@ async def housed(folder: Path, limits: Limits = _LIMITS, **parts: Any) -> AsyncI
         users=KnownUsers(),
         models=Models(house.agents, defaults, created=1),
         views=views,
-        settings=SimpleNamespace(server=Server(), workspace=_SMALL_FILES),
+        settings=SimpleNamespace(server=ServerSettings(), workspace=_SMALL_FILES),
     )
     try:
         async with opened(bundle) as door:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from codara.application.turns.commands import Message
-from codara.config.settings import Server
+from codara.config.settings import ServerSettings
 from codara.http.openai.aside_templates import AFTER_THE_CHAT, IN_ONE_MESSAGE, WITH_RULES
 from codara.http.openai.asides import is_aside, known_template, plain_model
 from codara.http.openai.conversations import chat_id_of
@@ -259,12 +259,12 @@ def test_whatever_comes_is_an_aside_or_none(
 
 
 def chat_id(
-    headers: dict[str, str] | None = None, server: Server | None = None, **body: Any
+    headers: dict[str, str] | None = None, server: ServerSettings | None = None, **body: Any
 ) -> str | None:
-    return chat_id_of(body, CIMultiDict(headers or {}), server or Server())
+    return chat_id_of(body, CIMultiDict(headers or {}), server or ServerSettings())
 
 
-LISTED = Server(
+LISTED = ServerSettings(
     conversation_headers=("X-Session-Id", "X-Thread"),
     conversation_fields=("thread", "metadata.thread"),
 )
@@ -301,7 +301,7 @@ def test_only_the_places_that_are_listed_count() -> None:
 @pytest.mark.parametrize("field", ["user", "prompt_cache_key", "safety_identifier"])
 def test_what_names_a_person_or_a_prefix_names_no_chat(field: str) -> None:
     assert chat_id(**{field: "bob"}) is None
-    assert chat_id(server=Server(conversation_fields=(field,)), **{field: "bob"}) is None
+    assert chat_id(server=ServerSettings(conversation_fields=(field,)), **{field: "bob"}) is None
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from codara.application.ports.agents import Image
 from codara.application.ports.workspaces import Upload
 from codara.application.turns.commands import Message
-from codara.config.settings import Server
+from codara.config.settings import ServerSettings
 from codara.domain.images import media_type_of
 from codara.errors import (
     CodaraError,
@@ -381,5 +381,5 @@ def test_what_is_asked_beside_a_chat_is_told_from_the_chat() -> None:
 
 def test_asides_can_be_turned_off() -> None:
     body = a_request(model="codex/gpt-5-codex:aside")
-    wanted = decode(body, {}, CALLER, (), Server(asides=False))
+    wanted = decode(body, {}, CALLER, (), ServerSettings(asides=False))
     assert (wanted.model, wanted.aside) == ("codex/gpt-5-codex:aside", False)

@@ -8,7 +8,7 @@ import orjson
 import pytest
 from housed import Housed, housed
 
-from codara.config.settings import Server
+from codara.config.settings import ServerSettings
 from codara.http.openai.ignoring import MOST_CHARACTERS, MOST_NAMED, ignored_of
 
 TOOLS = [{"type": "function", "function": {"name": "warmth", "parameters": {}}}]
@@ -82,14 +82,14 @@ async def test_what_is_read_is_not_named(house: Housed) -> None:
 
 
 def test_a_field_that_may_name_a_chat_is_read() -> None:
-    server = Server(conversation_fields=("thread", "user", "metadata.room"))
+    server = ServerSettings(conversation_fields=("thread", "user", "metadata.room"))
     body = {"thread": "t", "user": "u", "room": "r"}
     assert ignored_of(body, server) == ("user", "room")
 
 
 def test_names_are_few_and_short() -> None:
     body = {f"{number:03}{'x' * 1000}": number for number in range(200)}
-    named = ignored_of(body, Server())
+    named = ignored_of(body, ServerSettings())
     assert len(named) == MOST_NAMED
     assert {len(name) for name in named} == {MOST_CHARACTERS}
 

@@ -11,11 +11,11 @@ def a_command(**changes):
         "mark": "codara-1-2-jail_1",
         "argv": ("/opt/agent/run", "--serve"),
         "env": {"HOME": "/home/codara"},
-        "home": bwrap.Place(source=Path("/h"), inside=Path("/home/codara"), writable=True, fd=11),
+        "home": bwrap.Mount(source=Path("/h"), inside=Path("/home/codara"), writable=True, fd=11),
         "programs": (
-            bwrap.Place(source=Path("/p"), inside=Path("/opt/agent"), writable=False, fd=12),
+            bwrap.Mount(source=Path("/p"), inside=Path("/opt/agent"), writable=False, fd=12),
         ),
-        "workspace": bwrap.Place(source=Path("/w"), inside=Path("/data/w"), writable=True, fd=13),
+        "workspace": bwrap.Mount(source=Path("/w"), inside=Path("/data/w"), writable=True, fd=13),
         "limits": JailLimits(),
         "uid": 10001,
         "passwd_fd": 20,
@@ -60,12 +60,12 @@ def test_folders_are_bound_by_their_descriptors():
 
 
 def test_an_older_bubblewrap_gets_paths():
-    place = bwrap.Place(source=Path("/w"), inside=Path("/data/w"), writable=True)
+    place = bwrap.Mount(source=Path("/w"), inside=Path("/data/w"), writable=True)
     assert has(a_command(workspace=place).arguments(), "--bind", "/w", "/data/w")
 
 
 def test_a_read_only_workspace_is_bound_read_only():
-    place = bwrap.Place(source=Path("/w"), inside=Path("/data/w"), writable=False, fd=13)
+    place = bwrap.Mount(source=Path("/w"), inside=Path("/data/w"), writable=False, fd=13)
     assert has(a_command(workspace=place).arguments(), "--ro-bind-fd", "13", "/data/w")
 
 

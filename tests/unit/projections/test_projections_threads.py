@@ -11,7 +11,7 @@ from world import PLACE, SESSION, WORKSPACE, World, ended, requested
 from codara.events import streams
 from codara.events.session import SessionReset, TurnEnd
 from codara.events.thread import Branch, Elsewhere, Point, Thread
-from codara.projections.threads import SETTLING, IdleThread
+from codara.projections.threads import SETTLING, IdleThreadRow
 from tests import given
 
 HOME = (given.WORKSPACE, "codex")
@@ -204,7 +204,7 @@ async def test_for_space_the_longest_unused_come_first_and_the_continued_apart(
     assert await idle(world) == (["thread-1", "thread-2"], ["thread-0"])
     assert await idle(world, 1) == (["thread-1"], ["thread-0"])
     (first, _) = await world.views.threads.uncontinued(*HOME, 9)
-    assert first == IdleThread(backend_id="thread-1", session_id="ses_1")
+    assert first == IdleThreadRow(backend_id="thread-1", session_id="ses_1")
     await asked(world, "ses_1", "trn_4", thread=a_thread("thread-1"))
     assert await idle(world) == (["thread-2"], ["thread-0"])
 

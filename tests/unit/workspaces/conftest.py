@@ -7,7 +7,7 @@ import attrs
 import pytest
 
 from codara.adapters.workspaces.folders import Folders
-from codara.adapters.workspaces.walker import Limits
+from codara.adapters.workspaces.walker import WalkLimits
 from codara.application.ports.workspaces import Diff, Snapshot
 
 
@@ -39,7 +39,9 @@ class Maker:
     made: list[Folders]
 
     async def __call__(self, **limits: object) -> Bench:
-        folders = Folders(self.scratch / "root", self.scratch / "trees", limits=Limits(**limits))
+        folders = Folders(
+            self.scratch / "root", self.scratch / "trees", limits=WalkLimits(**limits)
+        )
         self.made.append(folders)
         folder = folders.folder("usr_1", "app")
         await folders.provision("wsp_1", folder)

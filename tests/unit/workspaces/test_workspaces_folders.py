@@ -8,7 +8,7 @@ import pytest
 
 from codara.adapters.workspaces import files
 from codara.adapters.workspaces.folders import Folders
-from codara.adapters.workspaces.walker import Limits, Walk
+from codara.adapters.workspaces.walker import Walk, WalkLimits
 from codara.errors import ShuttingDown, WorkspaceAccessDenied
 
 
@@ -199,6 +199,6 @@ async def test_a_removed_workspace_leaves_no_tree_behind(workspace):
 
 
 def test_the_limits_are_those_of_the_contract():
-    limits = Limits()
+    limits = WalkLimits()
     assert (limits.max_files, limits.max_bytes) == (200_000, 10 << 30)
     assert (limits.max_file_bytes, limits.max_diff_bytes) == (16 << 20, 1 << 20)

@@ -13,9 +13,9 @@ from codara.adapters.workspaces import files, glance
 from codara.adapters.workspaces.folders import Folders
 from codara.adapters.workspaces.known import Directory
 from codara.adapters.workspaces.trees import TreeStore
-from codara.adapters.workspaces.walker import Limits, Walk
+from codara.adapters.workspaces.walker import Walk, WalkLimits
 
-PATIENT = Limits()
+PATIENT = WalkLimits()
 
 
 @pytest.fixture(autouse=True)

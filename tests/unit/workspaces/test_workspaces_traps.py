@@ -152,7 +152,7 @@ import os, sys
 from pathlib import Path
 from threading import Event
 from codara.adapters.workspaces.trees import TreeStore
-from codara.adapters.workspaces.walker import Limits, Walk
+from codara.adapters.workspaces.walker import Walk, WalkLimits
 
 store = TreeStore(Path(sys.argv[2]))
 for folder, _, _ in os.walk(sys.argv[2]):
@@ -161,7 +161,7 @@ root = os.open(sys.argv[1], os.O_RDONLY)
 os.setgroups([])
 os.setresgid(65534, 65534, 65534)
 os.setresuid(65534, 65534, 65534)
-walk = Walk(store, Limits(), Event())
+walk = Walk(store, WalkLimits(), Event())
 walk.take(root, None)
 print(walk.files, *walk.partial)
 """

@@ -14,7 +14,7 @@ from codara.adapters.workspaces import known
 from codara.adapters.workspaces.known import NOTHING, Directory
 from codara.adapters.workspaces.packs import LOOSE_AT_MOST
 from codara.adapters.workspaces.trees import EMPTY_TREE, TreeStore, shield_from_host_config
-from codara.adapters.workspaces.walker import Limits, Walk
+from codara.adapters.workspaces.walker import Walk, WalkLimits
 
 NO_CONFIG = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"}
 ENVIRONMENT = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", **NO_CONFIG}
@@ -32,7 +32,7 @@ def walked(
     store: TreeStore, folder: Path, before: Directory | None = None
 ) -> tuple[Walk, Directory]:
     shield_from_host_config()
-    walk = Walk(store, Limits(), Event())
+    walk = Walk(store, WalkLimits(), Event())
     found = walk.take(os.open(folder, os.O_RDONLY | os.O_DIRECTORY), before)
     store.flush()
     return walk, found

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from codara.adapters.logins.form import (
-    Form,
     Grant,
     Login,
+    LoginForm,
     below,
     end_of,
     from_milliseconds,
@@ -57,6 +57,6 @@ class ClaudeForm:
         return {**login, _PLACE: below(login, _PLACE) | new}
 
 
-def form(_: Provider) -> Form:
+def form(_: Provider) -> LoginForm:
     """The form of this vendor's logins."""
     return ClaudeForm()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from codara.adapters.agents.claude.causes import cause_of
-from codara.adapters.agents.claude.reading import CUT_SHORT, Ended, Reading
+from codara.adapters.agents.claude.reading import CUT_SHORT, ClaudeEnded, ClaudeReading
 from codara.adapters.agents.session.ending import FILTER, LENGTH, Ending, Verdict, ended_early
 from codara.application.ports.agents import Outcome
 from codara.events.vocabulary import FinishReason
@@ -19,7 +19,7 @@ _STOPS: Mapping[str, FinishReason] = {
 }
 
 
-def outcome_of(reading: Reading, ending: Ending, *, used_up: bool = False) -> Outcome:
+def outcome_of(reading: ClaudeReading, ending: Ending, *, used_up: bool = False) -> Outcome:
     """Completed only if nothing at all speaks against it.
 
     `used_up` is whether the provider said that a quota is. A thread that claude does not know is
@@ -39,7 +39,7 @@ def outcome_of(reading: Reading, ending: Ending, *, used_up: bool = False) -> Ou
     )
 
 
-def _verdict(reading: Reading, ending: Ending) -> Verdict:
+def _verdict(reading: ClaudeReading, ending: Ending) -> Verdict:
     said = reading.ended
     if ending.stopped is not None:
         return "failed", ending.stopped, ending.message
@@ -54,7 +54,7 @@ def _verdict(reading: Reading, ending: Ending) -> Verdict:
     return _by_the_model(said, spoke=reading.speaking is not None)
 
 
-def _by_the_model(said: Ended, *, spoke: bool) -> Verdict:
+def _by_the_model(said: ClaudeEnded, *, spoke: bool) -> Verdict:
     """claude calls it a success also where the model did not."""
     if said.stop is None:
         return "failed", "cut_stream", "the model's answer broke off"
@@ -67,7 +67,7 @@ def _by_the_model(said: Ended, *, spoke: bool) -> Verdict:
             return ended_early(reason, spoke=spoke)
 
 
-def _finish(said: Ended | None) -> FinishReason:
+def _finish(said: ClaudeEnded | None) -> FinishReason:
     return _STOPS.get((said.stop if said else None) or "", _STOP)
 
 

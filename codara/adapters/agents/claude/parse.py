@@ -7,9 +7,9 @@ import attrs
 
 from codara.adapters.agents.claude.causes import cause_of
 from codara.adapters.agents.claude.reading import (
-    Ended,
+    ClaudeEnded,
+    ClaudeReading,
     Read,
-    Reading,
     Spent,
     begin,
     conclude,
@@ -51,7 +51,7 @@ _MODEL_USAGE = {
 _NO_PROGRESS = frozenset({"api_retry", "status"})
 
 
-def line(reading: Reading, message: Message) -> Read:
+def line(reading: ClaudeReading, message: Message) -> Read:
     """Folds one line; words of sub-agents are not this turn's, their tools are."""
     ours = message.get("parent_tool_use_id") is None
     match message.get("type"):
@@ -78,7 +78,7 @@ def is_progress(message: Message) -> bool:
     return message.get("type") in ("assistant", "user", "result")
 
 
-def _system(reading: Reading, message: Message) -> Read:
+def _system(reading: ClaudeReading, message: Message) -> Read:
     match message.get("subtype"):
         case "init":
             thread_id = str(message.get("session_id"))
@@ -91,7 +91,7 @@ def _system(reading: Reading, message: Message) -> Read:
             return reading, ()
 
 
-def _streamed(reading: Reading, event: Message) -> Read:
+def _streamed(reading: ClaudeReading, event: Message) -> Read:
     match event.get("type"):
         case "message_start":
             message = event.get("message") or {}
@@ -118,7 +118,7 @@ def _streamed(reading: Reading, event: Message) -> Read:
             return reading, ()
 
 
-def _said(reading: Reading, line: Message, *, ours: bool) -> Read:
+def _said(reading: ClaudeReading, line: Message, *, ours: bool) -> Read:
     """A whole message: its tools begin now; its words came already, if they were streamed."""
     message = line.get("message") or {}
     if ours and isinstance(line.get("uuid"), str):
@@ -140,7 +140,7 @@ def _said(reading: Reading, line: Message, *, ours: bool) -> Read:
     return reading, tuple(frames)
 
 
-def _block(reading: Reading, message_id: str, block: Message, *, fresh: bool) -> Read:
+def _block(reading: ClaudeReading, message_id: str, block: Message, *, fresh: bool) -> Read:
     match block.get("type"):
         case "text" if fresh:
             return speak(reading, message_id, str(block.get("text") or ""))
@@ -156,7 +156,7 @@ def _block(reading: Reading, message_id: str, block: Message, *, fresh: bool) ->
             return reading, ()
 
 
-def _answered(reading: Reading, line: Message) -> Read:
+def _answered(reading: ClaudeReading, line: Message) -> Read:
     frames: list[Frame] = []
     for block in _blocks(line.get("message") or {}):
         if block.get("type") == "tool_result":
@@ -169,13 +169,13 @@ def _answered(reading: Reading, line: Message) -> Read:
     return reading, tuple(frames)
 
 
-def _result(reading: Reading, message: Message) -> Read:
+def _result(reading: ClaudeReading, message: Message) -> Read:
     thread_id = str(message.get("session_id") or reading.thread_id)
     reading, frames = _counted(attrs.evolve(reading, thread_id=thread_id), message)
     return attrs.evolve(reading, ended=_ended(reading, message)), frames
 
 
-def _counted(reading: Reading, message: Message) -> Read:
+def _counted(reading: ClaudeReading, message: Message) -> Read:
     by_model = message.get("modelUsage") or {}
     tokens = {
         name: sum(int(each.get(theirs) or 0) for each in by_model.values())
@@ -186,29 +186,30 @@ def _counted(reading: Reading, message: Message) -> Read:
     return conclude(reading, spent, {**(message.get("usage") or {}), **told})
 
 
-def _ended(reading: Reading, message: Message) -> Ended:
-    """Success in name is none: not with an error, a message cut short, or no model's word."""
+def _ended(reading: ClaudeReading, message: Message) -> ClaudeEnded:
+    """A result called success is still a failure if it holds an error, if a message was cut
+    off, or if the model never answered."""
     text = str(message.get("result") or "") or "; ".join(map(str, message.get("errors") or ()))
     if message.get("is_error") or message.get("subtype") != "success":
         return _failure(reading, message, text)
     if reading.open is not None or reading.broken:
-        return Ended("failed", "the model's answer broke off", "cut_stream")
+        return ClaudeEnded("failed", "the model's answer broke off", "cut_stream")
     if not reading.answered:
-        return Ended("failed", text or "no model answered", "protocol")
+        return ClaudeEnded("failed", text or "no model answered", "protocol")
     if not reading.summed:
-        return Ended("failed", "the model's answer broke off", "cut_stream")
-    return Ended("completed", stop=reading.stop or _last_stop(reading, message))
+        return ClaudeEnded("failed", "the model's answer broke off", "cut_stream")
+    return ClaudeEnded("completed", stop=reading.stop or _last_stop(reading, message))
 
 
-def _last_stop(reading: Reading, message: Message) -> str | None:
+def _last_stop(reading: ClaudeReading, message: Message) -> str | None:
     """claude's own word on why the last message ended; a reason of an earlier one is none."""
     stop = str(message.get("stop_reason") or "") or None
     return stop if stop != reading.before else None
 
 
-def _failure(reading: Reading, message: Message, text: str) -> Ended:
+def _failure(reading: ClaudeReading, message: Message, text: str) -> ClaudeEnded:
     if str(message.get("terminal_reason")).startswith("aborted"):
-        return Ended("interrupted", "the turn was interrupted")
+        return ClaudeEnded("interrupted", "the turn was interrupted")
     status = message.get("api_error_status")
     cause = cause_of(
         text,
@@ -216,7 +217,7 @@ def _failure(reading: Reading, message: Message, text: str) -> Ended:
         kind=reading.error,
         retried=reading.retries > 0,
     )
-    return Ended("failed", text or f"the agent ended with {message.get('subtype')!r}", cause)
+    return ClaudeEnded("failed", text or f"the agent ended with {message.get('subtype')!r}", cause)
 
 
 def _title(name: str, given: Message) -> str:

@@ -4,14 +4,14 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
-from codara.adapters.agents.session.answers import Refused
+from codara.adapters.agents.session.answers import AgentRefused
 from codara.adapters.agents.session.exchange import Exchange
 from codara.adapters.agents.session.lines import Message
 from codara.adapters.agents.session.output import Heard
 from codara.adapters.jail.jail import Jail
 
 
-class Process(Exchange[str]):
+class ClaudeProcess(Exchange[str]):
     """One claude's streams; `heard` is called with every line that answers no question of ours."""
 
     def __init__(self, jail: Jail, heard: Heard) -> None:
@@ -41,10 +41,10 @@ class Process(Exchange[str]):
                 self._heard(line, message)
 
 
-def _answer(response: Mapping[str, Any]) -> Mapping[str, Any] | Refused:
+def _answer(response: Mapping[str, Any]) -> Mapping[str, Any] | AgentRefused:
     if response.get("subtype") == "success":
         return response.get("response") or {}
-    return Refused(str(response.get("error") or response))
+    return AgentRefused(str(response.get("error") or response))
 
 
 def _refusal(request_id: str) -> Mapping[str, Any]:

@@ -15,7 +15,7 @@ _BETWEEN_MESSAGES = "\n\n"
 
 
 @attrs.frozen
-class Ended:
+class ClaudeEnded:
     """The agent's own word on how the turn ended: completed, failed or interrupted."""
 
     status: str
@@ -50,7 +50,7 @@ NOTHING = Spent()
 
 
 @attrs.frozen(kw_only=True)
-class Reading:
+class ClaudeReading:
     """One turn as it was read so far.
 
     `open` is the message that is being streamed and has not been said to be whole. `latest` is the
@@ -81,13 +81,13 @@ class Reading:
     summed: bool = False
     spent: Spent = NOTHING
     mark: str | None = None
-    ended: Ended | None = None
+    ended: ClaudeEnded | None = None
 
 
-Read = tuple[Reading, tuple[Frame, ...]]
+Read = tuple[ClaudeReading, tuple[Frame, ...]]
 
 
-def begin(reading: Reading, message_id: str) -> Reading:
+def begin(reading: ClaudeReading, message_id: str) -> ClaudeReading:
     """A message begins, perhaps in the place of one that broke off."""
     again = not reading.settled
     spoke = reading.latest is not None and reading.latest == reading.speaking
@@ -102,7 +102,7 @@ def begin(reading: Reading, message_id: str) -> Reading:
     )
 
 
-def speak(reading: Reading, message_id: str, text: str) -> Read:
+def speak(reading: ClaudeReading, message_id: str, text: str) -> Read:
     """A piece of a message; an empty line sets it off from the one before, unless that was cut."""
     if not text:
         return reading, ()
@@ -111,13 +111,13 @@ def speak(reading: Reading, message_id: str, text: str) -> Read:
     return after, (TextDelta(_BETWEEN_MESSAGES + text if apart else text),)
 
 
-def think(reading: Reading, text: str) -> Read:
+def think(reading: ClaudeReading, text: str) -> Read:
     """A piece of the reasoning; what an earlier attempt at this message thought is not repeated."""
     thoughts, new = reading.thoughts.think(text)
     return attrs.evolve(reading, thoughts=thoughts), (ReasoningDelta(new),) if new else ()
 
 
-def count(reading: Reading, message_id: str, usage: Mapping[str, Any]) -> Read:
+def count(reading: ClaudeReading, message_id: str, usage: Mapping[str, Any]) -> Read:
     """What is said of one message's tokens: later words of it hold, unless they are zeros."""
     before = reading.told.get(message_id, {})
     now = {**usage, **before, **{name: value for name, value in usage.items() if value}}
@@ -128,7 +128,7 @@ def count(reading: Reading, message_id: str, usage: Mapping[str, Any]) -> Read:
     return after, (seen,) if seen is not None else ()
 
 
-def conclude(reading: Reading, spent: Spent, report: Mapping[str, Any]) -> Read:
+def conclude(reading: ClaudeReading, spent: Spent, report: Mapping[str, Any]) -> Read:
     """claude's own words at the end of a turn; the one that knows of most tokens holds.
 
     Its sum leaves out sub-agents and requests that were cut off. Those it heard of are in the

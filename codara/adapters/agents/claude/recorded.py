@@ -5,7 +5,7 @@ from typing import Any
 
 from codara.adapters.agents.claude.outcome import outcome_of
 from codara.adapters.agents.claude.parse import line
-from codara.adapters.agents.claude.reading import NOTHING, Read, Reading, Spent
+from codara.adapters.agents.claude.reading import NOTHING, ClaudeReading, Read, Spent
 from codara.adapters.agents.transcript import (
     NOTHING_KNOWN,
     Circumstances,
@@ -33,7 +33,7 @@ def read(
     """
     spent = _spent(transport, known)
     parser = Parser(
-        start=Reading(spent=spent or NOTHING),
+        start=ClaudeReading(spent=spent or NOTHING),
         fold=line if spent is not None else _uncounted,
         begins=_begins,
         is_over=_is_over,
@@ -57,14 +57,14 @@ def _spent(transport: Way | None, known: Circumstances) -> Spent | None:
     return known.counted if isinstance(known.counted, Spent) else None
 
 
-def _uncounted(reading: Reading, message: Mapping[str, Any]) -> Read:
+def _uncounted(reading: ClaudeReading, message: Mapping[str, Any]) -> Read:
     return line(reading, {name: message[name] for name in message.keys() - _OF_THE_PROCESS})
 
 
-def _begins(reading: Reading, message: Mapping[str, Any]) -> bool:
+def _begins(reading: ClaudeReading, message: Mapping[str, Any]) -> bool:
     first = message.get("type") == "system" and message.get("subtype") == "init"
     return first and (_is_over(reading) or reading.thread_id is not None)
 
 
-def _is_over(reading: Reading) -> bool:
+def _is_over(reading: ClaudeReading) -> bool:
     return reading.ended is not None

@@ -18,8 +18,8 @@ from codara.adapters.agents.claude.config import (
 )
 from codara.adapters.agents.claude.execution import ClaudeExecution
 from codara.adapters.agents.claude.forgetting import forget
-from codara.adapters.agents.claude.session import Conversation, LostThread
-from codara.adapters.agents.contract import Session
+from codara.adapters.agents.claude.session import ClaudeSession, LostThread
+from codara.adapters.agents.contract import AgentSession
 from codara.adapters.agents.home.keeping import FileKeeper
 from codara.adapters.agents.runtime import CliRuntime, Launch, Make
 from codara.adapters.agents.session.launched import Launched
@@ -46,7 +46,7 @@ class ClaudeRuntime(FileKeeper, CliRuntime):
         """Its aliases are good whatever it lists, and known before it was ever asked."""
         return tuple(dict.fromkeys((*super().models(), *ALIASES)))
 
-    async def _staying(self, turn: AgentTurn) -> Session:
+    async def _staying(self, turn: AgentTurn) -> AgentSession:
         if turn.backend_id is not None or turn.fork is not None:
             try:
                 return await self._conversation(turn, turn.backend_id)
@@ -54,13 +54,13 @@ class ClaudeRuntime(FileKeeper, CliRuntime):
                 pass
         return await self._conversation(fresh(turn), None)
 
-    def _passing(self, turn: AgentTurn) -> Session:
+    def _passing(self, turn: AgentTurn) -> AgentSession:
         return ClaudeExecution(self._run, self._around(turn))
 
-    async def _conversation(self, turn: AgentTurn, known: str | None) -> Conversation:
+    async def _conversation(self, turn: AgentTurn, known: str | None) -> ClaudeSession:
         thread_id = known or str(uuid4())
         launched = await self._start(turn, thread_id, resume=known is not None)
-        session = Conversation(
+        session = ClaudeSession(
             launched,
             turn,
             thread_id,

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Collection
 
 from codara.adapters.agents.claude.causes import cause_of
-from codara.adapters.agents.claude.process import Process
+from codara.adapters.agents.claude.process import ClaudeProcess
 from codara.adapters.agents.claude.prompt import message_of
 from codara.adapters.agents.claude.reading import NOTHING
 from codara.adapters.agents.claude.turn import ClaudeTurn
-from codara.adapters.agents.session.answers import Gone, Refused
+from codara.adapters.agents.session.answers import AgentRefused, Gone
 from codara.adapters.agents.session.launched import Launched
 from codara.adapters.agents.session.lender import Lender
 from codara.adapters.agents.session.listening import fresh
@@ -23,7 +23,7 @@ class LostThread(Exception):
     """claude does not know the thread it was to go on with."""
 
 
-class Conversation(Staying[ClaudeTurn]):
+class ClaudeSession(Staying[ClaudeTurn]):
     """Claude in one thread; the copy of another one, if it was started for a turn with a `fork`.
 
     What a process is told at its start (folder, model, instructions, thread, whether it works on a
@@ -46,7 +46,7 @@ class Conversation(Staying[ClaudeTurn]):
         self._used = False
         self.listed: tuple[str, ...] = ()
         self._spent = NOTHING
-        self._process = Process(launched.jail, self._heard)
+        self._process = ClaudeProcess(launched.jail, self._heard)
         self._hear(self._process)
 
     async def start(self) -> None:
@@ -57,7 +57,7 @@ class Conversation(Staying[ClaudeTurn]):
         try:
             async with asyncio.timeout(START_SECONDS):
                 found = await self._process.ask("initialize")
-        except (TimeoutError, Gone, Refused) as error:
+        except (TimeoutError, Gone, AgentRefused) as error:
             if cause_of(self._last_words()) == "unknown_session":
                 raise LostThread from error
             raise self._not_started("claude", error) from error
@@ -78,7 +78,7 @@ class Conversation(Staying[ClaudeTurn]):
         """Asks for something that costs the program nothing; a refusal is an answer, too."""
         try:
             await self._process.ask("mcp_status")
-        except Refused:
+        except AgentRefused:
             return True
         except Gone:
             return False

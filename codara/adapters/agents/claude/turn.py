@@ -8,7 +8,7 @@ from codara.adapters.agents.claude import quota
 from codara.adapters.agents.claude.causes import cause_of
 from codara.adapters.agents.claude.outcome import outcome_of
 from codara.adapters.agents.claude.parse import is_progress, line
-from codara.adapters.agents.claude.reading import NOTHING, Reading, Spent
+from codara.adapters.agents.claude.reading import NOTHING, ClaudeReading, Spent
 from codara.adapters.agents.session.ending import Ending
 from codara.adapters.agents.session.lines import Message
 from codara.adapters.agents.session.listening import Listening
@@ -29,7 +29,7 @@ class ClaudeTurn(Listening):
         self, sink: FrameSink, clock: Clock, *, spent: Spent = NOTHING, garbage: int = 0
     ) -> None:
         super().__init__(sink, clock, garbage)
-        self.reading = Reading(spent=spent)
+        self.reading = ClaudeReading(spent=spent)
         self._used_up = False
         self._windows: tuple[WindowSeen, ...] = ()
 

@@ -11,11 +11,11 @@ import attrs
 from codara.adapters.agents.codex.causes import cause_of
 from codara.adapters.agents.codex.forgetting import Forgotten
 from codara.adapters.agents.codex.parse import appserver_line
-from codara.adapters.agents.codex.reading import Reading
+from codara.adapters.agents.codex.reading import CodexReading
 from codara.adapters.agents.codex.rollouts import Look
-from codara.adapters.agents.codex.told import Told
+from codara.adapters.agents.codex.told import ToldInstructions
 from codara.adapters.agents.codex.turn import CodexTurn
-from codara.adapters.agents.session.answers import Gone, Refused
+from codara.adapters.agents.session.answers import AgentRefused, Gone
 from codara.adapters.agents.session.counts import TokenCounts
 from codara.adapters.agents.session.ending import Ending
 from codara.adapters.agents.session.launched import Launched
@@ -42,7 +42,7 @@ class AppServer(Staying[CodexTurn]):
         launched: Launched,
         turn: AgentTurn,
         *,
-        told: Told,
+        told: ToldInstructions,
         forgotten: Forgotten,
         look: Look,
         lender: Lender,
@@ -64,12 +64,12 @@ class AppServer(Staying[CodexTurn]):
             async with asyncio.timeout(START_SECONDS):
                 await self._rpc.call("initialize", clientInfo=_CLIENT)
                 await self._rpc.notify("initialized")
-        except (TimeoutError, Gone, Refused) as error:
+        except (TimeoutError, Gone, AgentRefused) as error:
             raise self._not_started("codex app-server", error) from error
 
     async def answers(self) -> bool:
         """Asks for something that costs the program nothing."""
-        with contextlib.suppress(Refused, Gone):
+        with contextlib.suppress(AgentRefused, Gone):
             await self._rpc.call("thread/loaded/list", quiet=True)
             return True
         return False
@@ -112,7 +112,7 @@ class AppServer(Staying[CodexTurn]):
                 excludeTurns=True,
                 **settings,
             )
-        except Refused:
+        except AgentRefused:
             return None
         return str(result["thread"]["id"])
 
@@ -124,7 +124,7 @@ class AppServer(Staying[CodexTurn]):
         if turn.backend_id not in self._totals:
             return await self._resumed(turn, turn.backend_id, current)
         total = self._totals[turn.backend_id]
-        current.reading = Reading(thread_id=turn.backend_id, total=total)
+        current.reading = CodexReading(thread_id=turn.backend_id, total=total)
         await self._instruct(turn.backend_id, turn.instructions)
         return turn.backend_id
 
@@ -134,7 +134,7 @@ class AppServer(Staying[CodexTurn]):
             current.lose_thread()
             return await self._fresh(turn, current)
         noted = await self._look(copy)
-        current.reading = Reading(thread_id=copy, total=noted.total if noted else None)
+        current.reading = CodexReading(thread_id=copy, total=noted.total if noted else None)
         await self._told.inherit(copy, fork.backend_id)
         await self._instruct(copy, turn.instructions)
         return copy
@@ -142,7 +142,7 @@ class AppServer(Staying[CodexTurn]):
     async def _fresh(self, turn: AgentTurn, current: CodexTurn) -> str:
         result = await self._rpc.call("thread/start", **_thread_settings(turn))
         thread_id = str(result["thread"]["id"])
-        current.reading = Reading(thread_id=thread_id, total=TokenCounts())
+        current.reading = CodexReading(thread_id=thread_id, total=TokenCounts())
         await self._told.note(thread_id, turn.instructions, begins=True)
         return thread_id
 
@@ -153,13 +153,13 @@ class AppServer(Staying[CodexTurn]):
             result = await self._rpc.call(
                 "thread/resume", threadId=known, excludeTurns=True, **settings
             )
-        except Refused as error:
+        except AgentRefused as error:
             if cause_of(str(error)) != "unknown_session":
                 raise
             current.lose_thread()
             return await self._fresh(turn, current)
         thread_id = str(result["thread"]["id"])
-        current.reading = Reading(thread_id=thread_id, total=noted.total if noted else None)
+        current.reading = CodexReading(thread_id=thread_id, total=noted.total if noted else None)
         await self._instruct(thread_id, turn.instructions)
         return thread_id
 
@@ -184,12 +184,12 @@ class AppServer(Staying[CodexTurn]):
         await current.decided.wait()
 
     def _refused(
-        self, turn: AgentTurn, current: CodexTurn, refused: Refused, ending: Ending
+        self, turn: AgentTurn, current: CodexTurn, refused: AgentRefused, ending: Ending
     ) -> Ending:
         cause = cause_of(str(refused))
         return attrs.evolve(ending, stopped=cause, message=str(refused))
 
-    async def _forgets(self, thread_id: str, refused: Refused) -> bool:
+    async def _forgets(self, thread_id: str, refused: AgentRefused) -> bool:
         known = cause_of(str(refused)) == "unknown_session"
         if not known or thread_id not in self._totals:
             return False

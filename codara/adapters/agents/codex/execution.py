@@ -6,9 +6,9 @@ import attrs
 
 from codara.adapters.agents.codex.forgetting import Forgotten
 from codara.adapters.agents.codex.parse import exec_line
-from codara.adapters.agents.codex.reading import Reading
+from codara.adapters.agents.codex.reading import CodexReading
 from codara.adapters.agents.codex.rollouts import Look, Noted
-from codara.adapters.agents.codex.told import Told
+from codara.adapters.agents.codex.told import ToldInstructions
 from codara.adapters.agents.codex.turn import CodexTurn
 from codara.adapters.agents.home.copying import Copy
 from codara.adapters.agents.session.execution import Around, Execution
@@ -32,7 +32,7 @@ class CodexExecution(Execution[CodexTurn]):
         copy: Copy,
         around: Around,
         *,
-        told: Told,
+        told: ToldInstructions,
         forgotten: Forgotten,
     ) -> None:
         super().__init__(around)
@@ -67,7 +67,7 @@ class CodexExecution(Execution[CodexTurn]):
         current = CodexTurn(sink, exec_line, self._clock)
         self._begins = known is None
         self._before = Noted() if known is None else await self._look(known)
-        current.reading = Reading(total=self._before.total if self._before else None)
+        current.reading = CodexReading(total=self._before.total if self._before else None)
         return current
 
     async def _over(self, turn: AgentTurn, current: CodexTurn) -> None:

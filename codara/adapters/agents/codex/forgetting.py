@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from codara.adapters.agents.codex.causes import cause_of
-from codara.adapters.agents.session.answers import Refused
+from codara.adapters.agents.session.answers import AgentRefused
 from codara.application.ports.agents import AgentTurn
 
 Recall = Callable[[], Awaitable[dict[str, Any]]]
@@ -67,6 +67,6 @@ class Forgotten:
 async def _gone(thread_id: str, delete: Delete) -> bool:
     try:
         await delete(thread_id)
-    except Refused as refused:
+    except AgentRefused as refused:
         return cause_of(str(refused)) == "unknown_session"
     return True

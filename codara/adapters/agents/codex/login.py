@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from codara.adapters.logins.form import Form, Grant, Login, below, claims_of, text
+from codara.adapters.logins.form import Grant, Login, LoginForm, below, claims_of, text
 from codara.application.ports.logins import Token
 from codara.config.providers import Provider
 
@@ -50,6 +50,6 @@ def _end_of(access_token: str) -> datetime | None:
     return datetime.fromtimestamp(end, UTC) if isinstance(end, int | float) else None
 
 
-def form(_: Provider) -> Form:
+def form(_: Provider) -> LoginForm:
     """The form of this vendor's logins."""
     return CodexForm()

@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from codara.adapters.agents.codex.causes import cause_of
-from codara.adapters.agents.codex.reading import Reading
-from codara.adapters.agents.codex.wire import Answer
+from codara.adapters.agents.codex.reading import CodexReading
+from codara.adapters.agents.codex.wire import CodexAnswer
 from codara.adapters.agents.session.ending import FILTER, Ending, Verdict, ended_early
 from codara.application.ports.agents import Outcome
 from codara.application.ports.frames import WindowSeen
@@ -14,12 +14,14 @@ _ENOUGH = 100.0
 _STOP: FinishReason = "stop"
 
 
-def outcome_of(reading: Reading, ending: Ending, overheard: Answer | None = None) -> Outcome:
+def outcome_of(
+    reading: CodexReading, ending: Ending, overheard: CodexAnswer | None = None
+) -> Outcome:
     """Completed only if nothing at all speaks against it.
 
     `overheard` is the model's last answer, where anybody listened.
     """
-    answer = overheard or Answer()
+    answer = overheard or CodexAnswer()
     status, cause, message = _verdict(reading, ending, answer)
     resets_at = None
     if cause in ("quota_exhausted", "rate_limited"):
@@ -35,7 +37,7 @@ def outcome_of(reading: Reading, ending: Ending, overheard: Answer | None = None
     )
 
 
-def _verdict(reading: Reading, ending: Ending, answer: Answer) -> Verdict:
+def _verdict(reading: CodexReading, ending: Ending, answer: CodexAnswer) -> Verdict:
     said = reading.ended
     if ending.stopped is not None:
         return "failed", ending.stopped, ending.message
@@ -54,7 +56,7 @@ def _verdict(reading: Reading, ending: Ending, answer: Answer) -> Verdict:
     return _by_the_model(reading, answer)
 
 
-def _by_the_model(reading: Reading, answer: Answer) -> Verdict:
+def _by_the_model(reading: CodexReading, answer: CodexAnswer) -> Verdict:
     """codex calls it a success whatever became of the model's answer."""
     if reading.torn:
         return "failed", "cut_stream", "the answer ended as another one than it had begun"

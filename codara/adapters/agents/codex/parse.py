@@ -7,9 +7,9 @@ import attrs
 
 from codara.adapters.agents.codex.causes import cause_of
 from codara.adapters.agents.codex.reading import (
-    Ended,
+    CodexEnded,
+    CodexReading,
     Read,
-    Reading,
     anew,
     attend,
     begin,
@@ -54,7 +54,7 @@ _TOOLS = {
 }
 
 
-def appserver_line(reading: Reading, message: Message) -> Read:
+def appserver_line(reading: CodexReading, message: Message) -> Read:
     """Folds one notification of the app-server; answers to our own requests say nothing here.
 
     Words and ends of other threads (sub-agents) are not this turn's; their tools and tokens are.
@@ -85,7 +85,7 @@ def appserver_line(reading: Reading, message: Message) -> Read:
             return reading, ()
 
 
-def exec_line(reading: Reading, message: Message) -> Read:
+def exec_line(reading: CodexReading, message: Message) -> Read:
     """Folds one line of ``exec --json``; an `error` item is a warning, not a failure."""
     item = message.get("item") or {}
     match message.get("type"):
@@ -103,10 +103,10 @@ def exec_line(reading: Reading, message: Message) -> Read:
         case "turn.completed":
             usage = message.get("usage") or {}
             after, frames = count(reading, exec_tokens(usage), None, usage)
-            return attrs.evolve(after, ended=Ended("completed")), frames
+            return attrs.evolve(after, ended=CodexEnded("completed")), frames
         case "turn.failed":
             text = str((message.get("error") or {}).get("message", ""))
-            return attrs.evolve(reading, ended=Ended("failed", text, cause_of(text))), ()
+            return attrs.evolve(reading, ended=CodexEnded("failed", text, cause_of(text))), ()
         case _:
             return reading, ()
 
@@ -117,7 +117,7 @@ def is_progress(message: Message) -> bool:
     return name.startswith(("item", "turn", "thread/tokenUsage", "thread.started"))
 
 
-def _item(reading: Reading, method: str, params: Message, *, ours: bool) -> Read:
+def _item(reading: CodexReading, method: str, params: Message, *, ours: bool) -> Read:
     match method:
         case "item/agentMessage/delta" if ours:
             item_id = str(params.get("itemId"))
@@ -134,7 +134,7 @@ def _item(reading: Reading, method: str, params: Message, *, ours: bool) -> Read
             return reading, ()
 
 
-def _started(reading: Reading, item: Message, *, ours: bool) -> Read:
+def _started(reading: CodexReading, item: Message, *, ours: bool) -> Read:
     item_id, kind = str(item.get("id")), str(item.get("type"))
     if kind in _TOOLS:
         return _tool_begun(reading, item_id, item)
@@ -145,7 +145,7 @@ def _started(reading: Reading, item: Message, *, ours: bool) -> Read:
     return reading, ()
 
 
-def _completed(reading: Reading, item: Message, *, ours: bool) -> Read:
+def _completed(reading: CodexReading, item: Message, *, ours: bool) -> Read:
     item_id, kind = str(item.get("id")), str(item.get("type"))
     if kind in _TOOLS:
         return _tool_ended(reading, item_id, item)
@@ -158,13 +158,13 @@ def _completed(reading: Reading, item: Message, *, ours: bool) -> Read:
     return attrs.evolve(reading, answered=True), ()
 
 
-def _tool_begun(reading: Reading, tool_id: str, item: Message) -> Read:
+def _tool_begun(reading: CodexReading, tool_id: str, item: Message) -> Read:
     running = reading.running | {tool_id}
     after = attrs.evolve(reading, running=running, heard=True, answered=True)
     return after, (ToolStarted(tool_id, _TOOLS[str(item["type"])], _title(item)),)
 
 
-def _tool_ended(reading: Reading, tool_id: str, item: Message) -> Read:
+def _tool_ended(reading: CodexReading, tool_id: str, item: Message) -> Read:
     running = reading.running - {tool_id}
     after = attrs.evolve(reading, running=running, heard=True, answered=True)
     finished = ToolFinished(tool_id, item.get("status") == "completed")
@@ -182,7 +182,7 @@ def _paths(item: Message) -> Iterable[str]:
     return (str(change["path"]) for change in changes if "path" in change)
 
 
-def _thought(reading: Reading, params: Message, part: str) -> Read:
+def _thought(reading: CodexReading, params: Message, part: str) -> Read:
     return think(reading, str(params.get("itemId")), part, str(params.get("delta", "")))
 
 
@@ -202,7 +202,7 @@ def _part(kind: str, index: object) -> str:
     return f"{kind} {index}"
 
 
-def _counted(reading: Reading, params: Message) -> Read:
+def _counted(reading: CodexReading, params: Message) -> Read:
     """A report on an earlier turn, as there is one after a resume, says where this one begins."""
     usage = params.get("tokenUsage") or {}
     total = server_tokens(usage.get("total") or {})
@@ -211,13 +211,13 @@ def _counted(reading: Reading, params: Message) -> Read:
     return count(reading, total, server_tokens(usage.get("last") or {}), usage)
 
 
-def _helped(reading: Reading, params: Message) -> Read:
+def _helped(reading: CodexReading, params: Message) -> Read:
     usage = params.get("tokenUsage") or {}
     total, last = (server_tokens(usage.get(name) or {}) for name in ("total", "last"))
     return count_helper(reading, str(params.get("threadId")), total, last, usage)
 
 
-def _limits(reading: Reading, limits: Message) -> Read:
+def _limits(reading: CodexReading, limits: Message) -> Read:
     found = (window(name, limits.get(name)) for name in ("primary", "secondary"))
     windows = tuple(seen for seen in found if seen is not None)
     if not windows or windows == reading.windows:
@@ -225,13 +225,13 @@ def _limits(reading: Reading, limits: Message) -> Read:
     return attrs.evolve(reading, windows=windows), (QuotaSeen(QUOTA_SOURCE, windows),)
 
 
-def _ended(reading: Reading, turn: Message) -> Read:
+def _ended(reading: CodexReading, turn: Message) -> Read:
     if reading.turn_id != turn.get("id"):
         return reading, ()
     error = turn.get("error") or {}
     status, text = str(turn.get("status")), str(error.get("message") or "")
     cause = cause_of(text, error.get("codexErrorInfo")) if status == "failed" else None
-    return attrs.evolve(reading, ended=Ended(status, text, cause)), ()
+    return attrs.evolve(reading, ended=CodexEnded(status, text, cause)), ()
 
 
 def _retry_text(error: Message) -> str:

@@ -50,7 +50,7 @@ def _tokens(found: Mapping[str, Any], names: Iterable[str]) -> TokenCounts:
 
 
 @attrs.frozen
-class Ended:
+class CodexEnded:
     """The agent's own word on how the turn ended: completed, failed or interrupted."""
 
     status: str
@@ -92,7 +92,7 @@ _TEXT = "text"
 
 
 @attrs.frozen(kw_only=True)
-class Reading:
+class CodexReading:
     """One turn as it was read so far.
 
     `total` is the thread's token count where it is known, None after a resume by a new process, and
@@ -119,26 +119,26 @@ class Reading:
     heard: bool = False
     answered: bool = False
     windows: tuple[WindowSeen, ...] = ()
-    ended: Ended | None = None
+    ended: CodexEnded | None = None
 
 
-Read = tuple[Reading, tuple[Frame, ...]]
+Read = tuple[CodexReading, tuple[Frame, ...]]
 
 
-def begin(reading: Reading, item_id: str) -> Reading:
+def begin(reading: CodexReading, item_id: str) -> CodexReading:
     """The message `item_id` is under way; an id that ended may be used once more."""
     if item_id in reading.open:
         return reading
     return attrs.evolve(anew(reading, item_id), open=reading.open | {item_id})
 
 
-def anew(reading: Reading, item_id: str) -> Reading:
+def anew(reading: CodexReading, item_id: str) -> CodexReading:
     """Nothing of this item was said yet."""
     said = {place: each for place, each in reading.said.items() if place[0] != item_id}
     return attrs.evolve(reading, said=said)
 
 
-def speak(reading: Reading, item_id: str, text: str) -> Read:
+def speak(reading: CodexReading, item_id: str, text: str) -> Read:
     """A piece of the message `item_id`; an empty line sets one message off from the next."""
     if not text:
         return reading, ()
@@ -147,7 +147,7 @@ def speak(reading: Reading, item_id: str, text: str) -> Read:
     return attrs.evolve(_noted(reading, item_id, _TEXT, text), speaking=item_id), frames
 
 
-def finish(reading: Reading, item_id: str, whole: str) -> Read:
+def finish(reading: CodexReading, item_id: str, whole: str) -> Read:
     """The message `item_id` is whole: what was not said of it is said now.
 
     White space at its end may be gone.
@@ -159,7 +159,9 @@ def finish(reading: Reading, item_id: str, whole: str) -> Read:
     return attrs.evolve(after, torn=after.torn or not said.shows(whole)), ()
 
 
-def think(reading: Reading, item_id: str, part: str, text: str, *, apart: bool = False) -> Read:
+def think(
+    reading: CodexReading, item_id: str, part: str, text: str, *, apart: bool = False
+) -> Read:
     """A piece of a part of the reasoning `item_id`, on a line of its own where it is `apart`."""
     if not text:
         return reading, ()
@@ -167,7 +169,7 @@ def think(reading: Reading, item_id: str, part: str, text: str, *, apart: bool =
     return _noted(reading, item_id, part, text), (frame,)
 
 
-def conclude(reading: Reading, item_id: str, parts: Iterable[tuple[str, str]]) -> Read:
+def conclude(reading: CodexReading, item_id: str, parts: Iterable[tuple[str, str]]) -> Read:
     """The reasoning `item_id` is whole, part by part.
 
     A part may be hidden once it was said, or worded anew: what was said of it then stays.
@@ -183,14 +185,14 @@ def conclude(reading: Reading, item_id: str, parts: Iterable[tuple[str, str]]) -
     return reading, tuple(frames)
 
 
-def _noted(reading: Reading, item_id: str, part: str, text: str) -> Reading:
+def _noted(reading: CodexReading, item_id: str, part: str, text: str) -> CodexReading:
     place = item_id, part
     said = {**reading.said, place: reading.said.get(place, _NOTHING).plus(text)}
     return attrs.evolve(reading, said=said, heard=True)
 
 
 def count(
-    reading: Reading, total: TokenCounts, last: TokenCounts | None, raw: Mapping[str, Any]
+    reading: CodexReading, total: TokenCounts, last: TokenCounts | None, raw: Mapping[str, Any]
 ) -> Read:
     """The thread's count moved on: what this turn used is the sum of the steps.
 
@@ -205,14 +207,18 @@ def count(
     return (after, ()) if after.used == reading.used else _told(after, raw)
 
 
-def attend(reading: Reading, thread_id: str) -> Reading:
+def attend(reading: CodexReading, thread_id: str) -> CodexReading:
     """A turn of another thread begins within this one: that thread is a sub-agent's."""
     helpers = {**reading.helpers, thread_id: reading.helpers.get(thread_id)}
     return attrs.evolve(reading, helpers=helpers)
 
 
 def count_helper(
-    reading: Reading, thread_id: str, total: TokenCounts, last: TokenCounts, raw: Mapping[str, Any]
+    reading: CodexReading,
+    thread_id: str,
+    total: TokenCounts,
+    last: TokenCounts,
+    raw: Mapping[str, Any],
 ) -> Read:
     """A sub-agent's count moved on; the first that is heard of it is of its last request.
 
@@ -227,14 +233,14 @@ def count_helper(
     return (after, ()) if after.helped == reading.helped else _told(after, raw)
 
 
-def settle(reading: Reading, written: TokenCounts, raw: Mapping[str, Any]) -> Read:
+def settle(reading: CodexReading, written: TokenCounts, raw: Mapping[str, Any]) -> Read:
     """What codex wrote down of the turn holds where it said less of it."""
     if written.input + written.output <= reading.used.input + reading.used.output:
         return reading, ()
     return _told(attrs.evolve(reading, used=written), raw)
 
 
-def _told(reading: Reading, raw: Mapping[str, Any]) -> Read:
+def _told(reading: CodexReading, raw: Mapping[str, Any]) -> Read:
     reports = reading.reports.plus(raw)
     tokens = attrs.asdict(reading.used.plus(reading.helped))
     return attrs.evolve(reading, reports=reports), (UsageSeen(**tokens, raw=reports),)

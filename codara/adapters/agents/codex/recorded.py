@@ -7,7 +7,7 @@ import attrs
 from codara.adapters.agents.codex.causes import cause_of
 from codara.adapters.agents.codex.outcome import outcome_of
 from codara.adapters.agents.codex.parse import Message, appserver_line, exec_line
-from codara.adapters.agents.codex.reading import Ended, Read, Reading
+from codara.adapters.agents.codex.reading import CodexEnded, CodexReading, Read
 from codara.adapters.agents.session.counts import TokenCounts
 from codara.adapters.agents.session.rpc import refused
 from codara.adapters.agents.transcript import (
@@ -35,7 +35,7 @@ def read(
     requests are added up, and nothing is known of a turn by `exec`, which tells the thread's total.
     """
     total = TokenCounts() if known.first else known.counted
-    start = Reading(total=total if isinstance(total, TokenCounts) else None)
+    start = CodexReading(total=total if isinstance(total, TokenCounts) else None)
     heard = attempts_of(lines, Parser(start=start, fold=_line, begins=_begins, is_over=_is_over))
     outcome = outcome_of(heard.state, heard.ending(known))
     missing = known.lacking(*_missing(start, heard.state))
@@ -48,14 +48,14 @@ def read(
     )
 
 
-def _missing(start: Reading, end: Reading) -> Iterable[Missing]:
+def _missing(start: CodexReading, end: CodexReading) -> Iterable[Missing]:
     if start.total is None:
         yield "count"
     if end.ended is None or end.ended.status != "completed":
         yield "home"
 
 
-def _line(reading: Reading, message: Message) -> Read:
+def _line(reading: CodexReading, message: Message) -> Read:
     if "type" in message:
         return exec_line(reading, message)
     if "method" in message:
@@ -63,14 +63,14 @@ def _line(reading: Reading, message: Message) -> Read:
     return _answered(reading, message), ()
 
 
-def _in_thread(reading: Reading, message: Message) -> Reading:
+def _in_thread(reading: CodexReading, message: Message) -> CodexReading:
     """The app-server's turn belongs to the thread that its first `turn/started` names."""
     if reading.thread_id is None and message["method"] == "turn/started":
         return attrs.evolve(reading, thread_id=str(message["params"]["threadId"]))
     return reading
 
 
-def _answered(reading: Reading, message: Message) -> Reading:
+def _answered(reading: CodexReading, message: Message) -> CodexReading:
     """Before the turn starts, an answer to us names its thread, or refuses what the turn needs."""
     match message:
         case _ if reading.turn_id is not None:
@@ -79,12 +79,12 @@ def _answered(reading: Reading, message: Message) -> Reading:
             return attrs.evolve(reading, thread_id=str(thread_id))
         case {"error": error}:
             text = str(refused(error))
-            return attrs.evolve(reading, ended=Ended("failed", text, cause_of(text)))
+            return attrs.evolve(reading, ended=CodexEnded("failed", text, cause_of(text)))
         case _:
             return reading
 
 
-def _begins(reading: Reading, message: Message) -> bool:
+def _begins(reading: CodexReading, message: Message) -> bool:
     match message:
         case {"type": "thread.started"}:
             return _is_over(reading) or reading.thread_id is not None
@@ -94,5 +94,5 @@ def _begins(reading: Reading, message: Message) -> bool:
             return False
 
 
-def _is_over(reading: Reading) -> bool:
+def _is_over(reading: CodexReading) -> bool:
     return reading.ended is not None

@@ -27,12 +27,12 @@ from codara.adapters.agents.codex.execution import CodexExecution
 from codara.adapters.agents.codex.forgetting import Forgotten
 from codara.adapters.agents.codex.rollouts import Look, Noted, noted
 from codara.adapters.agents.codex.talking import Catalogue, talking_only
-from codara.adapters.agents.codex.told import Told
-from codara.adapters.agents.contract import Session
+from codara.adapters.agents.codex.told import ToldInstructions
+from codara.adapters.agents.contract import AgentSession
 from codara.adapters.agents.home.copying import copied_by
 from codara.adapters.agents.home.keeping import AgentKeeper
 from codara.adapters.agents.home.pictures import files_of, places_of
-from codara.adapters.agents.house import House
+from codara.adapters.agents.house import RuntimeContext
 from codara.adapters.agents.runtime import CliRuntime, Launch, Make
 from codara.adapters.agents.session.launched import Launched
 from codara.adapters.agents.visits import visiting
@@ -59,7 +59,7 @@ class CodexRuntime(AgentKeeper, CliRuntime):
     first_words = "initialize of app-server"
     native = staticmethod(native_program)
 
-    def __init__(self, settings: Provider, house: House) -> None:
+    def __init__(self, settings: Provider, house: RuntimeContext) -> None:
         super().__init__(settings, house)
         self._catalogue = Catalogue(self._models_said)
 
@@ -81,7 +81,7 @@ class CodexRuntime(AgentKeeper, CliRuntime):
         await self._started(session, session.start())
         return session
 
-    def _passing(self, turn: AgentTurn) -> Session:
+    def _passing(self, turn: AgentTurn) -> AgentSession:
         look = self._look(turn.workspace_id)
         copy = partial(copied_by, self._staying, self._house.clock)
         return CodexExecution(
@@ -93,8 +93,8 @@ class CodexRuntime(AgentKeeper, CliRuntime):
             forgotten=self._forgotten(turn.workspace_id),
         )
 
-    def _told(self, turn: AgentTurn) -> Told:
-        return Told(*self._notes(turn.workspace_id, f"{self.name}-told"))
+    def _told(self, turn: AgentTurn) -> ToldInstructions:
+        return ToldInstructions(*self._notes(turn.workspace_id, f"{self.name}-told"))
 
     def _forgotten(self, workspace_id: str) -> Forgotten:
         return Forgotten(*self._notes(workspace_id, f"{self.name}-forgotten"))

@@ -20,7 +20,7 @@ _ANY = "?"
 
 
 @attrs.define
-class Told:
+class ToldInstructions:
     """Digests of the instructions each thread was told last, kept beside the home."""
 
     _recall: Recall

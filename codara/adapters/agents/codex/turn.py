@@ -8,9 +8,9 @@ from codara.adapters.agents.codex import quota
 from codara.adapters.agents.codex.causes import cause_of
 from codara.adapters.agents.codex.outcome import outcome_of
 from codara.adapters.agents.codex.parse import QUOTA_SOURCE, is_progress
-from codara.adapters.agents.codex.reading import Read, Reading, settle
+from codara.adapters.agents.codex.reading import CodexReading, Read, settle
 from codara.adapters.agents.codex.rollouts import Noted
-from codara.adapters.agents.codex.wire import MODEL_PATH, Wire
+from codara.adapters.agents.codex.wire import MODEL_PATH, CodexWire
 from codara.adapters.agents.session.ending import Ending
 from codara.adapters.agents.session.lines import Message
 from codara.adapters.agents.session.listening import Listening
@@ -19,7 +19,7 @@ from codara.application.ports.agents import FrameSink, Outcome
 from codara.application.ports.frames import QuotaSeen, WindowSeen
 from codara.clock import Clock
 
-Fold = Callable[[Reading, Message], Read]
+Fold = Callable[[CodexReading, Message], Read]
 
 
 class CodexTurn(Listening):
@@ -33,10 +33,10 @@ class CodexTurn(Listening):
 
     def __init__(self, sink: FrameSink, fold: Fold, clock: Clock, garbage: int = 0) -> None:
         super().__init__(sink, clock, garbage)
-        self.reading = Reading()
+        self.reading = CodexReading()
         self._fold = fold
         self._windows: tuple[WindowSeen, ...] = ()
-        self._wire = Wire()
+        self._wire = CodexWire()
 
     @property
     def has_ended(self) -> bool:

@@ -19,7 +19,7 @@ _TELLING = (b'"response.output_item.', b'"response.refusal.', b'"response.comple
 
 
 @attrs.define
-class Answer:
+class CodexAnswer:
     """One answer of the model so far.
 
     `open` counts its messages that began and did not end. `over` turns true with the model's own
@@ -57,17 +57,17 @@ class Answer:
             self.refused = self.refused or _refuses(item)
 
 
-class Wire:
+class CodexWire:
     """The answers of one turn; `last` is the one that began last."""
 
     def __init__(self) -> None:
-        self.last: Answer | None = None
+        self.last: CodexAnswer | None = None
 
     def listen(self, path: str, status: int) -> Hear | None:
         """See `Lending.listen`."""
         if status >= _REFUSED or not path.endswith(MODEL_PATH):
             return None
-        self.last = Answer()
+        self.last = CodexAnswer()
         return Events(self.last.hear).hear
 
 

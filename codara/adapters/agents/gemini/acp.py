@@ -12,9 +12,9 @@ from codara.adapters.agents.gemini.causes import cause_of
 from codara.adapters.agents.gemini.config import spoken
 from codara.adapters.agents.gemini.copies import Copies
 from codara.adapters.agents.gemini.parse import UNSAID, acp_line, failed
-from codara.adapters.agents.gemini.reading import Reading
+from codara.adapters.agents.gemini.reading import GeminiReading
 from codara.adapters.agents.gemini.turn import GeminiTurn
-from codara.adapters.agents.session.answers import Gone, Refused
+from codara.adapters.agents.session.answers import AgentRefused, Gone
 from codara.adapters.agents.session.ending import Ending
 from codara.adapters.agents.session.launched import Launched
 from codara.adapters.agents.session.lender import Lender
@@ -47,7 +47,7 @@ class Home:
 
 
 @attrs.frozen
-class Known:
+class KnownThread:
     """A session this process has: the instructions and the model it was told last."""
 
     instructions: str
@@ -67,7 +67,7 @@ class Acp(Staying[GeminiTurn]):
         super().__init__(launched, turn, lender=lender, clock=clock)
         self._instructed, self._home = turn.instructions, home
         self._login = _login_of(turn)
-        self._sessions: dict[str, Known] = {}
+        self._sessions: dict[str, KnownThread] = {}
         self._rpc = Rpc(launched.jail, self._heard, stamp=_STAMP)
         self._hear(self._rpc)
 
@@ -76,7 +76,7 @@ class Acp(Staying[GeminiTurn]):
         try:
             async with asyncio.timeout(START_SECONDS):
                 await self._rpc.call("initialize", **_CLIENT)
-        except (TimeoutError, Gone, Refused) as error:
+        except (TimeoutError, Gone, AgentRefused) as error:
             raise self._not_started("gemini --acp", error) from error
 
     def serves(self, turn: AgentTurn) -> bool:
@@ -95,7 +95,7 @@ class Acp(Staying[GeminiTurn]):
         with contextlib.suppress(Gone):
             try:
                 await self._rpc.call("codara/ping", quiet=True)
-            except Refused:
+            except AgentRefused:
                 return True
         return False
 
@@ -114,7 +114,7 @@ class Acp(Staying[GeminiTurn]):
         return expected
 
     async def _session(self, turn: AgentTurn, current: GeminiTurn) -> str:
-        current.reading = Reading(deaf=True)
+        current.reading = GeminiReading(deaf=True)
         known = turn.backend_id
         if turn.fork is not None:
             known = await self._home.copies.make(turn.fork)
@@ -142,7 +142,7 @@ class Acp(Staying[GeminiTurn]):
             result = await self._rpc.call(
                 "session/load", quiet=True, sessionId=session_id, **_place(turn)
             )
-        except Refused as error:
+        except AgentRefused as error:
             if cause_of(str(error)) != "unknown_session":
                 raise
             return False
@@ -157,7 +157,7 @@ class Acp(Staying[GeminiTurn]):
 
     def _note(self, session_id: str, result: Mapping[str, Any]) -> None:
         models = result.get("models") or {}
-        known = Known(self._instructed, str(models.get("currentModelId")))
+        known = KnownThread(self._instructed, str(models.get("currentModelId")))
         self._sessions[session_id] = known
 
     async def _prepare(self, session_id: str, turn: AgentTurn) -> None:
@@ -171,7 +171,7 @@ class Acp(Staying[GeminiTurn]):
             await self._instruct(turn.instructions)
             refresh = [{"type": "text", "text": _REFRESH}]
             await self._rpc.call("session/prompt", quiet=True, sessionId=session_id, prompt=refresh)
-        self._sessions[session_id] = Known(turn.instructions, turn.model)
+        self._sessions[session_id] = KnownThread(turn.instructions, turn.model)
 
     def _heeds(self, current: GeminiTurn, reason: str) -> bool:
         return reason != "stalled" and current.reading.session_id is not None
@@ -181,13 +181,13 @@ class Acp(Staying[GeminiTurn]):
         await current.decided.wait()
 
     def _refused(
-        self, turn: AgentTurn, current: GeminiTurn, refused: Refused, ending: Ending
+        self, turn: AgentTurn, current: GeminiTurn, refused: AgentRefused, ending: Ending
     ) -> Ending:
         said = failed(str(refused), refused.code)
         current.reading = attrs.evolve(current.reading, ended=said)
         return ending
 
-    async def _forgets(self, thread_id: str, refused: Refused) -> bool:
+    async def _forgets(self, thread_id: str, refused: AgentRefused) -> bool:
         known = cause_of(str(refused), refused.code) == "unknown_session"
         return known and self._sessions.pop(thread_id, None) is not None
 

@@ -11,9 +11,9 @@ import attrs
 
 from codara.adapters.agents.gemini.program import find_gemini
 from codara.adapters.logins.form import (
-    Form,
     Grant,
     Login,
+    LoginForm,
     end_of,
     from_milliseconds,
     in_milliseconds,
@@ -86,6 +86,6 @@ def client_in(files: Iterable[Path]) -> Mapping[str, str]:
     raise AgentFailed(_UNKNOWN, cause="auth_failed")
 
 
-def form(settings: Provider) -> Form:
+def form(settings: Provider) -> LoginForm:
     """The form of Google's logins."""
     return GeminiForm(lambda: sorted(find_gemini(settings.binary).path.parent.glob("*.js")))

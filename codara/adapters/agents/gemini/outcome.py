@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import attrs
 
 from codara.adapters.agents.gemini.causes import cause_of, without_noise
-from codara.adapters.agents.gemini.reading import Ended, Reading
-from codara.adapters.agents.gemini.wire import Answer, Refused
+from codara.adapters.agents.gemini.reading import GeminiEnded, GeminiReading
+from codara.adapters.agents.gemini.wire import GeminiAnswer, ProviderRefused
 from codara.adapters.agents.session.ending import FILTER, LENGTH, Ending, Verdict, ended_early
 from codara.application.ports.agents import Outcome
 from codara.events.vocabulary import FinishReason
@@ -26,11 +26,13 @@ _EARLY: Mapping[str, FinishReason] = {"MAX_TOKENS": LENGTH, **dict.fromkeys(_FIL
 class Overheard:
     """What the provider answered: the last answer, and why the last request had none."""
 
-    answer: Answer | None = None
-    refused: Refused | None = None
+    answer: GeminiAnswer | None = None
+    refused: ProviderRefused | None = None
 
 
-def outcome_of(reading: Reading, ending: Ending, overheard: Overheard | None = None) -> Outcome:
+def outcome_of(
+    reading: GeminiReading, ending: Ending, overheard: Overheard | None = None
+) -> Outcome:
     """Completed only if nothing at all speaks against it."""
     status, cause, message = _verdict(reading, ending, overheard)
     refused = overheard.refused if overheard else None
@@ -49,7 +51,7 @@ def outcome_of(reading: Reading, ending: Ending, overheard: Overheard | None = N
     )
 
 
-def _verdict(reading: Reading, ending: Ending, overheard: Overheard | None) -> Verdict:
+def _verdict(reading: GeminiReading, ending: Ending, overheard: Overheard | None) -> Verdict:
     said = reading.ended
     if ending.stopped is not None:
         return "failed", ending.stopped, ending.message
@@ -69,7 +71,7 @@ def _verdict(reading: Reading, ending: Ending, overheard: Overheard | None) -> V
     return _by_the_provider(overheard, spoke=bool(reading.passage))
 
 
-def _failure(said: Ended, overheard: Overheard | None) -> Verdict:
+def _failure(said: GeminiEnded, overheard: Overheard | None) -> Verdict:
     """gemini has words of its own for an answer that broke off."""
     cause = said.cause or cause_of(said.message)
     answer = overheard.answer if overheard else None

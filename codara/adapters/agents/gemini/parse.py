@@ -8,9 +8,9 @@ import attrs
 
 from codara.adapters.agents.gemini.causes import cause_of, plainly
 from codara.adapters.agents.gemini.reading import (
-    Ended,
+    GeminiEnded,
+    GeminiReading,
     Read,
-    Reading,
     drop_tool,
     speak,
     think,
@@ -37,18 +37,20 @@ _TOOLS = {
     "replace": "file_change",
 }
 _MODE = re.compile(r"\[MODE_UPDATE\] \w+")
-UNSAID = Ended("failed", "gemini did not say how the turn ended", "protocol")
+UNSAID = GeminiEnded("failed", "gemini did not say how the turn ended", "protocol")
 _STOPS = {
-    "cancelled": Ended("interrupted"),
-    "max_tokens": Ended("failed", "the conversation no longer fits the model", "context_full"),
-    "max_turn_requests": Ended(
+    "cancelled": GeminiEnded("interrupted"),
+    "max_tokens": GeminiEnded(
+        "failed", "the conversation no longer fits the model", "context_full"
+    ),
+    "max_turn_requests": GeminiEnded(
         "failed", "gemini stopped by itself: it went round in circles", "protocol"
     ),
-    "refusal": Ended("failed", "the model refused to answer", "content_filter"),
+    "refusal": GeminiEnded("failed", "the model refused to answer", "content_filter"),
 }
 
 
-def acp_line(reading: Reading, message: Message) -> Read:
+def acp_line(reading: GeminiReading, message: Message) -> Read:
     """Folds one line of the ACP process: an update of our session, or the prompt's answer."""
     if message.get("method") == "session/update":
         params = message.get("params") or {}
@@ -68,7 +70,7 @@ def acp_line(reading: Reading, message: Message) -> Read:
     return reading, ()
 
 
-def stream_line(reading: Reading, message: Message) -> Read:
+def stream_line(reading: GeminiReading, message: Message) -> Read:
     """Folds one line of ``stream-json``."""
     match message.get("type"):
         case "init":
@@ -90,10 +92,10 @@ def stream_line(reading: Reading, message: Message) -> Read:
             return reading, ()
 
 
-def failed(message: str, code: object) -> Ended:
+def failed(message: str, code: object) -> GeminiEnded:
     """What a refused prompt means."""
     status = code if isinstance(code, int) else None
-    return Ended("failed", plainly(message), cause_of(message, status))
+    return GeminiEnded("failed", plainly(message), cause_of(message, status))
 
 
 def is_progress(message: Message) -> bool:
@@ -107,7 +109,7 @@ def is_progress(message: Message) -> bool:
     )
 
 
-def _updated(reading: Reading, update: Message) -> Read:
+def _updated(reading: GeminiReading, update: Message) -> Read:
     tool_id = str(update.get("toolCallId"))
     match update.get("sessionUpdate"):
         case "agent_message_chunk":
@@ -125,12 +127,12 @@ def _updated(reading: Reading, update: Message) -> Read:
             return reading, ()
 
 
-def _tool_called(reading: Reading, tool_id: str, update: Message) -> Read:
+def _tool_called(reading: GeminiReading, tool_id: str, update: Message) -> Read:
     kind = _KINDS.get(str(update.get("kind")), "tool")
     return use_tool(reading, tool_id), (ToolStarted(tool_id, kind, str(update.get("title"))),)
 
 
-def _tool_ended(reading: Reading, tool_id: str, update: Message) -> Read:
+def _tool_ended(reading: GeminiReading, tool_id: str, update: Message) -> Read:
     frames: list[Frame] = []
     if tool_id not in reading.running:
         reading, started = _tool_called(reading, tool_id, update)
@@ -143,7 +145,7 @@ def _tool_ended(reading: Reading, tool_id: str, update: Message) -> Read:
     return drop_tool(reading, tool_id), tuple(frames)
 
 
-def _tool_used(reading: Reading, message: Message) -> Read:
+def _tool_used(reading: GeminiReading, message: Message) -> Read:
     tool_id, name = str(message.get("tool_id")), str(message.get("tool_name"))
     given = message.get("parameters") or {}
     title = str(given.get("command") or given.get("file_path") or name)
@@ -151,18 +153,18 @@ def _tool_used(reading: Reading, message: Message) -> Read:
     return use_tool(reading, tool_id), (started,)
 
 
-def _stopped(reading: Reading, result: Message) -> Read:
+def _stopped(reading: GeminiReading, result: Message) -> Read:
     reason = str(result["stopReason"])
     counts = ((result.get("_meta") or {}).get("quota") or {}).get("token_count") or {}
-    unknown = Ended("failed", f"the agent ended the turn as {reason!r}", "protocol")
-    ended = Ended("completed") if reason == "end_turn" else _STOPS.get(reason, unknown)
+    unknown = GeminiEnded("failed", f"the agent ended the turn as {reason!r}", "protocol")
+    ended = GeminiEnded("completed") if reason == "end_turn" else _STOPS.get(reason, unknown)
     return attrs.evolve(reading, ended=ended), used(counts)
 
 
-def _result(reading: Reading, message: Message) -> Read:
+def _result(reading: GeminiReading, message: Message) -> Read:
     frames = used(message.get("stats") or {})
     if message.get("status") == "success":
-        return attrs.evolve(reading, ended=Ended("completed")), frames
+        return attrs.evolve(reading, ended=GeminiEnded("completed")), frames
     text = str((message.get("error") or {}).get("message") or "gemini gave no reason")
     return attrs.evolve(reading, ended=failed(text, None)), frames
 

@@ -12,7 +12,7 @@ _BETWEEN_MESSAGES = "\n\n"
 
 
 @attrs.frozen
-class Ended:
+class GeminiEnded:
     """The agent's own word on how the turn ended: completed, failed or interrupted."""
 
     status: str
@@ -21,7 +21,7 @@ class Ended:
 
 
 @attrs.frozen(kw_only=True)
-class Reading:
+class GeminiReading:
     """One turn as it was read so far.
 
     While `deaf`, what the agent says belongs to earlier turns. `running` holds the tools that began
@@ -40,7 +40,7 @@ class Reading:
     thoughts: Thoughts = attrs.field(factory=Thoughts)
     torn: bool = False
     astray: bool = False
-    ended: Ended | None = None
+    ended: GeminiEnded | None = None
 
     @property
     def has_begun(self) -> bool:
@@ -48,10 +48,10 @@ class Reading:
         return bool(self.passage or self.thoughts.pieces)
 
 
-Read = tuple[Reading, tuple[Frame, ...]]
+Read = tuple[GeminiReading, tuple[Frame, ...]]
 
 
-def speak(reading: Reading, text: str) -> Read:
+def speak(reading: GeminiReading, text: str) -> Read:
     """A piece of the answer; an empty line sets what follows a tool off from what came before."""
     if reading.echo:
         return _again(reading, text)
@@ -62,18 +62,18 @@ def speak(reading: Reading, text: str) -> Read:
     return after, (TextDelta(_BETWEEN_MESSAGES + text if apart else text),)
 
 
-def think(reading: Reading, text: str) -> Read:
+def think(reading: GeminiReading, text: str) -> Read:
     """A piece of the reasoning."""
     thoughts, new = reading.thoughts.think(text)
     return attrs.evolve(reading, thoughts=thoughts), (ReasoningDelta(new),) if new else ()
 
 
-def begin_again(reading: Reading) -> Reading:
+def begin_again(reading: GeminiReading) -> GeminiReading:
     """The agent asks for the same answer a second time: nothing of it is heard twice."""
     return attrs.evolve(reading, echo=reading.passage, thoughts=reading.thoughts.begin_again())
 
 
-def use_tool(reading: Reading, tool_id: str) -> Reading:
+def use_tool(reading: GeminiReading, tool_id: str) -> GeminiReading:
     """What was said before belongs to another message."""
     running = reading.running | {tool_id}
     torn = reading.torn or bool(reading.echo)
@@ -82,7 +82,7 @@ def use_tool(reading: Reading, tool_id: str) -> Reading:
     )
 
 
-def drop_tool(reading: Reading, tool_id: str) -> Reading:
+def drop_tool(reading: GeminiReading, tool_id: str) -> GeminiReading:
     return attrs.evolve(reading, running=reading.running - {tool_id})
 
 
@@ -103,7 +103,7 @@ def used(raw: Mapping[str, Any], *, cached: str = "cached") -> tuple[Frame, ...]
     )
 
 
-def _again(reading: Reading, text: str) -> Read:
+def _again(reading: GeminiReading, text: str) -> Read:
     if reading.echo.startswith(text):
         return attrs.evolve(reading, echo=reading.echo[len(text) :]), ()
     if not text.startswith(reading.echo):

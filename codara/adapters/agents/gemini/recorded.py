@@ -7,7 +7,7 @@ import attrs
 
 from codara.adapters.agents.gemini.outcome import outcome_of
 from codara.adapters.agents.gemini.parse import Message, acp_line, stream_line
-from codara.adapters.agents.gemini.reading import Reading, begin_again
+from codara.adapters.agents.gemini.reading import GeminiReading, begin_again
 from codara.adapters.agents.transcript import (
     NOTHING_KNOWN,
     Circumstances,
@@ -50,7 +50,7 @@ def read(
 class _Timed:
     """A reading, and when gemini wrote the last line of it, if the line says so."""
 
-    reading: Reading = attrs.field(factory=Reading)
+    reading: GeminiReading = attrs.field(factory=GeminiReading)
     at: datetime | None = None
 
 
@@ -63,7 +63,7 @@ def _line(before: _Timed, message: Message) -> tuple[_Timed, tuple[Frame, ...]]:
     return _Timed(reading, at), frames
 
 
-def _in_session(reading: Reading, message: Message) -> Reading:
+def _in_session(reading: GeminiReading, message: Message) -> GeminiReading:
     """The turn belongs to the session that its first update names."""
     params = message.get("params") or {}
     if reading.session_id is None and "sessionId" in params:

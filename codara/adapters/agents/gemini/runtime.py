@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import attrs
 
-from codara.adapters.agents.contract import Session
+from codara.adapters.agents.contract import AgentSession
 from codara.adapters.agents.gemini import program
 from codara.adapters.agents.gemini.acp import Acp, Home
 from codara.adapters.agents.gemini.chats import make_loadable
@@ -78,7 +78,7 @@ class GeminiRuntime(FileKeeper, CliRuntime):
         finally:
             await to_the_end(session.close())
 
-    def _passing(self, turn: AgentTurn) -> Session:
+    def _passing(self, turn: AgentTurn) -> AgentSession:
         home = self._house.homes.place(turn.workspace_id, self.name)
         inside = self._house.jails.inner_home(home)
         copies = self._copies(turn.workspace_id)

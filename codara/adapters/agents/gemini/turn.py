@@ -7,8 +7,8 @@ import attrs
 from codara.adapters.agents.gemini.causes import cause_of
 from codara.adapters.agents.gemini.outcome import Overheard, outcome_of
 from codara.adapters.agents.gemini.parse import is_progress
-from codara.adapters.agents.gemini.reading import Read, Reading, begin_again
-from codara.adapters.agents.gemini.wire import MODEL_PATH, Answer, Wire
+from codara.adapters.agents.gemini.reading import GeminiReading, Read, begin_again
+from codara.adapters.agents.gemini.wire import MODEL_PATH, GeminiAnswer, GeminiWire
 from codara.adapters.agents.session.ending import Ending
 from codara.adapters.agents.session.lines import Message
 from codara.adapters.agents.session.listening import Listening
@@ -19,7 +19,7 @@ from codara.clock import Clock
 
 QUOTA_SOURCE = "gemini"
 
-Fold = Callable[[Reading, Message], Read]
+Fold = Callable[[GeminiReading, Message], Read]
 
 
 class GeminiTurn(Listening):
@@ -32,12 +32,12 @@ class GeminiTurn(Listening):
 
     def __init__(self, sink: FrameSink, fold: Fold, clock: Clock, garbage: int = 0) -> None:
         super().__init__(sink, clock, garbage)
-        self.reading = Reading()
+        self.reading = GeminiReading()
         self.dropped = 0
         self._fold = fold
         self._used: UsageSeen | None = None
         self._windows: tuple[WindowSeen, ...] = ()
-        self._wire = Wire(
+        self._wire = GeminiWire(
             clock,
             answering=self._answering,
             refusing=self._refusing,
@@ -86,7 +86,7 @@ class GeminiTurn(Listening):
         if self.has_ended:
             self.decided.set()
 
-    def _answering(self, unfinished: Answer | None) -> None:
+    def _answering(self, unfinished: GeminiAnswer | None) -> None:
         """From now on the agent speaks of this turn; after a cut it may say the same again."""
         self._tell_usage()
         self.reading = attrs.evolve(self.reading, deaf=False)

@@ -35,7 +35,7 @@ _SECONDS = re.compile(r'"retryDelay":\s*"(\d+(?:\.\d+)?)s"')
 
 
 @attrs.define
-class Answer:
+class GeminiAnswer:
     """One answer of the model; `finish` is its own word that it is whole."""
 
     status: int
@@ -44,14 +44,14 @@ class Answer:
 
 
 @attrs.define
-class Refused:
+class ProviderRefused:
     """Why a request had no answer of the model, and when to come back."""
 
     cause: str
     until: datetime | None
 
 
-class Wire:
+class GeminiWire:
     """The answers of one turn.
 
     `answering` is called when the model begins to answer, with the answer before it that was never
@@ -64,19 +64,19 @@ class Wire:
         self,
         clock: Clock,
         *,
-        answering: Callable[[Answer | None], None],
+        answering: Callable[[GeminiAnswer | None], None],
         refusing: Callable[[str], None],
         moving: Callable[[], None],
         quota: Callable[[tuple[WindowSeen, ...]], None],
     ) -> None:
-        self.last: Answer | None = None
-        self.refused: Refused | None = None
+        self.last: GeminiAnswer | None = None
+        self.refused: ProviderRefused | None = None
         self._clock = clock
         self._answering = answering
         self._refusing = refusing
         self._moving = moving
         self._quota = quota
-        self._answers: list[Answer] = []
+        self._answers: list[GeminiAnswer] = []
 
     def listen(self, path: str, status: int) -> Callable[[bytes], None] | None:
         """See `Lending.listen`."""
@@ -87,7 +87,7 @@ class Wire:
         if not path.endswith(MODEL_PATH):
             return None
         if status >= 400:
-            self.refused = Refused(cause_of("", status), None)
+            self.refused = ProviderRefused(cause_of("", status), None)
             self._refusing(f"the provider answered {status}")
             return Body(partial(self._complained, status)).hear
         before = self.last
@@ -99,7 +99,7 @@ class Wire:
     def unreachable(self, path: str) -> None:
         """A request came to nobody."""
         if path.endswith(MODEL_PATH):
-            self.refused = Refused("overloaded", None)
+            self.refused = ProviderRefused("overloaded", None)
             self._refusing("the provider cannot be reached")
 
     def usage(self) -> UsageSeen | None:
@@ -117,12 +117,12 @@ class Wire:
             raw=Reports().plus(*told),
         )
 
-    def _began(self, status: int) -> Answer:
-        answer = Answer(status)
+    def _began(self, status: int) -> GeminiAnswer:
+        answer = GeminiAnswer(status)
         self._answers.append(answer)
         return answer
 
-    def _told(self, answer: Answer, data: bytes) -> None:
+    def _told(self, answer: GeminiAnswer, data: bytes) -> None:
         """What only keeps a connection alive is no event."""
         if _take(answer, data):
             self._moving()
@@ -134,13 +134,15 @@ class Wire:
     def _complained(self, status: int, body: str) -> None:
         cause = cause_of(body, status)
         limited = cause in ("rate_limited", "quota_exhausted")
-        self.refused = Refused(cause, _until(body, cause, self._clock()) if limited else None)
+        self.refused = ProviderRefused(
+            cause, _until(body, cause, self._clock()) if limited else None
+        )
 
 
 class _Whole:
     """Reads an answer that comes in one piece of JSON, once it is all there."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: GeminiAnswer) -> None:
         self._answer = answer
         self._parts: list[bytes] = []
         self._left = _WHOLE_LIMIT
@@ -155,7 +157,7 @@ class _Whole:
             _take(self._answer, b"".join(self._parts))
 
 
-def _take(answer: Answer, data: bytes) -> bool:
+def _take(answer: GeminiAnswer, data: bytes) -> bool:
     """Whether there was anything in it."""
     message = message_of(data.strip())
     if not message:

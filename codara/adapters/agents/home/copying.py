@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from codara.adapters.agents.session.answers import ODD, Gone, Refused
+from codara.adapters.agents.session.answers import ODD, AgentRefused, Gone
 from codara.adapters.agents.session.watch import to_the_end
 from codara.application.ports.agents import AgentTurn, Fork
 from codara.clock import Clock
@@ -48,6 +48,6 @@ async def copied_by(opening: Opening, clock: Clock, turn: AgentTurn) -> str | No
                 return await session.copy(turn, turn.fork)
             finally:
                 await to_the_end(session.close())
-    except (AgentFailed, Refused, Gone, TimeoutError, *ODD) as error:
+    except (AgentFailed, AgentRefused, Gone, TimeoutError, *ODD) as error:
         log.info("no thread of %s was copied: %r", turn.provider, error)
         return None

@@ -6,10 +6,10 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import ClassVar, Protocol, TypeGuard
 
-from codara.adapters.agents.contract import Session
+from codara.adapters.agents.contract import AgentSession
 from codara.adapters.agents.home.measuring import measured
-from codara.adapters.agents.house import House
-from codara.adapters.agents.session.answers import ODD, Gone, Refused
+from codara.adapters.agents.house import RuntimeContext
+from codara.adapters.agents.session.answers import ODD, AgentRefused, Gone
 from codara.adapters.agents.session.staying import Staying
 from codara.adapters.agents.session.transport import Transport
 from codara.adapters.agents.session.watch import to_the_end
@@ -27,7 +27,7 @@ class Keeper(ABC):
 
     name: ClassVar[str]
     forgets_by_agent: ClassVar[bool] = False
-    _house: House
+    _house: RuntimeContext
     _settings: Provider
     _transport: Transport
 
@@ -41,7 +41,7 @@ class Keeper(ABC):
         return await asyncio.to_thread(measured, self._place(workspace_id))
 
     async def forget(
-        self, workspace_id: str, backend_ids: Sequence[str], session: Session | None
+        self, workspace_id: str, backend_ids: Sequence[str], session: AgentSession | None
     ) -> None:
         """See `contract.Keeping`."""
         is_there = await asyncio.to_thread(self._place(workspace_id).is_dir)
@@ -50,7 +50,7 @@ class Keeper(ABC):
 
     @abstractmethod
     async def _forget(
-        self, workspace_id: str, backend_ids: Sequence[str], session: Session | None
+        self, workspace_id: str, backend_ids: Sequence[str], session: AgentSession | None
     ) -> None:
         """Forgets threads of a home that is there."""
 
@@ -62,7 +62,7 @@ class FileKeeper(Keeper):
     """One whose threads are files, and nothing else: the gateway removes them itself."""
 
     async def _forget(
-        self, workspace_id: str, backend_ids: Sequence[str], session: Session | None
+        self, workspace_id: str, backend_ids: Sequence[str], session: AgentSession | None
     ) -> None:
         """An agent that has one of the threads in memory is ended first: it would go on in it."""
         if isinstance(session, Staying) and session.remembers(backend_ids):
@@ -75,7 +75,7 @@ class FileKeeper(Keeper):
         """Removes all files of these threads. Blocks."""
 
 
-class Forgetful(Session, Protocol):
+class Forgetful(AgentSession, Protocol):
     """An agent that stays and can be told to forget."""
 
     async def forget(self, backend_ids: Sequence[str]) -> None:
@@ -88,7 +88,7 @@ class AgentKeeper(Keeper):
     forgets_by_agent = True
 
     async def _forget(
-        self, workspace_id: str, backend_ids: Sequence[str], session: Session | None
+        self, workspace_id: str, backend_ids: Sequence[str], session: AgentSession | None
     ) -> None:
         if _is_forgetful(session) and not session.ended.done():
             await self._has_forgotten(session, backend_ids)
@@ -106,7 +106,7 @@ class AgentKeeper(Keeper):
         try:
             async with asyncio.timeout(FORGET_SECONDS + len(backend_ids)):
                 await session.forget(backend_ids)
-        except (Refused, Gone, TimeoutError, *ODD) as error:
+        except (AgentRefused, Gone, TimeoutError, *ODD) as error:
             await to_the_end(session.close())
             raise AgentFailed(f"{self.name} does not forget its threads: {error!r}") from error
         except BaseException:
@@ -118,5 +118,5 @@ class AgentKeeper(Keeper):
         """A session whose process stays; AgentFailed if it does not start."""
 
 
-def _is_forgetful(session: Session | None) -> TypeGuard[Forgetful]:
+def _is_forgetful(session: AgentSession | None) -> TypeGuard[Forgetful]:
     return isinstance(session, Staying) and hasattr(session, "forget")

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 @attrs.frozen
-class Listing:
+class KeptListing:
     """The models that a CLI of one version lists, in its own order."""
 
     version: str
@@ -32,10 +32,10 @@ class Listings:
         self._known = {} if folder is None else _read(folder / FILE)
         self._writing = asyncio.Lock()
 
-    def of(self, runtime: str) -> Listing | None:
+    def of(self, runtime: str) -> KeptListing | None:
         return self._known.get(runtime)
 
-    async def keep(self, runtime: str, listing: Listing) -> None:
+    async def keep(self, runtime: str, listing: KeptListing) -> None:
         """From now on that is what the runtime lists; a disk that takes nothing is warned of."""
         self._known[runtime] = listing
         if self._folder is None:
@@ -48,7 +48,7 @@ class Listings:
                 log.warning("%s cannot be written: %s", self._folder / FILE, error)
 
 
-def _read(path: Path) -> dict[str, Listing]:
+def _read(path: Path) -> dict[str, KeptListing]:
     """What is no such file is none at all: it will be written anew."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -57,11 +57,11 @@ def _read(path: Path) -> dict[str, Listing]:
         return {}
 
 
-def _listing(found: Mapping[str, object]) -> Listing:
+def _listing(found: Mapping[str, object]) -> KeptListing:
     models = found["models"]
     if not isinstance(models, list):
         raise TypeError("no list of models")
-    return Listing(str(found["version"]), tuple(str(name) for name in models))
+    return KeptListing(str(found["version"]), tuple(str(name) for name in models))
 
 
 def _write(folder: Path, text: str) -> None:

@@ -5,8 +5,8 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from codara.adapters.agents.opencode.config import TALKER, TITLE, Model
-from codara.adapters.agents.session.answers import Refused
+from codara.adapters.agents.opencode.config import TALKER, TITLE, ModelName
+from codara.adapters.agents.session.answers import AgentRefused
 from codara.adapters.agents.session.lines import Message
 from codara.application.ports.agents import AgentTurn
 
@@ -48,7 +48,7 @@ def answered(found: Any) -> Message:
         case {"info": {"id": _}, "parts": [*_]}:
             return dict(found)
         case _:
-            raise Refused("opencode gave no answer to the prompt")
+            raise AgentRefused("opencode gave no answer to the prompt")
 
 
 def copying(messages: Sequence[Message], mark: str) -> Mapping[str, str] | None:
@@ -65,7 +65,7 @@ def copying(messages: Sequence[Message], mark: str) -> Mapping[str, str] | None:
 
 def message(turn: AgentTurn) -> Mapping[str, Any]:
     """A prompt, its pictures and the system's words."""
-    model = Model.of(turn.model)
+    model = ModelName.of(turn.model)
     pictures = [
         {
             "type": "file",

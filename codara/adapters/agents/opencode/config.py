@@ -35,14 +35,14 @@ _QUIET = (
 
 
 @attrs.frozen
-class Model:
+class ModelName:
     """opencode's two halves of a model's name."""
 
     provider: str
     name: str
 
     @classmethod
-    def of(cls, model: str) -> "Model":
+    def of(cls, model: str) -> "ModelName":
         """``openrouter/some/model`` is `some/model` of `openrouter`; a bare name is ours."""
         provider, slash, name = model.partition("/")
         return cls(provider, name) if slash and name else cls(_OWN_PROVIDER, model)
@@ -70,7 +70,7 @@ def config_of(way: Way) -> str:
 
     The workspace's own `opencode.json` is not read, so its AGENTS.md has to be named here.
     """
-    first = str(Model.of(way.models[0]))
+    first = str(ModelName.of(way.models[0]))
     providers = _providers(way)
     return json.dumps(
         {
@@ -155,5 +155,5 @@ def _provider(way: Way) -> dict[str, Any]:
     }
 
 
-def _each(models: Iterable[str]) -> Iterable[Model]:
-    return map(Model.of, models)
+def _each(models: Iterable[str]) -> Iterable[ModelName]:
+    return map(ModelName.of, models)

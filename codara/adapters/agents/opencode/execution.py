@@ -27,7 +27,7 @@ _UNTOLD = ToolStarted("untold", "unknown", "what a step may have begun")
 _LOGGED = re.compile(rb'message="stream error".*?error\.error="(?:AI_\w+: )?((?:[^"\\]|\\.)*)')
 
 
-class RunTurn(OpencodeTurn):
+class OpenCodeRun(OpencodeTurn):
     """Counts the failed requests of a step: ``run`` itself tells of none and would never stop."""
 
     def __init__(self, sink: FrameSink, clock: Clock) -> None:
@@ -60,7 +60,7 @@ class RunTurn(OpencodeTurn):
         self._broke_off = True
 
 
-class OpencodeExecution(Execution[RunTurn]):
+class OpencodeExecution(Execution[OpenCodeRun]):
     """OpenCode by `run`; `completed` hears of each model with which a turn completed.
 
     `run` copies sessions as they are now, and not as they were: `copy` does it.
@@ -95,10 +95,10 @@ class OpencodeExecution(Execution[RunTurn]):
     async def _launch(self, turn: AgentTurn, known: str | None) -> tuple[Launched, str | None]:
         return await self._run(turn, known), known
 
-    async def _listening(self, turn: AgentTurn, sink: FrameSink, known: str | None) -> RunTurn:
-        return RunTurn(sink, self._clock)
+    async def _listening(self, turn: AgentTurn, sink: FrameSink, known: str | None) -> OpenCodeRun:
+        return OpenCodeRun(sink, self._clock)
 
-    async def _exit(self, output: Output, current: RunTurn, jail: Jail) -> Exit:
+    async def _exit(self, output: Output, current: OpenCodeRun, jail: Jail) -> Exit:
         """opencode itself would ask again for ever."""
         jail.listen_to_stderr(Complaints(current).heard)
         output.when_ended(current.decided.set)
@@ -109,7 +109,7 @@ class OpencodeExecution(Execution[RunTurn]):
         current.reading = attrs.evolve(current.reading, answered=found.code == 0)
         return found
 
-    async def _over(self, turn: AgentTurn, current: RunTurn) -> None:
+    async def _over(self, turn: AgentTurn, current: OpenCodeRun) -> None:
         """One that died in the middle of a step may have begun something: nobody does it twice."""
         if current.reading.stepping and not current.has_ended:
             current.say(_UNTOLD)
@@ -118,7 +118,7 @@ class OpencodeExecution(Execution[RunTurn]):
 class Complaints:
     """Reads from stderr what ``run`` says nowhere else: that a request failed and is sent anew."""
 
-    def __init__(self, current: RunTurn) -> None:
+    def __init__(self, current: OpenCodeRun) -> None:
         self._current = current
         self._lines = Lines()
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from codara.adapters.agents.opencode.causes import INTERRUPTED, cause_of
-from codara.adapters.agents.opencode.reading import Reading
+from codara.adapters.agents.opencode.reading import OpenCodeReading
 from codara.adapters.agents.session.ending import FILTER, LENGTH, Ending, Verdict, ended_early
 from codara.application.ports.agents import Outcome
 from codara.events.vocabulary import FinishReason
@@ -15,7 +15,7 @@ _EARLY: Mapping[str, FinishReason] = {"length": LENGTH, "content-filter": FILTER
 _CUT = {"tool-calls": "the agent ended in the middle of its work"}
 
 
-def outcome_of(reading: Reading, ending: Ending) -> Outcome:
+def outcome_of(reading: OpenCodeReading, ending: Ending) -> Outcome:
     """Completed only if nothing at all speaks against it."""
     status, cause, message = _verdict(reading, ending)
     come_back = cause in ("quota_exhausted", "rate_limited", "overloaded")
@@ -30,7 +30,7 @@ def outcome_of(reading: Reading, ending: Ending) -> Outcome:
     )
 
 
-def _verdict(reading: Reading, ending: Ending) -> Verdict:
+def _verdict(reading: OpenCodeReading, ending: Ending) -> Verdict:
     if ending.stopped is not None:
         return "failed", ending.stopped, ending.message
     if (failure := reading.failure or reading.fault) is not None:

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 
 from codara.adapters.agents.opencode.causes import Retry, cause_of_error
-from codara.adapters.agents.opencode.reading import Failure, Read, Reading, count, speak
+from codara.adapters.agents.opencode.reading import Failure, OpenCodeReading, Read, count, speak
 from codara.application.ports.frames import (
     BackendSeen,
     FileHint,
@@ -34,7 +34,7 @@ _PROGRESS = frozenset(
 )
 
 
-def serve_event(reading: Reading, message: Message) -> Read:
+def serve_event(reading: OpenCodeReading, message: Message) -> Read:
     """Folds one event, or the answer to the prompt: an object with `info` and `parts`."""
     if "info" in message:
         return _answered(reading, message)
@@ -57,7 +57,7 @@ def serve_event(reading: Reading, message: Message) -> Read:
             return reading, ()
 
 
-def run_line(reading: Reading, message: Message) -> Read:
+def run_line(reading: OpenCodeReading, message: Message) -> Read:
     """Folds one line of ``run``: whole parts only, all of one session."""
     part = message.get("part") or {}
     session_id = str(message.get("sessionID"))
@@ -74,7 +74,7 @@ def is_progress(message: Message) -> bool:
     return message.get("type") in _PROGRESS or "info" in message
 
 
-def _run_part(reading: Reading, message: Message, part: Message) -> Read:
+def _run_part(reading: OpenCodeReading, message: Message, part: Message) -> Read:
     match message.get("type"):
         case "step_start":
             return attrs.evolve(reading, finish=None, stepping=True), ()
@@ -92,7 +92,7 @@ def _run_part(reading: Reading, message: Message, part: Message) -> Read:
             return reading, ()
 
 
-def _answered(reading: Reading, answer: Message) -> Read:
+def _answered(reading: OpenCodeReading, answer: Message) -> Read:
     """The last message once more and as a whole: what its events did not bring is taken here."""
     reading = _introduced(reading, answer["info"])
     events = ({"type": "message.part.updated", "properties": {"part": p}} for p in answer["parts"])
@@ -103,7 +103,7 @@ def _answered(reading: Reading, answer: Message) -> Read:
     return attrs.evolve(reading, failure=failure, answered=True, mark=mark), frames
 
 
-def _no_answer(reading: Reading, info: Message) -> Failure | None:
+def _no_answer(reading: OpenCodeReading, info: Message) -> Failure | None:
     """What makes the last message none of ours, or none at all."""
     if info.get("sessionID") not in (None, reading.session_id):
         return Failure("unknown_session", "the agent went on in another session")
@@ -117,7 +117,7 @@ def _and(so_far: Read, event: Message) -> Read:
     return reading, (*so_far[1], *frames)
 
 
-def _introduced(reading: Reading, info: Message) -> Reading:
+def _introduced(reading: OpenCodeReading, info: Message) -> OpenCodeReading:
     """A message of the assistant made in this turn; a summary's words are not the answer."""
     message_id, time = str(info.get("id")), info.get("time") or {}
     if info.get("role") != "assistant" or (time.get("created") or 0) < reading.since:
@@ -136,13 +136,13 @@ def _introduced(reading: Reading, info: Message) -> Reading:
     return attrs.evolve(reading, speakers=speakers, finish=None if finish is None else str(finish))
 
 
-def _delta(reading: Reading, properties: Message) -> Read:
+def _delta(reading: OpenCodeReading, properties: Message) -> Read:
     if properties.get("field") != "text":
         return reading, ()
     return speak(reading, str(properties.get("partID")), str(properties.get("delta", "")))
 
 
-def _part(reading: Reading, part: Message) -> Read:
+def _part(reading: OpenCodeReading, part: Message) -> Read:
     message_id = part.get("messageID")
     match part.get("type"):
         case "text" | "reasoning" if message_id in reading.speakers and not part.get("synthetic"):
@@ -155,14 +155,14 @@ def _part(reading: Reading, part: Message) -> Read:
             return reading, ()
 
 
-def _whole(reading: Reading, part: Message) -> Read:
+def _whole(reading: OpenCodeReading, part: Message) -> Read:
     part_id, text = str(part.get("id")), str(part.get("text") or "")
     if part.get("type") == "reasoning":
         reading = attrs.evolve(reading, thoughts=reading.thoughts | {part_id})
     return speak(reading, part_id, text[reading.said.get(part_id, 0) :])
 
 
-def _tool(reading: Reading, part: Message) -> Read:
+def _tool(reading: OpenCodeReading, part: Message) -> Read:
     tool_id, state = str(part.get("callID")), part.get("state") or {}
     frames: list[Frame] = []
     if tool_id not in reading.begun and state.get("status") != "pending":
@@ -197,7 +197,7 @@ def _paths(tool: str, state: Message) -> tuple[str, ...]:
     return (str(path),) if path else ()
 
 
-def _status(reading: Reading, status: Message) -> Read:
+def _status(reading: OpenCodeReading, status: Message) -> Read:
     if status.get("type") != "retry":
         return attrs.evolve(reading, answered=False, retry=None), ()
     after = status.get("next")
@@ -209,7 +209,7 @@ def _status(reading: Reading, status: Message) -> Read:
     return attrs.evolve(reading, retry=retry), (RetryNotice(retry.message),)
 
 
-def _failed(reading: Reading, error: Message) -> Reading:
+def _failed(reading: OpenCodeReading, error: Message) -> OpenCodeReading:
     if reading.failure is not None:
         return reading
     return attrs.evolve(reading, failure=_failure(error))

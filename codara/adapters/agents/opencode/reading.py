@@ -23,7 +23,7 @@ class Failure:
 
 
 @attrs.frozen(kw_only=True)
-class Reading:
+class OpenCodeReading:
     """One turn as it was read so far.
 
     Messages made before `since` (ms since the epoch) belong to earlier turns. `speakers` are the
@@ -60,10 +60,10 @@ class Reading:
     mark: str | None = None
 
 
-Read = tuple[Reading, tuple[Frame, ...]]
+Read = tuple[OpenCodeReading, tuple[Frame, ...]]
 
 
-def speak(reading: Reading, part_id: str, text: str) -> Read:
+def speak(reading: OpenCodeReading, part_id: str, text: str) -> Read:
     """A piece of a text or of reasoning; an empty line sets one text off from the next."""
     if not text or reading.failure is not None:
         return reading, ()
@@ -76,7 +76,7 @@ def speak(reading: Reading, part_id: str, text: str) -> Read:
     return attrs.evolve(after, speaking=part_id), (frame,)
 
 
-def count(reading: Reading, part: Mapping[str, Any]) -> Read:
+def count(reading: OpenCodeReading, part: Mapping[str, Any]) -> Read:
     """A step is over: its tokens join the turn's, once.
 
     One without a proper end was cut; opencode would ask for the same again, without end.

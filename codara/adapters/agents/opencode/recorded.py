@@ -6,7 +6,7 @@ import attrs
 
 from codara.adapters.agents.opencode.outcome import outcome_of
 from codara.adapters.agents.opencode.parse import Message, run_line, serve_event
-from codara.adapters.agents.opencode.reading import Read, Reading
+from codara.adapters.agents.opencode.reading import OpenCodeReading, Read
 from codara.adapters.agents.transcript import (
     NOTHING_KNOWN,
     Circumstances,
@@ -35,7 +35,9 @@ def read(
     code 0, or if that is not known, if its last step came to an end.
     """
     began = 0 if known.began is None else int(known.began.timestamp() * 1000)
-    parser = Parser(start=Reading(since=began), fold=_line, begins=_begins, is_over=lambda _: False)
+    parser = Parser(
+        start=OpenCodeReading(since=began), fold=_line, begins=_begins, is_over=lambda _: False
+    )
     heard = attempts_of(lines, parser)
     return ReadBack(
         frames=heard.frames,
@@ -45,7 +47,7 @@ def read(
     )
 
 
-def _line(reading: Reading, message: Message) -> Read:
+def _line(reading: OpenCodeReading, message: Message) -> Read:
     if _is_event(message):
         return serve_event(_in_session(reading, message), message)
     return run_line(reading, message)
@@ -55,7 +57,7 @@ def _is_event(message: Message) -> bool:
     return "properties" in message or "info" in message
 
 
-def _in_session(reading: Reading, message: Message) -> Reading:
+def _in_session(reading: OpenCodeReading, message: Message) -> OpenCodeReading:
     """What is told of the turns before belongs to no session yet."""
     about = _about(message)
     created = (about.get("time") or {}).get("created") or 0
@@ -75,7 +77,7 @@ def _about(message: Message) -> Message:
             return {}
 
 
-def _begins(reading: Reading, message: Message) -> bool:
+def _begins(reading: OpenCodeReading, message: Message) -> bool:
     match message:
         case {"type": "step_start"}:
             failed = reading.failure is not None and reading.failure.cause not in _ASKS_AGAIN
@@ -87,11 +89,13 @@ def _begins(reading: Reading, message: Message) -> bool:
             return False
 
 
-def _is_elsewhere(reading: Reading, about: Message) -> bool:
+def _is_elsewhere(reading: OpenCodeReading, about: Message) -> bool:
     return reading.session_id not in (None, about.get("sessionID"))
 
 
-def _ended(reading: Reading, transport: Way | None, known: Circumstances) -> Reading:
+def _ended(
+    reading: OpenCodeReading, transport: Way | None, known: Circumstances
+) -> OpenCodeReading:
     """A `run` says that it is done by its exit alone."""
     if transport == "persistent" or (transport is None and reading.workers):
         return reading

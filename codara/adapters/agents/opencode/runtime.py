@@ -5,17 +5,17 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from codara.adapters.agents.contract import Session
+from codara.adapters.agents.contract import AgentSession
 from codara.adapters.agents.home.copying import copied_by
 from codara.adapters.agents.home.keeping import AgentKeeper
 from codara.adapters.agents.home.pictures import files_of, places_of
-from codara.adapters.agents.house import House
+from codara.adapters.agents.house import RuntimeContext
 from codara.adapters.agents.opencode.config import (
     DEFAULT_BASE_URL,
     INSTRUCTIONS_FILE,
     MODELS_ARGUMENTS,
     TESTED,
-    Model,
+    ModelName,
     Way,
     config_of,
     environment,
@@ -25,7 +25,7 @@ from codara.adapters.agents.opencode.config import (
 )
 from codara.adapters.agents.opencode.execution import OpencodeExecution
 from codara.adapters.agents.opencode.names import Names
-from codara.adapters.agents.opencode.server import Server
+from codara.adapters.agents.opencode.server import OpenCodeServer
 from codara.adapters.agents.runtime import CliRuntime, Launch, Make
 from codara.adapters.agents.session.launched import Launched
 from codara.adapters.egress.doors import Doors
@@ -44,7 +44,7 @@ class OpencodeRuntime(AgentKeeper, CliRuntime):
     first_words = "events of serve"
     native = staticmethod(native_program)
 
-    def __init__(self, settings: Provider, house: House) -> None:
+    def __init__(self, settings: Provider, house: RuntimeContext) -> None:
         super().__init__(settings, house)
         self._used = Names()
         self._completed = Names()
@@ -53,7 +53,7 @@ class OpencodeRuntime(AgentKeeper, CliRuntime):
         """Besides its own, those with which a turn completed: what was merely asked for is none."""
         return tuple(dict.fromkeys((*super().models(), *self._completed)))
 
-    async def _staying(self, turn: AgentTurn) -> Server:
+    async def _staying(self, turn: AgentTurn) -> OpenCodeServer:
         password, models = secrets.token_urlsafe(32), self._told(turn)
 
         def plan(_: Path, doors: Doors) -> Launch:
@@ -65,10 +65,10 @@ class OpencodeRuntime(AgentKeeper, CliRuntime):
             )
             return Launch(arguments=serve_arguments(), env=environment(config_of(way), password))
 
-        session = Server(
+        session = OpenCodeServer(
             await self._launch(turn, plan),
             turn,
-            models=frozenset(str(Model.of(model)) for model in models),
+            models=frozenset(str(ModelName.of(model)) for model in models),
             completed=self._completed.use,
             password=password,
             lender=self._lender,
@@ -87,7 +87,7 @@ class OpencodeRuntime(AgentKeeper, CliRuntime):
         lines = (await self._said(visit, plan)).splitlines()
         return [line for line in lines if "/" in line and " " not in line]
 
-    def _passing(self, turn: AgentTurn) -> Session:
+    def _passing(self, turn: AgentTurn) -> AgentSession:
         copy = partial(copied_by, self._staying, self._house.clock)
         return OpencodeExecution(self._run, copy, self._around(turn), self._completed.use)
 
@@ -103,7 +103,7 @@ class OpencodeRuntime(AgentKeeper, CliRuntime):
             shown = places_of(turn.images, inside)
             return Launch(
                 arguments=run_arguments(
-                    str(Model.of(turn.model)), session_id, shown, toolless=turn.toolless
+                    str(ModelName.of(turn.model)), session_id, shown, toolless=turn.toolless
                 ),
                 env=environment(config_of(way)),
                 files={INSTRUCTIONS_FILE: turn.instructions, **files_of(turn.images, inside)},

@@ -12,11 +12,11 @@ import orjson
 
 from codara.adapters.agents.opencode import asking
 from codara.adapters.agents.opencode.causes import cause_of
-from codara.adapters.agents.opencode.config import Model
+from codara.adapters.agents.opencode.config import ModelName
 from codara.adapters.agents.opencode.parse import serve_event
 from codara.adapters.agents.opencode.turn import OpencodeTurn
-from codara.adapters.agents.opencode.wire import Wire
-from codara.adapters.agents.session.answers import Gone, Refused
+from codara.adapters.agents.opencode.wire import OpenCodeWire
+from codara.adapters.agents.session.answers import AgentRefused, Gone
 from codara.adapters.agents.session.ending import Ending
 from codara.adapters.agents.session.launched import Launched
 from codara.adapters.agents.session.lender import Lender
@@ -41,7 +41,7 @@ _PARSED_IN_THREAD = 256 * 1024
 _NOISE = frozenset({"server.heartbeat", "plugin.added", "session.diff", "file.watcher.updated"})
 
 
-class Server(Staying[OpencodeTurn]):
+class OpenCodeServer(Staying[OpencodeTurn]):
     """OpenCode by its server; `completed` hears of each model with which a turn completed."""
 
     settles_tools = False
@@ -63,7 +63,7 @@ class Server(Staying[OpencodeTurn]):
         self._password = password
         self._known: set[str] = set()
         self._asking: asyncio.Task[Any] | None = None
-        self._wire: Wire | None = None
+        self._wire: OpenCodeWire | None = None
         self._listener: asyncio.Task[None] | None = None
         self._port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._greeted = asyncio.Event()
@@ -74,7 +74,7 @@ class Server(Staying[OpencodeTurn]):
         """Waits until it listens and sends its events; AgentFailed if not within 30 s."""
         try:
             async with asyncio.timeout(START_SECONDS):
-                self._wire = Wire(self._jail, await self._port, self._password)
+                self._wire = OpenCodeWire(self._jail, await self._port, self._password)
                 await self._open_wire().refill()
                 self._listener = asyncio.create_task(self._listen(), name="events of opencode")
                 await self._greeted.wait()
@@ -83,7 +83,7 @@ class Server(Staying[OpencodeTurn]):
             raise self._not_started("opencode serve", error) from error
 
     def serves(self, turn: AgentTurn) -> bool:
-        return super().serves(turn) and str(Model.of(turn.model)) in self._models
+        return super().serves(turn) and str(ModelName.of(turn.model)) in self._models
 
     async def run(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
         outcome = await super().run(turn, sink)
@@ -96,7 +96,7 @@ class Server(Staying[OpencodeTurn]):
         try:
             await self._open_wire().refill()
             await self._open_wire().get("/global/health")
-        except Refused:
+        except AgentRefused:
             return True
         except Gone:
             return False
@@ -119,11 +119,11 @@ class Server(Staying[OpencodeTurn]):
             await wire.refill()
             await asyncio.gather(*(self._delete(wire, each) for each in ids[at : at + _AT_ONCE]))
 
-    async def _delete(self, wire: Wire, session_id: str) -> None:
+    async def _delete(self, wire: OpenCodeWire, session_id: str) -> None:
         self._known.discard(session_id)
         try:
             await wire.delete(f"/session/{session_id}")
-        except Refused as refused:
+        except AgentRefused as refused:
             if refused.code not in _UNKNOWN:
                 raise
 
@@ -155,7 +155,7 @@ class Server(Staying[OpencodeTurn]):
             current.heard(orjson.dumps(answer), answer)
         return session_id
 
-    async def _session(self, wire: Wire, turn: AgentTurn, current: OpencodeTurn) -> str:
+    async def _session(self, wire: OpenCodeWire, turn: AgentTurn, current: OpencodeTurn) -> str:
         known = await self._asked_for(wire, turn)
         if known is None:
             if turn.backend_id is not None or turn.fork is not None:
@@ -164,7 +164,7 @@ class Server(Staying[OpencodeTurn]):
         self._known.add(known)
         return known
 
-    async def _asked_for(self, wire: Wire, turn: AgentTurn) -> str | None:
+    async def _asked_for(self, wire: OpenCodeWire, turn: AgentTurn) -> str | None:
         """The session that the turn names, or the copy; None if it asks for none, or it is lost."""
         if turn.fork is not None:
             return await self.copy(turn, turn.fork)
@@ -186,16 +186,16 @@ class Server(Staying[OpencodeTurn]):
                 return None
             copy = str((await wire.post(f"{source}/fork", body))["id"])
             await wire.patch(f"/session/{copy}", asking.PERMISSION)
-        except Refused:
+        except AgentRefused:
             return None
         return copy
 
-    async def _has(self, wire: Wire, session_id: str) -> bool:
+    async def _has(self, wire: OpenCodeWire, session_id: str) -> bool:
         if session_id in self._known or not session_id.startswith(asking.SESSION_PREFIX):
             return session_id in self._known
         try:
             await wire.get(f"/session/{quote(session_id, safe='')}")
-        except Refused as refused:
+        except AgentRefused as refused:
             if refused.code in _UNKNOWN:
                 return False
             raise
@@ -217,12 +217,12 @@ class Server(Staying[OpencodeTurn]):
             await self._settled(current, answer)
 
     def _refused(
-        self, turn: AgentTurn, current: OpencodeTurn, refused: Refused, ending: Ending
+        self, turn: AgentTurn, current: OpencodeTurn, refused: AgentRefused, ending: Ending
     ) -> Ending:
         text = str(refused) + (asking.UNREADABLE if turn.images else "")
         return attrs.evolve(ending, stopped=cause_of(text), message=text)
 
-    async def _forgets(self, thread_id: str, refused: Refused) -> bool:
+    async def _forgets(self, thread_id: str, refused: AgentRefused) -> bool:
         """Its refusal may mean other things as well: the session is asked for."""
         if refused.code not in _UNKNOWN or thread_id not in self._known:
             return False
@@ -278,7 +278,7 @@ class Server(Staying[OpencodeTurn]):
             self._port.set_result(0)
         self._greeted.set()
 
-    def _open_wire(self) -> Wire:
+    def _open_wire(self) -> OpenCodeWire:
         if self._wire is None or self.ended.done():
             raise Gone("it has ended")
         return self._wire

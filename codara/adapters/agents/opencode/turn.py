@@ -8,7 +8,7 @@ import attrs
 from codara.adapters.agents.opencode.causes import Retry, cause_of, gives_up
 from codara.adapters.agents.opencode.outcome import outcome_of
 from codara.adapters.agents.opencode.parse import is_progress
-from codara.adapters.agents.opencode.reading import Read, Reading
+from codara.adapters.agents.opencode.reading import OpenCodeReading, Read
 from codara.adapters.agents.session import ratelimits
 from codara.adapters.agents.session.ending import Ending
 from codara.adapters.agents.session.lines import Message
@@ -20,7 +20,7 @@ from codara.clock import Clock
 
 QUOTA_SOURCE = "opencode"
 
-Fold = Callable[[Reading, Message], Read]
+Fold = Callable[[OpenCodeReading, Message], Read]
 
 _GOES_ON = frozenset({"context_full", "cut_stream"})
 """Failures after which opencode asks again: for a summary, or for the same answer."""
@@ -40,7 +40,7 @@ class OpencodeTurn(Listening):
 
     def __init__(self, sink: FrameSink, fold: Fold, clock: Clock, garbage: int = 0) -> None:
         super().__init__(sink, clock, garbage)
-        self.reading = Reading()
+        self.reading = OpenCodeReading()
         self.given_up: str | None = None
         self._why = ""
         self._fold = fold

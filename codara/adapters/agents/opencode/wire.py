@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import orjson
 
-from codara.adapters.agents.session.answers import Gone, Refused
+from codara.adapters.agents.session.answers import AgentRefused, Gone
 from codara.adapters.agents.session.lines import CHUNK, LINE_LIMIT, Lines, LineTooLong, value_of
 from codara.adapters.jail.jail import Jail
 from codara.errors import JailUnavailable
@@ -23,7 +23,7 @@ _DATA = b"data: "
 _JSON = {"Content-Type": "application/json"}
 
 
-class Wire:
+class OpenCodeWire:
     """Connects inside the jail: each connection uses up one socket that was made there.
 
     `endless` turns true once opencode has said something that had no end.
@@ -102,13 +102,13 @@ class Wire:
             ) as answer:
                 text = await self._read(answer.content)
                 if text is None and may_be_long:
-                    raise Refused(f"opencode's answer is longer than {LINE_LIMIT} bytes")
+                    raise AgentRefused(f"opencode's answer is longer than {LINE_LIMIT} bytes")
                 if text is None:
                     self.endless = True
                     raise Gone
                 if answer.status >= 400:
                     told = text[:500].decode("utf-8", "replace")
-                    raise Refused(f"opencode answered {answer.status}: {told}", answer.status)
+                    raise AgentRefused(f"opencode answered {answer.status}: {told}", answer.status)
                 return value_of(text) if text else None
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as lost:
             raise Gone(str(lost)) from lost

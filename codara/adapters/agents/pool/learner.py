@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections import deque
 
-from codara.adapters.agents.contract import Listing
+from codara.adapters.agents.contract import ListsModels
 from codara.errors import CodaraError
 
 log = logging.getLogger(__name__)
@@ -19,19 +19,19 @@ class Learner:
         self._asked: set[str] = set()
         self._failed: set[str] = set()
         self._complained: set[str] = set()
-        self._waiting: deque[Listing] = deque()
+        self._waiting: deque[ListsModels] = deque()
         self._work: asyncio.Task[None] | None = None
         self._closed = False
 
     def want(self, runtime: object) -> None:
         """Has the runtime asked, unless it was before; never waits."""
-        if isinstance(runtime, Listing) and runtime.name not in self._asked:
+        if isinstance(runtime, ListsModels) and runtime.name not in self._asked:
             self._asked.add(runtime.name)
             self._queue(runtime)
 
     def retry(self, runtime: object) -> None:
         """Has it asked a second time if the first was in vain."""
-        if isinstance(runtime, Listing) and runtime.name in self._failed:
+        if isinstance(runtime, ListsModels) and runtime.name in self._failed:
             self._failed.discard(runtime.name)
             self._queue(runtime)
 
@@ -43,7 +43,7 @@ class Learner:
             self._work.cancel()
             await asyncio.wait({self._work})
 
-    def _queue(self, runtime: Listing) -> None:
+    def _queue(self, runtime: ListsModels) -> None:
         if self._closed:
             return
         self._waiting.append(runtime)

@@ -9,11 +9,11 @@ from typing import Any
 
 import attrs
 
-from codara.adapters.agents.contract import Answering, Early, Keeping, Runtime, Session
+from codara.adapters.agents.contract import AgentSession, Answering, Early, Keeping, Runtime
 from codara.adapters.agents.pool.learner import Learner
 from codara.adapters.agents.pool.presence import Presence
 from codara.adapters.agents.pool.room import USUAL, Bounds, Room, Weigh, weightless
-from codara.adapters.agents.pool.slots import HomeKey, Slot, Slots
+from codara.adapters.agents.pool.slots import HomeKey, HomeSlots, Slot
 from codara.adapters.agents.pool.versions import Versions
 from codara.adapters.agents.session.listening import fresh
 from codara.adapters.agents.session.watch import to_the_end
@@ -47,7 +47,7 @@ class AgentPool:
         self._runtimes = dict(runtimes)
         self._clock = clock
         self._weighing: asyncio.TimerHandle | None = None
-        self._slots = Slots()
+        self._slots = HomeSlots()
         self._room = Room(self._slots, bounds, weigh)
         self._closing: set[asyncio.Task[None]] = set()
         self._preparing: set[asyncio.Task[None]] = set()
@@ -171,7 +171,7 @@ class AgentPool:
     @contextlib.asynccontextmanager
     async def _session(
         self, runtime: Runtime, turn: AgentTurn, *, ahead: bool = False
-    ) -> AsyncIterator[Session]:
+    ) -> AsyncIterator[AgentSession]:
         slot = self._slots.at((turn.workspace_id, runtime.name))
         async with self._held(slot, runtime):
             yield await self._ready(slot, runtime, turn, ahead=ahead)
@@ -200,7 +200,7 @@ class AgentPool:
 
     async def _ready(
         self, slot: Slot, runtime: Runtime, turn: AgentTurn, *, ahead: bool
-    ) -> Session:
+    ) -> AgentSession:
         if self._closed:
             raise ShuttingDown("the gateway is stopping; no agent is started any more")
         session = slot.session
@@ -216,7 +216,7 @@ class AgentPool:
         opened.ended.add_done_callback(lambda _: self._noticed(slot, opened))
         return opened
 
-    async def _opened(self, runtime: Runtime, turn: AgentTurn) -> Session:
+    async def _opened(self, runtime: Runtime, turn: AgentTurn) -> AgentSession:
         opened = await runtime.open(turn)
         if self._closed:
             await to_the_end(opened.close())
@@ -225,7 +225,7 @@ class AgentPool:
         self._learner.retry(runtime)
         return opened
 
-    async def _is_fit(self, slot: Slot, session: Session) -> bool:
+    async def _is_fit(self, slot: Slot, session: AgentSession) -> bool:
         """Whether the process is there and, after a rest, still answers."""
         if session.ended.done():
             return False
@@ -268,7 +268,7 @@ class AgentPool:
         if slot.idle:
             self._own(slot)
 
-    def _noticed(self, slot: Slot, session: Session) -> None:
+    def _noticed(self, slot: Slot, session: AgentSession) -> None:
         """A process that died while nobody used it is cleared away at once."""
         if slot.session is session and not slot.lock.locked():
             self._own(slot)

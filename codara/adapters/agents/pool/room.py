@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import attrs
 
 from codara.adapters.agents.contract import Runtime
-from codara.adapters.agents.pool.slots import HomeKey, Slot, Slots
+from codara.adapters.agents.pool.slots import HomeKey, HomeSlots, Slot
 from codara.errors import Overloaded
 
 Weigh = Callable[[], Awaitable[Mapping[HomeKey, int]]]
@@ -35,7 +35,7 @@ class Room:
     Nobody waits for the end of an agent but those who need its place.
     """
 
-    def __init__(self, slots: Slots, bounds: Bounds, weigh: Weigh) -> None:
+    def __init__(self, slots: HomeSlots, bounds: Bounds, weigh: Weigh) -> None:
         self._slots = slots
         self._bounds = bounds
         self._weigh = weigh

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Iterator
 
-from codara.adapters.agents.contract import Session
+from codara.adapters.agents.contract import AgentSession
 from codara.adapters.agents.session.watch import to_the_end
 
 log = logging.getLogger(__name__)
@@ -19,7 +19,7 @@ class Slot:
     def __init__(self, key: HomeKey) -> None:
         self.key = key
         self.lock = asyncio.Lock()
-        self.session: Session | None = None
+        self.session: AgentSession | None = None
         self.opening = False
         self.waiting = 0
         self.used_at = 0.0
@@ -48,7 +48,7 @@ class Slot:
             self.session = None
 
 
-class Slots:
+class HomeSlots:
     """The homes in which an agent is, or is awaited."""
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
 """How an agent's program can fail to answer what it is asked, by whatever protocol."""
 
 
-class Refused(Exception):
+class AgentRefused(Exception):
     """It said no; `code` is its number for why, where it gave one."""
 
     def __init__(self, message: str, code: int | None = None) -> None:

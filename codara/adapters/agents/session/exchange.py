@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 import orjson
 
 from codara.adapters.agents.session import output
-from codara.adapters.agents.session.answers import Gone, Refused
+from codara.adapters.agents.session.answers import AgentRefused, Gone
 from codara.adapters.agents.session.lines import Message
 from codara.adapters.agents.session.output import Exit, Heard, Output
 from codara.adapters.jail.jail import Jail
@@ -72,12 +72,12 @@ class Exchange(ABC, Generic[K]):
         with contextlib.suppress(OSError, RuntimeError):
             output.answer(self._jail, _line(message))
 
-    def _answered(self, number: K, answer: Mapping[str, Any] | Refused) -> None:
+    def _answered(self, number: K, answer: Mapping[str, Any] | AgentRefused) -> None:
         """Hands the answer to whoever waits for it; nobody may."""
         waiting = self._waiting.get(number)
         if waiting is None or waiting.done():
             return
-        if isinstance(answer, Refused):
+        if isinstance(answer, AgentRefused):
             waiting.set_exception(answer)
         else:
             waiting.set_result(answer)

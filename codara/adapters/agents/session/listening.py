@@ -171,7 +171,7 @@ class Listening(ABC):
         return False
 
     def _witnessed(self, lending: Lending) -> Lending:
-        """The lending of which nothing that is answered goes by unseen."""
+        """The same lending, with the witness reading every response of the provider."""
         own = lending.listen
 
         def listen(path: str, status: int) -> Hear:

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
-from codara.adapters.agents.session.answers import Refused
+from codara.adapters.agents.session.answers import AgentRefused
 from codara.adapters.agents.session.exchange import Exchange
 from codara.adapters.agents.session.lines import Message
 from codara.adapters.agents.session.output import Heard
@@ -53,15 +53,15 @@ class Rpc(Exchange[int]):
         self._heard(line, message)
 
 
-def refused(error: object) -> Refused:
+def refused(error: object) -> AgentRefused:
     """Returns what the error of an answer means."""
     if not isinstance(error, dict):
-        return Refused(str(error))
+        return AgentRefused(str(error))
     data = error.get("data")
     details = data.get("details") if isinstance(data, dict) else None
     code = error.get("code")
     message = str(details or error.get("message", error))
-    return Refused(message, code if isinstance(code, int) else None)
+    return AgentRefused(message, code if isinstance(code, int) else None)
 
 
 def _number(message: Message) -> int:
@@ -70,10 +70,10 @@ def _number(message: Message) -> int:
     return number if isinstance(number, int) else 0
 
 
-def _answer(message: Message) -> Mapping[str, Any] | Refused:
+def _answer(message: Message) -> Mapping[str, Any] | AgentRefused:
     if "error" in message:
         return refused(message["error"])
     result = message.get("result") or {}
     if isinstance(result, dict):
         return result
-    return Refused(f"the answer is no object: {result!r:.200}")
+    return AgentRefused(f"the answer is no object: {result!r:.200}")

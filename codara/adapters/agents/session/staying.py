@@ -9,7 +9,7 @@ from typing import Generic, Protocol, TypeVar
 
 import attrs
 
-from codara.adapters.agents.session.answers import ODD, Gone, Refused
+from codara.adapters.agents.session.answers import ODD, AgentRefused, Gone
 from codara.adapters.agents.session.ending import Ending
 from codara.adapters.agents.session.launched import Launched
 from codara.adapters.agents.session.leftovers import NOBODY, living, strangers
@@ -122,11 +122,13 @@ class Staying(ABC, Generic[L]):
         """Whether an interrupt is worth a try."""
         return reason != "stalled"
 
-    def _refused(self, turn: AgentTurn, current: L, refused: Refused, ending: Ending) -> Ending:
+    def _refused(
+        self, turn: AgentTurn, current: L, refused: AgentRefused, ending: Ending
+    ) -> Ending:
         """The agent refused what the turn needs."""
         return attrs.evolve(ending, stopped="protocol", message=str(refused))
 
-    async def _forgets(self, thread_id: str, refused: Refused) -> bool:
+    async def _forgets(self, thread_id: str, refused: AgentRefused) -> bool:
         """Whether the agent refused because it has lost a thread it had; it is then forgotten."""
         return False
 
@@ -154,7 +156,7 @@ class Staying(ABC, Generic[L]):
                 ending = attrs.evolve(ending, expected=await self._conversed(turn, current))
         except TimeoutError:
             ending = ending.impatient(watch.reason)
-        except Refused as refused:
+        except AgentRefused as refused:
             ending = self._refused(turn, current, refused, ending)
         except Gone:
             await to_the_end(self._bury())
@@ -175,10 +177,11 @@ class Staying(ABC, Generic[L]):
         return ending.exited(await self._channel.ended())
 
     async def _conversed(self, turn: AgentTurn, current: L) -> str:
-        """The turn, and once more in a fresh thread if nothing came of it but that its was lost."""
+        """Runs the turn. If the agent only answers that it lost the thread, runs it again in a new
+        thread."""
         try:
             return await self._converse(turn, current)
-        except Refused as refused:
+        except AgentRefused as refused:
             if turn.backend_id is None or current.began:
                 raise
             if not await self._forgets(turn.backend_id, refused):
@@ -195,7 +198,7 @@ class Staying(ABC, Generic[L]):
         try:
             async with asyncio.timeout(INTERRUPT_SECONDS):
                 await self._interrupt(current)
-        except (TimeoutError, Gone, Refused):
+        except (TimeoutError, Gone, AgentRefused):
             await self._kill(reason)
         await self._tidy(current)
 

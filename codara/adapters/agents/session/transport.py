@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import attrs
 
-from codara.adapters.agents.contract import Session
+from codara.adapters.agents.contract import AgentSession
 from codara.errors import AgentFailed
 
 TOLERATED_STARTS = 3
@@ -45,9 +45,9 @@ class Transport:
     async def open(
         self,
         home: str,
-        staying: Callable[[], Awaitable[Session]],
-        passing: Callable[[], Session],
-    ) -> Session:
+        staying: Callable[[], Awaitable[AgentSession]],
+        passing: Callable[[], AgentSession],
+    ) -> AgentSession:
         """A session by the transport that works; AgentFailed if neither may be tried."""
         if not self.stays_in(home):
             return passing()
