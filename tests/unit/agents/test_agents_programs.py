@@ -6,7 +6,7 @@ import pytest
 
 from codara.adapters.agents.codex import config
 from codara.adapters.agents.codex.config import native_program
-from codara.adapters.agents.home.programs import Program, find_program, version_of
+from codara.adapters.agents.home.programs import Program, find_program, project_folders, version_of
 from codara.errors import AgentFailed
 from tests.agenting import FAKE
 
@@ -98,3 +98,11 @@ def _file(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     path.chmod(0o755)
+
+
+def test_the_programs_of_the_checkout_are_found_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    checkout = Path(__file__).parents[3]
+    assert checkout / "agents" / "node_modules" / ".bin" in project_folders()

@@ -47,6 +47,7 @@ def test_what_runs_or_is_gone_is_not_becoming_a_program(sleeper) -> None:
     assert not processes.is_becoming(processes.KERNEL_THREADS)
     assert not processes.is_becoming(2**22 + 1)
     sleeper.kill()
+    os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)
     assert not processes.is_becoming(sleeper.pid)
 
 

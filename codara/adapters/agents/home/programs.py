@@ -41,7 +41,7 @@ class Program:
 
 def project_folders() -> tuple[Path, ...]:
     """Where npm puts programs of a checkout or of the present folder."""
-    checkout = Path(__file__).resolve().parents[3]
+    checkout = Path(__file__).resolve().parents[4]
     here = Path.cwd()
     bases = (here / "agents", here, checkout / "agents")
     return tuple(dict.fromkeys(base / "node_modules" / ".bin" for base in bases))
