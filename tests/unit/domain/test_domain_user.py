@@ -2,7 +2,7 @@ import pytest
 
 from codara.domain import user
 from codara.errors import Conflict, InvalidRequest, NotFound
-from codara.errors import Suspended as Refused
+from codara.errors import UserSuspended as Refused
 from codara.events.user import (
     Suspended,
     UserDeleted,
