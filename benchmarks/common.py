@@ -11,7 +11,12 @@ from typing import Any, TypeVar
 
 import uvloop
 
+from codara.events.base import Cause
+
 T = TypeVar("T")
+
+CAUSE = Cause(actor="bench", correlation_id="bench")
+"""What a benchmark asks of the gateway's services."""
 
 
 @contextmanager

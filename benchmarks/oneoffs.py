@@ -22,7 +22,7 @@ import aiohttp
 import attrs
 from aiohttp import web
 
-from benchmarks.common import run, scratch, show
+from benchmarks.common import CAUSE, run, scratch, show
 from codara.application.accounts import NewAccount
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.application.ports.frames import BackendSeen, MarkSeen, TextDelta
@@ -33,7 +33,6 @@ from codara.application.workspaces import WorkspaceDesk
 from codara.bootstrap.house import House, open_house
 from codara.config.load import Loaded
 from codara.config.settings import Orchestrator, ServerSettings, Settings
-from codara.events.base import Cause
 from codara.http import app, server
 from codara.projections import threads
 
@@ -45,7 +44,6 @@ SECONDS = {LASTING: 24 * 3600.0, PASSING: 5.0}
 TIDY_SECONDS = 2.0
 FILE_BYTES = 20_000
 """As much as a CLI writes of a short conversation."""
-CAUSE = Cause(actor="bench", correlation_id="bench")
 
 
 @attrs.define

@@ -17,7 +17,7 @@ from typing import Any
 
 import attrs
 
-from benchmarks.common import quantile, run, scratch, show, yardstick
+from benchmarks.common import CAUSE, quantile, run, scratch, show, yardstick
 from codara.application.accounts import NewAccount
 from codara.application.ports.agents import AgentTurn
 from codara.application.ports.frames import Frame
@@ -106,7 +106,7 @@ async def gateway(folder: Path) -> AsyncIterator[Running]:
         task.result()
     house = ready.result().house
     user = await house.services.users.provision(
-        NewUser(email="bench@example.org", max_concurrency=MANY), "bench"
+        NewUser(email="bench@example.org", max_concurrency=MANY), CAUSE
     )
     account = NewAccount(
         account_id="bench",
@@ -115,7 +115,7 @@ async def gateway(folder: Path) -> AsyncIterator[Running]:
         label="bench",
         credential=b"sk-bench",
     )
-    await house.services.accounts.register(account, "bench")
+    await house.services.accounts.register(account, CAUSE)
     try:
         yield Running(ready.result().address, user.key.raw_key, house)
     finally:

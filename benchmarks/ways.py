@@ -17,6 +17,7 @@ from typing import Any, Self
 import attrs
 import orjson
 
+from benchmarks.common import CAUSE
 from benchmarks.processor import Computed, computed
 from codara.adapters.agents.home import listings
 from codara.application.accounts import NewAccount
@@ -211,7 +212,7 @@ async def bench(folder: Path, address: str) -> AsyncIterator[Bench]:
         task.result()
     running = ready.result()
     services = running.house.services
-    user = await services.users.provision(NewUser(email="bench@example.org"), "bench")
+    user = await services.users.provision(NewUser(email="bench@example.org"), CAUSE)
     for name in PROVIDERS:
         account = NewAccount(
             account_id=ACCOUNT.format(name),
@@ -220,7 +221,7 @@ async def bench(folder: Path, address: str) -> AsyncIterator[Bench]:
             label="bench",
             credential=b"sk-bench",
         )
-        await services.accounts.register(account, "bench")
+        await services.accounts.register(account, CAUSE)
     try:
         async with program("benchmarks.load_one", running.address, user.key.raw_key) as client:
             await listed(loaded.settings.server.data_dir / listings.FILE)
