@@ -1,12 +1,13 @@
 """Threads that codex is to forget, while others need them."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import attrs
 from boxes import turn
 
-from codara.adapters.agents.codex.forgetting import Forgotten
+from codara.adapters.agents.codex.forgetting import Forgotten, clear
 from codara.adapters.agents.session.answers import AgentRefused
 from codara.application.ports.agents import Fork
 
@@ -95,3 +96,13 @@ async def test_notes_that_make_no_sense_are_none() -> None:
     codex = of_three()
     codex.notes = {"threads": "odd"}
     assert (await codex.forgotten.without(turn(backend_id=OLD))).backend_id == OLD
+
+
+def test_half_made_snapshots_of_a_forgotten_thread_are_removed(tmp_path: Path) -> None:
+    folder = tmp_path / ".codex" / "shell_snapshots"
+    folder.mkdir(parents=True)
+    for name in (f"{OLD}.tmp-17", f"{OLD}.sh", f"{OTHER}.tmp-18", "notes.txt"):
+        (folder / name).write_text("export A=1")
+    clear(tmp_path, [OLD, "../notes", "notes.txt"])
+    assert sorted(path.name for path in folder.iterdir()) == [f"{OTHER}.tmp-18", "notes.txt"]
+    clear(tmp_path / "nowhere", [OLD])

@@ -4,13 +4,18 @@ It keeps one of which there are copies, as these are made of it: such a thread i
 home, taken for lost from then on, and removed when its copies are.
 """
 
+import os
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import attrs
 
 from codara.adapters.agents.codex.causes import cause_of
+from codara.adapters.agents.home.inside import opened
+from codara.adapters.agents.home.removal import removed
 from codara.adapters.agents.session.answers import AgentRefused
 from codara.application.ports.agents import AgentTurn
 
@@ -24,6 +29,8 @@ MOST = 10_000
 
 _THREADS = "threads"
 _THREAD_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_ID_LENGTH = 36
+_SNAPSHOTS = (".codex", "shell_snapshots")
 _NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
@@ -70,3 +77,15 @@ async def _gone(thread_id: str, delete: Delete) -> bool:
     except AgentRefused as refused:
         return cause_of(str(refused)) == "unknown_session"
     return True
+
+
+def clear(home: Path, thread_ids: Collection[str]) -> None:
+    """Removes snapshots of the shell that bear the id of one of these threads. Blocks.
+
+    A codex that ended while it made one leaves its temporary file, which it never removes.
+    """
+    ids = frozenset(each for each in thread_ids if _THREAD_ID.fullmatch(each))
+    with suppress(OSError), opened(home, *_SNAPSHOTS) as folder:
+        for name in os.listdir(folder):  # noqa: PTH208 # a path could lead elsewhere by now
+            if name[:_ID_LENGTH] in ids:
+                removed(folder, name)

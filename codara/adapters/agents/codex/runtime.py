@@ -24,7 +24,7 @@ from codara.adapters.agents.codex.config import (
     offered,
 )
 from codara.adapters.agents.codex.execution import CodexExecution
-from codara.adapters.agents.codex.forgetting import Forgotten
+from codara.adapters.agents.codex.forgetting import Forgotten, clear
 from codara.adapters.agents.codex.rollouts import Look, Noted, noted
 from codara.adapters.agents.codex.talking import Catalogue, talking_only
 from codara.adapters.agents.codex.told import ToldInstructions
@@ -62,6 +62,9 @@ class CodexRuntime(AgentKeeper, CliRuntime):
     def __init__(self, settings: Provider, house: RuntimeContext) -> None:
         super().__init__(settings, house)
         self._catalogue = Catalogue(self._models_said)
+
+    def _clear(self, home: Path, backend_ids: frozenset[str]) -> None:
+        clear(home, backend_ids)
 
     async def _staying(self, turn: AgentTurn) -> AppServer:
         talking = await self._talking(turn)

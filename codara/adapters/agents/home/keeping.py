@@ -92,7 +92,12 @@ class AgentKeeper(Keeper):
     ) -> None:
         if _is_forgetful(session) and not session.ended.done():
             await self._has_forgotten(session, backend_ids)
-            return
+        else:
+            await self._forgets_on_an_errand(workspace_id, backend_ids)
+        home = self._place(workspace_id)
+        await to_the_end(asyncio.to_thread(self._clear, home, frozenset(backend_ids)))
+
+    async def _forgets_on_an_errand(self, workspace_id: str, backend_ids: Sequence[str]) -> None:
         model = self._settings.default_model
         async with errand(self._house, self.name, workspace_id, model) as turn:
             opened = await self._staying(turn)
@@ -100,6 +105,9 @@ class AgentKeeper(Keeper):
                 await self._has_forgotten(opened, backend_ids)
             finally:
                 await to_the_end(opened.close())
+
+    def _clear(self, home: Path, backend_ids: frozenset[str]) -> None:
+        """Removes what the CLI itself leaves behind of these threads. Blocks."""
 
     async def _has_forgotten(self, session: Forgetful, backend_ids: Sequence[str]) -> None:
         """One that does not do it is ended: nobody knows what it still does."""
