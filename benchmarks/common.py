@@ -11,6 +11,9 @@ from typing import Any, TypeVar
 
 import uvloop
 
+from codara.application.accounts import NewAccount
+from codara.application.users import NewUser
+from codara.bootstrap.house import House
 from codara.events.base import Cause
 
 T = TypeVar("T")
@@ -76,3 +79,19 @@ def show(what: str, value: float, *, reach: str = "", unit: str = "") -> None:
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Runs a benchmark to its end, on the loop the gateway runs on."""
     return uvloop.run(main)
+
+
+async def furnished(house: House, max_concurrency: int) -> str:
+    """Gives the gateway a user and an account of codex; returns the user's key."""
+    user = await house.services.users.provision(
+        NewUser(email="bench@example.org", max_concurrency=max_concurrency), CAUSE
+    )
+    account = NewAccount(
+        account_id="bench",
+        provider="codex",
+        auth_type="API_KEY",
+        label="bench",
+        credential=b"sk-bench",
+    )
+    await house.services.accounts.register(account, CAUSE)
+    return user.key.raw_key

@@ -1,6 +1,6 @@
-"""Calls that nobody goes on with: what each of them leaves in the read models, in memory, in homes.
+"""One-off calls: what each of them leaves in the read models, in memory and in homes.
 
-``python -m benchmarks.oneoffs [CALLS]``: twice so many requests with one user message and no
+``python -m benchmarks.oneoffs [CALLS]``: twice that many requests with one user message and no
 session's name, through the doors of a gateway in this process, with an agent that is a function and
 keeps a file for each thread. First their sessions last a day; then they last a few seconds, and the
 homes are tidied meanwhile. Each time it is a process of its own, as its memory is looked at.
@@ -22,13 +22,11 @@ import aiohttp
 import attrs
 from aiohttp import web
 
-from benchmarks.common import CAUSE, run, scratch, show
-from codara.application.accounts import NewAccount
+from benchmarks.common import CAUSE, furnished, run, scratch, show
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.application.ports.frames import BackendSeen, MarkSeen, TextDelta
 from codara.application.tidying import Tidying
 from codara.application.turns.submit import Turns
-from codara.application.users import NewUser
 from codara.application.workspaces import WorkspaceDesk
 from codara.bootstrap.house import House, open_house
 from codara.config.load import Loaded
@@ -40,7 +38,7 @@ CALLS = 5_000
 WORKSPACES = 8
 LASTING, PASSING = "lasting", "passing"
 SECONDS = {LASTING: 24 * 3600.0, PASSING: 5.0}
-"""How long a session lasts that nobody goes on with."""
+"""Seconds that a session lasts after its only turn."""
 TIDY_SECONDS = 2.0
 FILE_BYTES = 20_000
 """As much as a CLI writes of a short conversation."""
@@ -136,23 +134,13 @@ async def gateway(folder: Path, lasts: float) -> AsyncIterator[Gateway]:
         await doors.setup()
         stack.push_async_callback(doors.cleanup)
         await web.TCPSite(doors, "127.0.0.1", 0).start()
-        user = await house.services.users.provision(
-            NewUser(email="bench@example.org", max_concurrency=WORKSPACES), CAUSE
-        )
-        account = NewAccount(
-            account_id="bench",
-            provider="codex",
-            auth_type="API_KEY",
-            label="bench",
-            credential=b"sk-bench",
-        )
-        await house.services.accounts.register(account, CAUSE)
+        key = await furnished(house, WORKSPACES)
         address = f"http://127.0.0.1:{doors.addresses[0][1]}"
-        yield Gateway(house, turns, agents, address, user.key.raw_key)
+        yield Gateway(house, turns, agents, address, key)
 
 
 async def call(http: aiohttp.ClientSession, calls: int) -> None:
-    """So many calls, each workspace with one of them at a time."""
+    """Makes that many calls, each workspace with one of them at a time."""
 
     async def worker(number: int) -> None:
         for turn in range(number, calls, WORKSPACES):

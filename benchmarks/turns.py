@@ -17,11 +17,9 @@ from typing import Any
 
 import attrs
 
-from benchmarks.common import CAUSE, quantile, run, scratch, show, yardstick
-from codara.application.accounts import NewAccount
+from benchmarks.common import furnished, quantile, run, scratch, show, yardstick
 from codara.application.ports.agents import AgentTurn
 from codara.application.ports.frames import Frame
-from codara.application.users import NewUser
 from codara.bootstrap import serving
 from codara.bootstrap.house import House
 from codara.clock import utc_now
@@ -105,19 +103,9 @@ async def gateway(folder: Path) -> AsyncIterator[Running]:
     if not ready.done():
         task.result()
     house = ready.result().house
-    user = await house.services.users.provision(
-        NewUser(email="bench@example.org", max_concurrency=MANY), CAUSE
-    )
-    account = NewAccount(
-        account_id="bench",
-        provider="codex",
-        auth_type="API_KEY",
-        label="bench",
-        credential=b"sk-bench",
-    )
-    await house.services.accounts.register(account, CAUSE)
+    key = await furnished(house, MANY)
     try:
-        yield Running(ready.result().address, user.key.raw_key, house)
+        yield Running(ready.result().address, key, house)
     finally:
         task.cancel()
         await asyncio.wait({task})

@@ -27,7 +27,7 @@ from codara.events import streams
 from codara.events.base import Append
 from codara.events.session import SessionReset
 from codara.projections.views import Views
-from tests import given
+from tests import gatewaying, given
 from tests.turning import LIMITS, House, close_house, open_house, standing
 
 KEY, OTHER_KEY, THEIR_KEY = "uagk_live_1", "uagk_live_2", "uagk_live_3"
@@ -111,16 +111,8 @@ class KnownUsers(FakeUsers):
 
 
 @attrs.frozen
-class Reply:
+class Reply(gatewaying.Reply):
     """An answer, read whole; a stream as its blocks."""
-
-    status: int
-    body: Any
-    headers: Mapping[str, str]
-
-    @property
-    def code(self) -> str:
-        return str(self.body["error"]["code"])
 
     @property
     def text(self) -> str:

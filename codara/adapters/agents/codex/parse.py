@@ -10,7 +10,6 @@ from codara.adapters.agents.codex.reading import (
     CodexEnded,
     CodexReading,
     Read,
-    anew,
     attend,
     begin,
     conclude,
@@ -18,6 +17,7 @@ from codara.adapters.agents.codex.reading import (
     count_helper,
     exec_tokens,
     finish,
+    said_again,
     server_tokens,
     speak,
     think,
@@ -141,7 +141,7 @@ def _started(reading: CodexReading, item: Message, *, ours: bool) -> Read:
     if ours and kind in _MESSAGES:
         return begin(reading, item_id), ()
     if ours and kind == "reasoning":
-        return anew(reading, item_id), ()
+        return said_again(reading, item_id), ()
     return reading, ()
 
 

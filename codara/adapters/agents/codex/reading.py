@@ -129,11 +129,11 @@ def begin(reading: CodexReading, item_id: str) -> CodexReading:
     """The message `item_id` is under way; an id that ended may be used once more."""
     if item_id in reading.open:
         return reading
-    return attrs.evolve(anew(reading, item_id), open=reading.open | {item_id})
+    return attrs.evolve(said_again(reading, item_id), open=reading.open | {item_id})
 
 
-def anew(reading: CodexReading, item_id: str) -> CodexReading:
-    """Nothing of this item was said yet."""
+def said_again(reading: CodexReading, item_id: str) -> CodexReading:
+    """Forgets what was said of an item, which codex says once more from its beginning."""
     said = {place: each for place, each in reading.said.items() if place[0] != item_id}
     return attrs.evolve(reading, said=said)
 

@@ -92,7 +92,7 @@ class Homes:
             removed(root, workspace_id)
 
     def remove_one(self, workspace_id: str, runtime: str) -> None:
-        """Removes one home of a workspace, but no notes; harmless when there is none."""
+        """Removes one home of a workspace and keeps its notes; harmless if there is no home."""
         with suppress(OSError), opened(self._root.resolve(), workspace_id) as homes:
             removed(homes, runtime)
 

@@ -11,9 +11,9 @@ from codara.adapters.agents.home.inside import opened
 from codara.adapters.agents.home.sqlitefile import used_bytes
 
 MOST_ENTRIES = 2_000_000
-"""What lies behind so many entries is not counted any more."""
+"""Up to this many entries of a home are counted."""
 DEEPEST = 64
-"""Nor is what lies deeper than so many folders."""
+"""Up to this many folders deep."""
 
 _BLOCK = 512
 _DATABASES = (".db", ".sqlite")
