@@ -1,4 +1,7 @@
-"""The words that facts, decisions and answers share, each kind a closed set."""
+"""The words that facts, decisions and answers share, each kind a closed set.
+
+A log may also hold words that only earlier versions wrote; they are read as they stand there.
+"""
 
 from typing import Literal
 
@@ -14,7 +17,7 @@ SessionOrigin = Literal["named", "reference", "found", "new", "forked", "aside"]
 ThreadKind = Literal["new", "resumed", "forked", "fresh"]
 """Tells which thread a turn works with; `fresh`: a new one in place of an earlier one."""
 
-WaitedFor = Literal["session", "workspace", "user_limit", "gateway"]
+WaitedFor = Literal["workspace", "user_limit", "gateway"]
 """Tells what a turn waits for before it is admitted."""
 
 FinishReason = Literal["stop", "length", "content_filter"]

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import attrs
 from aiohttp import web
 
-from codara.events.base import Cause
 from codara.http.services import SERVICES
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -40,12 +39,6 @@ class Identity:
     def traceparent(self) -> str:
         """Returns the `traceparent` header with which the answer names its span."""
         return f"00-{self.trace_id}-{self.span_id}-{self.flags}"
-
-
-def cause_of(request: web.Request, actor: str) -> Cause:
-    """Returns the cause of what follows from this request: who sent it, its trace, and its id."""
-    identity = identity_of(request)
-    return Cause(actor=actor, correlation_id=identity.trace_id, causation_id=identity.request_id)
 
 
 _IDENTITY = web.RequestKey("identity", Identity)

@@ -1,4 +1,4 @@
-"""What turns hold while they run: sessions, workspaces, places of the gateway and of users."""
+"""What turns hold while they run: workspaces, places of the gateway and of users."""
 
 from itertools import count
 
@@ -15,14 +15,13 @@ class Wanted:
     """Names what one turn needs, all of it at once, besides a place of the gateway.
 
     An `exempt` turn is an aside: it counts in a small pool of its own instead of within
-    `user_limit`, and names neither session nor workspace.
+    `user_limit`, and names no workspace.
     """
 
     request_id: str
     turn_id: str
     user_id: str
     user_limit: int
-    session: str | None = None
     workspace_id: str | None = None
     exempt: bool = False
 
@@ -45,14 +44,11 @@ class HeldPlaces:
         self._max_concurrency = max_concurrency
         self._aside_limit = aside_limit
         self._held: dict[str, Wanted] = {}
-        self._sessions: dict[str, str] = {}
         self._workspaces: dict[str, str] = {}
         self._users: dict[tuple[str, bool], dict[str, int]] = {}
 
     def lacking(self, wanted: Wanted) -> Lack | None:
         """Finds the first thing that is not free; None if the turn could have everything."""
-        if wanted.session in self._sessions:
-            return Lack("session", self._sessions[wanted.session])
         if wanted.workspace_id in self._workspaces:
             return Lack("workspace", self._workspaces[wanted.workspace_id])
         of_user = self._users.get((wanted.user_id, wanted.exempt), {})
@@ -68,8 +64,6 @@ class HeldPlaces:
         pool = self._users.setdefault((wanted.user_id, wanted.exempt), {})
         taken = set(pool.values())
         pool[wanted.turn_id] = next(number for number in count() if number not in taken)
-        if wanted.session is not None:
-            self._sessions[wanted.session] = wanted.turn_id
         if wanted.workspace_id is not None:
             self._workspaces[wanted.workspace_id] = wanted.turn_id
 
@@ -82,8 +76,6 @@ class HeldPlaces:
         del self._users[pool][turn_id]
         if not self._users[pool]:
             del self._users[pool]
-        if wanted.session is not None:
-            del self._sessions[wanted.session]
         if wanted.workspace_id is not None:
             del self._workspaces[wanted.workspace_id]
         return True
@@ -99,10 +91,6 @@ class HeldPlaces:
     def users(self) -> set[str]:
         """Collects the users whose turns hold something."""
         return {user_id for user_id, _ in self._users}
-
-    def holder_of_session(self, name: str) -> str | None:
-        """Finds the turn that holds the session."""
-        return self._sessions.get(name)
 
     def holder_of_workspace(self, name: str) -> str | None:
         """Finds the turn that holds the workspace."""

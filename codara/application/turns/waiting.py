@@ -13,7 +13,6 @@ from codara.errors import (
     CodaraError,
     ConcurrencyLimit,
     Overloaded,
-    SessionBusy,
     WorkspaceBusy,
 )
 
@@ -77,7 +76,7 @@ class Line:
     async def enter(self, wanted: Wanted, until: float, *, refuse: bool = False) -> Entered:
         """Takes everything the turn needs, waiting until `until` (the event loop's time).
 
-        Then SessionBusy, WorkspaceBusy, ConcurrencyLimit or Overloaded, by what is still lacking;
+        Then WorkspaceBusy, ConcurrencyLimit or Overloaded, by what is still lacking;
         at once with `refuse`, or if too many wait already. Refused or cancelled, the turn holds
         nothing. What is free is taken without suspending.
         """
@@ -125,10 +124,6 @@ class Line:
             Waiter(wanted=each.wanted, lack=each.lack, since=each.since, position=position)
             for position, each in enumerate(self._line, 1)
         ]
-
-    def holder_of_session(self, name: str) -> str | None:
-        """Finds the id of the turn that holds the session."""
-        return self._places.holder_of_session(name)
 
     def holder_of_workspace(self, name: str) -> str | None:
         """Finds the id of the turn that holds the workspace."""
@@ -258,12 +253,6 @@ class Line:
 def _refusal(wanted: Wanted, lack: Lack, *, timed_out: bool = False) -> CodaraError:
     waited = " This request waited for it until the queue's time-out." if timed_out else ""
     match lack.what:
-        case "session":
-            return SessionBusy(
-                f"Session {wanted.session} is busy with task {lack.behind}.{waited} "
-                "Wait for that task to end, cancel it, or use another session.",
-                retry_after=_SOON,
-            )
         case "workspace":
             return WorkspaceBusy(
                 f"Workspace {wanted.workspace_id} is held by task {lack.behind}.{waited} "

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from codara.application.turns.places import HeldPlaces, Lack, Wanted
 from codara.application.turns.waiting import Entered, Line
-from codara.errors import CodaraError, ConcurrencyLimit, Overloaded, SessionBusy, WorkspaceBusy
+from codara.errors import CodaraError, ConcurrencyLimit, Overloaded, WorkspaceBusy
 from tests.fakes import NOW, FixedClock
 
 AT_ONCE = Entered(0.0, None)
@@ -139,34 +139,32 @@ def without_suspending(line: Line, what: Wanted, **how: Any) -> Entered:
 
 def test_what_is_free_is_taken_without_suspending() -> None:
     line = Scene.of().line
-    assert without_suspending(line, wanted("t1", session="s", workspace_id="w")) == AT_ONCE
-    assert line.holder_of_session("s") == line.holder_of_workspace("w") == "t1"
+    assert without_suspending(line, wanted("t1", workspace_id="w")) == AT_ONCE
+    assert line.holder_of_workspace("w") == "t1"
 
 
 def test_a_turn_that_cannot_have_everything_takes_nothing() -> None:
     line = Scene.of().line
-    assert line.enter_now(wanted("t1", workspace_id="w"))
-    assert line.enter_now(wanted("t2", session="s", workspace_id="w")) is None
-    assert line.holder_of_session("s") is None
-    assert line.enter_now(wanted("t3", session="s"))
+    assert line.enter_now(wanted("t1", workspace_id="w", user_limit=2))
+    assert line.enter_now(wanted("t2", workspace_id="w", user_limit=2)) is None
+    assert line.enter_now(wanted("t3", user_limit=2))
 
 
 async def test_a_waiter_holds_nothing_while_it_waits() -> None:
     scene = Scene.of()
-    await scene.comes("t1", workspace_id="w")
-    assert not await scene.comes("t2", session="s", workspace_id="w")
-    assert await scene.comes("t3", session="s")
-    assert await scene.leaves("t1") == []
-    assert await scene.leaves("t3") == ["t2"]
+    await scene.comes("t1", workspace_id="w", user_limit=2)
+    assert not await scene.comes("t2", workspace_id="w", user_limit=2)
+    assert await scene.comes("t3", user_limit=2)
+    assert await scene.leaves("t1") == ["t2"]
     await scene.closed()
 
 
 async def test_a_turn_that_leaves_gives_everything_to_whoever_waits_for_it() -> None:
     scene = Scene.of(places=3)
-    await scene.comes("t1", session="s", workspace_id="w", user_limit=1)
-    assert not await scene.comes("t2", session="s", workspace_id="w", user_limit=1)
+    await scene.comes("t1", workspace_id="w", user_limit=1)
+    assert not await scene.comes("t2", workspace_id="w", user_limit=1)
     assert await scene.leaves("t1") == ["t2"]
-    assert scene.line.holder_of_session("s") == scene.line.holder_of_workspace("w") == "t2"
+    assert scene.line.holder_of_workspace("w") == "t2"
     await scene.closed()
 
 
@@ -397,7 +395,6 @@ async def test_a_full_line_keeps_nobody_back_who_can_go() -> None:
 # --- refusals ---
 
 BUSY = [
-    ({"session": "s", "workspace_id": "w"}, SessionBusy, "Session s is busy with task t1"),
     ({"workspace_id": "w"}, WorkspaceBusy, "Workspace w is held by task t1"),
     ({"user_limit": 1}, ConcurrencyLimit, r"as you may \(1\); the oldest is task t1"),
     ({"user_id": "bob"}, Overloaded, "runs as many tasks as it may"),
@@ -409,7 +406,7 @@ async def test_the_refusal_says_what_was_waited_for_and_behind_whom(
     needs: dict[str, Any], kind: type[CodaraError], words: str
 ) -> None:
     scene = Scene.of(places=1)
-    await scene.comes("t1", session="s", workspace_id="w")
+    await scene.comes("t1", workspace_id="w")
     with pytest.raises(kind, match=f"{words}.*This request waited") as refused:
         await scene.send(wanted("t2", **needs), seconds=0)
     assert refused.value.retry_after == 1.0
@@ -423,7 +420,7 @@ async def test_one_who_does_not_want_to_wait_is_refused_at_once(
     needs: dict[str, Any], kind: type[CodaraError], words: str
 ) -> None:
     scene = Scene.of(places=1)
-    await scene.comes("t1", session="s", workspace_id="w")
+    await scene.comes("t1", workspace_id="w")
     with pytest.raises(kind, match=words) as refused:
         scene.line.enter(wanted("t2", **needs), FOREVER, refuse=True).send(None)
     assert "waited" not in refused.value.message
@@ -523,23 +520,23 @@ async def test_one_cancelled_before_it_came_to_the_line_leaves_nothing() -> None
 async def test_one_cancelled_after_it_was_admitted_gives_everything_to_the_next() -> None:
     scene = Scene.of(places=1)
     for turn_id in ("t1", "t2", "t3"):
-        await scene.comes(turn_id, session="s")
+        await scene.comes(turn_id, workspace_id="s")
     scene.leave("t1")
-    assert scene.line.holder_of_session("s") == "t2"
+    assert scene.line.holder_of_workspace("s") == "t2"
     scene.tasks["t2"].cancel()
     await settled()
     assert scene.went == ["t1", "t3"]
-    assert scene.line.holder_of_session("s") == "t3"
+    assert scene.line.holder_of_workspace("s") == "t3"
     await scene.closed()
 
 
 async def test_one_that_is_being_cancelled_is_not_admitted() -> None:
     scene = Scene.of(places=1)
     for turn_id in ("t1", "t2", "t3"):
-        await scene.comes(turn_id, session="s")
+        await scene.comes(turn_id, workspace_id="s")
     scene.tasks["t2"].cancel()
     scene.leave("t1")
-    assert scene.line.holder_of_session("s") == "t3"
+    assert scene.line.holder_of_workspace("s") == "t3"
     await settled()
     assert scene.went == ["t1", "t3"]
     await scene.closed()
@@ -577,8 +574,8 @@ async def test_one_whose_coroutine_is_closed_leaves_nothing() -> None:
 
 async def test_who_waits_is_listed_for_what_behind_whom_and_since_when() -> None:
     scene = Scene.of(places=3)
-    await scene.comes("t1", session="s", workspace_id="w", user_limit=2)
-    await scene.comes("t2", session="s", workspace_id="w", user_limit=2)
+    await scene.comes("t1", workspace_id="w", user_limit=2)
+    await scene.comes("t2", workspace_id="w", user_limit=2)
     scene.clock.move(seconds=5)
     await scene.comes("t3", "bob", workspace_id="w")
     await scene.comes("t4", user_limit=2)
@@ -590,7 +587,7 @@ async def test_who_waits_is_listed_for_what_behind_whom_and_since_when() -> None
         (each.position, each.wanted.request_id, each.wanted.user_id, each.lack, each.since)
         for each in scene.line.waiting()
     ] == [
-        (1, "req_t2", "ann", Lack("session", "t1"), NOW),
+        (1, "req_t2", "ann", Lack("workspace", "t1"), NOW),
         (2, "req_t3", "bob", Lack("workspace", "t1"), later),
         (3, "req_t5", "ann", Lack("user_limit", "t1"), later),
         (4, "req_b2", "bob", Lack("gateway", None), later),
@@ -658,7 +655,6 @@ class Step:
     what: str
     which: int
     user_id: str
-    session: str | None
     workspace_id: str | None
     exempt: bool
     seconds: int
@@ -671,7 +667,6 @@ STEPS = st.lists(
         st.sampled_from(["come", "come", "come", "refuse", "leave", "leave", "cancel", "wait"]),
         st.integers(0, 9),
         st.sampled_from(["ann", "bob", "cid"]),
-        st.sampled_from([None, "s1", "s2"]),
         st.sampled_from([None, "w1", "w2"]),
         st.booleans(),
         st.integers(0, 5),
@@ -685,9 +680,7 @@ def happens(scene: Scene, loop: StillLoop, step: Step, number: int) -> None:
     waiting = scene.line_up()
     match step.what:
         case "come" | "refuse":
-            names = (
-                {} if step.exempt else {"session": step.session, "workspace_id": step.workspace_id}
-            )
+            names = {} if step.exempt else {"workspace_id": step.workspace_id}
             what = wanted(f"t{number}", step.user_id, user_limit=LIMIT, exempt=step.exempt, **names)
             scene.send(what, step.seconds, refuse=step.what == "refuse")
         case "leave" if scene.inside:
@@ -702,8 +695,6 @@ def lacking(inside: dict[str, Wanted], what: Wanted) -> tuple[str, set[str | Non
     """What the turn lacks, and who may be in its way, told from those inside."""
     held = inside.values()
     pool = [each for each in held if (each.user_id, each.exempt) == (what.user_id, what.exempt)]
-    if what.session and (by := {each.turn_id for each in held if each.session == what.session}):
-        return "session", set(by)
     place = what.workspace_id
     if place and (by := {each.turn_id for each in held if each.workspace_id == place}):
         return "workspace", set(by)
@@ -715,11 +706,8 @@ def lacking(inside: dict[str, Wanted], what: Wanted) -> tuple[str, set[str | Non
 def check(scene: Scene) -> None:
     """Nothing is held twice, nobody has too much, and nobody waits who could go."""
     held = scene.inside.values()
-    for names in (
-        [each.session for each in held if each.session],
-        [each.workspace_id for each in held if each.workspace_id],
-    ):
-        assert len(names) == len(set(names))
+    names = [each.workspace_id for each in held if each.workspace_id]
+    assert len(names) == len(set(names))
     assert len(held) <= PLACES
     assert max(Counter((each.user_id, each.exempt) for each in held).values(), default=0) <= LIMIT
     lacks = scene.lacks()

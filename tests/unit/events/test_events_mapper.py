@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from codara.errors import LogDamaged
 from codara.events.base import Event, Sealed, Unknown, private
 from codara.events.registry import CATALOGUE
+from codara.events.session import TurnStarted, Waited
 from codara.events.store.mapper import MAX_EVENT_BYTES, EventMapper, EventTooLarge
 from tests import given, goldens
 from tests.fakes import FakeKeyRing
@@ -129,6 +130,15 @@ def test_the_golden_file_of_each_version_reads_as_it_did(event_class: type[Event
         if file == goldens.file_of(event_class):
             read = goldens.fields_of(event)
             assert as_far_as(golden["reads_as"], read) == golden["reads_as"]
+
+
+def test_a_word_that_only_an_earlier_version_wrote_reads_as_it_stands() -> None:
+    started = given.example(TurnStarted)
+    document = orjson.loads(stored(started, mapper()))
+    document["data"]["waited"] = {"what": "session", "behind": "trn_1", "seconds": 2.5}
+    event, _ = mapper().to_event(TurnStarted.name, orjson.dumps(document))
+    waited = Waited(what="session", behind="trn_1", seconds=2.5)  # type: ignore[arg-type]
+    assert event == attrs.evolve(started, waited=waited)
 
 
 def as_far_as(known: Any, read: Any) -> Any:

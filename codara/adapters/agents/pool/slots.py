@@ -64,9 +64,6 @@ class HomeSlots:
         """The home of that key, from now on one of these."""
         return self._by_key.setdefault(key, Slot(key))
 
-    def of_workspace(self, workspace_id: str) -> list[Slot]:
-        return [slot for slot in self if slot.key[0] == workspace_id]
-
     def of(self, runtime: str) -> list[Slot]:
         return [slot for slot in self if slot.key[1] == runtime]
 
