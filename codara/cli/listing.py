@@ -28,7 +28,7 @@ class ListCommands(NamedTuple):
         listing = takes_json(
             command(commands, "list", f"list {self.kind}, newest first", self.list)
         )
-        listing.add_argument("--limit", type=_count, default=50, help="at most so many (50)")
+        listing.add_argument("--limit", type=_count, default=50, help="at most this number (50)")
         for option in self.filters:
             listing.add_argument(f"--{option}", metavar=option.upper())
         if self.all_of:

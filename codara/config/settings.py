@@ -85,7 +85,7 @@ class Orchestrator:
         24.0, "A session unused for so long expires.", env=["UAG_SESSION_TTL_HOURS"], least=0
     )
     disconnect_grace_seconds: float = setting(
-        3.0, "A turn nobody listens to any more is cancelled after this.", least=0
+        3.0, "A turn whose clients have all left is cancelled after this time.", least=0
     )
 
 

@@ -21,7 +21,7 @@ async def den(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[D
 
 
 @both
-async def test_an_answer_that_is_begun_anew_is_no_success(den: Den) -> None:
+async def test_an_answer_that_is_begun_again_is_no_success(den: Den) -> None:
     outcome, heard = await den.run("[[twice]]")
     assert (outcome.status, outcome.cause) == ("failed", "protocol")
     assert outcome.message.endswith("The provider is overloaded")

@@ -3,7 +3,7 @@
 An agent does what the markers say, one after the other, and then ends its turn well; without
 markers it answers at once. It needs nothing but Python's standard library, so it runs in a jail.
 
-    [[text:..]] [[deltas:n]] [[twice]]        what it says; twice: and begins the same answer anew
+    [[text:..]] [[deltas:n]] [[twice]]        what it says; twice: and begins the same answer again
     [[garbage]] [[badutf8]] [[surrogate]]     lines that are no protocol, and text that is no text
     [[huge:bytes]] [[endless]] [[half]]       a long line, one without end, half of one and death
     [[silence]] [[deaf]] [[retries]]          nothing more; not even when interrupted; only excuses

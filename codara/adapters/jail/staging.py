@@ -97,7 +97,7 @@ def adopt(path: Path, uid: int) -> None:
 
 
 def _prepare() -> None:
-    """Mounts the folder; anew if somebody removed it on the host, which unmounts it here too."""
+    """Mounts the folder; again if somebody removed it on the host, which unmounts it here too."""
     if not MOUNT_POINT.is_mount():
         MOUNT_POINT.mkdir(mode=0o711, exist_ok=True)
         _mount("codara", str(MOUNT_POINT), "tmpfs", MS_NOSUID | MS_NODEV, f"mode=0711,size={MIB}")

@@ -73,7 +73,7 @@ class KnownFolder:
 
 
 class KnownFolders:
-    """The most recently used places: at most so many, and together of at most so many files."""
+    """The most recently used places: up to a number of places and of files in all."""
 
     def __init__(self, trees: Path, *, most: int, most_files: int) -> None:
         self._trees = trees

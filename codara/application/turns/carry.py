@@ -93,7 +93,7 @@ class Carriage:
         return await end.finish()
 
     async def _worked(self, until: float) -> tuple[Outcome, CodaraError | None]:
-        """The turn from its start on; anew where somebody else took what it was to start with."""
+        """The turn from its start on; once more where somebody else took what it needed."""
         context, run, line = self.context, self.run, self.line
         for _ in range(_START_TRIES):
             await start(context, run, line, until)

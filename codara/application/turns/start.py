@@ -38,7 +38,7 @@ async def start(context: Context, run: Run, line: Line, until: float) -> None:
 
 
 async def _baseline(context: Context, run: Run) -> Snapshot:
-    """The workspace before the turn; a folder that somebody removed is made anew."""
+    """The workspace before the turn; a folder that somebody removed is made again."""
     place, folder = run.asked.workspace_id, run.asked.folder
     found = await context.workspaces.snapshot(place, folder)
     if MISSING not in found.partial:

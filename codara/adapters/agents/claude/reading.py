@@ -56,7 +56,7 @@ class ClaudeReading:
     `open` is the message that is being streamed and has not been said to be whole. `latest` is the
     one that began last, `thoughts` are its own; it is `settled` once it has come to an end of its
     own or a tool of it was run. One that is not may be asked for again, and claude says of it, too,
-    that it is whole. `broken` turns true once a text begins anew. `stop` is why the latest message
+    that it is whole. `broken` turns true once a text begins again. `stop` is why the latest message
     ended, `before` the last reason of those before it. `running` holds the tools that began and did
     not end. `told` has what was said of each message's tokens; `summed` is whether the last word
     had any. `spent` is what the process took before the turn, and behind its end with it. `mark` is

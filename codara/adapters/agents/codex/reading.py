@@ -172,7 +172,7 @@ def think(
 def conclude(reading: CodexReading, item_id: str, parts: Iterable[tuple[str, str]]) -> Read:
     """The reasoning `item_id` is whole, part by part.
 
-    A part may be hidden once it was said, or worded anew: what was said of it then stays.
+    A part may be hidden once it was said, or worded differently: what was said of it then stays.
     """
     frames: list[Frame] = []
     for at, (part, whole) in enumerate(parts):

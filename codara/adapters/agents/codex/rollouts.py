@@ -70,7 +70,7 @@ def _of_thread(sessions: int, thread_id: str, end: int | None, copies: int) -> N
 
 
 def _folders(above: int, depth: int) -> Iterator[int]:
-    """The folders so many steps below, the latest day first."""
+    """The folders `depth` steps below, the latest day first."""
     if not depth:
         yield above
         return

@@ -102,7 +102,7 @@ def _identity(session_id: str) -> bytes:
 
 
 def _read(folder: int, name: str, tail: int) -> bytes:
-    """A record, or only so many bytes at its end."""
+    """A record, or only its last `tail` bytes."""
     with os.fdopen(os.open(name, FILE, dir_fd=folder), "rb") as stream:
         if tail:
             stream.seek(-min(tail, os.fstat(stream.fileno()).st_size), os.SEEK_END)

@@ -116,7 +116,7 @@ class OpencodeExecution(Execution[OpenCodeRun]):
 
 
 class Complaints:
-    """Reads from stderr what ``run`` says nowhere else: that a request failed and is sent anew."""
+    """Reads from stderr what ``run`` says nowhere else: that a request failed and is sent again."""
 
     def __init__(self, current: OpenCodeRun) -> None:
         self._current = current

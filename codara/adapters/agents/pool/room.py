@@ -1,4 +1,4 @@
-"""Room for agents: so many of a runtime, so much memory for all; idle ones are ended for others."""
+"""Room for agents: a number for each runtime, memory for all; idle ones end to make room."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping

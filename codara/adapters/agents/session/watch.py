@@ -29,7 +29,7 @@ class Watch:
         return "timeout" if self._armed >= self._end else "stalled"
 
     def progress(self) -> None:
-        """The agent got on: the time for silence begins anew."""
+        """The agent got on: the time for silence begins again."""
         if self._patience and self._watching and not self._timeout.expired():
             self._armed = self._next()
             self._timeout.reschedule(self._armed)
