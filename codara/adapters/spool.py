@@ -62,14 +62,14 @@ class FileSpool:
         return FileSpoolFile(self, self._file(turn_id))
 
     async def read(self, turn_id: str) -> bytes:
-        """All whole frames of the file, lines separated by newlines; empty if there are none.
+        """Returns all whole frames of the file, one a line; empty without frames.
 
         LogDamaged if the vault cannot be read.
         """
         return await self.told(self._file(turn_id).read)
 
     async def remove(self, turn_id: str) -> None:
-        """Deletes the file; harmless if there is none."""
+        """Deletes the file; does nothing if it is missing."""
         await self.told(partial(_removed, self._file(turn_id).path))
 
     async def close(self) -> None:

@@ -71,7 +71,7 @@ def _providers() -> Iterable[str]:
 
 
 def credential(source: str) -> str:
-    """Reads the text of a file, or of standard input for ``-``; InvalidRequest if it is none."""
+    """Reads the text of a file, or of standard input for ``-``; InvalidRequest if it is no text."""
     try:
         if source == "-":
             secret = sys.stdin.buffer.read(LARGEST_CREDENTIAL + 1)

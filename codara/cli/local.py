@@ -65,7 +65,7 @@ async def nothing_yet(loaded: Loaded) -> AsyncIterator[LocalClient]:
 
 
 def _route(method: str, path: str) -> Found:
-    """Finds the operator's route for a path, and what it names; NotFound if there is none."""
+    """Finds the operator's route for a path, and what it names; NotFound if no route has it."""
     for route in ROUTES:
         if isinstance(route, Route) and route.guard is OPERATOR and route.method == method:
             named = _named(route.path, path)

@@ -45,7 +45,7 @@ def coloured(stream: TextIO) -> bool:
 
 
 def paint(text: str, colour: str, stream: TextIO | None = None) -> str:
-    """The text in one of our colours, or as it is where there are none."""
+    """Returns the text in one of our colours, or as it is on a stream without colours."""
     if not coloured(stream or sys.stdout):
         return text
     return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"

@@ -1,4 +1,4 @@
-"""What a client of the management plane can ask, whoever answers it."""
+"""What a client of the management plane can ask, of a gateway or of its own process."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol

@@ -44,7 +44,7 @@ class Doors:
         return f"http://{LOOPBACK}:{actual}"
 
     def proxy_environment(self) -> dict[str, str]:
-        """The variables by which tools find the jail's proxy; empty where there is none."""
+        """Returns the variables by which tools find the jail's proxy; empty without a proxy."""
         if PROXY_PORT not in self.ports:
             return {}
         proxies = dict.fromkeys(PROXY_VARIABLES, self.endpoint(PROXY_PORT))

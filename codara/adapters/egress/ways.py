@@ -10,7 +10,7 @@ from codara.errors import ShuttingDown
 
 
 class WaysOut:
-    """Makes brokers; whoever made it calls `close`, after the last jail is gone.
+    """Makes brokers; its maker calls `close`, after the last jail is gone.
 
     With `network="none"` a broker has no proxy beside it; `allow_hosts` is added to each one's.
     `walls` says whether jails have a network of their own, with doors at the same ports in each;
@@ -33,9 +33,9 @@ class WaysOut:
         self._closed = False
 
     def open(self, jail_id: str, allow_hosts: tuple[str, ...] = ()) -> Broker:
-        """A way out for a jail to come, so that its files and variables can name the doors.
+        """Opens a way out for a jail to come, so that its files and variables can name the doors.
 
-        Whoever opens it starts a jail with it or closes it. ShuttingDown after `close`.
+        The caller starts a jail with it, or closes it. ShuttingDown after `close`.
         """
         if self._closed:
             raise ShuttingDown("the gateway is stopping; no agent is started any more")

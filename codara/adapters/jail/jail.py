@@ -53,11 +53,11 @@ class Parts:
 
 
 class Jail:
-    """One program and everything it started, behind walls if it is `jailed`.
+    """Holds one program and everything it started, behind walls if it is `jailed`.
 
     `stdin` and `stdout` are the program's; what it writes to stderr is kept to its last 64 KiB.
-    Its way out is the business of whoever started it; it is closed at the jail's end.
-    Whoever got a jail calls `close` in the end.
+    Its way out comes from its starter and is closed at the jail's end.
+    The owner of a jail calls `close` in the end.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -90,9 +90,9 @@ class Jail:
         self._parts.pipes.stderr.heard = heard
 
     async def ways_in(self, count: int) -> list[socket.socket]:
-        """Unconnected TCP sockets; what they connect to listens inside, on the jail's loopback.
+        """Returns unconnected TCP sockets that connect to the jail's own loopback.
 
-        Whoever asks closes them: they keep the jail's network alive. JailUnavailable if refused.
+        The caller closes them: they keep the jail's network alive. JailUnavailable if refused.
         """
         return await self._parts.ways_in(count)
 

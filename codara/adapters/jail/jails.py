@@ -1,4 +1,4 @@
-"""The interface both kinds of jail have: what is written against by whoever starts programs."""
+"""The interface that both kinds of jail have: code that starts programs is written against it."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -14,7 +14,7 @@ from codara.adapters.jail import marks
 
 ROOT = Path(__file__).parents[3]
 QUIET_SECONDS = 1.0
-"""Without an orphan for this long there is none on its way any more: a fork takes milliseconds."""
+"""After this long without an orphan (seconds) no more will come: a fork takes milliseconds."""
 LONGEST_SECONDS = 15.0
 LOOK_SECONDS = 0.05
 END_SECONDS = 10.0

@@ -68,7 +68,7 @@ class JailStarts:
         return task
 
     async def _made(self, make: Make, spec: JailSpec, way_out: WayOut) -> Jail:
-        """Half a jail cannot be dropped: the making is finished, whoever still waits for it."""
+        """Makes the jail to its end, also if nobody waits any more: half a jail cannot be dropped."""
         if self._closing:
             raise ShuttingDown("the gateway is stopping; no agent is started any more")
         making = self._own(make(spec, way_out))

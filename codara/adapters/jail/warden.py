@@ -85,7 +85,7 @@ def _reap_until(pid: int) -> int:
 
 
 def _end_all() -> None:
-    """Kills children until there are none; grandchildren become children as their parents end."""
+    """Kills children until none is left; grandchildren become children as their parents end."""
     with contextlib.suppress(ChildProcessError):
         while True:
             for pid in _children():

@@ -9,9 +9,9 @@ Listeners = Mapping[int, socket.socket]
 
 
 class WayOut(Protocol):
-    """Whatever answers inside a jail on behalf of the world outside.
+    """Answers inside a jail on behalf of the world outside.
 
-    It is brought by whoever starts the jail, and closed at the jail's end.
+    The starter of the jail brings it; it is closed at the jail's end.
     """
 
     @property

@@ -43,7 +43,7 @@ class LoginForm(Protocol):
 
 
 def read(login: bytes) -> Login:
-    """The login file; AgentFailed if it is none."""
+    """Reads the login file; AgentFailed if it is not one."""
     try:
         held = json.loads(login)
     except ValueError:
@@ -58,13 +58,13 @@ def unreadable() -> AgentFailed:
 
 
 def below(login: Login, name: str) -> Login:
-    """The object of that name; an empty one if there is none."""
+    """Returns the object of that name; an empty one if it is missing."""
     held = login.get(name)
     return held if isinstance(held, dict) else {}
 
 
 def text(held: Mapping[str, Any], name: str) -> str:
-    """The string of that name; AgentFailed if there is none."""
+    """Returns the string of that name; AgentFailed if it is missing."""
     value = held.get(name)
     if not isinstance(value, str) or not value:
         raise unreadable()
@@ -88,7 +88,7 @@ def in_milliseconds(moment: datetime | None) -> int | None:
 
 
 def claims_of(jwt: object) -> Login:
-    """What a signed token says of itself, unchecked; nothing if it is none."""
+    """Returns what a signed token says of itself, unchecked; empty if it is not such a token."""
     parts = jwt.split(".") if isinstance(jwt, str) else []
     if len(parts) != 3:
         return {}

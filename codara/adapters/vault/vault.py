@@ -107,14 +107,14 @@ class FileVault:
         return self._hmac("credential", credential)[:16]
 
     async def credential(self, account_id: str) -> bytes:
-        """The secret; NotFound if there is none."""
+        """Returns the secret; NotFound if it is missing."""
         box = self._boxes.get(account_id)
         if box is None:
             box = await asyncio.to_thread(self._read_box, account_id)
         return unseal(self._file.master, box, _place(account_id))
 
     async def remove(self, account_id: str) -> None:
-        """Forgets the credential; harmless if there is none."""
+        """Forgets the credential; does nothing if it is missing."""
         await asyncio.to_thread(self._remove, account_id)
 
     async def close(self) -> None:

@@ -74,7 +74,7 @@ def _stand_in(size: int, told_by: str) -> bytes:
 
 
 def read_link(name: str, folder: int) -> bytes:
-    """The text of a symbolic link, which is never followed; Vanished if it is none any more."""
+    """Returns the text of a symbolic link without following it; Vanished if it is no link now."""
     try:
         return os.fsencode(os.readlink(name, dir_fd=folder))
     except OSError as error:

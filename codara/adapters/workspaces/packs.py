@@ -10,7 +10,7 @@ from typing import BinaryIO
 import attrs
 
 LOOSE_AT_MOST = 256
-"""So many new objects of one snapshot become files of their own; the rest goes into one pack."""
+"""Up to this many new objects of a snapshot become files of their own; more become one pack."""
 
 _FASTEST = 1
 _KINDS = {b"tree": 2, b"blob": 3}
@@ -46,7 +46,7 @@ def write_loose(objects: Path, kind: bytes, oid: bytes, data: bytes) -> None:
 
 
 def _is_there(target: Path) -> bool:
-    """A power failure may have left an empty file, which is none."""
+    """Says whether the file is there; an empty one, left by a power failure, does not count."""
     try:
         return os.stat(target).st_size > 0  # noqa: PTH116 # the quickest way, and we do this a lot
     except FileNotFoundError:

@@ -14,14 +14,15 @@ from codara.adapters.workspaces.trees import TreeStore
 
 _CACHE_FILE = "codara-known"
 _SAVE_AFTER = 500
-"""So many files may have to be read again after a crash."""
+"""Up to this many files may have to be read again after a crash."""
 
 
 @attrs.define(eq=False)
 class KnownFolder:
-    """One workspace's store, opened when it is first used.
+    """Keeps one workspace's store, opened when it is first used.
 
-    All but `lock` is for a worker thread, or for whoever has seen that none is at work.
+    Only a worker thread may use it, or a caller that has seen that none is at work; `lock` alone
+    is for everybody.
     """
 
     folder: Path

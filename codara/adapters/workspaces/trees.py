@@ -77,7 +77,7 @@ class TreeStore:
             self._pack = None
 
     def size(self, oid: bytes) -> int:
-        """Bytes of an object; KeyError if there is none."""
+        """Returns the size of an object in bytes; KeyError if it is missing."""
         return int(self.repository.odb.read_header(pygit2.Oid(raw=oid))[1])
 
     def entries(self, oid: bytes) -> Iterator[TreeEntry]:

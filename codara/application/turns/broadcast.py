@@ -7,7 +7,7 @@ from codara.application.ports.frames import Frame
 
 
 class Broadcast:
-    """A list of frames that grows; whoever joins late hears everything from the start."""
+    """Grows a list of frames; a late listener hears everything from the start."""
 
     def __init__(self) -> None:
         self._frames: list[Frame] = []

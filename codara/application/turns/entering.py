@@ -24,7 +24,7 @@ async def enter(
     """Takes the place of a turn to come; says what it waited for, if it did.
 
     An aside has no `place` yet: it gets one of its user's places for asides once it may begin.
-    A session belongs to one workspace, so whoever holds that holds the session as well. Raises
+    A session belongs to one workspace, so the holder of that holds the session as well. Raises
     SessionBusy, WorkspaceBusy, ConcurrencyLimit or Overloaded once `queue_timeout` has passed.
     """
     wanted = Wanted(

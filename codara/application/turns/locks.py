@@ -28,7 +28,7 @@ class NamedLocks:
         return name in self._locks
 
     def release(self, name: str) -> None:
-        """Gives the name to whoever waits for it."""
+        """Gives the name to the next one who waits for it."""
         self._locks[name].release()
         self._forget(name)
 

@@ -23,7 +23,7 @@ class Parcel:
         return kept
 
     async def data(self, data: bytes) -> PayloadRef | None:
-        """Keeps bytes as a payload; None if there are none."""
+        """Keeps bytes as a payload; None for no bytes."""
         if not data:
             return None
         sealed = await self.context.log.seal(self.subject, data)

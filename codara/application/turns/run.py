@@ -129,7 +129,7 @@ class Run:
 
     @property
     def cause(self) -> Cause:
-        """The envelope of the turn's facts; once it is cancelled, of whoever did that."""
+        """Returns the cause of the turn's facts: the request, or what cancelled the turn."""
         by, command = self.cancelled_by, self.command
         return Cause(
             actor=by.actor if by else command.caller.actor,
@@ -194,7 +194,7 @@ class Run:
                 self._ended.set_result(result)
 
     def cancel(self, why: CancelCause, by: Cause) -> None:
-        """Stops the work; the end is recorded by whoever carries the turn."""
+        """Stops the work; the task that carries the turn records its end."""
         if self.cancel_cause is None and not self.over:
             self.cancel_cause, self.cancelled_by = why, by
             self.stop()

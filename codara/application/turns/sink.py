@@ -1,4 +1,4 @@
-"""The sink of an agent's frames: to the spool, to whoever listens, and kept for the end."""
+"""The sink of an agent's frames: to the spool, to listeners, and kept for the end."""
 
 import asyncio
 import logging
@@ -78,7 +78,7 @@ class AgentSink:
         self.spool.write(line)
 
     def frame(self, frame: Frame) -> None:
-        """Takes what the end of the turn needs from the frame; whoever listens hears the rest."""
+        """Takes what the end of the turn needs from the frame; listeners hear the rest."""
         match frame:
             case TextDelta(text=text):
                 if not self.text:

@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 async def stage(context: Context, run: Run) -> None:
     """Puts the request's files where its prompt says; raises what keeps them from being there.
 
-    Not before the request is on the disk: whoever recovers from a crash clears what it names.
+    Call it once the request is on the disk: recovery after a crash clears what the request names.
     """
     asked, files = run.asked, run.command.uploads
     if files:

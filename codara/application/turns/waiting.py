@@ -56,7 +56,7 @@ class _Waiting:
 class Line:
     """Admits turns when everything they need is free, and lets them wait until then.
 
-    Whoever can go goes: a turn that needs something busy keeps nobody else back. When several
+    A turn that needs something busy keeps nobody else back. When several
     could go, the user who was served longest ago is next, and of one user's turns the first that
     came. Those who want one workspace take turns by user for it as well.
     """
@@ -191,7 +191,7 @@ class Line:
             raise Overloaded("The gateway's queue is full. Try again shortly.", retry_after=_SOON)
 
     def _admit(self) -> None:
-        """Whoever can go goes; afterwards everybody in the line lacks what it says it lacks."""
+        """Admits all that can go; afterwards each in the line lacks what it says it lacks."""
         while ready := self._ready():
             chosen = min(ready, key=self._order_in(None))
             self._line.remove(chosen)

@@ -141,7 +141,7 @@ class Feeder(Generic[P]):
                     await self._log.wait_past(self._log.head())
 
     async def _fed(self, until: int) -> bool:
-        """Feeds one batch; false if there is none."""
+        """Feeds one batch; False if nothing was left to feed."""
         async with self._one_batch:
             after = self._follower.position
             batch = await self._read(after, until)

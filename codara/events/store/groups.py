@@ -10,7 +10,7 @@ from codara.errors import VersionClash
 from codara.events.store import schema
 
 ROWS_AT_ONCE = (256, 64, 16)
-"""So many events go into a statement; what is left over is one more, of its own length."""
+"""The numbers of events that a statement takes; the rest goes into one of its own length."""
 
 
 @attrs.frozen

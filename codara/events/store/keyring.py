@@ -1,4 +1,4 @@
-"""What the log asks of whoever keeps the keys."""
+"""What the log asks of the keeper of the keys."""
 
 from typing import Protocol
 
@@ -12,9 +12,9 @@ class KeyRing(Protocol):
     """
 
     def sealing_key(self, subject: str) -> tuple[str, AESGCM]:
-        """The id of the subject's newest key, and the key; durable before it is returned.
+        """Returns the id of the subject's newest key, and the key, once it is durable.
 
-        A key is made where there is none.
+        The first call makes a key.
         """
 
     def opening_key(self, key_id: str) -> AESGCM | None:

@@ -128,7 +128,7 @@ class EventLog:
     async def append(
         self, appends: Sequence[Append], cause: Cause, payloads: Sequence[SealedPayload] = ()
     ) -> int:
-        """`queue`, then waits. Whoever is cancelled here has still written, or will have."""
+        """Queues the appends and waits for them. Cancelling the wait does not stop the writing."""
         return await self.queue(appends, cause, payloads)
 
     async def load(self, stream: str, *, since: frozenset[str] = frozenset()) -> list[Recorded]:
@@ -213,7 +213,7 @@ class EventLog:
         )
 
     def _advance(self, position: int, committed: Sequence[StoredEvent]) -> None:
-        """Whoever wrote goes on first, those who only follow the log a moment later."""
+        """Wakes the writers first, and those who only follow the log a moment later."""
         self._tail.extend(position, committed)
         self._head = position
         self._loop.call_soon(self._wake)

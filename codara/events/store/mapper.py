@@ -26,7 +26,7 @@ SEALED = "$sealed"
 
 
 class EventTooLarge(ValueError):
-    """The event is over `MAX_EVENT_BYTES`: whoever made it should have used a payload."""
+    """The event is over `MAX_EVENT_BYTES`: its maker should have used a payload."""
 
 
 @attrs.frozen(kw_only=True)

@@ -14,9 +14,9 @@ TRY_SECONDS = 30.0
 
 
 class Courier(Protocol[P_contra]):
-    """What brings events to somebody outside, and remembers how far it has come.
+    """Brings events to somebody outside, and remembers how far it has come.
 
-    A delivery may come twice when the process dies between it and `keep`: whoever gets it can tell
+    A delivery may come twice when the process dies between it and `keep`; its receiver can tell
     by the event's id.
     """
 

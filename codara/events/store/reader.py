@@ -75,7 +75,7 @@ class LogReader:
         return found[0] if found else None
 
     async def payload(self, payload_id: str) -> bytes:
-        """The sealed bytes; empty if there are none."""
+        """Returns the sealed bytes; empty for an empty payload."""
         return await self._run(lambda: self._parts(payload_id))
 
     async def close(self) -> None:
@@ -84,9 +84,9 @@ class LogReader:
 
     @contextmanager
     def closed(self) -> Iterator[None]:
-        """The file is let go of meanwhile, and whoever reads gets StorageFailed.
+        """Closes the file meanwhile; every read in that time gets StorageFailed.
 
-        For another thread; blocks until the present read has ended.
+        Call it from another thread; it blocks until the present read has ended.
         """
         self._shut = True
         try:

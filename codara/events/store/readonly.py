@@ -21,9 +21,9 @@ logger = logging.getLogger(__name__)
 
 
 class ReadOnlyLog:
-    """Reads the log of a gateway that runs, or of one that does not; whoever opened it closes it.
+    """Reads the log of a gateway, running or not; its opener closes it.
 
-    What is appended meanwhile is seen by the reads that come later.
+    Later reads see what was appended meanwhile.
     """
 
     def __init__(self, log_id: str, path: Path, keys: KeyRing) -> None:

@@ -1,4 +1,4 @@
-"""The newest stored events, in memory: whoever follows the log close behind needs no disk."""
+"""The newest stored events, in memory: followers close behind the head need no disk."""
 
 from collections import deque
 from collections.abc import Sequence

@@ -99,7 +99,7 @@ class Writer:
     def suspect(self, error: Exception) -> None:
         """Has the log's files opened again and checked before anything more is written.
 
-        For whoever reads them and finds that the disk fails. May be called from any thread.
+        For readers that find that the disk fails. May be called from any thread.
         """
         self._jobs.put(error)
 

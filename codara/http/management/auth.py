@@ -23,7 +23,7 @@ class Login:
     api_token: str | None = attrs.field(default=None, repr=False)
 
     def secret(self) -> str:
-        """Reads the passkey; InvalidRequest if there is none."""
+        """Reads the passkey; InvalidRequest if it is missing."""
         secret = self.operator_secret or self.operator_passkey or self.api_token
         if not secret:
             raise InvalidRequest("operator_secret is missing.", param="operator_secret")

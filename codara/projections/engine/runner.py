@@ -23,8 +23,8 @@ RETRY_SECONDS = 1.0
 LULL_SECONDS = 0.5
 """While nobody waits, events gather for up to this long and are folded as one batch.
 
-A batch costs its hops, however small. Whoever asks waits for what the log held then, and thereby
-ends the lull: nobody sees it.
+Each batch costs a thread hop, however small. A question waits for what the log held when it was
+asked, and ends the lull: nobody sees it.
 """
 GATHERED = 48
 """This many events end the lull, too: the log still has them in memory."""
@@ -139,7 +139,7 @@ class Runner:
         return before
 
     async def close(self) -> None:
-        """Stops reading; whoever waits is told that it will not come."""
+        """Stops reading; those who wait are told that it will not come."""
         await self._feeder.close()
         self._wake(everyone=True)
 
@@ -168,7 +168,7 @@ class Runner:
                 await self._log.wait_past(self._position)
 
     async def _lull(self) -> None:
-        """Lets what follows soon be folded in the same batch; whoever waits ends it."""
+        """Lets what follows soon be folded in the same batch, until somebody waits."""
         self._urged.clear()
         if self._waiting:
             return

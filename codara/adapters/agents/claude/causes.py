@@ -1,4 +1,4 @@
-"""Why a claude turn failed: by the API's status and, where there is none, by its words."""
+"""Why a claude turn failed: by the API's status, or by its words where no status came."""
 
 import re
 

@@ -12,9 +12,9 @@ from codara.adapters.agents.session.launched import Launched
 from codara.application.ports.agents import AgentTurn, FrameSink
 
 Run = Callable[[AgentTurn, str | None], Awaitable[tuple[Launched, str]]]
-"""Starts the process of a turn, for a thread to resume or, with None, a fresh one; names it.
+"""Starts the process of a turn and returns it with the name of its thread.
 
-With a `fork` the thread is none to resume, but the copy's.
+The thread is resumed, or a new one begins with None. With a `fork` the thread is the copy.
 """
 
 

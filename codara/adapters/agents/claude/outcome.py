@@ -20,10 +20,10 @@ _STOPS: Mapping[str, FinishReason] = {
 
 
 def outcome_of(reading: ClaudeReading, ending: Ending, *, used_up: bool = False) -> Outcome:
-    """Completed only if nothing at all speaks against it.
+    """Returns how the turn ended: completed only if nothing at all speaks against it.
 
-    `used_up` is whether the provider said that a quota is. A thread that claude does not know is
-    none.
+    `used_up` says that the provider reported a used-up quota. A thread that claude does not know
+    counts as no thread.
     """
     status, cause, message = _verdict(reading, ending)
     if cause == "rate_limited" and used_up:

@@ -70,7 +70,7 @@ def line(reading: ClaudeReading, message: Message) -> Read:
 
 
 def is_progress(message: Message) -> bool:
-    """Whether the agent got on with the turn; retries and changes of status are none."""
+    """Says whether the agent got on with the turn; a retry or a change of status is no progress."""
     if message.get("type") == "system":
         return message.get("subtype") not in _NO_PROGRESS
     if message.get("type") == "stream_event":
@@ -202,7 +202,7 @@ def _ended(reading: ClaudeReading, message: Message) -> ClaudeEnded:
 
 
 def _last_stop(reading: ClaudeReading, message: Message) -> str | None:
-    """claude's own word on why the last message ended; a reason of an earlier one is none."""
+    """Returns why claude says the last message ended; reasons of earlier messages do not count."""
     stop = str(message.get("stop_reason") or "") or None
     return stop if stop != reading.before else None
 

@@ -55,7 +55,7 @@ def _of_key(headers: Mapping[str, str]) -> list[WindowSeen]:
 
 
 def _written(text: str | None) -> datetime | None:
-    """A moment as RFC 3339 writes it; None if it is none."""
+    """Reads a moment as RFC 3339 writes it; None if the text is not one."""
     try:
         at = datetime.fromisoformat(text or "")
     except ValueError:

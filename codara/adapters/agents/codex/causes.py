@@ -1,4 +1,4 @@
-"""Why a codex turn failed: its typed errors and, where there are none, its words, as our causes."""
+"""Why a codex turn failed: its typed errors, or its words where it sent none, as our causes."""
 
 import re
 from typing import Any

@@ -25,7 +25,7 @@ Delete = Callable[[str], Awaitable[Any]]
 """Has codex delete a thread; Refused if it does not."""
 
 MOST = 10_000
-"""So many threads that are still there are known; the oldest are given up."""
+"""Up to this many remaining threads are remembered; the oldest are dropped."""
 
 _THREADS = "threads"
 _THREAD_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -112,7 +112,7 @@ def exec_line(reading: CodexReading, message: Message) -> Read:
 
 
 def is_progress(message: Message) -> bool:
-    """Whether the agent got on with the turn; retries and changes of status are none."""
+    """Says whether the agent got on with the turn; a retry or a change of status is no progress."""
     name = str(message.get("method") or message.get("type") or "")
     return name.startswith(("item", "turn", "thread/tokenUsage", "thread.started"))
 

@@ -247,9 +247,9 @@ def _told(reading: CodexReading, raw: Mapping[str, Any]) -> Read:
 
 
 def window(name: str, found: Mapping[str, Any] | None) -> WindowSeen | None:
-    """A quota window of codex; None where the server told nothing.
+    """Returns a quota window of codex; None where the server told nothing.
 
-    A number that cannot be meant is none: a reset a thousand years from now, a text.
+    A value that cannot be right is left out: a reset a thousand years from now, a text.
     """
     if not found:
         return None

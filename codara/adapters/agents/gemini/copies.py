@@ -39,7 +39,7 @@ class Copied:
 
 
 def mark_of(home: Path, session_id: str) -> str | None:
-    """The id of the session's last message; None where that is none of the model's. Blocks."""
+    """Returns the id of the session's last message; None if the model did not write it. Blocks."""
     for _, folder in chat_folders(home):
         name = record_of(folder, session_id)
         if name is not None:
@@ -83,7 +83,7 @@ def _said_last(folder: int, name: str) -> Iterator[str]:
 
 
 def _up_to(data: bytes, mark: str) -> bytes:
-    """The lines through the last one that is this message; none if there is none such."""
+    """Returns the lines up to and with the last one of this message; empty if it is missing."""
     end, at = 0, 0
     for line in data.splitlines(keepends=True):
         at += len(line)

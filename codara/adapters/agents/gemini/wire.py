@@ -182,7 +182,7 @@ def _sum(told: list[Mapping[str, Any]], name: str) -> int:
 
 
 def _until(body: str, cause: str, now: datetime) -> datetime | None:
-    """A daily quota comes back at midnight Pacific time; a short delay is none of its business."""
+    """Returns when the quota is back: midnight Pacific time for a daily one, whatever the delay."""
     found = _SECONDS.search(body)
     back = ratelimits.after(float(found[1]), now) if found else None
     if cause == "rate_limited":

@@ -17,7 +17,7 @@ COPY_SECONDS = 60.0
 """How long a process that is to copy a thread may take, with its start."""
 
 Copy = Callable[[AgentTurn], Awaitable[str | None]]
-"""Makes the copy for a turn with a `fork`; None where there is none to be had."""
+"""Makes the copy for a turn with a `fork`; None where the thread cannot be copied."""
 
 
 class Copying(Protocol):

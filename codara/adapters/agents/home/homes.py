@@ -76,7 +76,7 @@ class Homes:
         temporary.replace(path)
 
     def recall(self, workspace_id: str, runtime: str) -> dict[str, Any]:
-        """The notes kept last; empty if there are none."""
+        """Returns the notes kept last; empty without notes."""
         try:
             found = json.loads(self._notes(workspace_id, runtime).read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -84,7 +84,7 @@ class Homes:
         return found if isinstance(found, dict) else {}
 
     def remove(self, workspace_id: str) -> None:
-        """Removes all homes of a workspace, with the notes on them; harmless when there are none.
+        """Removes all homes of a workspace, with the notes on them; does nothing without homes.
 
         No agent may be in them. What cannot be removed stays.
         """

@@ -12,7 +12,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 @contextmanager
 def opened(*names: str | Path, above: int | None = None) -> Iterator[int]:
-    """A folder, step by step; OSError where one of the names is none. Blocks."""
+    """Opens a folder, step by step; OSError if one of the names is not a folder. Blocks."""
     name, *below = names
     folder = os.open(name, _DIRECTORY, dir_fd=above)
     try:

@@ -49,7 +49,7 @@ class Listings:
 
 
 def _read(path: Path) -> dict[str, KeptListing]:
-    """What is no such file is none at all: it will be written again."""
+    """Reads the kept listings; empty if the file is not one of ours: it is written again."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         return {str(name): _listing(each) for name, each in found.items()}

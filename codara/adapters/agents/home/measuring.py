@@ -21,10 +21,10 @@ _BESIDE = ("-wal", "-shm")
 
 
 def measured(home: Path) -> int:
-    """The bytes that a home takes; 0 if there is none, or no way into it. Blocks.
+    """Returns the bytes that a home takes; 0 if it is missing or cannot be entered. Blocks.
 
-    Of a database counts what is in it, and not what its next rows will use again: pages that a
-    removed thread left, and the log beside it. A file of several names counts once.
+    Of a database only the rows count. Its free pages, which a removed thread left, and its log
+    do not. A file of several names counts once.
     """
     scales = _Scales()
     with suppress(OSError), opened(home) as folder:

@@ -102,7 +102,7 @@ def package_folder(path: Path) -> Path | None:
 
 
 def _packaged(native: Path) -> str:
-    """The version of the npm package around a program; empty where there is none."""
+    """Returns the version of the npm package around a program; empty outside of a package."""
     package = package_folder(native) if "node_modules" in native.parts else None
     if package is None:
         return ""

@@ -12,7 +12,7 @@ from itertools import count, islice
 _PLACE = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _AT_ONCE = 10_000
-"""So many names of a folder are held at a time."""
+"""Up to this many names of a folder are held at a time."""
 
 
 def removed(above: int, name: str) -> bool:

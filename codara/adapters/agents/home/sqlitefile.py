@@ -41,7 +41,7 @@ def used_bytes(folder: int, name: str) -> int | None:
 
 
 def _logged(folder: int, name: str) -> bytes | None:
-    """The newest first page in a log, as far as it is committed; None if there is none."""
+    """Returns the newest committed first page in a log; None if the log has none of it."""
     file = os.open(name, FILE, dir_fd=folder)
     try:
         magic, size, salt = _LOG_HEADER.unpack(os.pread(file, _LOG_HEADER.size, 0))

@@ -52,9 +52,10 @@ def answered(found: Any) -> Message:
 
 
 def copying(messages: Sequence[Message], mark: str) -> Mapping[str, str] | None:
-    """The body that asks for a copy up to the message `mark` and with it; None if it is unknown.
+    """Returns the body that asks for a copy up to and with the message `mark`; None if unknown.
 
-    opencode copies what stands before the message it is told, and everything if there is none such.
+    opencode copies what stands before the message it is told, or everything if it knows no such
+    message.
     """
     ids = [str(each["info"]["id"]) for each in messages]
     if mark not in ids:

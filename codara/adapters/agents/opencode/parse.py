@@ -70,7 +70,7 @@ def run_line(reading: OpenCodeReading, message: Message) -> Read:
 
 
 def is_progress(message: Message) -> bool:
-    """Whether the agent got on with the turn; retries and changes of status are none."""
+    """Says whether the agent got on with the turn; a retry or a change of status is no progress."""
     return message.get("type") in _PROGRESS or "info" in message
 
 

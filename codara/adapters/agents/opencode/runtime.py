@@ -50,7 +50,7 @@ class OpencodeRuntime(AgentKeeper, CliRuntime):
         self._completed = Names()
 
     def models(self) -> Sequence[str]:
-        """Besides its own, those with which a turn completed: what was merely asked for is none."""
+        """Lists its own models, and others with which a turn completed; asking alone adds none."""
         return tuple(dict.fromkeys((*super().models(), *self._completed)))
 
     async def _staying(self, turn: AgentTurn) -> OpenCodeServer:

@@ -13,7 +13,7 @@ LEARNING_SECONDS = 120.0
 
 
 class Learner:
-    """Asks each runtime once, and once more where that failed; whoever made it calls `close`."""
+    """Asks each runtime once, and once more where that failed; its maker calls `close`."""
 
     def __init__(self) -> None:
         self._asked: set[str] = set()

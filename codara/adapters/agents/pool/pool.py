@@ -34,7 +34,7 @@ OPENING_SECONDS = 30.0
 
 
 class AgentPool:
-    """Satisfies `ports.Agents`; whoever made it calls `close`."""
+    """Implements `ports.Agents`; its maker calls `close`."""
 
     def __init__(
         self,

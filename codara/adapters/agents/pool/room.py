@@ -30,9 +30,9 @@ async def weightless() -> Mapping[HomeKey, int]:
 
 
 class Room:
-    """Whoever opens an agent takes its place here first.
+    """Gives each agent that is opened its place first.
 
-    Nobody waits for the end of an agent but those who need its place.
+    Only those who need the place of an agent wait for its end.
     """
 
     def __init__(self, slots: HomeSlots, bounds: Bounds, weigh: Weigh) -> None:
@@ -65,7 +65,7 @@ class Room:
         await self._emptied(slot)
 
     async def changed(self) -> None:
-        """A home became idle or empty: whoever waits for room looks again."""
+        """Lets those who wait for room look again, because a home became idle or empty."""
         async with self._changed:
             self._changed.notify_all()
 

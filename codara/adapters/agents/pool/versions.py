@@ -24,7 +24,7 @@ def untested(said: str, tested: str) -> str:
 
 
 class Versions:
-    """Looks once at each runtime's version, beside the turns; whoever made it calls `close`."""
+    """Looks once at each runtime's version, beside the turns; its maker calls `close`."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()

@@ -73,7 +73,7 @@ class Exchange(ABC, Generic[K]):
             output.answer(self._jail, _line(message))
 
     def _answered(self, number: K, answer: Mapping[str, Any] | AgentRefused) -> None:
-        """Hands the answer to whoever waits for it; nobody may."""
+        """Hands the answer to the one who waits for it, if somebody still does."""
         waiting = self._waiting.get(number)
         if waiting is None or waiting.done():
             return

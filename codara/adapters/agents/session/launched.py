@@ -9,7 +9,7 @@ from codara.adapters.jail.jail import Jail
 
 @attrs.frozen(kw_only=True)
 class Launched:
-    """An agent that was started; whoever got it closes the jail, and the broker goes with that."""
+    """Holds an agent that was started; its owner closes the jail, and with it the broker."""
 
     program: Program
     jail: Jail

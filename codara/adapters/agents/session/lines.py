@@ -53,7 +53,7 @@ class Lines:
 
 
 def message_of(line: bytes) -> Message | None:
-    """The JSON object of a line, as `value_of` reads it; None if it is none."""
+    """Returns the JSON object of a line, as `value_of` reads it; None if it is something else."""
     try:
         value = value_of(line)
     except ValueError:
@@ -62,7 +62,7 @@ def message_of(line: bytes) -> Message | None:
 
 
 def value_of(text: bytes) -> Any:
-    """The JSON value; ValueError if it is none.
+    """Returns the JSON value; ValueError if the text is not JSON.
 
     Text that is not valid UTF-8 or holds half a surrogate pair is read all the same: what cannot
     be text becomes U+FFFD.

@@ -47,7 +47,7 @@ def span(text: str | None, now: datetime) -> datetime | None:
 
 
 def after(seconds: float, now: datetime) -> datetime:
-    """So many seconds from now, but at most a month: nobody is sent away for longer."""
+    """Returns the moment `seconds` from now, at most a month away: nobody waits for longer."""
     return now + timedelta(seconds=min(seconds, _LONGEST.total_seconds()))
 
 
@@ -64,7 +64,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> datetime | None:
 
 
 def moment(text: str | None) -> datetime | None:
-    """Unix seconds as a moment; None if they are none."""
+    """Reads Unix seconds as a moment; None if the text is not a number."""
     seconds = number(text)
     try:
         return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
@@ -73,7 +73,7 @@ def moment(text: str | None) -> datetime | None:
 
 
 def number(text: str | None) -> float | None:
-    """The finite number in a header, not below zero; None if there is none."""
+    """Reads the finite number in a header, not below zero; None if it has no such number."""
     try:
         value = float(text or "")
     except ValueError:

@@ -15,10 +15,10 @@ _NO_STAMP: Mapping[str, str] = {}
 
 
 class Rpc(Exchange[int]):
-    """One agent's streams.
+    """Calls one agent over its streams, and hears what it writes.
 
-    `heard` is called with every line it writes and the message in it, after answers were handed
-    to whoever waits for them; answers to quiet calls are nobody else's business. `stamp` is part
+    `heard` is called with every line and the message in it, after an answer was handed to its
+    caller. Answers to quiet calls go to their caller alone. `stamp` is part
     of every message we send.
     """
 
@@ -65,7 +65,7 @@ def refused(error: object) -> AgentRefused:
 
 
 def _number(message: Message) -> int:
-    """Which request of ours a message answers; 0, which none has, if it is none's."""
+    """Returns the number of our request that a message answers; 0, which none has, if none."""
     number = message["id"]
     return number if isinstance(number, int) else 0
 

@@ -45,10 +45,10 @@ class Channel(Protocol):
 
 
 class Staying(ABC, Generic[L]):
-    """The session of one home; whoever started it calls `close`.
+    """Runs the turns of one home in one long-lived process; its starter calls `close`.
 
-    Whatever runs after a turn and did not before the first one was left by it, but for `helpers`:
-    programs that the agent itself starts when it first needs them, and keeps.
+    A program that runs after a turn, and did not before the first one, was left by that turn.
+    `helpers` are the exception: programs that the agent starts once it needs them, and keeps.
     """
 
     keeps = True

@@ -16,7 +16,7 @@ REMEMBERED = 1000
 
 @attrs.frozen
 class Vain:
-    """So many starts in a row, the last of them at `at`."""
+    """Counts starts in a row that failed, the last of them at `at`."""
 
     starts: int
     at: float
