@@ -8,6 +8,11 @@ import attrs
 
 from codara.errors import AllAccountsCooling, NoAccount, NoFreeAccount
 from codara.events.session import AccountChosen, Candidate
+from codara.events.vocabulary import PassedOver
+
+TRIED: PassedOver = "tried"
+NO_FREE_LEASE: PassedOver = "no_free_lease"
+NOT_READY: PassedOver = "not_ready"
 
 _UNSEEN_HEADROOM = 101.0
 
@@ -60,11 +65,11 @@ def _rank(offer: Offer, floor: float) -> tuple[bool, float, float, str]:
 
 def _refusal(offer: Offer) -> str | None:
     if not offer.ready:
-        return offer.reason or "not_ready"
+        return offer.reason or NOT_READY
     if offer.headroom is not None and offer.headroom <= 0:
         return "exhausted"
     if offer.lease is None:
-        return "no_free_lease"
+        return NO_FREE_LEASE
     return None
 
 

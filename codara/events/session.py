@@ -95,14 +95,15 @@ class TurnRequested(Event):
 
 @attrs.frozen(kw_only=True)
 class Candidate:
-    """An account that was considered; `refused` says why it was passed over (None: chosen).
-
-    `headroom` is in percent; None if it was never observed.
-    """
+    """An account that was considered; `headroom` is in percent, None if it was never observed."""
 
     account_id: str
     headroom: float | None
     refused: str | None
+    """Why it was passed over: its status, why it failed now, or a `PassedOver`; None: it was not.
+
+    Earlier versions wrote `ready` for what is `tried` now.
+    """
 
 
 @attrs.frozen(kw_only=True)

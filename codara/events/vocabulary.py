@@ -65,6 +65,12 @@ AccountStatus = Literal["ready", "cooldown", "exhausted", "expired", "disabled",
 AccountStanding = AccountStatus | Literal["removed"]
 """Tells the same; `removed` is said of an account that is not registered, or no longer."""
 
+PassedOver = Literal["tried", "no_free_lease", "not_ready"]
+"""Tells why an account was not lent to a turn, where no status and no failure of it tells that.
+
+`tried`: the turn had run on it before. `no_free_lease`: it ran as many turns as it may.
+"""
+
 HealthCause = Literal[
     "auth_failed", "quota_exhausted", "rate_limited", "credential_updated", "operator"
 ]

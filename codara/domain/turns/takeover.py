@@ -95,7 +95,7 @@ def _offer(states: States, each: Borrowable, ask: Takeover) -> routing.Offer:
     offer = lending.offer(states, each, ask.now)
     if each.account_id not in ask.tried:
         return offer
-    reason, until = offer.reason, offer.until
+    reason, until = routing.TRIED if offer.ready else offer.reason, offer.until
     if each.account_id == ask.failed:
         reason, until = ask.cause, ask.health.until if ask.health else None
     return attrs.evolve(offer, ready=False, reason=reason, until=until)

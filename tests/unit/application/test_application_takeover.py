@@ -195,6 +195,8 @@ async def test_every_account_is_tried_once(house: House) -> None:
     with pytest.raises(errors.AgentOverloaded):
         await house.ask()
     assert sorted(accounts_used(house)) == [given.ACCOUNT, OTHER, THIRD]
+    last = (await house.the(AccountChanged)).account_chosen
+    assert last.refused == {"tried": 1, "overloaded": 1}
 
 
 async def test_when_all_accounts_fail_the_earliest_return_is_told(house: House) -> None:

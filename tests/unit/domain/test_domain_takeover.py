@@ -156,6 +156,19 @@ def test_an_account_that_was_tried_before_is_not_tried_again() -> None:
     assert changed.account_chosen.refused == {"rate_limited": 1, "cooldown": 1}
 
 
+def test_an_account_that_was_tried_and_is_ready_is_passed_over_because_it_was_tried() -> None:
+    history = {**RUNNING, **joined(OTHER), **joined(THIRD)}
+    accounts = (FAILED, borrowable(OTHER), borrowable(THIRD))
+    tried = frozenset({given.ACCOUNT, OTHER})
+    [changed] = take_over(history, accounts=accounts, tried=tried)[SESSION]
+    assert changed.account_chosen.best == (
+        Candidate(account_id=given.ACCOUNT, headroom=None, refused="rate_limited"),
+        Candidate(account_id=OTHER, headroom=None, refused="tried"),
+        Candidate(account_id=THIRD, headroom=None, refused=None),
+    )
+    assert changed.account_chosen.refused == {"rate_limited": 1, "tried": 1}
+
+
 def test_a_ready_account_that_was_tried_before_is_not_tried_again() -> None:
     with pytest.raises(AllAccountsCooling):
         take_over(TWO, tried=frozenset({given.ACCOUNT, OTHER}), health=None)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from codara.errors import LogDamaged
 from codara.events.base import Event, Sealed, Unknown, private
 from codara.events.registry import CATALOGUE
-from codara.events.session import TurnStarted, Waited
+from codara.events.session import AccountChanged, Candidate, TurnStarted, Waited
 from codara.events.store.mapper import MAX_EVENT_BYTES, EventMapper, EventTooLarge
 from tests import given, goldens
 from tests.fakes import FakeKeyRing
@@ -139,6 +139,16 @@ def test_a_word_that_only_an_earlier_version_wrote_reads_as_it_stands() -> None:
     event, _ = mapper().to_event(TurnStarted.name, orjson.dumps(document))
     waited = Waited(what="session", behind="trn_1", seconds=2.5)  # type: ignore[arg-type]
     assert event == attrs.evolve(started, waited=waited)
+
+
+def test_an_account_that_was_passed_over_as_ready_reads_as_an_earlier_version_wrote_it() -> None:
+    changed = given.example(AccountChanged)
+    document = orjson.loads(stored(changed, mapper()))
+    before = {"account_id": given.ACCOUNT, "headroom": None, "refused": "ready"}
+    document["data"]["account_chosen"] |= {"best": [before], "refused": {"ready": 1}}
+    event, _ = mapper().to_event(AccountChanged.name, orjson.dumps(document))
+    choice = attrs.evolve(changed.account_chosen, best=(Candidate(**before),), refused={"ready": 1})
+    assert event == attrs.evolve(changed, account_chosen=choice)
 
 
 def as_far_as(known: Any, read: Any) -> Any:
