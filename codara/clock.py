@@ -7,5 +7,5 @@ Clock = Callable[[], datetime]
 
 
 def utc_now() -> datetime:
-    """The present moment as an aware UTC datetime."""
+    """Returns the present moment as an aware UTC datetime."""
     return datetime.now(UTC)

@@ -45,5 +45,5 @@ def uuid7_hex() -> str:
 
 
 def new_id(prefix: str) -> str:
-    """A fresh id such as ``trn_0199...``; `prefix` without the underscore."""
+    """Returns a fresh id such as ``trn_0199...``; `prefix` without the underscore."""
     return f"{prefix}_{uuid7_hex()}"

@@ -4,7 +4,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 
 def installed() -> str:
-    """The version that is installed; `unknown` when the package runs from bare sources."""
+    """Returns the version that is installed; `unknown` when the package runs from bare sources."""
     try:
         return version("codara")
     except PackageNotFoundError:

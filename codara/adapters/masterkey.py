@@ -11,7 +11,7 @@ KEY_BYTES = 32
 
 
 def parse_master_key(text: str, source: str) -> bytes:
-    """The 32 bytes; MasterKeyInvalid, naming `source`, if the text is anything else."""
+    """Returns the 32 bytes; MasterKeyInvalid, naming `source`, if the text is anything else."""
     try:
         key = base64.b64decode(text.strip(), validate=True)
     except (binascii.Error, ValueError):

@@ -10,7 +10,7 @@ TOLD = "passkey.told"
 
 
 def passkey(data_dir: Path, given: str | None) -> tuple[str, bool]:
-    """The passkey that holds, and whether it was made here and nobody was told it yet.
+    """Returns the passkey that holds, and whether it was made here and nobody was told it yet.
 
     A given one is not written down. Blocking; made files are 0600 in a folder of 0700.
     """

@@ -189,7 +189,7 @@ class FileSpoolFile:
             self._kept.clear()
 
     async def close(self) -> bytes:
-        """The whole, lines separated by newlines; what comes later is not written.
+        """Returns the whole, lines separated by newlines; what comes later is not written.
 
         LogDamaged if it has to be read from the disk and the vault cannot be read.
         """

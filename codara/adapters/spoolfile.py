@@ -57,7 +57,7 @@ class TurnFile:
             self._unwritten.extend(lines)
 
     def read(self) -> bytes:
-        """All lines written so far; LogDamaged if the vault cannot be read."""
+        """Returns all lines written so far; LogDamaged if the vault cannot be read."""
         return b"\n".join([*self._opened(), *self._unwritten])
 
     def let_go(self) -> None:

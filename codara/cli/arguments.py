@@ -27,14 +27,14 @@ def with_config(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 
 def command(commands: Commands, name: str, about: str, run: Handler) -> argparse.ArgumentParser:
-    """A command that is carried out by `run`."""
+    """Returns a command that is carried out by `run`."""
     parser = with_config(commands.add_parser(name, help=about, description=about))
     parser.set_defaults(run=run)
     return parser
 
 
 def group(commands: Commands, name: str, about: str) -> Commands:
-    """A command that only has commands of its own."""
+    """Returns a command that only has commands of its own."""
     parser = with_config(commands.add_parser(name, help=about, description=about))
     return parser.add_subparsers(dest=f"{name}_command", metavar="COMMAND", required=True)
 
@@ -70,7 +70,7 @@ class _Names:
 
 
 def port(text: str) -> int:
-    """A port number; argparse turns the error into a usage message."""
+    """Returns a port number; argparse turns the error into a usage message."""
     number = int(text)
     if not 0 <= number <= 65535:
         raise argparse.ArgumentTypeError(f"{text} is no port")

@@ -15,7 +15,7 @@ _GROUPS = (serve, demo, doctor, version, config, account, user, session, task, t
 
 
 def parser() -> argparse.ArgumentParser:
-    """Every command there is."""
+    """Returns every command there is."""
     whole = with_config(
         argparse.ArgumentParser(
             prog="codara",

@@ -40,7 +40,7 @@ class Column(NamedTuple):
 
 
 def coloured(stream: TextIO) -> bool:
-    """Whether colours may be written there: a terminal, and nobody said NO_COLOR."""
+    """Says whether colours may be written there: a terminal, and nobody said NO_COLOR."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
@@ -66,7 +66,7 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], no
 
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> list[str]:
-    """The lines of a table: a heading, then a line per row."""
+    """Returns the lines of a table: a heading, then a line per row."""
     cells = [[cell(row.get(column.key), column.whole) for column in columns] for row in rows]
     headings = [column.heading for column in columns]
     widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
@@ -91,7 +91,7 @@ def print_fields(row: Mapping[str, Any]) -> None:
 
 
 def cell(value: Any, whole: bool = False) -> str:
-    """A value as one line of text, cut at 60 characters unless it must stay `whole`."""
+    """Returns a value as one line of text, cut at 60 characters unless it must stay `whole`."""
     if value is None:
         return "-"
     if isinstance(value, bool):

@@ -60,6 +60,6 @@ def _wanted(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def moment(text: str) -> datetime:
-    """A time, of UTC where it names no zone."""
+    """Returns a time, of UTC where it names no zone."""
     at = datetime.fromisoformat(text)
     return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -20,7 +20,7 @@ class Agent:
         return public_name(self.provider, Providers().named(self.provider).default_model or "")
 
     def settings(self, binary: str, model_url: str) -> Providers:
-        """The configuration in which this agent speaks to the scripted model."""
+        """Returns the configuration in which this agent speaks to the scripted model."""
         block: Provider = attrs.evolve(
             Providers().named(self.provider), binary=binary, base_url=f"{model_url}{self.path}"
         )

@@ -141,7 +141,7 @@ def tool_call(call: Call, asked: AnthropicRequest, call_id: str, at: int) -> Ite
 
 
 def refusal(move: Refuse, model: str) -> web.Response:
-    """An error as Anthropic words it."""
+    """Returns an error as Anthropic words it."""
     status, kind, message = _ERRORS.get(move.kind, _BROKEN)
     headers = quota_headers(move.quota)
     if move.kind == "429":
@@ -154,7 +154,7 @@ def refusal(move: Refuse, model: str) -> web.Response:
 
 
 def quota_headers(percent: float | None) -> dict[str, str]:
-    """The limits of a subscription: five hours, and seven days with half as much used."""
+    """Returns the limits of a subscription: five hours, and seven days with half as much used."""
     if percent is None:
         return {}
     now = int(time.time())

@@ -141,7 +141,7 @@ def tool_call(call: Call, asked: ChatWireRequest, call_id: str) -> Iterator[Delt
 
 
 def refusal(move: Refuse, model: str) -> web.Response:
-    """An error as OpenAI words it."""
+    """Returns an error as OpenAI words it."""
     status, kind, code, message = _ERRORS.get(move.kind, _BROKEN)
     headers = limit_headers(move.quota)
     if move.kind == "429":
@@ -151,7 +151,7 @@ def refusal(move: Refuse, model: str) -> web.Response:
 
 
 def limit_headers(percent: float | None) -> dict[str, str]:
-    """The limits of an API key: so much of what it may in a minute is used up."""
+    """Returns the limits of an API key: so much of what it may in a minute is used up."""
     if percent is None:
         return {}
     left = str(round(_LIMIT * (100 - percent) / 100))

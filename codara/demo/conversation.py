@@ -30,7 +30,7 @@ class Printed:
 
 
 def client(address: str, key: str) -> "AsyncOpenAI":
-    """The official client for a gateway; CodaraError if the package is not installed."""
+    """Returns the official client for a gateway; CodaraError if the package is not installed."""
     try:
         from openai import AsyncOpenAI  # noqa: PLC0415 # only the demo needs it
     except ImportError:

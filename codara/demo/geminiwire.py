@@ -75,7 +75,7 @@ class Generate:
     async def answer(
         self, request: web.Request, method: str, model: str, body: Mapping[str, Any]
     ) -> web.StreamResponse:
-        """What the script says to one call."""
+        """Returns what the script says to one call."""
         asked = read(body, model)
         if method != "streamGenerateContent":
             return web.json_response(self._wrap(chunk(({"text": NOTE},), "STOP")))
@@ -144,13 +144,13 @@ def read(body: Mapping[str, Any], model: str) -> GeminiRequest:
 
 
 def tool_call(call: Call, asked: GeminiRequest, call_id: str) -> Part:
-    """The call of a tool: for files the agent's own, for the rest its shell."""
+    """Returns the call of a tool: for files the agent's own, for the rest its shell."""
     name, arguments = _tool(call, asked.tools)
     return {"functionCall": {"id": call_id, "name": name, "args": arguments}}
 
 
 def refusal(move: Refuse, model: str) -> web.Response:
-    """An error as Google words it."""
+    """Returns an error as Google words it."""
     status, name, message = _ERRORS.get(move.kind, _BROKEN)
     error = {
         "code": status,

@@ -63,7 +63,7 @@ class TokenEndpoint:
 
 
 def signed(claims: Mapping[str, Any]) -> str:
-    """A token that tells its claims, as OpenAI's do; nobody signed it."""
+    """Returns a token that tells its claims, as OpenAI's do; nobody signed it."""
     return ".".join((_part({"alg": "none"}), _part(claims), _part({})))
 
 

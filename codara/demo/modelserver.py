@@ -64,7 +64,7 @@ class ModelServer:
         self._refused_keys[key] = kind
 
     def application(self) -> web.Application:
-        """The routes: those of API keys, and those of logins."""
+        """Returns the routes: those of API keys, and those of logins."""
         app = web.Application(client_max_size=_BODY_LIMIT, middlewares=[self._note])
         for prefix in ("/v1", "/openai/v1", "/backend-api/codex"):
             app.router.add_post(f"{prefix}/responses", self._responses)

@@ -119,7 +119,7 @@ def tool_call(call: Call, asked: ResponsesRequest, call_id: str) -> Event:
 
 
 def completed(response_id: str, thought: str = "") -> Event:
-    """The end of a response, with the usage that every answer of this model has."""
+    """Returns the end of a response, with the usage that every answer of this model has."""
     usage = {
         "input_tokens": 120,
         "input_tokens_details": {"cached_tokens": 40},
@@ -131,12 +131,12 @@ def completed(response_id: str, thought: str = "") -> Event:
 
 
 def thinking(thought: str) -> int:
-    """How many of an answer's 12 tokens its thought takes."""
+    """Returns how many of an answer's 12 tokens its thought takes."""
     return 5 if thought else 0
 
 
 def ended(response_id: str, ending: str, thought: str = "") -> Event:
-    """The end of an answer: whole, failed in the middle, or incomplete for a reason."""
+    """Returns the end of an answer: whole, failed in the middle, or incomplete for a reason."""
     if ending in _CALLED_WHOLE:
         return completed(response_id, thought)
     if ending == "failed":
@@ -160,7 +160,7 @@ def encode(event: Event) -> bytes:
 
 
 def command(step: Step) -> str:
-    """The shell command that carries a step out."""
+    """Returns the shell command that carries a step out."""
     name = shlex.quote(step.target)
     folder, slash, _ = step.target.rpartition("/")
     make = f"mkdir -p {shlex.quote(folder)} && " if slash and folder else ""

@@ -164,7 +164,7 @@ async def show(gateway: Gateway, agent: Agent) -> str:
 
 
 def farewell(gateway: Gateway, key: str, agent: Agent) -> str:
-    """Where to go on: the address, the key, and a line to try."""
+    """Returns where to go on: the address, the key, and a line to try."""
     body = {
         "model": agent.model,
         "stream": True,

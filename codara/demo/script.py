@@ -118,7 +118,7 @@ def steps_of(prompt: str) -> tuple[Step, ...]:
 
 
 def next_move(conversation: ScriptedConversation, failures: int = 0) -> Move:
-    """What to do now; `failures` is how often this very prompt was refused already."""
+    """Returns what to do now; `failures` is how often this very prompt was refused already."""
     prompt = conversation.prompts[-1] if conversation.prompts else ""
     steps = steps_of(prompt)
     quota = next((step.number for step in steps if step.kind == "quota"), None)

@@ -31,7 +31,7 @@ class Npm:
 
 
 def checkout() -> Path | None:
-    """The project's folder, None when Codara was installed as a package."""
+    """Returns the project's folder, None when Codara was installed as a package."""
     folder = Path(__file__).resolve().parents[2]
     return folder if (folder / "agents" / "package-lock.json").is_file() else None
 

@@ -5,7 +5,7 @@ from typing import Any
 
 
 def lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A line per event, oldest first: position, name, and what it is about."""
+    """Returns a line per event, oldest first: position, name, and what it is about."""
     ordered = sorted(rows, key=lambda row: int(row["position"]))
     digits = max((len(str(row["position"])) for row in ordered), default=0)
     width = max((len(row["action"]) for row in ordered), default=0)

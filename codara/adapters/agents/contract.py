@@ -22,7 +22,7 @@ class AgentSession(Protocol):
         """Done as soon as the agent can run no further turn."""
 
     def serves(self, turn: AgentTurn) -> bool:
-        """Whether a turn of this home can run in it as it was started."""
+        """Says whether a turn of this home can run in it as it was started."""
 
     async def run(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
         """Runs a turn to its end; cancelled, it leaves nothing running and then raises.
@@ -48,7 +48,7 @@ class Early(Protocol):
     """A runtime whose sessions may be opened ahead of a turn, before it has an account."""
 
     def opens_early(self, turn: AgentTurn) -> bool:
-        """Whether one opened for a turn as it is expected is likely to serve it."""
+        """Says whether one opened for a turn as it is expected is likely to serve it."""
 
 
 @runtime_checkable
@@ -66,7 +66,7 @@ class Installed(Protocol):
         """AgentFailed with the remedy if it is not there. Touches the disk."""
 
     async def version(self) -> str:
-        """What it says of itself; AgentFailed if it cannot be asked."""
+        """Returns what it says of itself; AgentFailed if it cannot be asked."""
 
 
 @runtime_checkable

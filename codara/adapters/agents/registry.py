@@ -14,12 +14,12 @@ from codara.runtimes import PROVIDERS
 
 
 def runtimes(providers: Providers, house: RuntimeContext) -> dict[str, Runtime]:
-    """Every runtime, as it is configured, by its name."""
+    """Returns every runtime, as it is configured, by its name."""
     return {name: maker(name)(providers.named(name), house) for name in PROVIDERS}
 
 
 def login_forms(providers: Providers) -> dict[str, LoginForm]:
-    """The logins that can be lent: those of the packages with a module `login`."""
+    """Returns the logins that can be lent: those of the packages with a module `login`."""
     forms: dict[str, LoginForm] = {}
     for name in PROVIDERS:
         module = f"{__package__}.{name}.login"
@@ -39,6 +39,6 @@ def transcripts() -> dict[str, Transcript]:
 
 
 def maker(name: str) -> Make:
-    """What the module `runtime` of that name's package calls `make`."""
+    """Returns what the module `runtime` of that name's package calls `make`."""
     make: Make = import_module(f"{__package__}.{name}.runtime").make
     return make

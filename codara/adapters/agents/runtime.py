@@ -117,11 +117,11 @@ class CliRuntime(ABC):
         )
 
     async def version(self) -> str:
-        """What the program says of itself; AgentFailed if it cannot be asked."""
+        """Returns what the program says of itself; AgentFailed if it cannot be asked."""
         return await version_of(await asyncio.to_thread(self.program))
 
     def models(self) -> Sequence[str]:
-        """The CLI's list, as far as it is known, with the default in front."""
+        """Returns the CLI's list, as far as it is known, with the default in front."""
         known = self._house.listings.of(self.name)
         return tuple(dict.fromkeys((*self._default, *(known.models if known else ()))))
 
@@ -160,7 +160,7 @@ class CliRuntime(ABC):
     @staticmethod
     @abstractmethod
     def native(launcher: Path) -> Path | None:
-        """The native program behind a launcher; None if it is no launcher of this CLI."""
+        """Returns the native program behind a launcher; None if it is no launcher of this CLI."""
 
     @abstractmethod
     async def _staying(self, turn: AgentTurn) -> AgentSession:
@@ -290,5 +290,5 @@ async def _all_of(stream: asyncio.StreamReader) -> bytes:
 
 
 def unprepared(home: Path, error: OSError) -> AgentFailed:
-    """A home in which something is in the way."""
+    """Returns a home in which something is in the way."""
     return AgentFailed(f"{home} cannot be prepared: {error}; remove what is in the way")

@@ -80,7 +80,7 @@ class Broker:
         return self.doors.ports
 
     def environment(self) -> Mapping[str, str]:
-        """The variables by which tools find the proxy, if there is one."""
+        """Returns the variables by which tools find the proxy, if there is one."""
         return self.doors.proxy_environment()
 
     async def serve(self, listeners: Listeners) -> None:
@@ -222,7 +222,7 @@ class _Refusal(asyncio.Protocol):
 
 
 def refusal(status: int, code: str, message: str) -> web.Response:
-    """An error in the shape every model client understands."""
+    """Returns an error in the shape every model client understands."""
     body = {"error": {"message": message, "type": "codara_broker", "param": None, "code": code}}
     return web.Response(status=status, text=json.dumps(body), content_type="application/json")
 

@@ -38,7 +38,7 @@ class Doors:
         return cls(token=secrets.token_urlsafe(32), ports=ports, listeners=listeners)
 
     def endpoint(self, port: int = BROKER_PORT) -> str:
-        """The base URL the agent is configured with, without a slash at its end."""
+        """Returns the base URL the agent is configured with, without a slash at its end."""
         listener = self.listeners.get(port)
         actual = listener.getsockname()[1] if listener else port
         return f"http://{LOOPBACK}:{actual}"

@@ -10,7 +10,7 @@ class Mask:
         self._held = b""
 
     def feed(self, chunk: bytes) -> bytes:
-        """What can be passed on now; a possible beginning of the secret is held back."""
+        """Returns what can be passed on now; a possible beginning of the secret is held back."""
         if not self._secret:
             return chunk
         data = (self._held + chunk).replace(self._secret, self._stars)
@@ -19,12 +19,12 @@ class Mask:
         return data[: len(data) - kept]
 
     def rest(self) -> bytes:
-        """What was held back, at the end of the answer."""
+        """Returns what was held back, at the end of the answer."""
         held, self._held = self._held, b""
         return held
 
     def text(self, value: str) -> str:
-        """The same for a header's value."""
+        """Returns the same for a header's value."""
         if not self._secret:
             return value
         return value.replace(self._secret.decode(), self._stars.decode())

@@ -105,7 +105,7 @@ def _below(host: str, pattern: str) -> bool:
 
 
 async def public_address(host: str, port: int) -> str:
-    """An address of the host; Refused when any of them is private, loopback or link-local.
+    """Returns an address of the host; Refused when any of them is private, loopback or link-local.
 
     The connection is made to the very address that was looked at, so a name that answers
     differently the next time gains nothing.

@@ -92,7 +92,7 @@ class Command:
         ]
 
     def program(self) -> list[str]:
-        """What runs inside: the gate, then the limits, then the agent."""
+        """Returns what runs inside: the gate, then the limits, then the agent."""
         return [SHELL, "-c", GATE, self.mark, *limited(self.limits), *self.argv]
 
     def _identity(self) -> Iterator[str]:
@@ -109,12 +109,12 @@ class Command:
 
 
 def passwd(uid: int) -> bytes:
-    """The jail's whole /etc/passwd."""
+    """Returns the jail's whole /etc/passwd."""
     return f"{USER}:x:{uid}:{uid}:{USER}:{HOME_INSIDE}:{SHELL}\n".encode()
 
 
 def group(uid: int) -> bytes:
-    """The jail's whole /etc/group."""
+    """Returns the jail's whole /etc/group."""
     return f"{USER}:x:{uid}:\n".encode()
 
 

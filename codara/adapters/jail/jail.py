@@ -82,7 +82,7 @@ class Jail:
         return not self._ending.done()
 
     def stderr(self) -> bytes:
-        """The last 64 KiB the agent wrote to stderr."""
+        """Returns the last 64 KiB the agent wrote to stderr."""
         return self._parts.pipes.stderr.tail()
 
     def listen_to_stderr(self, heard: Callable[[bytes], None]) -> None:
@@ -104,7 +104,7 @@ class Jail:
         return self.stderr()
 
     async def wait(self) -> int | None:
-        """The exit code (128 + n for a signal), once everything in the jail is gone."""
+        """Returns the exit code (128 + n for a signal), once everything in the jail is gone."""
         return await asyncio.shield(self._ending)
 
     async def kill(self, reason: str) -> None:

@@ -21,13 +21,13 @@ class Jails(Protocol):
         """Makes ready; JailUnavailable names the layer that is missing and the remedy."""
 
     def inner_home(self, home: Path) -> Path:
-        """The path by which the agent knows its private home."""
+        """Returns the path by which the agent knows its private home."""
 
     async def adopt(self, path: Path) -> None:
         """Gives a folder and all it holds to the user the jails run as; links are not followed."""
 
     async def start(self, spec: JailSpec, way_out: WayOut) -> Jail:
-        """A jail whose program runs, with the log already knowing of it.
+        """Returns a jail whose program runs, with the log already knowing of it.
 
         The way out belongs to it from here on: it is closed at the jail's end, or at once where
         no jail comes of it. Raises JailUnavailable; cancelled, it leaves nothing behind.

@@ -47,7 +47,7 @@ class Groups:
 
 
 def by_rlimits(limits: JailLimits) -> tuple[str, ...]:
-    """What is enforced inside the jail whatever the host allows."""
+    """Returns what is enforced inside the jail whatever the host allows."""
     counts = (
         ("processes", limits.processes),
         ("open_files", limits.open_files),

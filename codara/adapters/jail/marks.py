@@ -37,7 +37,7 @@ def end_marked(name: str, seconds: float) -> None:
 
 
 def end_orphans(seconds: float) -> bool:
-    """The same for all marks whose gateways are gone; true if there was one."""
+    """Returns the same for all marks whose gateways are gone; true if there was one."""
     return _end_all(gateway_is_gone, seconds)
 
 

@@ -48,7 +48,7 @@ def listen(port: int) -> socket.socket:
 
 
 def unconnected() -> socket.socket:
-    """A non-blocking TCP socket of the thread's network namespace."""
+    """Returns a non-blocking TCP socket of the thread's network namespace."""
     made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     made.setblocking(False)
     return made

@@ -13,7 +13,7 @@ KERNEL_THREADS = 2
 
 
 def boot_id() -> str:
-    """The kernel's id of this boot."""
+    """Returns the kernel's id of this boot."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
@@ -28,7 +28,7 @@ def start_time(pid: int) -> int | None:
 
 
 def all_pids() -> list[int]:
-    """Every process there is, zombies included."""
+    """Returns every process there is, zombies included."""
     return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
 
 
@@ -55,13 +55,13 @@ def is_becoming(pid: int) -> bool:
 
 
 def parents() -> dict[int, int]:
-    """The parent of every process there is, zombies included."""
+    """Returns the parent of every process there is, zombies included."""
     tree = ((pid, parent(pid)) for pid in all_pids())
     return {pid: above for pid, above in tree if above is not None}
 
 
 def parent(pid: int) -> int | None:
-    """The parent of a process; None once it is gone."""
+    """Returns the parent of a process; None once it is gone."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -70,7 +70,7 @@ def parent(pid: int) -> int | None:
 
 
 def descendants(pid: int) -> list[int]:
-    """The children of a process, their children, and so on."""
+    """Returns the children of a process, their children, and so on."""
     tree = parents()
     found: list[int] = []
     level = {pid}

@@ -32,7 +32,7 @@ FOLDER_SIGNS = ("source path", "chdir", "mkdir", "create file", "bind mount")
 
 
 def explain(stderr: bytes) -> JailUnavailable:
-    """The error for what bubblewrap wrote before it gave up."""
+    """Returns the error for what bubblewrap wrote before it gave up."""
     detail = stderr.decode(errors="replace").strip()[-500:] or "no message"
     if any(sign in detail for sign in FOLDER_SIGNS):
         return JailUnavailable(FOLDER.format(detail=detail))

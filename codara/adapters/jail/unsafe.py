@@ -42,7 +42,7 @@ class Unsafe:
         """Nothing to make ready: there are no walls."""
 
     def inner_home(self, home: Path) -> Path:
-        """The home itself."""
+        """Returns the home itself."""
         return home
 
     async def adopt(self, path: Path) -> None:
@@ -153,7 +153,7 @@ def spawn(spec: JailSpec, env: Mapping[str, str]) -> "subprocess.Popen[bytes]":
 
 
 def enforced(limits: JailLimits) -> tuple[str, ...]:
-    """What holds without a jail."""
+    """Returns what holds without a jail."""
     return (f"rlimit.open_files={limits.open_files}", f"rlimit.file_size={limits.file_size}")
 
 

@@ -23,7 +23,7 @@ class WayOut(Protocol):
         """The hosts it leads to, for the policy by which the jail is known."""
 
     def environment(self) -> Mapping[str, str]:
-        """The variables by which programs find it."""
+        """Returns the variables by which programs find it."""
 
     async def serve(self, listeners: Listeners) -> None:
         """Answers from now on, on one socket for each port, and owns them.
@@ -35,7 +35,7 @@ class WayOut(Protocol):
         """Gives back everything, whether it served or not; harmless when done twice."""
 
     def egress(self) -> Mapping[str, int]:
-        """What was let out so far, counted by place."""
+        """Returns what was let out so far, counted by place."""
 
 
 class NoWayOut:

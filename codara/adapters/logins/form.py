@@ -39,7 +39,7 @@ class LoginForm(Protocol):
         """None if the login holds nothing to refresh it with."""
 
     def renewed(self, login: Login, answer: Mapping[str, Any], now: datetime) -> Login:
-        """The login with what the endpoint answered."""
+        """Returns the login with what the endpoint answered."""
 
 
 def read(login: bytes) -> Login:
@@ -72,18 +72,18 @@ def text(held: Mapping[str, Any], name: str) -> str:
 
 
 def end_of(answer: Mapping[str, Any], now: datetime) -> datetime | None:
-    """When the tokens of an answer expire; None where it does not tell."""
+    """Returns when the tokens of an answer expire; None where it does not tell."""
     seconds = answer.get("expires_in")
     return now + timedelta(seconds=seconds) if isinstance(seconds, int | float) else None
 
 
 def from_milliseconds(value: object) -> datetime | None:
-    """A moment as JavaScript writes it."""
+    """Returns a moment as JavaScript writes it."""
     return datetime.fromtimestamp(value / 1000, UTC) if isinstance(value, int | float) else None
 
 
 def in_milliseconds(moment: datetime | None) -> int | None:
-    """The same, written."""
+    """Returns the same, written."""
     return None if moment is None else int(moment.timestamp() * 1000)
 
 

@@ -49,7 +49,7 @@ class FileVault:
         return cls(await asyncio.to_thread(KeysFile.open, data_dir, master_key_text))
 
     def sealing_key(self, subject: str) -> tuple[str, AESGCM]:
-        """The subject's newest data key; made and durable before it is returned."""
+        """Returns the subject's newest data key; made and durable before it is returned."""
         known = self._newest.get(subject)
         if known is not None:
             return known
@@ -59,7 +59,7 @@ class FileVault:
             return known
 
     def opening_key(self, key_id: str) -> AESGCM | None:
-        """The data key of that id; None once it was destroyed."""
+        """Returns the data key of that id; None once it was destroyed."""
         known = self._by_id.get(key_id)
         if known is not None:
             return known

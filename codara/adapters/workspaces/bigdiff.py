@@ -27,7 +27,7 @@ _LOOK_SECONDS = 0.05
 def in_process(
     folder: Path, base: str, final: str, *, most: int, seconds: float, stop: Event
 ) -> Diff | None:
-    """The diff of two trees of the store in `folder`; None if it failed or took too long.
+    """Returns the diff of two trees of the store in `folder`; None if it failed or took too long.
 
     Setting `stop` ends it early; the process is gone when this returns.
     """

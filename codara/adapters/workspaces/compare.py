@@ -28,7 +28,7 @@ class Difference:
     new: bytes
 
     def as_change(self) -> FileChange:
-        """The change without counts of lines."""
+        """Returns the change without counts of lines."""
         path, encoded = shown(self.path)
         return FileChange(path=path, path_b64=encoded, status=self._status())
 

@@ -35,7 +35,7 @@ class FileDiff:
 
 
 def is_small(store: TreeStore, base: bytes, final: bytes) -> bool:
-    """Whether the diff is quick, whatever is in the files."""
+    """Says whether the diff is quick, whatever is in the files."""
     size = 0
     for count, each in enumerate(differences(store, base, final), start=1):
         size += sum(store.size(oid) for oid in (each.old, each.new) if any(oid))
@@ -54,7 +54,7 @@ def between(store: TreeStore, base: str, final: str, most: int) -> Diff:
 
 
 def plain(store: TreeStore, base: bytes, final: bytes) -> Diff:
-    """Which files changed, when there is no time to look into them."""
+    """Returns which files changed, when there is no time to look into them."""
     changes = tuple(each.as_change() for each in differences(store, base, final))
     return Diff(files=changes, patch="", truncated=bool(changes))
 

@@ -24,7 +24,7 @@ def vanished(error: OSError) -> bool:
 
 
 def read_content(name: str, folder: int, keep: int, check: Callable[[], None]) -> bytes:
-    """The blob for the file `name` in the directory of that descriptor.
+    """Returns the blob for the file `name` in the directory of that descriptor.
 
     The content, if it has at most `keep` bytes. Otherwise a few lines that begin with a NUL (so
     that a diff calls them binary) and tell the size and the SHA-256, or the time of the last change

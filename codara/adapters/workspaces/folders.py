@@ -58,7 +58,7 @@ class Folders:
         self._closed = False
 
     def folder(self, user_id: str, label: str) -> Path:
-        """Where a workspace of that label is, whether it exists or not."""
+        """Returns where a workspace of that label is, whether it exists or not."""
         return self._zone.folder(user_id, label)
 
     async def provision(self, workspace_id: str, folder: Path) -> None:
@@ -79,7 +79,7 @@ class Folders:
         return await self._run(workspace_id, partial(self._snapshot, folder))
 
     async def diff(self, workspace_id: str, base: str, final: str) -> Diff:
-        """What changed between two trees.
+        """Returns what changed between two trees.
 
         Never raises for what the store holds: a diff that nobody can tell any more, because one of
         the trees is lost, is empty and truncated, and the next snapshot reads everything. Where

@@ -18,7 +18,7 @@ _BIG_OFFSET = 1 << 31
 
 
 def object_id(kind: bytes, data: bytes) -> bytes:
-    """The 20 bytes under which git knows an object."""
+    """Returns the 20 bytes under which git knows an object."""
     digest = hashlib.sha1(_header(kind, data), usedforsecurity=False)
     digest.update(data)
     return digest.digest()

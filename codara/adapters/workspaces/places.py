@@ -34,7 +34,7 @@ class KnownFolder:
     """How many files the stat cache holds, at some 80 bytes each."""
 
     def store(self) -> TreeStore:
-        """The object store, made if it is not there."""
+        """Returns the object store, made if it is not there."""
         if self._store is None:
             self._store = TreeStore(self.folder)
             self._known = known.load(self.folder / _CACHE_FILE)
@@ -83,7 +83,7 @@ class KnownFolders:
         self._open: OrderedDict[str, KnownFolder] = OrderedDict()
 
     def of(self, workspace_id: str) -> KnownFolder:
-        """The workspace's place, now the most recently used one."""
+        """Returns the workspace's place, now the most recently used one."""
         place = self._open.get(workspace_id)
         if place is None:
             place = self._open[workspace_id] = KnownFolder(self._trees / f"{workspace_id}.git")

@@ -26,13 +26,13 @@ class SafeZone:
     owner: tuple[int, int] | None
 
     def folder(self, user_id: str, label: str) -> Path:
-        """Where a workspace of that label is."""
+        """Returns where a workspace of that label is."""
         if not _USER.fullmatch(user_id):
             raise WorkspaceAccessDenied(f"{user_id!r} cannot own a workspace.")
         return self.root / user_id / folder_name(label)
 
     def open(self, folder: Path) -> int:
-        """A descriptor of the folder, reached without following any link below the root.
+        """Returns a descriptor of the folder, reached without following any link below the root.
 
         FileNotFoundError if it is not there; WorkspaceAccessDenied if it is not in the zone.
         """

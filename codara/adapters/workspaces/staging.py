@@ -38,7 +38,7 @@ def stage(root: int, below: str, files: Sequence[Upload], owner: Owner) -> None:
 
 
 def named(error: OSError, below: str) -> CodaraError | None:
-    """What kept files from being staged, where a caller can do something about it."""
+    """Returns what kept files from being staged, where a caller can do something about it."""
     if error.errno in _NO_ROOM:
         return StorageFull("There is no room for the uploaded files.")
     if error.errno in _IN_THE_WAY:

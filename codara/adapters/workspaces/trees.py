@@ -92,6 +92,6 @@ class TreeStore:
 
 
 def git_order(entry: TreeEntry) -> bytes:
-    """What git sorts a tree by: directories as if their names ended in a slash."""
+    """Returns what git sorts a tree by: directories as if their names ended in a slash."""
     name, mode, _ = entry
     return name + b"/" if mode == DIRECTORY else name

@@ -50,7 +50,7 @@ class ActivityRecorder:
                 pass
 
     def as_json(self) -> bytes:
-        """What `TurnEnd.activity` holds; empty if the agent did nothing of the kind."""
+        """Returns what `TurnEnd.activity` holds; empty if the agent did nothing of the kind."""
         if not self.deeds:
             return b""
         deeds = [attrs.asdict(deed) for deed in self.deeds]

@@ -26,7 +26,7 @@ from codara.events.thread import Thread
 
 
 def idempotency_stream(context: Context, command: RunTurn) -> str | None:
-    """Where the request's idempotency key is claimed; None without one."""
+    """Returns where the request's idempotency key is claimed; None without one."""
     if command.idempotency_key is None:
         return None
     owner = command.caller.key_id or command.caller.actor

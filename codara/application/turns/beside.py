@@ -7,7 +7,7 @@ from codara.domain.conversation import Offered
 
 
 def repeats(run: Run, command: RunTurn) -> bool:
-    """Whether a request is the one that the turn is running for, sent once more."""
+    """Says whether a request is the one that the turn is running for, sent once more."""
     known = run.command
     return (
         not run.over
@@ -18,7 +18,7 @@ def repeats(run: Run, command: RunTurn) -> bool:
 
 
 def gives_way(run: Run, command: RunTurn, offered: Offered) -> bool:
-    """Whether a request takes the place of a turn that nobody listens to any more.
+    """Says whether a request takes the place of a turn that nobody listens to any more.
 
     It does in the same session or chat, with the same history before its last question, and where
     it goes on from that turn's question. A turn with an idempotency key waits for its client.

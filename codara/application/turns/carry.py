@@ -59,7 +59,7 @@ class Carriage:
     held: ExitStack = attrs.field(factory=ExitStack)
 
     async def carried(self) -> TurnResult | CodaraError:
-        """How the turn ended.
+        """Returns how the turn ended.
 
         Whatever goes wrong before there is an end is one. It raises only if the log takes none.
         """

@@ -78,7 +78,7 @@ async def left_behind(
 
 
 def unseen(running: RunningState, why: str) -> Left:
-    """A workspace of which nothing is known: anything in it may have changed."""
+    """Returns a workspace of which nothing is known: anything in it may have changed."""
     partial = tuple(dict.fromkeys((*running.partial, why)))
     return Left(
         final=Snapshot(tree=running.baseline, files=0, bytes=0),
@@ -110,7 +110,7 @@ async def _found(owner: Owner, text: str, patch: str) -> tuple[dict[str, Any], .
 async def diff_fact(
     owner: Owner, parcel: Parcel, running: RunningState, left: Left
 ) -> DiffRecorded:
-    """What changed, as a fact; long lists and patches become payloads."""
+    """Returns what changed, as a fact; long lists and patches become payloads."""
     files, diff = left.diff.files, left.diff
     patch = await parcel.text(diff.patch)
     inline, files_payload = await _kept(parcel, files)

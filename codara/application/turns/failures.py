@@ -64,7 +64,7 @@ _CANCELLED: dict[str, str] = {
 
 
 def error_of(outcome: Outcome, *, now: datetime, untouched: bool) -> CodaraError:
-    """The error a caller gets; a repetition is safe only while nothing was touched."""
+    """Returns the error a caller gets; a repetition is safe only while nothing was touched."""
     cause = outcome.cause or "crashed"
     words = _WORDS.get(cause, "The agent failed.")
     details = f" ({outcome.message})" if outcome.message else ""
@@ -81,14 +81,14 @@ def error_of(outcome: Outcome, *, now: datetime, untouched: bool) -> CodaraError
 
 
 def of_the_pool(refusal: CodaraError, *, cause: str, untouched: bool) -> CodaraError:
-    """The error of a turn whose account failed, where no other one could take over."""
+    """Returns the error of a turn whose account failed, where no other one could take over."""
     return type(refusal)(
         refusal.message, retry_after=refusal.retry_after, retry_safe=untouched, cause=cause
     )
 
 
 def cancellation_of(cause: str, *, untouched: bool) -> CodaraError:
-    """The error that a listener of a cancelled turn gets."""
+    """Returns the error that a listener of a cancelled turn gets."""
     kinds: dict[str, type[CodaraError]] = {
         "client_gone": errors.ClientClosedRequest,
         "shutdown": errors.ShuttingDown,
@@ -109,14 +109,14 @@ def recorded_cancellation(cause: str) -> CodaraError:
 def recorded_error(
     code: str, cause: str, message: str, *, retry_after: float | None, retry_safe: bool
 ) -> CodaraError:
-    """The error that a recorded failure stands for."""
+    """Returns the error that a recorded failure stands for."""
     return BY_CODE.get(code, errors.AgentFailed)(
         message, retry_after=retry_after, retry_safe=retry_safe, cause=cause
     )
 
 
 def lesson(outcome: Outcome, *, now: datetime, cooldown: timedelta) -> AccountChange | None:
-    """What the failure says about the account; None if nothing."""
+    """Returns what the failure says about the account; None if nothing."""
     resets_at = outcome.resets_at
     back = resets_at if resets_at is not None and resets_at > now else now + cooldown
     after: AccountStatus

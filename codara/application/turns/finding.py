@@ -32,7 +32,7 @@ class Reached:
 
     @classmethod
     def of(cls, state: Session, turn_id: str, position: int) -> "Reached":
-        """The standing of a session whose turn ended at that position."""
+        """Returns the standing of a session whose turn ended at that position."""
         return cls(
             session_id=state.session_id,
             turn_id=turn_id,

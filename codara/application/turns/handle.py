@@ -51,5 +51,5 @@ class TurnHandle:
         return self._run.broadcast.frames()
 
     async def result(self) -> TurnResult:
-        """The completed turn; raises the error it failed with."""
+        """Returns the completed turn; raises the error it failed with."""
         return await self._run.ended()

@@ -21,7 +21,7 @@ class Reservation:
     _kept: tuple[str, ...] = attrs.field(default=(), init=False)
 
     def slot(self, kind: str, owner: str, cap: int) -> str | None:
-        """The lease stream of a slot; None if `cap` of them are taken."""
+        """Returns the lease stream of a slot; None if `cap` of them are taken."""
         stream = self.slots.reserve(kind, owner, cap)
         if stream is not None:
             self._streams.append(stream)
@@ -48,7 +48,7 @@ class Reservation:
 async def borrowables(
     context: Context, provider: str, reservation: Reservation
 ) -> tuple[Borrowable, ...]:
-    """The provider's accounts, as the read model ranks them."""
+    """Returns the provider's accounts, as the read model ranks them."""
     standings = await context.standings.of_provider(provider)
     return tuple(_borrowable(each, context, reservation) for each in standings[:_ACCOUNTS_TRIED])
 

@@ -24,7 +24,7 @@ class NamedLocks:
             raise
 
     def locked(self, name: str) -> bool:
-        """Whether somebody holds the name or is about to."""
+        """Says whether somebody holds the name or is about to."""
         return name in self._locks
 
     def release(self, name: str) -> None:

@@ -35,7 +35,7 @@ async def kept(log: EventLog, subject: str, text: str) -> LongText:
 
 
 async def whole(log: EventLog, inline: str, ref: PayloadRef | None) -> str:
-    """The text that `kept` was given; NotFound once it was erased."""
+    """Returns the text that `kept` was given; NotFound once it was erased."""
     if ref is None:
         return inline
     return (await log.open_payload(ref)).decode(errors="surrogatepass")

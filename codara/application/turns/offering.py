@@ -16,12 +16,12 @@ _DIGEST_BYTES = 16
 
 
 def digest_of(context: Context, user_id: str) -> transcript.DigestOf:
-    """The digest by which this user's transcripts are told apart: 32 hexadecimal digits."""
+    """Returns the digest by which this user's transcripts are told apart: 32 hexadecimal digits."""
     return partial(_digest, context.keys.secret(user_id, _PURPOSE))
 
 
 async def offer(context: Context, command: RunTurn) -> Offered:
-    """What the request holds; a long one is digested in a thread."""
+    """Returns what the request holds; a long one is digested in a thread."""
     digest = digest_of(context, command.caller.user_id)
     size = sum(len(message.text) + PIECE for message in command.messages)
     size += sum(len(image.data) for message in command.messages for image in message.images)

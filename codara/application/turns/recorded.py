@@ -59,7 +59,7 @@ class RecordedHandle:
             yield TextDelta(self.ending.text)
 
     async def result(self) -> TurnResult:
-        """The completed turn; raises the error it ended with."""
+        """Returns the completed turn; raises the error it ended with."""
         if isinstance(self.ending, CodaraError):
             raise self.ending
         return self.ending
@@ -96,7 +96,7 @@ class _Record:
 async def recorded_turn(
     log: EventLog, place: Workspace, session_id: str, turn_id: str
 ) -> RecordedHandle:
-    """The turn as the log has it; NotFound if it has not ended."""
+    """Returns the turn as the log has it; NotFound if it has not ended."""
     record = await _record(log, place, session_id, turn_id)
     return RecordedHandle(
         turn_id=turn_id,

@@ -82,7 +82,7 @@ class RunningState:
 
     @classmethod
     def of(cls, started: TurnStarted, partial: tuple[str, ...] = ()) -> "RunningState":
-        """What the fact says was taken."""
+        """Returns what the fact says was taken."""
         return cls(
             baseline=started.baseline,
             partial=partial,

@@ -26,7 +26,7 @@ INSTALL = "install the agents with `npm install --no-save --prefix agents`, or s
 
 
 async def jail(settings: JailSettings) -> Check:
-    """Whether a jail can be made here and holds what tries to get out of it."""
+    """Says whether a jail can be made here and holds what tries to get out of it."""
     if settings.mode == "unsafe":
         remedy = "set jail.mode to bwrap"
         return Check("jail", WARN, "jail.mode is unsafe: agents run without a jail", remedy)
@@ -39,7 +39,7 @@ async def jail(settings: JailSettings) -> Check:
 
 
 def control_groups() -> Check:
-    """Whether memory and process limits of a jail are held by control groups."""
+    """Says whether memory and process limits of a jail are held by control groups."""
     level = limits.probe().level
     if level == "none":
         return Check(
@@ -62,7 +62,7 @@ def node() -> Check:
 
 
 async def runtimes(settings: Settings) -> list[Check]:
-    """Each agent: its program found, of a version that is known, and answering in a jail.
+    """Returns each agent: its program found, of a version that is known, and answering in a jail.
 
     One that is missing is a failure only where all are.
     """

@@ -18,7 +18,7 @@ LEAST_ROOM = 1 * GIB
 
 
 def python() -> Check:
-    """The Python that runs us; an older one than 3.11 would not have come this far."""
+    """Returns the Python that runs us; an older one than 3.11 would not have come this far."""
     return Check("python", OK, platform.python_version())
 
 
@@ -37,7 +37,7 @@ def data_folder(folder: Path) -> Check:
 
 
 def master_key(found: Loaded) -> Check:
-    """Where the master key comes from."""
+    """Returns where the master key comes from."""
     if found.master_key:
         return Check("master key", OK, "given by the environment")
     kept = found.settings.server.data_dir / "secrets" / "master.key"
@@ -47,7 +47,7 @@ def master_key(found: Loaded) -> Check:
 
 
 def address(server: ServerSettings) -> Check:
-    """The gateway's own address: free, or served by this data folder's gateway."""
+    """Returns the gateway's own address: free, or served by this data folder's gateway."""
     running = gateways.read(server.data_dir)
     if running is not None:
         return Check("address", OK, f"the gateway runs at {running.address}")
@@ -66,7 +66,7 @@ def address(server: ServerSettings) -> Check:
 
 
 def accounts(known: Pool) -> Check:
-    """Whether there is an account to work on."""
+    """Says whether there is an account to work on."""
     ready = [row for row in known.rows if row["status"] == "ready"]
     if known.trouble:
         return Check("accounts", FAIL, known.trouble, "see above")

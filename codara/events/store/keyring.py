@@ -18,7 +18,7 @@ class KeyRing(Protocol):
         """
 
     def opening_key(self, key_id: str) -> AESGCM | None:
-        """The key of that id, or None once it was destroyed."""
+        """Returns the key of that id, or None once it was destroyed."""
 
     def digest(self, purpose: str, *parts: str) -> str:
         """HMAC of the parts: 64 hexadecimal digits, the same for the same parts."""

@@ -136,13 +136,13 @@ class EventLog:
         return await self._streams.of_stream(stream, since)
 
     async def last(self, stream: str) -> Recorded | None:
-        """The stream's newest event, if there is one."""
+        """Returns the stream's newest event, if there is one."""
         return await self._streams.last_of_stream(stream)
 
     async def read(
         self, after: int, *, limit: int = 500, until: int | None = None, sealed: bool = False
     ) -> list[Recorded]:
-        """The events behind position `after`, up to and with `until`.
+        """Returns the events behind position `after`, up to and with `until`.
 
         With `sealed`, private fields stay `Sealed` and no key is touched.
         """
@@ -152,7 +152,7 @@ class EventLog:
         return await self._positions.by_position(after, limit=limit, until=until, sealed=sealed)
 
     def head(self) -> int:
-        """The last committed position."""
+        """Returns the last committed position."""
         return self._head
 
     async def wait_past(self, position: int) -> None:
@@ -186,11 +186,11 @@ class EventLog:
         return await asyncio.to_thread(unseal_payload, self.log_id, ref, key, box)
 
     def open_value(self, sealed: Sealed) -> Any:
-        """The JSON value inside; None once its key is destroyed."""
+        """Returns the JSON value inside; None once its key is destroyed."""
         return self._mapper.open_value(sealed)
 
     def trouble(self) -> CodaraError | None:
-        """None, or the error with which writes are refused at present."""
+        """Returns None, or the error with which writes are refused at present."""
         return self._writer.trouble()
 
     async def close(self) -> None:

@@ -67,7 +67,7 @@ class EventMapper:
         }
 
     def to_stored(self, stream: str, version: int, event: Event, metadata: Metadata) -> StoredEvent:
-        """What the log keeps; EventTooLarge if that is over `MAX_EVENT_BYTES`.
+        """Returns what the log keeps; EventTooLarge if that is over `MAX_EVENT_BYTES`.
 
         Text that is no text (lone surrogates) is stored with U+FFFD in its place.
         """

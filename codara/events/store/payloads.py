@@ -52,7 +52,7 @@ def _compressed(plain: bytes) -> bytes:
 
 
 def unseal_payload(log_id: str, ref: PayloadRef, key: AESGCM, box: bytes) -> bytes:
-    """The plain bytes; LogDamaged if they are not the ones that `ref` stands for."""
+    """Returns the plain bytes; LogDamaged if they are not the ones that `ref` stands for."""
     if hashlib.sha256(box).hexdigest() != ref.digest:
         raise LogDamaged(
             f"payload {ref.payload_id} is missing or not what was written; restore a backup"
@@ -62,7 +62,7 @@ def unseal_payload(log_id: str, ref: PayloadRef, key: AESGCM, box: bytes) -> byt
 
 
 def parts_of(payload: SealedPayload) -> list[PayloadPart]:
-    """The rows that hold the payload."""
+    """Returns the rows that hold the payload."""
     return [
         PayloadPart(payload.ref.payload_id, number, payload.box[start : start + PART_BYTES])
         for number, start in enumerate(range(0, len(payload.box), PART_BYTES))

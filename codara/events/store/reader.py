@@ -65,7 +65,7 @@ class LogReader:
         return await self._run(lambda: self._events(BY_POSITION, (after, end, limit), sealed))
 
     async def of_stream(self, stream: str, since: frozenset[str]) -> list[Recorded]:
-        """The stream from its last event named in `since`, or from its first."""
+        """Returns the stream from its last event named in `since`, or from its first."""
         return await self._run(
             lambda: self._events(OF_STREAM, (stream, self._first(stream, since)))
         )
@@ -155,7 +155,7 @@ def connect(path: Path, options: str) -> sqlite3.Connection:
 
 
 def recorded(mapper: EventMapper, row: Row, *, sealed: bool) -> Recorded:
-    """The event of a row; LogDamaged if its bytes are not what was stored."""
+    """Returns the event of a row; LogDamaged if its bytes are not what was stored."""
     position, stream, version, topic, state = row
     event, metadata = mapper.to_event(topic, state, sealed=sealed)
     return Recorded(

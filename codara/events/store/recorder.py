@@ -33,7 +33,7 @@ class LogConnections(SQLiteConnectionPool):
     """WAL, and a commit is on the disk before it is acknowledged."""
 
     def connect(self) -> sqlite3.Connection:
-        """A connection that the pool knows nothing of."""
+        """Returns a connection that the pool knows nothing of."""
         connection = sqlite3.connect(
             self.db_name, isolation_level=None, check_same_thread=False, cached_statements=64
         )
@@ -173,7 +173,7 @@ class LogRecorder(SQLiteApplicationRecorder):
     def subscribe(
         self, gt: int | None = None, topics: Sequence[str] = ()
     ) -> Subscription["LogRecorder"]:
-        """Every event after position `gt`, then those that come; without gaps."""
+        """Returns every event after position `gt`, then those that come; without gaps."""
         return LogSubscription(self, gt, topics)
 
     def listen(self, event: threading.Event) -> None:

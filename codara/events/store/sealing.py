@@ -14,18 +14,18 @@ _nonce = RandomPool(NONCE_BYTES)
 
 
 def associated(log_id: str, owner_id: str, kind: str, key_id: str) -> bytes:
-    """What sealed bytes are bound to: moved to another place, they cannot be opened."""
+    """Returns what sealed bytes are bound to: moved to another place, they cannot be opened."""
     return f"{log_id}\0{owner_id}\0{kind}\0{key_id}".encode()
 
 
 def seal(key: AESGCM, plain: bytes, bound_to: bytes) -> bytes:
-    """A fresh nonce, then the ciphertext with its tag."""
+    """Returns a fresh nonce, then the ciphertext with its tag."""
     nonce = _nonce()
     return nonce + key.encrypt(nonce, plain, bound_to)
 
 
 def unseal(key: AESGCM, box: bytes, bound_to: bytes) -> bytes:
-    """The plain bytes; LogDamaged if a bit of the box or its place has changed."""
+    """Returns the plain bytes; LogDamaged if a bit of the box or its place has changed."""
     try:
         return key.decrypt(box[:NONCE_BYTES], box[NONCE_BYTES:], bound_to)
     except (InvalidTag, ValueError) as error:
@@ -41,7 +41,7 @@ def to_text(box: bytes) -> str:
 
 
 def from_text(text: str) -> bytes:
-    """What `to_text` wrote; LogDamaged if it is something else."""
+    """Returns what `to_text` wrote; LogDamaged if it is something else."""
     try:
         return binascii.a2b_base64(text, strict_mode=True)
     except binascii.Error as error:

@@ -18,7 +18,7 @@ Maker = Callable[[Any], Any]
 
 
 def maker_of(kind: Any) -> Maker | None:
-    """How a JSON value becomes a value of that type; None where it is one already."""
+    """Returns how a JSON value becomes a value of that type; None where it is one already."""
     if kind is datetime:
         return datetime.fromisoformat
     if attrs.has(kind):

@@ -36,7 +36,7 @@ class Trouble:
     free: int = 0
 
     def error(self) -> CodaraError:
-        """The error for one caller."""
+        """Returns the error for one caller."""
         return self.kind(self.reason, retry_after=self.retry_after, retry_safe=not self.final)
 
     def over(self, folder: Path) -> bool:
@@ -69,7 +69,7 @@ def no_room(error: Exception, folder: Path) -> bool:
 
 
 def of_write(error: Exception, folder: Path) -> Trouble:
-    """What a failed write means. Blocks for a write of 1 MiB where SQLite does not say."""
+    """Returns what a failed write means. Blocks for a write of 1 MiB where SQLite does not say."""
     if no_room(error, folder):
         return Trouble(
             kind=StorageFull,
@@ -82,7 +82,7 @@ def of_write(error: Exception, folder: Path) -> Trouble:
 
 
 def of_read(error: Exception) -> Trouble:
-    """What it means that the log's files cannot be read although the disk has room."""
+    """Returns what it means that the log's files cannot be read although the disk has room."""
     return Trouble(
         kind=StorageFailed,
         reason=f"the log's files fail ({error}); nothing is written until they have been opened"
@@ -93,7 +93,7 @@ def of_read(error: Exception) -> Trouble:
 
 
 def stopped(why: str) -> Trouble:
-    """The trouble of a log whose files, opened again, are not what was written."""
+    """Returns the trouble of a log whose files, opened again, are not what was written."""
     return Trouble(
         kind=StorageFailed,
         reason=f"the log takes no more writes: {why}. Stop the gateway, check the disk and restore"

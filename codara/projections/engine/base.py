@@ -42,7 +42,7 @@ class Projection(Protocol):
     schema: ClassVar[str]
 
     def apply(self, recorded: Recorded) -> Iterable[Statement]:
-        """The statements that fold one event, in their order."""
+        """Returns the statements that fold one event, in their order."""
 
 
 class ReadableLog(Protocol):

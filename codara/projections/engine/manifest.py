@@ -30,13 +30,13 @@ def save(folder: Path, files: dict[str, str]) -> None:
 
 
 def next_file(folder: Path, name: str, version: int) -> str:
-    """A file name no generation of the read model has used yet."""
+    """Returns a file name no generation of the read model has used yet."""
     used = [_generation(path) for path in (folder / name).glob("*.db*")]
     return f"{name}/{version}-{max(used, default=0) + 1}.db"
 
 
 def is_version(file: str, version: int) -> bool:
-    """Whether the file was made by this version of its read model."""
+    """Says whether the file was made by this version of its read model."""
     return Path(file).name.split("-", 1)[0] == str(version)
 
 

@@ -42,7 +42,7 @@ class Store:
     def create(
         cls, projection: Projection, path: Path, log_id: str, *, fast: bool = False
     ) -> "Store":
-        """A new, empty file. `fast`: nothing is synced until `settle`."""
+        """Returns a new, empty file. `fast`: nothing is synced until `settle`."""
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         db = _connect(path)
         db.execute(f"PRAGMA synchronous={'OFF' if fast else 'NORMAL'}")

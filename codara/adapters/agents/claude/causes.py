@@ -38,7 +38,7 @@ _OVERLOADED = 500
 def cause_of(
     message: str, *, status: int | None = None, kind: str = "", retried: bool = True
 ) -> str:
-    """The normalised cause; what nobody recognises is `protocol`.
+    """Returns the normalised cause; what nobody recognises is `protocol`.
 
     `status` is the API's answer, `kind` claude's own word for it. claude does not retry a 429 that
     says to come back much later: that is a quota used up.

@@ -48,7 +48,7 @@ _NO_TOOLS = ""
 def environment(
     inner_home: Path, endpoint: str, token: str, *, on_login: bool = False
 ) -> dict[str, str]:
-    """The variables claude needs besides the jail's own.
+    """Returns the variables claude needs besides the jail's own.
 
     Without them a stream that breaks is asked for again in one piece, unseen, and what was said of
     it already is said twice; timers start turns that nobody asked for; and behind a turn that was
@@ -90,7 +90,7 @@ def arguments(
     toolless: bool = False,
     closed: tuple[str, ...],
 ) -> tuple[str, ...]:
-    """A process for one thread, for as many prompts as come on standard input.
+    """Returns a process for one thread, for as many prompts as come on standard input.
 
     The thread is resumed or new, and if it is new, with a `fork` it is a copy.
     `instructions` is the file, as the agent sees it, that is added to the system prompt. `closed`
@@ -136,7 +136,7 @@ def closed_arguments(endpoint: str, workspace: Path) -> tuple[str, ...]:
 
 
 def native_program(launcher: Path) -> Path | None:
-    """The native claude behind the launcher of its npm package.
+    """Returns the native claude behind the launcher of its npm package.
 
     Where the package's installation put the program in the launcher's place, that is the program.
     """

@@ -58,5 +58,5 @@ class ClaudeForm:
 
 
 def form(_: Provider) -> LoginForm:
-    """The form of this vendor's logins."""
+    """Returns the form of this vendor's logins."""
     return ClaudeForm()

@@ -7,7 +7,7 @@ from codara.application.ports.agents import AgentTurn
 
 
 def message_of(turn: AgentTurn) -> dict[str, Any]:
-    """The line that begins a turn."""
+    """Returns the line that begins a turn."""
     pictures = [
         {
             "type": "image",

@@ -14,12 +14,12 @@ _REFUSED = 429
 
 
 def windows_of(headers: Mapping[str, str]) -> tuple[WindowSeen, ...]:
-    """The windows of a subscription and those of a key (lower-case names)."""
+    """Returns the windows of a subscription and those of a key (lower-case names)."""
     return (*_of_subscription(headers), *_of_key(headers))
 
 
 def retry_at(status: int, headers: Mapping[str, str], now: datetime) -> datetime | None:
-    """When a refused request may be sent again, where the server said so."""
+    """Returns when a refused request may be sent again, where the server said so."""
     if status != _REFUSED:
         return None
     resets = ratelimits.moment(headers.get(f"{_UNIFIED}-reset"))
@@ -27,7 +27,7 @@ def retry_at(status: int, headers: Mapping[str, str], now: datetime) -> datetime
 
 
 def used_up(status: int, headers: Mapping[str, str]) -> bool:
-    """Whether a subscription's window is what refused the request."""
+    """Says whether a subscription's window is what refused the request."""
     return status == _REFUSED and headers.get(f"{_UNIFIED}-status") == "rejected"
 
 

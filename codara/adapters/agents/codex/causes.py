@@ -32,7 +32,7 @@ _PATTERNS = tuple((cause, re.compile(pattern, re.IGNORECASE)) for cause, pattern
 
 
 def cause_of(message: str, info: Any = None) -> str:
-    """The normalised cause; what nobody recognises is `protocol`."""
+    """Returns the normalised cause; what nobody recognises is `protocol`."""
     if isinstance(info, str) and info in _NAMED:
         return _NAMED[info]
     if isinstance(info, dict):

@@ -26,7 +26,7 @@ _MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm6
 
 
 def config_toml(endpoint: str, instructions: str = "") -> str:
-    """The whole of `config.toml`; `instructions` are for transports that cannot send them.
+    """Returns the whole of `config.toml`; `instructions` are for transports that cannot send them.
 
     Requests are tried again, streams are not: a stream that began again would say its text twice.
     codex's own idle timer is off, as the gateway's decides.
@@ -54,7 +54,7 @@ def config_toml(endpoint: str, instructions: str = "") -> str:
 
 
 def environment(inner_home: Path, token: str) -> dict[str, str]:
-    """The variables codex needs besides the jail's own."""
+    """Returns the variables codex needs besides the jail's own."""
     return {"CODEX_HOME": str(inner_home / ".codex"), KEY_VARIABLE: token}
 
 
@@ -93,7 +93,7 @@ def offered(said: str) -> list[str]:
 
 
 def native_program(launcher: Path) -> Path | None:
-    """The native codex behind the node launcher of its npm package."""
+    """Returns the native codex behind the node launcher of its npm package."""
     package = package_folder(launcher)
     if package is None or launcher.suffix != ".js":
         return None

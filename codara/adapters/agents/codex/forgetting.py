@@ -42,7 +42,7 @@ class Forgotten:
     _remember: Remember
 
     async def without(self, turn: AgentTurn) -> AgentTurn:
-        """The turn, with a thread that codex never had in place of a forgotten one."""
+        """Returns the turn, with a thread that codex never had in place of a forgotten one."""
         named = turn.fork.backend_id if turn.fork is not None else turn.backend_id
         if named is None or named not in await self._all():
             return turn

@@ -51,5 +51,5 @@ def _end_of(access_token: str) -> datetime | None:
 
 
 def form(_: Provider) -> LoginForm:
-    """The form of this vendor's logins."""
+    """Returns the form of this vendor's logins."""
     return CodexForm()

@@ -23,5 +23,5 @@ def windows_of(headers: Mapping[str, str], now: datetime) -> tuple[WindowSeen, .
 
 
 def retry_at(status: int, headers: Mapping[str, str], now: datetime) -> datetime | None:
-    """When a refused request may be sent again, where the server said so."""
+    """Returns when a refused request may be sent again, where the server said so."""
     return ratelimits.retry_after(headers, now) if status == _REFUSED else None

@@ -75,11 +75,11 @@ class Said:
         return Said(*self._moved(text), trimmed)
 
     def begins(self, whole: str) -> bool:
-        """Whether it is how that text begins."""
+        """Says whether it is how that text begins."""
         return Said()._moved(whole[: self.length]) == (self.length, self.digest)
 
     def shows(self, whole: str) -> bool:
-        """Whether it is that text but for white space at the end."""
+        """Says whether it is that text but for white space at the end."""
         return Said()._moved(whole.rstrip()) == self.trimmed
 
     def _moved(self, text: str) -> tuple[int, int]:

@@ -46,7 +46,7 @@ _TOOLS_OF_A_MODEL = (
 
 
 def talking_arguments(catalogue: Path | None) -> tuple[str, ...]:
-    """What stands before the command of a process without tools.
+    """Returns what stands before the command of a process without tools.
 
     `catalogue` is where the agent sees the file of `catalogue_of`; without it a model may keep what
     only its entry there could take from it.
@@ -62,7 +62,7 @@ def talking_arguments(catalogue: Path | None) -> tuple[str, ...]:
 
 
 def catalogue_of(said: str) -> str:
-    """The file for what codex says of its models; raises one of `ODD` if it is odd."""
+    """Returns the file for what codex says of its models; raises one of `ODD` if it is odd."""
     models = [_talking(each) for each in json.loads(said)["models"]]
     return json.dumps({"models": models})
 
@@ -99,7 +99,7 @@ class Catalogue:
 
 
 def talking_only(catalogue: str, inside: Path, launch: Launch) -> Launch:
-    """The launch without tools, in a home that the agent sees at `inside`."""
+    """Returns the launch without tools, in a home that the agent sees at `inside`."""
     files = {CATALOGUE_FILE: catalogue} if catalogue else {}
     arguments = talking_arguments(inside / CATALOGUE_FILE if catalogue else None)
     return attrs.evolve(

@@ -25,7 +25,7 @@ _STATUS = re.compile(r'"code":\s*(\d{3})\b')
 
 
 def cause_of(message: str, status: int | None = None) -> str:
-    """The normalised cause; what nobody recognises is `protocol`."""
+    """Returns the normalised cause; what nobody recognises is `protocol`."""
     worded = next((cause for cause, pattern in _PATTERNS if pattern.search(message)), None)
     if worded is not None:
         return worded
@@ -34,7 +34,7 @@ def cause_of(message: str, status: int | None = None) -> str:
 
 
 def plainly(message: str) -> str:
-    """The message without the wrapping that gemini and the API put around it."""
+    """Returns the message without the wrapping that gemini and the API put around it."""
     inner = _WRAPPED.sub(r"\1", message).strip()
     error = (message_of(inner.encode("utf-8", "replace")) or {}).get("error")
     said = error.get("message") if isinstance(error, dict) else None
@@ -42,7 +42,7 @@ def plainly(message: str) -> str:
 
 
 def without_noise(stderr: str) -> str:
-    """What gemini wrote to stderr, but for what it writes there in any case."""
+    """Returns what gemini wrote to stderr, but for what it writes there in any case."""
     lines = stderr.splitlines()
     return "\n".join(line for line in lines if not line.startswith(_NOISE)).strip()
 

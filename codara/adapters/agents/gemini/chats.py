@@ -39,7 +39,7 @@ def make_loadable(home: Path, session_id: str) -> bool:
 
 
 def record_of(folder: int, session_id: str) -> str | None:
-    """The file of a folder in which a session is, and not its shadow."""
+    """Returns the file of a folder in which a session is, and not its shadow."""
     if not SESSION_ID.fullmatch(session_id):
         return None
     sizes = dict(_records(folder, session_id))
@@ -47,7 +47,7 @@ def record_of(folder: int, session_id: str) -> str | None:
 
 
 def aged(session_id: str) -> str:
-    """The name that a session's record has once it may be loaded."""
+    """Returns the name that a session's record has once it may be loaded."""
     return f"session-{OLD}-{session_id[:_SHORT]}.jsonl"
 
 

@@ -60,7 +60,7 @@ def settings_json(
 def environment(
     inner_home: Path, endpoint: str, token: str, *, on_login: bool = False
 ) -> dict[str, str]:
-    """The variables gemini needs besides the jail's own."""
+    """Returns the variables gemini needs besides the jail's own."""
     return {
         **(_login(endpoint, token) if on_login else _key(endpoint, token)),
         "GEMINI_CLI_HOME": str(inner_home),
@@ -83,7 +83,7 @@ def _login(endpoint: str, token: str) -> dict[str, str]:
 
 
 def acp_arguments(model: str) -> tuple[str, ...]:
-    """The long-lived process; sessions are made and changed by its protocol."""
+    """Returns the long-lived process; sessions are made and changed by its protocol."""
     return ("--acp", *_QUIET, model)
 
 
@@ -94,10 +94,10 @@ def turn_arguments(model: str, session_id: str | None) -> tuple[str, ...]:
 
 
 def named(place: Path) -> str:
-    """A file as a prompt names it to have it read."""
+    """Returns a file as a prompt names it to have it read."""
     return "@" + str(place).replace(" ", r"\ ")
 
 
 def spoken(prompt: str, commands: tuple[str, ...]) -> str:
-    """The prompt as gemini has to hear it: what would be a command of its own is marked."""
+    """Returns the prompt as gemini has to hear it: what would be a command of its own is marked."""
     return _AS_TEXT + prompt if prompt.lstrip().startswith(commands) else prompt

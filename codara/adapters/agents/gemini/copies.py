@@ -48,7 +48,7 @@ def mark_of(home: Path, session_id: str) -> str | None:
 
 
 def copied(home: Path, fork: Fork, copy_id: str) -> Copied | None:
-    """The record of a session up to a message and with it, under another id.
+    """Returns the record of a session up to a message and with it, under another id.
 
     None where there is no such session or message in it, or the name is taken. Blocks.
     """

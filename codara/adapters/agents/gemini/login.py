@@ -87,5 +87,5 @@ def client_in(files: Iterable[Path]) -> Mapping[str, str]:
 
 
 def form(settings: Provider) -> LoginForm:
-    """The form of Google's logins."""
+    """Returns the form of Google's logins."""
     return GeminiForm(lambda: sorted(find_gemini(settings.binary).path.parent.glob("*.js")))

@@ -93,13 +93,13 @@ def stream_line(reading: GeminiReading, message: Message) -> Read:
 
 
 def failed(message: str, code: object) -> GeminiEnded:
-    """What a refused prompt means."""
+    """Returns what a refused prompt means."""
     status = code if isinstance(code, int) else None
     return GeminiEnded("failed", plainly(message), cause_of(message, status))
 
 
 def is_progress(message: Message) -> bool:
-    """Whether the agent got on with the turn; what it tells of itself is no progress."""
+    """Says whether the agent got on with the turn; what it tells of itself is no progress."""
     update = (message.get("params") or {}).get("update") or {}
     kind = str(update.get("sessionUpdate") or "")
     if kind in _PROGRESS or kind.startswith("tool_call"):

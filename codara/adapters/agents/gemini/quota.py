@@ -9,7 +9,7 @@ from codara.application.ports.frames import WindowSeen
 
 
 def windows_of(body: str) -> tuple[WindowSeen, ...]:
-    """A window for each model; none while the body is no whole answer."""
+    """Returns a window for each model; none while the body is no whole answer."""
     told = (message_of(body.encode("utf-8", "replace")) or {}).get("buckets")
     buckets = [each for each in told if isinstance(each, dict)] if isinstance(told, list) else []
     return tuple(filter(None, map(_window, buckets)))

@@ -63,7 +63,7 @@ def speak(reading: GeminiReading, text: str) -> Read:
 
 
 def think(reading: GeminiReading, text: str) -> Read:
-    """A piece of the reasoning."""
+    """Returns a piece of the reasoning."""
     thoughts, new = reading.thoughts.think(text)
     return attrs.evolve(reading, thoughts=thoughts), (ReasoningDelta(new),) if new else ()
 

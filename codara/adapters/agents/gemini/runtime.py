@@ -46,7 +46,7 @@ class GeminiRuntime(FileKeeper, CliRuntime):
     native = staticmethod(program.itself)
 
     def program(self) -> Program:
-        """The script and its node; AgentFailed with the remedy if either is not there."""
+        """Returns the script and its node; AgentFailed with the remedy if either is not there."""
         return program.find_gemini(self._settings.binary)
 
     def opens_early(self, turn: AgentTurn) -> bool:

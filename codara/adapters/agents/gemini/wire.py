@@ -103,7 +103,7 @@ class GeminiWire:
             self._refusing("the provider cannot be reached")
 
     def usage(self) -> UsageSeen | None:
-        """What all answers took; None where none of them told."""
+        """Returns what all answers took; None where none of them told."""
         told = [answer.usage for answer in self._answers if answer.usage]
         if not told:
             return None

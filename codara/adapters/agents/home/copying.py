@@ -24,7 +24,7 @@ class Copying(Protocol):
     """A session of a process that stays, which can copy a thread."""
 
     async def copy(self, turn: AgentTurn, fork: Fork) -> str | None:
-        """The copy's id; None if the agent has lost the thread or its point."""
+        """Returns the copy's id; None if the agent has lost the thread or its point."""
 
     async def close(self) -> None: ...
 
@@ -33,7 +33,7 @@ Opening = Callable[[AgentTurn], Awaitable[Copying]]
 
 
 async def copied_by(opening: Opening, clock: Clock, turn: AgentTurn) -> str | None:
-    """The copy for a turn with a `fork`, by a process that stays for no longer than that.
+    """Returns the copy for a turn with a `fork`, by a process that stays for no longer than that.
 
     None where it makes none, or does not start: where it never does, turns have processes of their
     own. Cancelled, it leaves nothing running.

@@ -30,11 +30,11 @@ class Homes:
         self._uid = uid
 
     def place(self, workspace_id: str, runtime: str) -> Path:
-        """Where the home is, or would be."""
+        """Returns where the home is, or would be."""
         return self._root / workspace_id / runtime
 
     def ensure(self, workspace_id: str, runtime: str) -> Path:
-        """The home, made if it is missing: mode 0700, the agents' own."""
+        """Returns the home, made if it is missing: mode 0700, the agents' own."""
         home = self.place(workspace_id, runtime)
         home.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not home.is_dir():

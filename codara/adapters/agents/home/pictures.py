@@ -15,7 +15,7 @@ _PLAIN = re.compile(r"[\w/ .-]+")
 
 
 def files_of(images: Sequence[Image], home: Path) -> Mapping[str, bytes]:
-    """The pictures in their order, by their paths in the home.
+    """Returns the pictures in their order, by their paths in the home.
 
     `home` is how the agent knows it; AgentFailed where that name keeps agents from reading them.
     """
@@ -25,7 +25,7 @@ def files_of(images: Sequence[Image], home: Path) -> Mapping[str, bytes]:
 
 
 def places_of(images: Sequence[Image], home: Path) -> tuple[Path, ...]:
-    """Where they are, in their order."""
+    """Returns where they are, in their order."""
     return tuple(home / _name(at, image) for at, image in enumerate(images, 1))
 
 

@@ -40,7 +40,7 @@ class Program:
 
 
 def project_folders() -> tuple[Path, ...]:
-    """Where npm puts programs of a checkout or of the present folder."""
+    """Returns where npm puts programs of a checkout or of the present folder."""
     checkout = Path(__file__).resolve().parents[4]
     here = Path.cwd()
     bases = (here / "agents", here, checkout / "agents")
@@ -50,7 +50,7 @@ def project_folders() -> tuple[Path, ...]:
 def find_program(
     binary: str, *, setting: str, remedy: str, follow: Follow, places: Sequence[Path]
 ) -> Program:
-    """The program a setting names: a path, a name on PATH, or one of `places`.
+    """Returns the program a setting names: a path, a name on PATH, or one of `places`.
 
     Raises AgentFailed with the remedy where it is missing or not executable. Touches the disk.
     """
@@ -65,7 +65,7 @@ def find_program(
 
 
 async def version_of(program: Program) -> str:
-    """What its npm package says, else the first line of ``--version``.
+    """Returns what its npm package says, else the first line of ``--version``.
 
     AgentFailed if it gives none within 10 s.
     """
@@ -97,7 +97,7 @@ async def version_of(program: Program) -> str:
 
 
 def package_folder(path: Path) -> Path | None:
-    """The innermost folder around `path` that is an npm package."""
+    """Returns the innermost folder around `path` that is an npm package."""
     return next((folder for folder in path.parents if (folder / "package.json").is_file()), None)
 
 

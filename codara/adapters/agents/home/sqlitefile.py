@@ -23,7 +23,7 @@ _MOST_FRAMES = 200_000
 
 
 def used_bytes(folder: int, name: str) -> int | None:
-    """The bytes of a database's pages that are not free; None if it is no database. Blocks.
+    """Returns the bytes of a database's pages that are not free; None if it is no database. Blocks.
 
     OSError where there is no such file, or none that can be read.
     """

@@ -26,7 +26,7 @@ UNREADABLE = "; perhaps a picture of the prompt cannot be read"
 
 
 async def before(posted: "asyncio.Task[Any]", decided: asyncio.Event) -> bool:
-    """Whether the answer is there before the decision."""
+    """Says whether the answer is there before the decision."""
     deciding = asyncio.create_task(decided.wait())
     try:
         await asyncio.wait({posted, deciding}, return_when=asyncio.FIRST_COMPLETED)
@@ -65,7 +65,7 @@ def copying(messages: Sequence[Message], mark: str) -> Mapping[str, str] | None:
 
 
 def message(turn: AgentTurn) -> Mapping[str, Any]:
-    """A prompt, its pictures and the system's words."""
+    """Returns a prompt, its pictures and the system's words."""
     model = ModelName.of(turn.model)
     pictures = [
         {

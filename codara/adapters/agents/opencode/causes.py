@@ -43,7 +43,7 @@ class Retry:
 
 
 def cause_of_error(error: Mapping[str, Any]) -> str:
-    """The cause of one of opencode's errors: what nobody recognises is `protocol`."""
+    """Returns the cause of one of opencode's errors: what nobody recognises is `protocol`."""
     data = error.get("data") or {}
     named = _NAMED.get(str(error.get("name")))
     if named is not None:
@@ -54,7 +54,7 @@ def cause_of_error(error: Mapping[str, Any]) -> str:
 
 
 def cause_of(text: str, status: int | None = None) -> str:
-    """The cause that an answer's status and words tell together."""
+    """Returns the cause that an answer's status and words tell together."""
     worded = next((cause for cause, pattern in _PATTERNS if pattern.search(text)), None)
     if status in _BY_STATUS:
         return _BY_STATUS[status]

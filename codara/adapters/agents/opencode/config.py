@@ -66,7 +66,7 @@ class Way:
 
 
 def config_of(way: Way) -> str:
-    """The whole configuration as JSON.
+    """Returns the whole configuration as JSON.
 
     The workspace's own `opencode.json` is not read, so its AGENTS.md has to be named here.
     """
@@ -92,14 +92,14 @@ def config_of(way: Way) -> str:
 
 
 def environment(config: str, password: str | None = None) -> dict[str, str]:
-    """The variables opencode needs besides the jail's own."""
+    """Returns the variables opencode needs besides the jail's own."""
     quiet = dict.fromkeys(_QUIET, "1")
     lock = {} if password is None else {"OPENCODE_SERVER_PASSWORD": password}
     return {**quiet, **lock, "OPENCODE_CONFIG_CONTENT": config}
 
 
 def serve_arguments() -> tuple[str, ...]:
-    """A port of the kernel's choice: without walls, many may run on one loopback."""
+    """Returns a port of the kernel's choice: without walls, many may run on one loopback."""
     return ("serve", "--hostname", "127.0.0.1", "--port", "0")
 
 
@@ -120,7 +120,7 @@ def run_arguments(
 
 
 def native_program(launcher: Path) -> Path | None:
-    """The native opencode that its npm package would put in its launcher's place."""
+    """Returns the native opencode that its npm package would put in its launcher's place."""
     package = package_folder(launcher)
     if package is None or package.name != _PACKAGE:
         return None

@@ -64,7 +64,7 @@ Read = tuple[OpenCodeReading, tuple[Frame, ...]]
 
 
 def speak(reading: OpenCodeReading, part_id: str, text: str) -> Read:
-    """A piece of a text or of reasoning; an empty line sets one text off from the next."""
+    """Returns a piece of a text or of reasoning; an empty line sets one text off from the next."""
     if not text or reading.failure is not None:
         return reading, ()
     said = {**reading.said, part_id: reading.said.get(part_id, 0) + len(text)}

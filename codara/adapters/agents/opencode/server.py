@@ -172,7 +172,7 @@ class OpenCodeServer(Staying[OpencodeTurn]):
         return known if known is not None and await self._has(wire, known) else None
 
     async def copy(self, turn: AgentTurn, fork: Fork) -> str | None:
-        """A copy of a session up to a message of it; None if opencode has lost either.
+        """Returns a copy of a session up to a message of it; None if opencode has lost either.
 
         None as well of a session that is too long to be looked through. The copy stands without the
         process.

@@ -56,23 +56,23 @@ class OpenCodeWire:
             self._ways.pop().close()
 
     async def get(self, path: str) -> Any:
-        """The JSON at a path; Refused or Gone."""
+        """Returns the JSON at a path; Refused or Gone."""
         return await self._request("GET", path, None)
 
     async def get_much(self, path: str) -> Any:
-        """The same, of what may well be longer than is read: Refused then."""
+        """Returns the same, of what may well be longer than is read: Refused then."""
         return await self._request("GET", path, None, may_be_long=True)
 
     async def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """The JSON answer to a POST, however long it takes; Refused or Gone."""
+        """Returns the JSON answer to a POST, however long it takes; Refused or Gone."""
         return await self._request("POST", path, body)
 
     async def patch(self, path: str, body: Mapping[str, Any]) -> Any:
-        """The JSON answer to a change; Refused or Gone."""
+        """Returns the JSON answer to a change; Refused or Gone."""
         return await self._request("PATCH", path, body)
 
     async def delete(self, path: str) -> Any:
-        """The JSON answer to a removal; Refused or Gone."""
+        """Returns the JSON answer to a removal; Refused or Gone."""
         return await self._request("DELETE", path, None)
 
     async def events(self) -> AsyncIterator[bytes]:

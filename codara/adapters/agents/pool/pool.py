@@ -124,7 +124,7 @@ class AgentPool:
         self._learner.want(self._runtimes.get(provider))
 
     def processes(self) -> Mapping[str, int]:
-        """How many sessions are open, by runtime."""
+        """Returns how many sessions are open, by runtime."""
         return {name: self._slots.occupied(name) for name in self._runtimes}
 
     async def empty_home(self, workspace_id: str) -> None:

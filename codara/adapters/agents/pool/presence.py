@@ -17,7 +17,7 @@ class Presence:
         self._seen: dict[str, tuple[float, str]] = {}
 
     async def models(self, runtime: Runtime | None) -> Sequence[str]:
-        """What the runtime lists; AgentFailed with the remedy if its program is missing."""
+        """Returns what the runtime lists; AgentFailed with the remedy if its program is missing."""
         if runtime is None:
             return ()
         await self._look(runtime)

@@ -61,7 +61,7 @@ class HomeSlots:
         return iter(list(self._by_key.values()))
 
     def at(self, key: HomeKey) -> Slot:
-        """The home of that key, from now on one of these."""
+        """Returns the home of that key, from now on one of these."""
         return self._by_key.setdefault(key, Slot(key))
 
     def of(self, runtime: str) -> list[Slot]:
@@ -71,7 +71,7 @@ class HomeSlots:
         return [slot for slot in self if slot.idle]
 
     def occupied(self, runtime: str) -> int:
-        """How many of the runtime's homes count against its bound."""
+        """Returns how many of the runtime's homes count against its bound."""
         return sum(slot.occupied for slot in self.of(runtime))
 
     def forget(self, slot: Slot) -> None:

@@ -19,7 +19,7 @@ def is_tested(said: str, tested: str) -> bool:
 
 
 def untested(said: str, tested: str) -> str:
-    """What to say of it."""
+    """Returns what to say of it."""
     return f"version {said} was never tried (known: {tested})"
 
 

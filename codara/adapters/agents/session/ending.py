@@ -58,7 +58,7 @@ class Ending:
         return attrs.evolve(self, exit_code=found.code, stderr=found.stderr)
 
     def died(self, told: str) -> Verdict:
-        """The verdict on a process that ended without a word on the turn."""
+        """Returns the verdict on a process that ended without a word on the turn."""
         code = "" if self.exit_code is None else f" (exit code {self.exit_code})"
         why = f": {told}" if told else ""
         return "failed", "crashed", f"the agent ended in the middle of the turn{code}{why}"

@@ -12,7 +12,7 @@ NOBODY: Kin = frozenset()
 
 
 def living(inner_pid: int) -> Kin:
-    """The processes below a jail's first one. Blocks for some milliseconds."""
+    """Returns the processes below a jail's first one. Blocks for some milliseconds."""
     began = ((pid, processes.start_time(pid)) for pid in processes.descendants(inner_pid))
     return frozenset((pid, at) for pid, at in began if at is not None)
 

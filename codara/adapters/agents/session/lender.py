@@ -26,7 +26,7 @@ class Lender:
     login_base_url: str
 
     async def lend(self, turn: AgentTurn, current: Listening) -> Lending:
-        """The lending of the turn's account.
+        """Returns the lending of the turn's account.
 
         AgentFailed if it was removed meanwhile, or is a login that has ended.
         """

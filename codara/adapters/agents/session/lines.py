@@ -42,7 +42,7 @@ class Lines:
         return [line for line in map(_stripped, (first, *tail)) if line]
 
     def rest(self) -> bytes:
-        """What came behind the last line end: half a line, if anything."""
+        """Returns what came behind the last line end: half a line, if anything."""
         return b"".join(self._parts)
 
     def _keep(self, part: bytes) -> None:

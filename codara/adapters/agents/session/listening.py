@@ -34,7 +34,7 @@ _STARS = b"***"
 
 
 def fresh(turn: AgentTurn) -> AgentTurn:
-    """The turn as it is told to a thread that takes the place of one that was lost."""
+    """Returns the turn as it is told to a thread that takes the place of one that was lost."""
     return attrs.evolve(turn.afresh(), backend_id=None, fork=None)
 
 
@@ -68,12 +68,12 @@ class Listening(ABC):
         self._witness = Witness(self._means, self.model_path)
 
     def lending(self, base_url: str, secret: str) -> Lending:
-        """The account as it is lent for this turn, by its key."""
+        """Returns the account as it is lent for this turn, by its key."""
         self._keep_quiet(secret)
         return self._witnessed(self._lent(base_url, secret))
 
     def login(self, base_url: str, token: Token) -> Lending:
-        """The same, by a token of its login."""
+        """Returns the same, by a token of its login."""
         self._keep_quiet(token.value)
         lent = attrs.evolve(
             self._lent(base_url, token.value),
@@ -136,7 +136,7 @@ class Listening(ABC):
         """Whether the agent has said how the turn ended."""
 
     def outcome(self, ending: Ending) -> Outcome:
-        """How it ended, by the agent's lines, by what the provider said, and by `ending`.
+        """Returns how it ended, by the agent's lines, by what the provider said, and by `ending`.
 
         The account is blamed only for what its provider was seen to say.
         """

@@ -14,7 +14,7 @@ _SECONDS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
 def windows_of(headers: Mapping[str, str], now: datetime) -> tuple[WindowSeen, ...]:
-    """The windows of the ``x-ratelimit-*`` headers (lower-case names) of OpenAI's API.
+    """Returns the windows of the ``x-ratelimit-*`` headers (lower-case names) of OpenAI's API.
 
     A provider that speaks it sends limit, remaining and reset for requests and for tokens. One that
     does not say when a window ends is not believed: a full one would stay full for ever.
@@ -31,7 +31,7 @@ def windows_of(headers: Mapping[str, str], now: datetime) -> tuple[WindowSeen, .
 
 
 def used_percent(limit: str | None, left: str | None) -> float | None:
-    """How much of a limit is used up; None where the two numbers do not tell."""
+    """Returns how much of a limit is used up; None where the two numbers do not tell."""
     most, rest = number(limit), number(left)
     if most is None or rest is None or most <= 0:
         return None
@@ -39,7 +39,7 @@ def used_percent(limit: str | None, left: str | None) -> float | None:
 
 
 def span(text: str | None, now: datetime) -> datetime | None:
-    """The end of a time written like ``1m30s`` or ``20ms``; None if it is not."""
+    """Returns the end of a time written like ``1m30s`` or ``20ms``; None if it is not."""
     parts = _SPAN.findall(text or "")
     if "".join(count + unit for count, unit in parts) != (text or "-"):
         return None
@@ -52,7 +52,7 @@ def after(seconds: float, now: datetime) -> datetime:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> datetime | None:
-    """When to come back within a month by ``retry-after``, seconds or a date (RFC 9110)."""
+    """Returns when to come back within a month by ``retry-after``, seconds or a date (RFC 9110)."""
     text = headers.get("retry-after")
     seconds = number(text)
     if seconds is not None:

@@ -96,7 +96,7 @@ class Staying(ABC, Generic[L]):
         return current.outcome(ending)
 
     def remembers(self, thread_ids: Collection[str]) -> bool:
-        """Whether it has one of these threads in memory, and would go on in it."""
+        """Says whether it has one of these threads in memory, and would go on in it."""
         return False
 
     async def close(self) -> None:

@@ -24,7 +24,7 @@ class Thoughts:
         return Thoughts((self.heard,), 0) if self.pieces else Thoughts()
 
     def think(self, text: str) -> tuple["Thoughts", str]:
-        """A piece, and what is new of it.
+        """Returns a piece, and what is new of it.
 
         Where a repetition departs from what was heard, it is another thought: it is heard whole,
         behind an empty line.

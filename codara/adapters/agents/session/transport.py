@@ -36,7 +36,7 @@ class Transport:
         self._vain: dict[str, Vain] = {}
 
     def stays_in(self, home: str) -> bool:
-        """Whether a process that stays is tried first in this home."""
+        """Says whether a process that stays is tried first in this home."""
         vain = self._vain.get(home)
         if vain is None or vain.starts < TOLERATED_STARTS:
             return self._setting != "process"
@@ -48,7 +48,7 @@ class Transport:
         staying: Callable[[], Awaitable[AgentSession]],
         passing: Callable[[], AgentSession],
     ) -> AgentSession:
-        """A session by the transport that works; AgentFailed if neither may be tried."""
+        """Returns a session by the transport that works; AgentFailed if neither may be tried."""
         if not self.stays_in(home):
             return passing()
         try:
