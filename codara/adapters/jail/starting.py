@@ -68,7 +68,7 @@ class JailStarts:
         return task
 
     async def _made(self, make: Make, spec: JailSpec, way_out: WayOut) -> Jail:
-        """Makes the jail to its end, also if nobody waits any more: half a jail cannot be dropped."""
+        """Makes the whole jail, also if nobody waits any more: half a jail cannot be dropped."""
         if self._closing:
             raise ShuttingDown("the gateway is stopping; no agent is started any more")
         making = self._own(make(spec, way_out))

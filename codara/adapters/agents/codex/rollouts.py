@@ -126,7 +126,7 @@ def _noted(lines: list[bytes], *, whole: bool) -> Noted | None:
 
 
 def _tokens(found: Mapping[str, Any]) -> TokenCounts:
-    """Reads the tokens; ValueError if codex cannot have counted so: the agent can write here too."""
+    """Reads the tokens; ValueError if codex cannot have counted so: agents can write here."""
     tokens = exec_tokens(found)
     if not all(0 <= count < _MOST for count in attrs.astuple(tokens)):
         raise ValueError(found)
