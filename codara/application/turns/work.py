@@ -128,7 +128,7 @@ class Work:
         return decided.position is not None
 
     async def _changed(self, running: RunningState, outcome: Outcome) -> bool:
-        """Moves the turn to the next account; False when there is none."""
+        """Moves the turn to the next account; False if no account is left."""
         context, asked = self.context, self.run.asked
         self._tried.add(running.choice.account_id)
         stream = streams.session(asked.session_id)

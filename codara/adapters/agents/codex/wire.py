@@ -1,6 +1,6 @@
 """What the model says to codex, overheard on its way: codex is silent about what it cannot show.
 
-A message without its end is none to codex, nor is a refusal, and it calls such a turn a success.
+codex drops a message that was cut, and a refusal, and calls such a turn a success.
 """
 
 import attrs

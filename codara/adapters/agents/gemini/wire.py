@@ -182,7 +182,7 @@ def _sum(told: list[Mapping[str, Any]], name: str) -> int:
 
 
 def _until(body: str, cause: str, now: datetime) -> datetime | None:
-    """Returns when the quota is back: midnight Pacific time for a daily one, whatever the delay."""
+    """Returns when the quota is back: midnight Pacific time for a daily one with a short delay."""
     found = _SECONDS.search(body)
     back = ratelimits.after(float(found[1]), now) if found else None
     if cause == "rate_limited":
