@@ -13,7 +13,7 @@ from codara.adapters.vault.vault import FileVault
 from codara.events.base import Append, Event
 from codara.events.store.log import EventLog
 from codara.events.store.mapper import EventMapper
-from tests import given
+from tests import event_examples
 
 ROUNDS = 5
 CALLERS = 256
@@ -25,12 +25,12 @@ CHAIN_EACH = 200
 
 # The facts of one turn's start: some with sealed fields, some without.
 FACTS: tuple[Event, ...] = (
-    given.turn_requested(),
-    given.request_accepted(),
-    given.turn_started(),
-    given.workspace_locked(),
-    given.lease_taken(),
-    given.lease_taken(kind="user"),
+    event_examples.turn_requested(),
+    event_examples.request_accepted(),
+    event_examples.turn_started(),
+    event_examples.workspace_locked(),
+    event_examples.lease_taken(),
+    event_examples.lease_taken(kind="user"),
 )
 
 
@@ -63,7 +63,7 @@ async def callers(log: EventLog, number: int, each: int) -> None:
     async def caller(stream: str) -> None:
         for version in range(each):
             fact = FACTS[version % len(FACTS)]
-            await log.append([Append(stream, version, [fact])], given.CAUSE)
+            await log.append([Append(stream, version, [fact])], event_examples.CAUSE)
 
     await asyncio.gather(*(caller(f"session/ses_{next(STREAMS)}") for _ in range(number)))
 
@@ -76,7 +76,7 @@ async def one_stream(log: EventLog) -> None:
     async def caller() -> None:
         for turn in range(CHAIN_EACH):
             fact = FACTS[turn % len(FACTS)]
-            await log.append([Append(stream, next(versions), [fact])], given.CAUSE)
+            await log.append([Append(stream, next(versions), [fact])], event_examples.CAUSE)
 
     await asyncio.gather(*(caller() for _ in range(CHAIN_CALLERS)))
 
@@ -120,7 +120,7 @@ async def naive(file: Path, mapper: EventMapper) -> float:
     async def caller(stream: str) -> None:
         for version in range(1, NAIVE_EACH + 1):
             fact = FACTS[version % len(FACTS)]
-            stored = mapper.to_stored(stream, version, fact, given.metadata())
+            stored = mapper.to_stored(stream, version, fact, event_examples.metadata())
             await loop.run_in_executor(pool, recorder.insert_events, [stored])
 
     with ThreadPoolExecutor(8) as pool:
@@ -132,7 +132,7 @@ async def naive(file: Path, mapper: EventMapper) -> float:
 
 
 def stored_state(mapper: EventMapper, fact: Event) -> bytes:
-    return mapper.to_stored("session/ses_0", 1, fact, given.metadata()).state
+    return mapper.to_stored("session/ses_0", 1, fact, event_examples.metadata()).state
 
 
 async def main() -> None:

@@ -15,13 +15,17 @@ from codara.events.thread import Point, Thread
 from codara.projections.engine.queries import Reader
 from codara.projections.engine.store import Store
 from codara.projections.points import PointQueries, PointsProjection
-from tests import given
+from tests import event_examples
 
 FEW = 100
 MANY = 100_000
 FINDS = 400
 BATCH = 500
-CALLER = {"caller": given.KEY, "workspace_id": given.WORKSPACE, "provider": "codex"}
+CALLER = {
+    "caller": event_examples.KEY,
+    "workspace_id": event_examples.WORKSPACE,
+    "provider": "codex",
+}
 
 
 def digest(number: int) -> str:
@@ -36,13 +40,13 @@ def history(sessions: int) -> Iterator[Recorded]:
         mine = digest(number)
         point = Point(digest=mine, entries=2, answered=mine, exchange=mine, tail=mine)
         thread = Thread(backend_id=f"thread-{number}", point=point, mark="mark")
-        end = attrs.evolve(given.END, thread=thread)
+        end = attrs.evolve(event_examples.END, thread=thread)
         for event in (
-            given.turn_requested(**ids, origin="new", caller=given.KEY),
-            given.turn_completed(**ids, end=end),
+            event_examples.turn_requested(**ids, origin="new", caller=event_examples.KEY),
+            event_examples.turn_completed(**ids, end=end),
         ):
             position += 1
-            yield given.recorded(event, position=position)
+            yield event_examples.recorded(event, position=position)
 
 
 async def asked(folder: Path, sessions: int) -> list[float]:
@@ -57,7 +61,7 @@ async def asked(folder: Path, sessions: int) -> list[float]:
     store.fold(store.position, batch)
     store.settle()
     reader = await Reader.open(store.path)
-    points = PointQueries(reader, lambda: given.NOW)
+    points = PointQueries(reader, lambda: event_examples.NOW)
     took = []
     for number in range(FINDS):
         wanted = [digest(number * 7919 % sessions), *(digest(-each) for each in range(1, 5))]

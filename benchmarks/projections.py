@@ -18,7 +18,7 @@ from codara.events.store.log import EventLog
 from codara.projections.engine.base import Projection, Statement, moment
 from codara.projections.engine.rebuild import rebuild_all
 from codara.projections.views import PROJECTIONS, Views
-from tests import given
+from tests import event_examples
 from tests.fakes import FakeKeyRing
 
 EVENTS = 30_000
@@ -35,7 +35,7 @@ class TwoStatements:
 
     name: ClassVar[str] = "two"
     version: ClassVar[int] = 1
-    topics: ClassVar[frozenset[str]] = frozenset(kind.name for kind in given.EXAMPLES)
+    topics: ClassVar[frozenset[str]] = frozenset(kind.name for kind in event_examples.EXAMPLES)
     schema: ClassVar[str] = """
     CREATE TABLE streams (stream TEXT PRIMARY KEY, n INTEGER, at TEXT) STRICT, WITHOUT ROWID;
     CREATE TABLE names (name TEXT PRIMARY KEY, n INTEGER, at TEXT) STRICT, WITHOUT ROWID;
@@ -52,7 +52,7 @@ async def fill(log: EventLog, events: int) -> None:
     while log.head() < events:
         batch = range(number, number + TURNS_AT_ONCE)
         for step in zip(*(turn(n) for n in batch), strict=True):
-            await asyncio.gather(*(log.queue(appends, given.CAUSE) for appends in step))
+            await asyncio.gather(*(log.queue(appends, event_examples.CAUSE) for appends in step))
         number += TURNS_AT_ONCE
 
 
@@ -61,25 +61,27 @@ def turn(n: int) -> list[list[Append]]:
     here = {"workspace_id": f"wsp_{n}"}
     session, place = streams.session(f"ses_{n}"), streams.workspace(f"wsp_{n}")
     leases = [streams.lease(kind, f"x{n}", 0) for kind in ("user", "account")]
-    taken = [Append(lease, 0, [given.lease_taken()]) for lease in leases]
-    released = [Append(lease, 1, [given.lease_released()]) for lease in leases]
-    request = given.request_accepted(**ids, request_id=f"req_{n}")
-    opened = given.session_opened(session_id=f"ses_{n}", **here)
-    asked = given.turn_requested(**ids, **here, request_id=f"req_{n}", prompt_payload=None)
-    locked = given.workspace_locked(
-        holder=given.turn_holder(f"trn_{n}"), session_id=f"ses_{n}", **here
+    taken = [Append(lease, 0, [event_examples.lease_taken()]) for lease in leases]
+    released = [Append(lease, 1, [event_examples.lease_released()]) for lease in leases]
+    request = event_examples.request_accepted(**ids, request_id=f"req_{n}")
+    opened = event_examples.session_opened(session_id=f"ses_{n}", **here)
+    asked = event_examples.turn_requested(**ids, **here, request_id=f"req_{n}", prompt_payload=None)
+    locked = event_examples.workspace_locked(
+        holder=event_examples.turn_holder(f"trn_{n}"), session_id=f"ses_{n}", **here
     )
-    diff = given.diff_recorded(turn_id=f"trn_{n}", **here, patch_payload=None)
-    done = given.turn_completed(**ids, answer_payload=None)
-    unlocked = given.workspace_unlocked(holder=given.turn_holder(f"trn_{n}"), **here)
+    diff = event_examples.diff_recorded(turn_id=f"trn_{n}", **here, patch_payload=None)
+    done = event_examples.turn_completed(**ids, answer_payload=None)
+    unlocked = event_examples.workspace_unlocked(
+        holder=event_examples.turn_holder(f"trn_{n}"), **here
+    )
     return [
-        [Append(place, 0, [given.workspace_provisioned(**here)])],
+        [Append(place, 0, [event_examples.workspace_provisioned(**here)])],
         [
             Append(streams.request(f"req_{n}"), 0, [request]),
             Append(session, 0, [opened, asked]),
         ],
         [
-            Append(session, 2, [given.turn_started(**ids)]),
+            Append(session, 2, [event_examples.turn_started(**ids)]),
             Append(place, 1, [locked]),
             *taken,
         ],
@@ -124,8 +126,10 @@ async def visible(log: EventLog, folder: Path) -> tuple[list[float], list[float]
     called, durable = [], []
     for n in range(APPENDS):
         begun = time.perf_counter()
-        event = given.user_provisioned(user_id=f"usr_{n}")
-        position = await log.append([Append(streams.user(f"usr_{n}"), 0, [event])], given.CAUSE)
+        event = event_examples.user_provisioned(user_id=f"usr_{n}")
+        position = await log.append(
+            [Append(streams.user(f"usr_{n}"), 0, [event])], event_examples.CAUSE
+        )
         committed = time.perf_counter()
         await views.wait_for(position, 10)
         called.append((time.perf_counter() - begun) * 1000)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from tests.given import NOW
+from tests.event_examples import NOW
 
 
 class FakeKeyRing:

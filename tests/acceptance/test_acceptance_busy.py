@@ -7,7 +7,7 @@ from pathlib import Path
 import openai
 import pytest
 
-from tests.gatewaying import Gateway, Reply, gateway
+from tests.gateway_process import Gateway, Reply, gateway
 
 pytestmark = [pytest.mark.cli, pytest.mark.timeout(180)]
 

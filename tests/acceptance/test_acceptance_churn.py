@@ -13,8 +13,8 @@ import attrs
 import pytest
 
 from codara.adapters.jail import marks, processes
-from tests.agenting import FAKE
-from tests.gatewaying import Gateway, gateway
+from tests.agent_pool import FAKE
+from tests.gateway_process import Gateway, gateway
 from tests.processes import command_lines, descriptors_of
 
 pytestmark = [pytest.mark.cli, pytest.mark.timeout(600)]

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.gatewaying import Gateway, gateway
+from tests.gateway_process import Gateway, gateway
 
 pytestmark = [pytest.mark.cli, pytest.mark.timeout(180)]
 

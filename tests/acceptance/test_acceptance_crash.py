@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.gatewaying import Gateway, gateway
+from tests.gateway_process import Gateway, gateway
 
 pytestmark = [pytest.mark.cli, pytest.mark.timeout(900)]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.gatewaying import ROOT, Gateway, gateway
+from tests.gateway_process import ROOT, Gateway, gateway
 
-FIFTH = "tests.fifth"
+FIFTH = "tests.fifth_runtime"
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 
 from codara.runtimes import PROVIDERS
-from tests.gatewaying import Gateway, gateway
+from tests.gateway_process import Gateway, gateway
 
 pytestmark = [pytest.mark.cli, pytest.mark.timeout(180)]
 

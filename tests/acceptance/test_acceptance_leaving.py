@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from codara.adapters.jail import processes
-from tests.gatewaying import ACCOUNT, Gateway, gateway
+from tests.gateway_process import ACCOUNT, Gateway, gateway
 
 pytestmark = [pytest.mark.cli, pytest.mark.timeout(180)]
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.gatewaying import ACCOUNT, SECRET, Gateway, Reply, gateway
-from tests.logins import CHATGPT_ACCOUNT, access_token, chatgpt
+from tests.gateway_process import ACCOUNT, SECRET, Gateway, Reply, gateway
+from tests.login_files import CHATGPT_ACCOUNT, access_token, chatgpt
 
 pytestmark = [pytest.mark.cli, pytest.mark.timeout(180)]
 

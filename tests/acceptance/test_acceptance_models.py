@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gatewaying import CODEX, Gateway, gateway
+from tests.gateway_process import CODEX, Gateway, gateway
 
 pytestmark = [pytest.mark.cli, pytest.mark.timeout(300)]
 

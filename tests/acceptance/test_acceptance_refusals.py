@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.gatewaying import ROOT, Gateway, gateway
+from tests.gateway_process import ROOT, Gateway, gateway
 
 pytestmark = [
     pytest.mark.cli,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from codara.adapters.jail import processes
-from tests.gatewaying import Gateway, gateway
+from tests.gateway_process import Gateway, gateway
 
 pytestmark = [pytest.mark.cli, pytest.mark.timeout(180)]
 

@@ -11,7 +11,7 @@ import pytest
 
 from codara.adapters.jail import processes
 from tests.clis import CLAUDE, CODEX, GEMINI, OPENCODE, Cli
-from tests.gatewaying import ACCOUNT, SECRET, Gateway, gateway
+from tests.gateway_process import ACCOUNT, SECRET, Gateway, gateway
 
 pytestmark = [pytest.mark.cli, pytest.mark.timeout(180)]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gatewaying import ACCOUNT, SECRET, Gateway, gateway
+from tests.gateway_process import ACCOUNT, SECRET, Gateway, gateway
 
 pytestmark = [pytest.mark.cli, pytest.mark.timeout(180)]
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.runtimes import Scene, a_scene, need
+from tests.cli_scenes import Scene, a_scene, need
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

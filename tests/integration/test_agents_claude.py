@@ -15,9 +15,9 @@ from codara.adapters.egress.ways import WaysOut
 from codara.adapters.jail.unsafe import Unsafe
 from codara.application.ports.agents import AgentTurn
 from codara.application.ports.frames import QuotaSeen
-from tests.agenting import Journal, Listener
+from tests.agent_pool import Journal, Listener
+from tests.cli_scenes import KeyEach, Scene, key_of, runtime_of, scenes
 from tests.clis import CLAUDE
-from tests.runtimes import KeyEach, Scene, key_of, runtime_of, scenes
 
 pytestmark = [pytest.mark.cli, pytest.mark.asyncio(loop_scope="session")]
 

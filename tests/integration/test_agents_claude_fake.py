@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.agenting import Den
-from tests.scripted import a_scripted_den
+from tests.agent_pool import Den
+from tests.scripted_agents import a_scripted_den
 
 
 @pytest.fixture

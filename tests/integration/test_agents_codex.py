@@ -6,9 +6,9 @@ import pytest
 
 from codara.adapters.agents.codex import runtime
 from codara.application.ports.frames import BackendSeen, FileHint, QuotaSeen, ToolStarted
-from tests.agenting import a_den_of
+from tests.agent_pool import a_den_of
+from tests.cli_scenes import KeyEach, Scene, runtime_of, scenes
 from tests.clis import CODEX
-from tests.runtimes import KeyEach, Scene, runtime_of, scenes
 
 pytestmark = [pytest.mark.cli, pytest.mark.asyncio(loop_scope="session")]
 

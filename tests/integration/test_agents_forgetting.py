@@ -6,8 +6,8 @@ import pytest
 
 from codara.application.ports.agents import Fork
 from codara.application.ports.frames import MarkSeen
+from tests.cli_scenes import Scene, scenes
 from tests.clis import CLAUDE, CODEX, GEMINI, OPENCODE
-from tests.runtimes import Scene, scenes
 
 pytestmark = [
     pytest.mark.cli,

@@ -10,8 +10,8 @@ import pytest
 from codara.application.ports.agents import Fork
 from codara.application.ports.frames import BackendSeen
 from codara.clock import utc_now
-from tests.agenting import Den, Listener
-from tests.scripted import CAT, NAMES, TRANSPORTS, a_scripted_den, at_work, digest
+from tests.agent_pool import Den, Listener
+from tests.scripted_agents import CAT, NAMES, TRANSPORTS, a_scripted_den, at_work, digest
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 POINT, NOWHERE = "msg_1", "msg_nowhere"

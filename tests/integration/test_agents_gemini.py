@@ -3,8 +3,8 @@
 import pytest
 
 from codara.application.ports.frames import RetryNotice
+from tests.cli_scenes import Scene, scenes
 from tests.clis import GEMINI
-from tests.runtimes import Scene, scenes
 
 pytestmark = [pytest.mark.cli, pytest.mark.asyncio(loop_scope="session")]
 

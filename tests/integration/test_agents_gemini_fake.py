@@ -8,8 +8,8 @@ import pytest
 from codara.adapters.agents.gemini.chats import OLD
 from codara.application.ports.frames import RetryNotice
 from codara.errors import AgentFailed
-from tests.agenting import Den
-from tests.scripted import TRANSPORTS, a_scripted_den
+from tests.agent_pool import Den
+from tests.scripted_agents import TRANSPORTS, a_scripted_den
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 

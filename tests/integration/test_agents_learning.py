@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.agenting import Den
-from tests.scripted import NAMES, TRANSPORTS, a_scripted_den, at_work
+from tests.agent_pool import Den
+from tests.scripted_agents import NAMES, TRANSPORTS, a_scripted_den, at_work
 
 LISTED = {
     "claude": "fake-model",

@@ -20,9 +20,9 @@ from codara.application.ports.logins import Token
 from codara.config.providers import Provider, Providers
 from codara.demo.modelserver import ModelServer
 from codara.errors import AgentFailed
-from tests.agenting import Den, Listener, a_den_of
+from tests.agent_pool import Den, Listener, a_den_of
+from tests.cli_scenes import KeyEach, key_of, need
 from tests.clis import CLAUDE, CODEX, GEMINI, Cli
-from tests.runtimes import KeyEach, key_of, need
 
 pytestmark = pytest.mark.cli
 

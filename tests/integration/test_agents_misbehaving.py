@@ -15,9 +15,9 @@ import pytest
 from codara.application.ports.frames import BackendSeen, TextDelta
 from codara.clock import utc_now
 from codara.errors import AgentFailed, CodaraError
-from tests.agenting import Den, Listener
-from tests.jailing import need_bubblewrap
-from tests.scripted import CAT, DOG, NAMES, TRANSPORTS, a_scripted_den, digest, stubborn
+from tests.agent_pool import Den, Listener
+from tests.jail_setup import need_bubblewrap
+from tests.scripted_agents import CAT, DOG, NAMES, TRANSPORTS, a_scripted_den, digest, stubborn
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 """A thread that no scripted agent knows."""

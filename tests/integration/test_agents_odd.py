@@ -11,8 +11,8 @@ from codara.adapters.agents.pool import pool as pooling
 from codara.adapters.agents.session import listening, output
 from codara.adapters.jail import processes
 from codara.errors import AgentFailed
-from tests.agenting import Den
-from tests.scripted import CAT, DOG, NAMES, TRANSPORTS, a_scripted_den, at_work, digest
+from tests.agent_pool import Den
+from tests.scripted_agents import CAT, DOG, NAMES, TRANSPORTS, a_scripted_den, at_work, digest
 
 LINES = {
     "codex persistent": (

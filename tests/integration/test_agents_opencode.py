@@ -6,8 +6,8 @@ import attrs
 import pytest
 
 from codara.application.ports.agents import Image
+from tests.cli_scenes import Scene, a_scene, need, scenes
 from tests.clis import OPENCODE
-from tests.runtimes import Scene, a_scene, need, scenes
 
 pytestmark = [pytest.mark.cli, pytest.mark.asyncio(loop_scope="session")]
 

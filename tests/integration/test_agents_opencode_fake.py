@@ -7,8 +7,8 @@ import pytest
 
 from codara.application.ports.agents import Fork
 from codara.application.ports.frames import RetryNotice, TextDelta, ToolStarted
-from tests.agenting import Den
-from tests.scripted import TRANSPORTS, a_scripted_den
+from tests.agent_pool import Den
+from tests.scripted_agents import TRANSPORTS, a_scripted_den
 
 both = pytest.mark.parametrize("den", TRANSPORTS, indirect=True)
 

@@ -14,9 +14,9 @@ from codara.adapters.agents.registry import maker
 from codara.application.ports.frames import RetryNotice
 from codara.config.providers import Provider
 from codara.errors import AgentFailed
-from tests.agenting import Den, a_den_of
-from tests.runtimes import CLIS, Cli, Scene, need, staying
-from tests.scripted import a_model_server
+from tests.agent_pool import Den, a_den_of
+from tests.cli_scenes import CLIS, Cli, Scene, need, staying
+from tests.scripted_agents import a_model_server
 
 pytestmark = pytest.mark.cli
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from tests.cli_scenes import Scene, scenes
 from tests.clis import CLAUDE, CODEX, GEMINI, OPENCODE
-from tests.runtimes import Scene, scenes
 
 pytestmark = [
     pytest.mark.cli,

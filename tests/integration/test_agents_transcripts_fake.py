@@ -19,8 +19,8 @@ from codara.application.ports.frames import (
     ToolStarted,
     UsageSeen,
 )
-from tests.agenting import Den, Listener
-from tests.scripted import NAMES, TRANSPORTS, a_scripted_den
+from tests.agent_pool import Den, Listener
+from tests.scripted_agents import NAMES, TRANSPORTS, a_scripted_den
 
 WAYS = [(name, transport) for name in NAMES for transport in TRANSPORTS]
 NOBODY = "00000000-0000-4000-8000-000000000000"

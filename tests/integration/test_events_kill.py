@@ -22,7 +22,7 @@ async def test_every_acknowledged_append_survives_kill_9(tmp_path: Path) -> None
 
 def lines_until_killed(file: Path, acknowledgements: int) -> list[str]:
     """What the writer acknowledged; it is killed once that many lines were read."""
-    command = [sys.executable, "-m", "tests.integration.appending", str(file)]
+    command = [sys.executable, "-m", "tests.integration.endless_writer", str(file)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as writer:
         assert writer.stdout is not None
         lines = [writer.stdout.readline() for _ in range(acknowledgements)]

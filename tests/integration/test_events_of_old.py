@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 import pytest
-from olden import versions_in, write_as_of_old
+from old_gateway import versions_in, write_as_of_old
 
 from codara import errors
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
@@ -19,7 +19,7 @@ from codara.application.turns.submit import Turns
 from codara.events.session import TurnFailed
 from codara.projections.engine.store import digest
 from codara.projections.views import Views
-from tests.turning import FakeSpool, House, close_house, command, open_house
+from tests.turn_setup import FakeSpool, House, close_house, command, open_house
 
 OF_SESSIONS = {
     "session.opened",

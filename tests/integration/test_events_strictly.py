@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 import pytest
-from olden import versions_in, write_as_of_old
+from old_gateway import versions_in, write_as_of_old
 
 from codara import errors
 from codara.application.deadlines import Deadlines
@@ -21,9 +21,9 @@ from codara.application.turns.finding import Finder
 from codara.application.turns.submit import Turns
 from codara.events import streams
 from codara.projections.views import Views
-from tests import given
-from tests.folding import folds_strictly
-from tests.turning import (
+from tests import event_examples
+from tests.log_checks import folds_strictly
+from tests.turn_setup import (
     LIMITS,
     FakeSpool,
     House,
@@ -109,7 +109,7 @@ async def lives_and_dies(folder: Path, spool: FakeSpool) -> None:
             break
     await house.happened("session.backend_bound")
     await _jails(house).started(
-        jail_id=given.JAIL,
+        jail_id=event_examples.JAIL,
         workspace_id=handle.workspace_id,
         runtime="codex",
         inner_pid=1,
@@ -127,16 +127,19 @@ async def lives_and_dies(folder: Path, spool: FakeSpool) -> None:
 
 
 def _jails(house: House) -> JailRecords:
-    return JailRecords(deciding=house.context.deciding, cause=given.CAUSE)
+    return JailRecords(deciding=house.context.deciding, cause=event_examples.CAUSE)
 
 
 async def goes_on(house: House) -> None:
     """What can become of turns today, each in its way."""
     for label in ("done", "broken", "open"):
         await house.ask("and then?", session_label=label)
-    other = [given.account_registered(account_id=OTHER), given.credential_stored(account_id=OTHER)]
+    other = [
+        event_examples.account_registered(account_id=OTHER),
+        event_examples.credential_stored(account_id=OTHER),
+    ]
     await house.context.deciding.decide(
-        [streams.account(OTHER)], lambda _: {streams.account(OTHER): other}, given.CAUSE
+        [streams.account(OTHER)], lambda _: {streams.account(OTHER): other}, event_examples.CAUSE
     )
     house.standings.accounts.append(standing(OTHER))
     for cause in ("crashed", "rate_limited"):
@@ -152,16 +155,16 @@ async def is_cancelled(house: House) -> None:
     """Once in the middle, and once while it waits for an account."""
     house.agents.script = never_ends
     working = await house.turns.submit(command("four"))
-    await house.turns.cancel(working.turn_id, None, given.by("operator:op_1"))
+    await house.turns.cancel(working.turn_id, None, event_examples.by("operator:op_1"))
     with pytest.raises(errors.TaskCancelled):
         await working.result()
     house.agents.script = says_hello
     limits, slots = house.context.limits, house.context.slots
-    reserved = [slots.reserve("account", each, 1) for each in (given.ACCOUNT, OTHER)]
+    reserved = [slots.reserve("account", each, 1) for each in (event_examples.ACCOUNT, OTHER)]
     object.__setattr__(house.context, "limits", attrs.evolve(limits, account_slots=1))
     waiting = await house.turns.submit(command("five", session_label="waits"))
     await asyncio.sleep(0)
-    await house.turns.cancel(waiting.turn_id, None, given.by("operator:op_1"))
+    await house.turns.cancel(waiting.turn_id, None, event_examples.by("operator:op_1"))
     with pytest.raises(errors.TaskCancelled):
         await waiting.result()
     own = await house.log.load(streams.session(waiting.session_id))
@@ -189,14 +192,14 @@ async def ends_by_itself(house: House, views: Views) -> None:
     """One session is reset, all others expire, and the next turn begins afresh in one of them."""
     done = await house.ask("seven", session_label="done")
     sessions = Sessions(deciding=house.context.deciding, finder=house.context.finder)
-    await sessions.reset(done.session_id, given.USER, given.CAUSE)
+    await sessions.reset(done.session_id, event_examples.USER, event_examples.CAUSE)
     await views.wait_for(house.log.head(), 10)
     house.clock.move(hours=25)
     deadlines = Deadlines(
         deciding=house.context.deciding,
         expiring=views.sessions,
         clock=house.clock,
-        cause=given.CAUSE,
+        cause=event_examples.CAUSE,
     )
     assert await deadlines.pass_over()
     await house.ask("eight", session_label="open")

@@ -10,7 +10,7 @@ from pathlib import Path
 from codara.events import streams
 from codara.events.base import Append
 from codara.events.store.log import EventLog
-from tests import given
+from tests import event_examples
 from tests.fakes import FakeKeyRing
 
 EVENTS = 4_000
@@ -63,8 +63,8 @@ asyncio.run(main(Path(sys.argv[1])))
 
 async def write_history(folder: Path) -> int:
     log = await EventLog.open(folder / "events.db", FakeKeyRing())
-    resets = [given.session_reset()] * EVENTS
-    head = await log.append([Append(streams.session("ses_1"), 0, resets)], given.CAUSE)
+    resets = [event_examples.session_reset()] * EVENTS
+    head = await log.append([Append(streams.session("ses_1"), 0, resets)], event_examples.CAUSE)
     await log.close()
     return head
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from codara.adapters.jail import pipes
-from tests.jailing import need_bubblewrap
+from tests.jail_setup import need_bubblewrap
 
 pytestmark = pytest.mark.cli
 
@@ -21,7 +21,7 @@ import asyncio, sys
 from pathlib import Path
 import uvloop
 from codara.adapters.jail.bubblewrap import Bubblewrap
-from tests.jailing import Journal, Place
+from tests.jail_setup import Journal, Place
 
 async def main():
     journal = Journal()

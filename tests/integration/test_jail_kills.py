@@ -16,7 +16,7 @@ from codara.adapters.jail import limits, marks, processes, staging
 from codara.adapters.jail.bubblewrap import Bubblewrap
 from codara.adapters.jail.sweeper import Sweeper
 from codara.errors import ShuttingDown
-from tests.jailing import Journal, Place, need_bubblewrap
+from tests.jail_setup import Journal, Place, need_bubblewrap
 
 pytestmark = pytest.mark.cli
 
@@ -35,7 +35,7 @@ GATEWAY = """
 import asyncio, json, os, sys
 from pathlib import Path
 from codara.adapters.jail.bubblewrap import Bubblewrap
-from tests.jailing import Journal, Place
+from tests.jail_setup import Journal, Place
 
 class Told(Journal):
     async def started(self, *, jail_id, **facts):

@@ -10,7 +10,7 @@ import pytest
 from codara.adapters.jail import priority, processes
 from codara.adapters.jail.unsafe import Unsafe
 from codara.errors import JailUnavailable
-from tests.jailing import Journal, Place
+from tests.jail_setup import Journal, Place
 from tests.processes import agents_below
 
 

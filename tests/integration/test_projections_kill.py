@@ -11,7 +11,7 @@ from codara.events.base import Append
 from codara.events.store.log import EventLog
 from codara.projections.engine.store import digest
 from codara.projections.views import Views
-from tests import given
+from tests import event_examples
 from tests.fakes import FakeKeyRing
 
 SESSIONS = 40
@@ -44,19 +44,21 @@ asyncio.run(main(Path(sys.argv[1])))
 async def write_history(folder: Path) -> None:
     log = await EventLog.open(folder / "events.db", FakeKeyRing())
     for number in range(SESSIONS):
-        await asyncio.gather(*(log.queue([append], given.CAUSE) for append in history(number)))
+        await asyncio.gather(
+            *(log.queue([append], event_examples.CAUSE) for append in history(number))
+        )
     await log.close()
 
 
 def history(number: int) -> list[Append]:
     session_id = f"ses_{number}"
-    events = [given.session_opened(session_id=session_id)]
+    events = [event_examples.session_opened(session_id=session_id)]
     for turn in range(TURNS):
         named = {"session_id": session_id, "turn_id": f"trn_{number}_{turn}"}
         events += [
-            given.turn_requested(**named, prompt_payload=None),
-            given.turn_started(**named),
-            given.turn_completed(**named, answer_payload=None),
+            event_examples.turn_requested(**named, prompt_payload=None),
+            event_examples.turn_started(**named),
+            event_examples.turn_completed(**named, answer_payload=None),
         ]
     return [Append(streams.session(session_id), 0, events)]
 

@@ -19,7 +19,7 @@ from codara.application.ports.frames import (
     ToolStarted,
 )
 from codara.errors import StorageFull
-from tests.runtimes import (
+from tests.cli_scenes import (
     Scene,
     both,
     everywhere,

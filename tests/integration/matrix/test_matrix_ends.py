@@ -5,8 +5,8 @@ import os
 import pytest
 
 from codara.application.ports.frames import TextDelta
+from tests.cli_scenes import Scene, everywhere
 from tests.processes import sleeping
-from tests.runtimes import Scene, everywhere
 
 pytestmark = [pytest.mark.cli, pytest.mark.asyncio(loop_scope="session")]
 

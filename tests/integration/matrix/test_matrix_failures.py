@@ -6,8 +6,8 @@ import pytest
 
 from codara.application.ports.agents import Outcome
 from codara.application.ports.frames import RetryNotice, ToolStarted
-from tests.agenting import Listener
-from tests.runtimes import Scene, alone, everywhere, staying
+from tests.agent_pool import Listener
+from tests.cli_scenes import Scene, alone, everywhere, staying
 
 pytestmark = [pytest.mark.cli, pytest.mark.asyncio(loop_scope="session")]
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from tests.cli_scenes import WITNESS, WITNESSED, Scene, both, everywhere, key_of
 from tests.processes import command_lines, environments
-from tests.runtimes import WITNESS, WITNESSED, Scene, both, everywhere, key_of
 
 pytestmark = [pytest.mark.cli, pytest.mark.asyncio(loop_scope="session")]
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.agenting import Listener
+from tests.agent_pool import Listener
+from tests.cli_scenes import Scene, everywhere, scenes
 from tests.clis import CLAUDE, CLIS, CODEX, GEMINI, OPENCODE
-from tests.runtimes import Scene, everywhere, scenes
 
 pytestmark = [pytest.mark.cli, pytest.mark.asyncio(loop_scope="session")]
 

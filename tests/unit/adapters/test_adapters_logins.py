@@ -12,8 +12,8 @@ from codara.adapters.agents.gemini.login import GeminiForm, client_in
 from codara.adapters.logins.refresher import VendorRefresher
 from codara.demo.logins import TokenEndpoint
 from codara.errors import AgentFailed
-from tests.given import NOW
-from tests.logins import CHATGPT_ACCOUNT, FILES, access_token, written
+from tests.event_examples import NOW
+from tests.login_files import CHATGPT_ACCOUNT, FILES, access_token, written
 
 SOON = NOW + timedelta(hours=1)
 CLIENTS = {"claude": CLAUDE_CLIENT, "codex": CODEX_CLIENT, "gemini": "client-1"}

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from boxes import Box
+from fake_jail import Box
 
 from codara.adapters.agents.claude.process import ClaudeProcess
 from codara.adapters.agents.session.answers import Gone

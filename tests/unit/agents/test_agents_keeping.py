@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 import pytest
-from boxes import Box, turn
+from fake_jail import Box, turn
 
 from codara.adapters.agents.contract import AgentSession, Keeping
 from codara.adapters.agents.home import keeping
@@ -24,7 +24,7 @@ from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.config.providers import Provider
 from codara.errors import AgentFailed, Overloaded
 from codara.runtimes import PROVIDERS
-from tests.agenting import Listener, an_idle_house, end_agents
+from tests.agent_pool import Listener, an_idle_house, end_agents
 
 Deed = Callable[["FakeAgent", Sequence[str]], Awaitable[None]]
 

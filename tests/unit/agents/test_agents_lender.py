@@ -9,7 +9,7 @@ from codara.adapters.agents.session.lender import Lender, NoLogins
 from codara.application.ports.logins import Token
 from codara.clock import utc_now
 from codara.errors import AgentFailed, NotFound
-from tests.agenting import ONE_KEY, SECRET, Den, Journal, Listener, OneKey
+from tests.agent_pool import ONE_KEY, SECRET, Den, Journal, Listener, OneKey
 
 BASE = "http://127.0.0.1:1"
 

@@ -24,8 +24,8 @@ from codara.adapters.agents.opencode.reading import Failure, OpenCodeReading, co
 from codara.adapters.agents.opencode.turn import OpencodeTurn
 from codara.adapters.agents.session.ending import Ending
 from codara.application.ports.frames import QuotaSeen, TextDelta, UsageSeen
-from tests import given
-from tests.agenting import Listener
+from tests import event_examples
+from tests.agent_pool import Listener
 
 DONE = OpenCodeReading(session_id="ses_1", finish="stop", answered=True)
 OURS = OpenCodeReading(session_id="ses_1", since=100)
@@ -214,7 +214,7 @@ def test_a_message_that_bears_its_error_early_keeps_its_words() -> None:
 
 @pytest.mark.parametrize("first", ["message", "rest"])
 async def test_events_are_settled_once_the_message_ended_and_the_agent_rests(first: str) -> None:
-    current = OpencodeTurn(Listener(), serve_event, lambda: given.NOW)
+    current = OpencodeTurn(Listener(), serve_event, lambda: event_examples.NOW)
     current.reading = attrs.evolve(OURS, since=0)
     info = _message("m", finish="stop")
     events = [
@@ -263,7 +263,7 @@ def _message(
 
 def test_what_the_server_says_of_its_limits_is_passed_on() -> None:
     heard = Listener()
-    current = OpencodeTurn(heard, serve_event, lambda: given.NOW)
+    current = OpencodeTurn(heard, serve_event, lambda: event_examples.NOW)
     lent = current.lending("http://127.0.0.1", "sk")
     observe = lent.observe
     assert observe is not None
@@ -277,4 +277,4 @@ def test_what_the_server_says_of_its_limits_is_passed_on() -> None:
     assert [(window.name, window.used_percent) for window in seen.windows] == [("tokens", 75.0)]
     failed = OpenCodeReading(failure=Failure("rate_limited", "later"))
     current.reading = failed
-    assert current.outcome(Ending()).resets_at == given.NOW + timedelta(seconds=5)
+    assert current.outcome(Ending()).resets_at == event_examples.NOW + timedelta(seconds=5)

@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 import pytest
-from boxes import turn
+from fake_jail import turn
 
 from codara.adapters.agents.contract import AgentSession
 from codara.adapters.agents.pool import pool as pooling
@@ -15,7 +15,7 @@ from codara.adapters.agents.pool.room import Bounds
 from codara.adapters.agents.pool.slots import HomeKey
 from codara.application.ports.agents import AgentTurn, Fork, FrameSink, Image, Outcome
 from codara.errors import AgentFailed, Overloaded, ShuttingDown, StorageFull
-from tests.agenting import Listener
+from tests.agent_pool import Listener
 
 HEAVY = 100
 

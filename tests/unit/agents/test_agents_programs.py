@@ -8,7 +8,7 @@ from codara.adapters.agents.codex import config
 from codara.adapters.agents.codex.config import native_program
 from codara.adapters.agents.home.programs import Program, find_program, project_folders, version_of
 from codara.errors import AgentFailed
-from tests.agenting import FAKE
+from tests.agent_pool import FAKE
 
 
 def find(binary: str, *places: Path) -> Program:

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from boxes import Box, turn
+from fake_jail import Box, turn
 
 from codara.adapters.agents.codex.appserver import AppServer
 from codara.adapters.agents.codex.forgetting import Forgotten
@@ -12,7 +12,7 @@ from codara.adapters.agents.codex.told import ToldInstructions
 from codara.adapters.agents.session import staying
 from codara.adapters.agents.session.lender import Lender, NoLogins
 from codara.clock import utc_now
-from tests.agenting import ONE_KEY, Listener
+from tests.agent_pool import ONE_KEY, Listener
 
 
 @pytest.fixture

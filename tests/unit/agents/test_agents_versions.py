@@ -15,7 +15,7 @@ from codara.adapters.agents.registry import runtimes
 from codara.config.providers import Providers
 from codara.demo.tools import checkout
 from codara.errors import AgentFailed
-from tests.agenting import an_idle_house
+from tests.agent_pool import an_idle_house
 
 PACKAGES = {
     "codex": "@openai/codex",

@@ -8,7 +8,7 @@ import pytest
 from codara.adapters.agents.claude.causes import cause_of
 from codara.adapters.agents.session.witness import Witness
 from codara.application.ports.agents import Outcome
-from tests import given
+from tests import event_examples
 
 MODEL = "/v1/messages"
 
@@ -19,7 +19,7 @@ def witness() -> Witness:
 
 
 def failed(cause: str) -> Outcome:
-    back = given.NOW + timedelta(hours=1)
+    back = event_examples.NOW + timedelta(hours=1)
     return Outcome(status="failed", cause=cause, message="so it said", resets_at=back)
 
 

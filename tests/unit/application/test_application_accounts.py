@@ -1,12 +1,12 @@
 import attrs
 import pytest
-from logged import logged
+from service_setup import logged
 
 from codara.application.accounts import Accounts, NewAccount
 from codara.domain import account
 from codara.errors import Conflict, InvalidRequest, NotFound
 from codara.events import streams
-from tests import given
+from tests import event_examples
 from tests.fakes import FakeKeyRing, FixedClock
 
 NEW = NewAccount(
@@ -62,7 +62,7 @@ async def status(house):
 async def test_the_credential_goes_to_the_vault_and_only_its_fingerprint_to_the_log(
     accounts, vault, house, tmp_path
 ):
-    position = await accounts.register(NEW, given.by("operator:op_1"))
+    position = await accounts.register(NEW, event_examples.by("operator:op_1"))
     assert vault.kept == {"main": b"sk-secret-1"}
     assert position == house.log.head()
     assert (await house.names())[1:] == ["account.registered", "account.credential_stored"]
@@ -72,16 +72,18 @@ async def test_the_credential_goes_to_the_vault_and_only_its_fingerprint_to_the_
 
 
 async def test_the_same_again_says_nothing_and_another_credential_is_stored(accounts, house):
-    await accounts.register(NEW, given.CLI)
-    assert await accounts.register(NEW, given.CLI) is None
-    await accounts.register(attrs.evolve(NEW, credential=b"sk-secret-2"), given.CLI)
+    await accounts.register(NEW, event_examples.CLI)
+    assert await accounts.register(NEW, event_examples.CLI) is None
+    await accounts.register(attrs.evolve(NEW, credential=b"sk-secret-2"), event_examples.CLI)
     assert (await house.names()).count("account.credential_stored") == 2
 
 
 async def test_a_refused_account_leaves_the_credential_that_was_there(accounts, vault):
-    await accounts.register(NEW, given.CLI)
+    await accounts.register(NEW, event_examples.CLI)
     with pytest.raises(Conflict):
-        await accounts.register(attrs.evolve(NEW, provider="gemini", credential=b"x"), given.CLI)
+        await accounts.register(
+            attrs.evolve(NEW, provider="gemini", credential=b"x"), event_examples.CLI
+        )
     assert vault.kept == {"main": b"sk-secret-1"}
 
 
@@ -99,24 +101,24 @@ async def test_a_refused_account_leaves_the_credential_that_was_there(accounts, 
 )
 async def test_what_can_be_no_account_leaves_nothing_behind(accounts, vault, house, changed, param):
     with pytest.raises(InvalidRequest) as refused:
-        await accounts.register(attrs.evolve(NEW, **changed), given.CLI)
+        await accounts.register(attrs.evolve(NEW, **changed), event_examples.CLI)
     assert refused.value.param == param
     assert vault.kept == {}
     assert await house.names() == ["log.opened"]
 
 
 async def test_a_removed_account_has_no_credential(accounts, vault, house):
-    await accounts.register(NEW, given.CLI)
-    await accounts.remove("main", cause=given.CLI)
+    await accounts.register(NEW, event_examples.CLI)
+    await accounts.remove("main", cause=event_examples.CLI)
     assert vault.kept == {}
     assert await status(house) == "removed"
     with pytest.raises(NotFound):
-        await accounts.remove("main", cause=given.CLI)
+        await accounts.remove("main", cause=event_examples.CLI)
 
 
 async def test_a_cooldown_ends_by_itself(accounts, house):
-    await accounts.register(NEW, given.CLI)
-    await accounts.cooldown("main", seconds=30, cause=given.CLI)
+    await accounts.register(NEW, event_examples.CLI)
+    await accounts.cooldown("main", seconds=30, cause=event_examples.CLI)
     assert await status(house) == "cooldown"
     house.clock.move(seconds=30)
     assert await status(house) == "ready"
@@ -124,14 +126,14 @@ async def test_a_cooldown_ends_by_itself(accounts, house):
 
 @pytest.mark.parametrize("seconds", [0, -1, float("inf"), float("nan"), 1e9])
 async def test_a_cooldown_has_a_sensible_length(accounts, seconds):
-    await accounts.register(NEW, given.CLI)
+    await accounts.register(NEW, event_examples.CLI)
     with pytest.raises(InvalidRequest):
-        await accounts.cooldown("main", seconds=seconds, cause=given.CLI)
+        await accounts.cooldown("main", seconds=seconds, cause=event_examples.CLI)
 
 
 async def test_an_operator_can_call_an_account_ready(accounts, house):
-    await accounts.register(NEW, given.CLI)
-    await accounts.cooldown("main", cause=given.CLI)
-    await accounts.recover("main", cause=given.CLI)
+    await accounts.register(NEW, event_examples.CLI)
+    await accounts.cooldown("main", cause=event_examples.CLI)
+    await accounts.recover("main", cause=event_examples.CLI)
     assert await status(house) == "ready"
-    assert await accounts.recover("main", cause=given.CLI) is None
+    assert await accounts.recover("main", cause=event_examples.CLI) is None

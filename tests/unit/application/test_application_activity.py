@@ -20,8 +20,8 @@ from codara.application.ports.frames import (
 from codara.application.turns.activity import LONGEST_TEXT, MOST_DEEDS, ActivityRecorder
 from codara.errors import CodaraError, NotFound
 from codara.events.session import TurnCompleted, TurnFailed
-from tests import given
-from tests.turning import House, close_house, open_house
+from tests import event_examples
+from tests.turn_setup import House, close_house, open_house
 
 
 @pytest.fixture
@@ -35,12 +35,12 @@ def noted(*frames: Frame) -> Any:
     """The deeds, after each frame was heard a second later than the one before."""
     activity = ActivityRecorder()
     for second, frame in enumerate(frames):
-        activity.note(frame, given.NOW + timedelta(seconds=second))
+        activity.note(frame, event_examples.NOW + timedelta(seconds=second))
     return orjson.loads(activity.as_json() or b'{"deeds": [], "left_out": 0}')
 
 
 def at(second: int) -> str:
-    return (given.NOW + timedelta(seconds=second)).isoformat()
+    return (event_examples.NOW + timedelta(seconds=second)).isoformat()
 
 
 def test_a_tool_is_kept_from_its_start_to_its_finish() -> None:
@@ -113,7 +113,7 @@ async def test_the_end_of_a_turn_holds_what_the_agent_did(house: House) -> None:
     end = (await house.the(TurnCompleted)).end
     told = orjson.loads(await house.log.open_payload(end.activity))
     assert [deed["name"] for deed in told["deeds"]] == ["retry", "tool"]
-    assert told["deeds"][1]["start"] == given.NOW.isoformat()
+    assert told["deeds"][1]["start"] == event_examples.NOW.isoformat()
 
 
 async def test_a_turn_that_only_spoke_has_nothing_to_keep(house: House) -> None:
@@ -136,6 +136,6 @@ async def test_what_an_agent_did_is_sealed_under_its_users_key(house: House) -> 
     house.agents.script = works
     await house.ask()
     end = (await house.the(TurnCompleted)).end
-    house.context.keys.forget(given.USER)  # type: ignore[attr-defined]
+    house.context.keys.forget(event_examples.USER)  # type: ignore[attr-defined]
     with pytest.raises(NotFound):
         await house.log.open_payload(end.activity)

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from chats import STATEFUL, Chat, Profile, chats_of
-from crowd import Gateway
-from threads import USER, Said
+from chat_clients import STATEFUL, Chat, Profile, chats_of
+from remembering_agent import USER, Said
+from restarted_gateway import Gateway
 
 from codara.domain.conversation import is_cut
 from codara.events.session import TurnCompleted

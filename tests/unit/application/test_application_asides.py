@@ -13,8 +13,8 @@ from codara.application.ports.frames import TextDelta
 from codara.events import streams
 from codara.events.session import TurnStarted
 from codara.events.workspace import WorkspaceProvisioned
-from tests import given
-from tests.turning import LIMITS, House, close_house, command, open_house, says_hello
+from tests import event_examples
+from tests.turn_setup import LIMITS, House, close_house, command, open_house, says_hello
 
 
 @pytest.fixture
@@ -158,7 +158,7 @@ async def test_an_aside_that_fails_or_is_stopped_leaves_nothing_as_well(house: H
     assert len(house.agents.emptied) == 2
     house.agents.script = Held()
     handle = await house.turns.submit(an_aside())
-    await house.turns.cancel(handle.turn_id, None, given.by("operator:op_1"))
+    await house.turns.cancel(handle.turn_id, None, event_examples.by("operator:op_1"))
     with pytest.raises(errors.CodaraError):
         await handle.result()
     await nobody_runs(house)

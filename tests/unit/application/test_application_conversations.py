@@ -15,7 +15,7 @@ from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.application.ports.frames import BackendSeen, MarkSeen, TextDelta
 from codara.application.turns.commands import Message
 from codara.events.session import SessionOpened, TurnRequested
-from tests.turning import House, close_house, command, open_house
+from tests.turn_setup import House, close_house, command, open_house
 
 
 @attrs.define

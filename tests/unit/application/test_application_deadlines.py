@@ -8,8 +8,8 @@ import attrs
 import pytest
 
 from codara.application.deadlines import Deadlines
-from tests import given
-from tests.turning import House, close_house, open_house
+from tests import event_examples
+from tests.turn_setup import House, close_house, open_house
 
 
 @attrs.define
@@ -34,7 +34,7 @@ def deadlines(house: House, *sessions: str) -> Deadlines:
         deciding=house.context.deciding,
         expiring=FakeExpiring(list(sessions)),
         clock=house.clock,
-        cause=given.by("system:deadlines"),
+        cause=event_examples.by("system:deadlines"),
     )
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import attrs
 import pytest
-from chats import STATEFUL, Chat, Profile, chats_of
-from crowd import Gateway
-from threads import USER, Said
+from chat_clients import STATEFUL, Chat, Profile, chats_of
+from remembering_agent import USER, Said
+from restarted_gateway import Gateway
 
 from codara import errors
 from codara.application.ports.workspaces import Snapshot
@@ -17,8 +17,8 @@ from codara.application.turns.commands import TurnResult
 from codara.events.session import TurnCancelled, TurnFailed
 from codara.projections.sessions import SessionRow
 from codara.projections.views import Views
-from tests import given
-from tests.turning import FakeWorkspaces, command, standing
+from tests import event_examples
+from tests.turn_setup import FakeWorkspaces, command, standing
 
 HELLO = Said(USER, "hello")
 
@@ -112,9 +112,11 @@ async def is_stopped(scene: Scene) -> None:
 async def is_cancelled_before_its_start(scene: Scene) -> None:
     """While it waits for an account."""
     house = scene.gateway.house
-    taken = [*iter(partial(house.context.slots.reserve, "account", given.ACCOUNT, 20), None)]
+    taken = [
+        *iter(partial(house.context.slots.reserve, "account", event_examples.ACCOUNT, 20), None)
+    ]
     handle = await house.turns.submit(command(session_label=scene.chat.name))
-    await house.turns.cancel(handle.turn_id, None, given.CAUSE)
+    await house.turns.cancel(handle.turn_id, None, event_examples.CAUSE)
     await house.happened(TurnCancelled.name)
     for lease in taken:
         house.context.slots.give(lease)

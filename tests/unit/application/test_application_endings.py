@@ -29,7 +29,7 @@ from codara.errors import LONGEST_MESSAGE
 from codara.events.account import QuotaObserved
 from codara.events.session import TurnCompleted, TurnEnd, TurnFailed
 from codara.events.workspace import DiffRecorded
-from tests.turning import (
+from tests.turn_setup import (
     FakeAgents,
     FakeSpool,
     FakeSpoolFile,

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import attrs
 import pytest
-from chats import RESENDING, STATEFUL, STATELESS, Chat, Profile, chats_of
-from crowd import Gateway
+from chat_clients import RESENDING, STATEFUL, STATELESS, Chat, Profile, chats_of
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
-from threads import HALF
+from remembering_agent import HALF
+from restarted_gateway import Gateway
 
 QUIET = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
 

@@ -8,7 +8,7 @@ import pytest
 
 from codara.application.learning import Learning
 from codara.errors import CodaraError
-from tests.turning import FakeAgents
+from tests.turn_setup import FakeAgents
 
 
 @attrs.frozen

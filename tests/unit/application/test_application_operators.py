@@ -2,13 +2,13 @@ import asyncio
 
 import jwt
 import pytest
-from logged import logged
+from service_setup import logged
 
 from codara.application.logins import LoginGuard, origin_of
 from codara.application.operators import LOCAL_OPERATOR, NOBODY, Operators
 from codara.errors import InvalidApiKey, RateLimited
 from codara.events.operator import LoginRefused
-from tests import given
+from tests import event_examples
 from tests.fakes import FakeKeyRing, FixedClock
 
 PASSKEY = "correct horse battery staple"
@@ -62,11 +62,11 @@ async def operators(house, pauses):
 
 async def wrong(operators, address=HERE):
     with pytest.raises(InvalidApiKey):
-        await operators.login("wrong", address, given.by(NOBODY))
+        await operators.login("wrong", address, event_examples.by(NOBODY))
 
 
 async def test_who_knows_the_passkey_gets_an_access_token(operators, house):
-    tokens = await operators.login(PASSKEY, HERE, given.by(NOBODY))
+    tokens = await operators.login(PASSKEY, HERE, event_examples.by(NOBODY))
     assert (tokens.token_type, tokens.expires_in) == ("bearer", 8 * 3600)
     assert await operators.verify(tokens.access_token) == "op_1"
     assert (await house.names())[-1] == "operator.logged_in"
@@ -76,7 +76,7 @@ async def test_who_knows_the_passkey_gets_an_access_token(operators, house):
 @pytest.mark.parametrize("secret", ["", "wrong", PASSKEY + " ", "\ud800", "x" * 100_000])
 async def test_nobody_else_does(operators, secret):
     with pytest.raises(InvalidApiKey):
-        await operators.login(secret, HERE, given.by(NOBODY))
+        await operators.login(secret, HERE, event_examples.by(NOBODY))
 
 
 async def test_the_passkey_is_no_token(operators):
@@ -85,7 +85,7 @@ async def test_the_passkey_is_no_token(operators):
 
 
 async def test_a_refresh_token_is_no_access_token_and_the_other_way_round(operators):
-    tokens = await operators.login(PASSKEY, HERE, given.by(NOBODY))
+    tokens = await operators.login(PASSKEY, HERE, event_examples.by(NOBODY))
     with pytest.raises(InvalidApiKey, match="access"):
         await operators.verify(tokens.refresh_token)
     with pytest.raises(InvalidApiKey, match="refresh"):
@@ -93,7 +93,7 @@ async def test_a_refresh_token_is_no_access_token_and_the_other_way_round(operat
 
 
 async def test_a_refresh_token_gives_a_fresh_pair_of_the_same_operator(operators, house):
-    tokens = await operators.login(PASSKEY, HERE, given.by(NOBODY))
+    tokens = await operators.login(PASSKEY, HERE, event_examples.by(NOBODY))
     house.clock.move(hours=9)
     with pytest.raises(InvalidApiKey, match="expired"):
         await operators.verify(tokens.access_token)
@@ -102,16 +102,21 @@ async def test_a_refresh_token_gives_a_fresh_pair_of_the_same_operator(operators
 
 
 async def test_a_refresh_token_ends_after_a_week(operators, house):
-    tokens = await operators.login(PASSKEY, HERE, given.by(NOBODY))
+    tokens = await operators.login(PASSKEY, HERE, event_examples.by(NOBODY))
     house.clock.move(days=7)
     with pytest.raises(InvalidApiKey, match="expired"):
         await operators.refresh(tokens.refresh_token)
 
 
 async def test_logging_out_ends_every_token_of_that_login_and_no_other(operators, house):
-    ended, other = [await operators.login(PASSKEY, HERE, given.by(NOBODY)) for _ in range(2)]
-    assert await operators.logout(ended.access_token, given.by("operator:op_1")) == house.log.head()
-    assert await operators.logout(ended.access_token, given.by("operator:op_1")) is None
+    ended, other = [
+        await operators.login(PASSKEY, HERE, event_examples.by(NOBODY)) for _ in range(2)
+    ]
+    assert (
+        await operators.logout(ended.access_token, event_examples.by("operator:op_1"))
+        == house.log.head()
+    )
+    assert await operators.logout(ended.access_token, event_examples.by("operator:op_1")) is None
     for use, token in (
         (operators.verify, ended.access_token),
         (operators.refresh, ended.refresh_token),
@@ -125,8 +130,10 @@ async def test_tokens_and_their_revocation_outlive_a_restart(tmp_path, pauses):
     keys, clock = FakeKeyRing(), FixedClock()
     async with logged(tmp_path, keys, clock) as before:
         service = made(before, pauses)
-        kept, ended = [await service.login(PASSKEY, HERE, given.by(NOBODY)) for _ in range(2)]
-        await service.logout(ended.access_token, given.by("operator:op_1"))
+        kept, ended = [
+            await service.login(PASSKEY, HERE, event_examples.by(NOBODY)) for _ in range(2)
+        ]
+        await service.logout(ended.access_token, event_examples.by("operator:op_1"))
     async with logged(tmp_path, keys, clock) as after:
         service = made(after, pauses)
         assert await service.verify(kept.access_token) == "op_1"
@@ -141,7 +148,7 @@ async def test_tokens_and_their_revocation_outlive_a_restart(tmp_path, pauses):
 @pytest.mark.parametrize("algorithm", ["none", "HS512"])
 async def test_a_token_signed_in_another_way_is_refused(operators, house, algorithm):
     claims = jwt.decode(
-        (await operators.login(PASSKEY, HERE, given.by(NOBODY))).access_token,
+        (await operators.login(PASSKEY, HERE, event_examples.by(NOBODY))).access_token,
         options={"verify_signature": False},
     )
     key = None if algorithm == "none" else "k" * 64
@@ -159,7 +166,7 @@ async def test_what_is_no_token_is_refused(operators, token):
 
 async def test_the_local_token_is_an_operators_while_the_process_lives(operators, house, pauses):
     assert await operators.verify(operators.local_token) == LOCAL_OPERATOR
-    assert await operators.logout(operators.local_token, given.by("operator:op_1")) is None
+    assert await operators.logout(operators.local_token, event_examples.by("operator:op_1")) is None
     with pytest.raises(InvalidApiKey):
         await made(house, pauses).verify(operators.local_token)
 
@@ -170,15 +177,15 @@ async def test_guessing_is_slowed_down_and_stopped(operators, pauses, house):
     assert pauses.delays == sorted(pauses.delays)
     assert pauses.delays[-1] == 0.5
     with pytest.raises(RateLimited) as limited:
-        await operators.login(PASSKEY, HERE, given.by(NOBODY))
+        await operators.login(PASSKEY, HERE, event_examples.by(NOBODY))
     assert limited.value.retry_after == 60
-    await operators.login(PASSKEY, "192.0.2.2", given.by(NOBODY))
+    await operators.login(PASSKEY, "192.0.2.2", event_examples.by(NOBODY))
     house.clock.move(seconds=60)
-    await operators.login(PASSKEY, HERE, given.by(NOBODY))
+    await operators.login(PASSKEY, HERE, event_examples.by(NOBODY))
 
 
 async def test_many_guesses_at_once_gain_nothing(operators):
-    tries = [operators.login("wrong", HERE, given.by(NOBODY)) for _ in range(40)]
+    tries = [operators.login("wrong", HERE, event_examples.by(NOBODY)) for _ in range(40)]
     results = await asyncio.gather(*tries, return_exceptions=True)
     assert sum(isinstance(result, InvalidApiKey) for result in results) == 10
     assert sum(isinstance(result, RateLimited) for result in results) == 30
@@ -188,7 +195,7 @@ async def test_a_login_that_works_takes_back_what_was_counted(operators):
     for _ in range(3):
         for _ in range(9):
             await wrong(operators)
-        await operators.login(PASSKEY, HERE, given.by(NOBODY))
+        await operators.login(PASSKEY, HERE, event_examples.by(NOBODY))
 
 
 async def test_refused_logins_are_one_event_an_address_and_minute(operators, house):

@@ -16,8 +16,8 @@ from codara.domain.history import CHANGED_UNKNOWN, changed
 from codara.events import streams
 from codara.events.base import Append
 from codara.events.session import TurnRequested
-from tests import given
-from tests.turning import LIMITS, House, close_house, open_house, standing
+from tests import event_examples
+from tests.turn_setup import LIMITS, House, close_house, open_house, standing
 
 OTHER = "acc_other"
 
@@ -53,10 +53,12 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     opened = await open_house(tmp_path, attrs.evolve(LIMITS, patience=patience))
     opened.agents.script = Answering(opened)
     opened.agents.forking = True
-    registered = attrs.evolve(given.account_registered(), account_id=OTHER, provider="claude")
-    stored = attrs.evolve(given.credential_stored(), account_id=OTHER)
+    registered = attrs.evolve(
+        event_examples.account_registered(), account_id=OTHER, provider="claude"
+    )
+    stored = attrs.evolve(event_examples.credential_stored(), account_id=OTHER)
     account = streams.account(OTHER)
-    await opened.log.append([Append(account, 0, [registered, stored])], given.CAUSE)
+    await opened.log.append([Append(account, 0, [registered, stored])], event_examples.CAUSE)
     opened.standings.accounts.append(standing(OTHER, provider="claude"))
     yield opened
     await close_house(opened)
@@ -121,7 +123,7 @@ async def test_a_client_that_sends_its_whole_list_is_told_from_it_alone(house: H
 async def test_a_reset_session_tells_another_agent_nothing(house: House) -> None:
     result = await house.ask("one")
     sessions = Sessions(deciding=house.context.deciding, finder=house.context.finder)
-    await sessions.reset(result.session_id, None, given.by("operator:op_1"))
+    await sessions.reset(result.session_id, None, event_examples.by("operator:op_1"))
     assert await say(house, "two", provider="claude") == "two"
 
 

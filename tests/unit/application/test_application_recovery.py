@@ -25,8 +25,8 @@ from codara.events.session import TurnFailed
 from codara.events.store.mapper import MAX_EVENT_BYTES
 from codara.events.workspace import DiffRecorded
 from codara.projections.unfinished import LeftJailRow, OpenTurnRow
-from tests import given
-from tests.turning import (
+from tests import event_examples
+from tests.turn_setup import (
     LIMITS,
     FakeSpool,
     FakeWorkspaces,
@@ -36,7 +36,7 @@ from tests.turning import (
     says_hello,
 )
 
-LEFT = LeftJailRow(jail_id=given.JAIL, inner_pid=4711, start_time=1, boot_id="b")
+LEFT = LeftJailRow(jail_id=event_examples.JAIL, inner_pid=4711, start_time=1, boot_id="b")
 
 
 NOTES = Upload("notes.md", b"# Notes")
@@ -143,7 +143,7 @@ async def started_turn(house: House, **changes: object) -> OpenTurnRow:
         turn_id=handle.turn_id,
         session_id=handle.session_id,
         workspace_id=handle.workspace_id,
-        user_id=given.USER,
+        user_id=event_examples.USER,
         started=True,
     )
 
@@ -164,7 +164,7 @@ async def test_a_lost_turn_is_failed_with_its_partial_diff_and_every_release(cra
     assert (await after.the(DiffRecorded)).files[0].path == "half.txt"
     assert (await after.trail("lease"))[-2:] == ["lease.released", "lease.released"]
     assert (await after.trail("workspace"))[-1] == "workspace.unlocked"
-    assert sweeper.swept == [given.JAIL]
+    assert sweeper.swept == [event_examples.JAIL]
     assert (await after.the(GatewayRecovered)).turns == (left.turn_id,)
 
 
@@ -187,7 +187,7 @@ async def test_the_uploads_of_a_turn_that_was_about_to_start_are_taken_away(cras
         turn_id=handle.turn_id,
         session_id=handle.session_id,
         workspace_id=handle.workspace_id,
-        user_id=given.USER,
+        user_id=event_examples.USER,
         started=False,
     )
     after, _ = await crash.die(house, left)
@@ -247,7 +247,7 @@ async def test_a_turn_that_ended_in_time_is_left_alone(crash: Crash) -> None:
         turn_id=result.turn_id,
         session_id=result.session_id,
         workspace_id=result.workspace_id,
-        user_id=given.USER,
+        user_id=event_examples.USER,
         started=True,
     )
     after, _ = await crash.die(house, left)
@@ -289,7 +289,7 @@ async def test_a_lost_turn_of_long_paths_is_recovered_with_all_of_them(crash: Cr
     house = await crash.house()
     house.agents.script = stuck
     left = await started_turn(house)
-    folder = crash.workspaces.folder(given.USER, "default")
+    folder = crash.workspaces.folder(event_examples.USER, "default")
     paths = [deep(folder, number) for number in range(20)]
     assert sum(map(len, paths)) > MAX_EVENT_BYTES
     after, _ = await crash.die(house, left)
@@ -342,7 +342,7 @@ async def test_more_than_one_fact_can_name_is_recovered(crash: Crash) -> None:
         turn_id=result.turn_id,
         session_id=result.session_id,
         workspace_id=result.workspace_id,
-        user_id=given.USER,
+        user_id=event_examples.USER,
         started=True,
     )
     many = [attrs.evolve(left, turn_id=f"trn_{number:096}") for number in range(700)]

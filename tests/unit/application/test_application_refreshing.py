@@ -2,16 +2,16 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from logged import logged
+from service_setup import logged
 
 from codara.application.accounts import Accounts, NewAccount
 from codara.application.ports.logins import Token
 from codara.application.refreshing import KeptLogins
 from codara.errors import AgentFailed, NotFound
 from codara.events.account import TokenRefreshed
-from tests import given
+from tests import event_examples
+from tests.event_examples import NOW
 from tests.fakes import FakeKeyRing, FixedClock
-from tests.given import NOW
 
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
@@ -85,7 +85,7 @@ async def logins(house, vault, refresher):
         vault=vault,
         refresher=refresher,
         clock=house.clock,
-        cause=given.by("system:logins"),
+        cause=event_examples.by("system:logins"),
     )
     await hand_in(house, vault)
     yield kept
@@ -104,7 +104,7 @@ async def hand_in(house, vault, file=b'{"claudeAiOauth":{"accessToken":"a"}}', l
         label=label,
         credential=file,
     )
-    await accounts.register(new, given.CLI)
+    await accounts.register(new, event_examples.CLI)
 
 
 def set_in(vault, refresher, minutes):

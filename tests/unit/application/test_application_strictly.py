@@ -4,15 +4,15 @@ from pathlib import Path
 
 import attrs
 import pytest
-from logged import Logged, logged
+from service_setup import Logged, logged
 
 from codara import errors
 from codara.application.accounts import Accounts, NewAccount
 from codara.application.operators import Operators
 from codara.application.users import NewUser, Users
-from tests import given
+from tests import event_examples
 from tests.fakes import FakeKeyRing, FixedClock
-from tests.folding import folds_strictly
+from tests.log_checks import folds_strictly
 
 OF_OPERATORS = {
     "account.registered",
@@ -55,21 +55,21 @@ async def users_come_and_go(house: Logged) -> None:
         clock=house.clock,
         new_id=new_id,
     )
-    await users.ensure_admin(3, given.CLI)
+    await users.ensure_admin(3, event_examples.CLI)
     for _ in range(2):
-        made = await users.provision(NewUser(email="ada@example.org"), given.CLI)
-        await users.update(made.user_id, given.CLI, max_concurrency=5)
+        made = await users.provision(NewUser(email="ada@example.org"), event_examples.CLI)
+        await users.update(made.user_id, event_examples.CLI, max_concurrency=5)
         for _ in range(2):
-            await users.suspend(made.user_id, given.CLI)
+            await users.suspend(made.user_id, event_examples.CLI)
         for _ in range(2):
-            await users.restore(made.user_id, given.CLI)
+            await users.restore(made.user_id, event_examples.CLI)
         fresh = await users.rotate_key(
-            made.user_id, [made.key.key_id], given.CLI, label=None, until=None
+            made.user_id, [made.key.key_id], event_examples.CLI, label=None, until=None
         )
         for _ in range(2):
-            await users.revoke_key(made.user_id, fresh.key_id, given.CLI)
+            await users.revoke_key(made.user_id, fresh.key_id, event_examples.CLI)
         for _ in range(2):
-            await users.delete(made.user_id, given.CLI)
+            await users.delete(made.user_id, event_examples.CLI)
 
 
 async def accounts_come_and_go(house: Logged) -> None:
@@ -84,14 +84,14 @@ async def accounts_come_and_go(house: Logged) -> None:
             credential=credential,
         )
         for label in ("Main", "Main", "Other"):
-            await accounts.register(attrs.evolve(new, label=label), given.CLI)
-        await accounts.cooldown("main", given.CLI, seconds=60)
-        await accounts.cooldown("main", given.CLI, seconds=90)
-        await accounts.recover("main", given.CLI)
-        await accounts.cooldown("main", given.CLI, seconds=60)
+            await accounts.register(attrs.evolve(new, label=label), event_examples.CLI)
+        await accounts.cooldown("main", event_examples.CLI, seconds=60)
+        await accounts.cooldown("main", event_examples.CLI, seconds=90)
+        await accounts.recover("main", event_examples.CLI)
+        await accounts.cooldown("main", event_examples.CLI, seconds=60)
         house.clock.move(seconds=60)
-        await accounts.cooldown("main", given.CLI)
-        await accounts.remove("main", given.CLI)
+        await accounts.cooldown("main", event_examples.CLI)
+        await accounts.remove("main", event_examples.CLI)
 
 
 async def operators_come_and_go(house: Logged) -> None:
@@ -107,11 +107,11 @@ async def operators_come_and_go(house: Logged) -> None:
         pause=no_pause,
     )
     with pytest.raises(errors.InvalidApiKey):
-        await operators.login("a guess", "192.0.2.1", given.CLI)
+        await operators.login("a guess", "192.0.2.1", event_examples.CLI)
     for _ in range(2):
-        tokens = await operators.login("the passkey", "192.0.2.1", given.CLI)
+        tokens = await operators.login("the passkey", "192.0.2.1", event_examples.CLI)
         for _ in range(2):
-            await operators.logout(tokens.access_token, given.CLI)
+            await operators.logout(tokens.access_token, event_examples.CLI)
     await operators.close()
 
 

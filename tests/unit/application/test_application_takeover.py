@@ -31,8 +31,8 @@ from codara.events.session import (
     TurnRetried,
     TurnStarted,
 )
-from tests import given
-from tests.turning import (
+from tests import event_examples
+from tests.turn_setup import (
     LIMITS,
     House,
     Script,
@@ -51,10 +51,12 @@ async def join(house: House, *account_ids: str) -> None:
     """More accounts in the pool."""
     for account_id in account_ids:
         facts = [
-            given.account_registered(account_id=account_id),
-            given.credential_stored(account_id=account_id),
+            event_examples.account_registered(account_id=account_id),
+            event_examples.credential_stored(account_id=account_id),
         ]
-        await house.log.append([Append(streams.account(account_id), 0, facts)], given.CAUSE)
+        await house.log.append(
+            [Append(streams.account(account_id), 0, facts)], event_examples.CAUSE
+        )
         house.standings.accounts.append(standing(account_id))
 
 
@@ -93,12 +95,12 @@ def accounts_used(house: House) -> list[str]:
 async def test_another_account_answers_when_one_fails(
     house: House, cause: str, health: str | None
 ) -> None:
-    house.agents.script = failing_on(given.ACCOUNT, cause=cause)
+    house.agents.script = failing_on(event_examples.ACCOUNT, cause=cause)
     result = await house.ask()
     assert result.text == "hello"
-    assert accounts_used(house) == [given.ACCOUNT, OTHER]
+    assert accounts_used(house) == [event_examples.ACCOUNT, OTHER]
     changed = await house.the(AccountChanged)
-    assert (changed.before, changed.cause) == (given.ACCOUNT, cause)
+    assert (changed.before, changed.cause) == (event_examples.ACCOUNT, cause)
     assert changed.account_chosen.account_id == OTHER
     assert ("account.health_changed" in await house.trail("account")) is (health is not None)
     if health:
@@ -107,11 +109,11 @@ async def test_another_account_answers_when_one_fails(
 
 @pytest.mark.parametrize("cause", ["protocol", "jail"])
 async def test_what_the_provider_did_not_say_changes_no_account(house: House, cause: str) -> None:
-    house.agents.script = failing_on(given.ACCOUNT, cause=cause)
+    house.agents.script = failing_on(event_examples.ACCOUNT, cause=cause)
     with pytest.raises(errors.CodaraError) as raised:
         await house.ask()
     assert raised.value.cause == cause
-    assert accounts_used(house) == [given.ACCOUNT]
+    assert accounts_used(house) == [event_examples.ACCOUNT]
     assert "account.health_changed" not in await house.trail("account")
 
 
@@ -119,10 +121,10 @@ def vanishing(house: House) -> Script:
     """An account that was removed after the turn had borrowed it."""
 
     async def script(turn: AgentTurn, sink: FrameSink) -> Outcome:
-        if turn.account_id != given.ACCOUNT:
+        if turn.account_id != event_examples.ACCOUNT:
             return await says_hello(turn, sink)
         house.standings.accounts[:] = [
-            each for each in house.standings.accounts if each.account_id != given.ACCOUNT
+            each for each in house.standings.accounts if each.account_id != event_examples.ACCOUNT
         ]
         raise errors.AgentFailed("it was removed", cause="account_gone")
 
@@ -145,10 +147,10 @@ async def test_an_account_that_is_gone_is_named_where_it_was_the_only_one(house:
 
 
 async def test_the_change_is_one_append_and_every_lease_comes_back(house: House) -> None:
-    house.agents.script = failing_on(given.ACCOUNT)
+    house.agents.script = failing_on(event_examples.ACCOUNT)
     await house.ask()
     changed = await house.the(AccountChanged)
-    assert changed.leases == (f"lease/user/{given.USER}/0", f"lease/account/{OTHER}/0")
+    assert changed.leases == (f"lease/user/{event_examples.USER}/0", f"lease/account/{OTHER}/0")
     trail = await house.trail("session", "lease", "account")
     at = trail.index("session.account_changed")
     assert trail[at : at + 4] == [
@@ -159,14 +161,14 @@ async def test_the_change_is_one_append_and_every_lease_comes_back(house: House)
     ]
     leases = [name for name in trail if name.startswith("lease.")]
     assert leases.count("lease.taken") == leases.count("lease.released") == 3
-    for account_id in (given.ACCOUNT, OTHER):
+    for account_id in (event_examples.ACCOUNT, OTHER):
         lease = await house.context.deciding.state(streams.lease("account", account_id, 0))
         assert lease.turn_id is None
         assert house.context.slots.reserve("account", account_id, 1) is not None
 
 
 async def test_the_turns_own_end_stays(house: House) -> None:
-    house.agents.script = failing_on(given.ACCOUNT)
+    house.agents.script = failing_on(event_examples.ACCOUNT)
     await house.ask()
     first, second = house.agents.turns
     assert first.until == second.until == (await house.the(TurnStarted)).until
@@ -183,18 +185,18 @@ async def test_the_conversation_goes_on_with_the_other_account(house: House) -> 
 
 
 async def test_the_next_turn_is_not_lent_the_account_that_failed(house: House) -> None:
-    house.agents.script = failing_on(given.ACCOUNT, cause="auth_failed")
+    house.agents.script = failing_on(event_examples.ACCOUNT, cause="auth_failed")
     await house.ask("one")
     await house.ask("two")
-    assert accounts_used(house) == [given.ACCOUNT, OTHER, OTHER]
+    assert accounts_used(house) == [event_examples.ACCOUNT, OTHER, OTHER]
 
 
 async def test_every_account_is_tried_once(house: House) -> None:
     await join(house, THIRD)
-    house.agents.script = failing_on(given.ACCOUNT, OTHER, THIRD, cause="overloaded")
+    house.agents.script = failing_on(event_examples.ACCOUNT, OTHER, THIRD, cause="overloaded")
     with pytest.raises(errors.AgentOverloaded):
         await house.ask()
-    assert sorted(accounts_used(house)) == [given.ACCOUNT, OTHER, THIRD]
+    assert sorted(accounts_used(house)) == [event_examples.ACCOUNT, OTHER, THIRD]
     last = (await house.the(AccountChanged)).account_chosen
     assert last.refused == {"tried": 1, "overloaded": 1}
 
@@ -203,7 +205,7 @@ async def test_when_all_accounts_fail_the_earliest_return_is_told(house: House) 
     soon, late = (house.clock() + timedelta(minutes=minutes) for minutes in (5, 20))
 
     async def exhausted(turn: AgentTurn, sink: FrameSink) -> Outcome:
-        back = soon if turn.account_id == given.ACCOUNT else late
+        back = soon if turn.account_id == event_examples.ACCOUNT else late
         return Outcome(status="failed", cause="quota_exhausted", resets_at=back)
 
     house.agents.script = exhausted
@@ -218,7 +220,7 @@ async def test_when_all_accounts_fail_the_earliest_return_is_told(house: House) 
 
 
 async def test_with_several_accounts_a_refused_key_means_that_all_are_out(house: House) -> None:
-    house.agents.script = failing_on(given.ACCOUNT, OTHER, cause="auth_failed")
+    house.agents.script = failing_on(event_examples.ACCOUNT, OTHER, cause="auth_failed")
     with pytest.raises(errors.AllAccountsCooling) as raised:
         await house.ask()
     assert (raised.value.cause, raised.value.retry_after) == ("auth_failed", None)
@@ -226,10 +228,10 @@ async def test_with_several_accounts_a_refused_key_means_that_all_are_out(house:
 
 async def test_with_one_account_the_error_is_its_own(house: House) -> None:
     house.standings.accounts.pop()
-    house.agents.script = failing_on(given.ACCOUNT, cause="auth_failed")
+    house.agents.script = failing_on(event_examples.ACCOUNT, cause="auth_failed")
     with pytest.raises(errors.AgentAuthFailed):
         await house.ask()
-    assert accounts_used(house) == [given.ACCOUNT]
+    assert accounts_used(house) == [event_examples.ACCOUNT]
 
 
 async def test_an_account_that_carries_as_much_as_it_may_takes_nothing_over(
@@ -238,10 +240,10 @@ async def test_an_account_that_carries_as_much_as_it_may_takes_nothing_over(
     house = await open_house(tmp_path, attrs.evolve(LIMITS, account_slots=1))
     await join(house, OTHER)
     house.context.slots.reserve("account", OTHER, 1)
-    house.agents.script = failing_on(given.ACCOUNT)
+    house.agents.script = failing_on(event_examples.ACCOUNT)
     with pytest.raises(errors.NoFreeAccount):
         await house.ask()
-    assert (await house.the(HealthChanged)).account_id == given.ACCOUNT
+    assert (await house.the(HealthChanged)).account_id == event_examples.ACCOUNT
     await close_house(house)
 
 
@@ -289,7 +291,7 @@ async def test_a_cancelled_turn_is_not_taken_over(house: House) -> None:
     handles = []
 
     async def is_cancelled(turn: AgentTurn, sink: FrameSink) -> Outcome:
-        await house.turns.cancel(turn.turn_id, None, given.by("operator:op_1"))
+        await house.turns.cancel(turn.turn_id, None, event_examples.by("operator:op_1"))
         return Outcome(status="failed", cause="rate_limited")
 
     house.agents.script = is_cancelled
@@ -326,7 +328,7 @@ def dies(times: int) -> Script:
 async def test_a_fresh_process_answers_when_one_dies(house: House) -> None:
     house.agents.script = dies(1)
     assert (await house.ask()).text == "hello"
-    assert accounts_used(house) == [given.ACCOUNT, given.ACCOUNT]
+    assert accounts_used(house) == [event_examples.ACCOUNT, event_examples.ACCOUNT]
     assert (await house.the(TurnRetried)).cause == "crashed"
 
 
@@ -350,7 +352,7 @@ async def test_a_missing_program_is_not_looked_for_twice(house: House) -> None:
 
 async def test_tokens_and_quota_of_both_accounts_are_recorded(house: House) -> None:
     async def counts(turn: AgentTurn, sink: FrameSink) -> Outcome:
-        failed = turn.account_id == given.ACCOUNT
+        failed = turn.account_id == event_examples.ACCOUNT
         for tokens in (40, 100) if failed else (10,):
             reports = Reports(tuple({"so far": each} for each in (40, tokens) if each <= tokens))
             sink.frame(UsageSeen(tokens, 0, 0, 1, 0, reports))
@@ -370,7 +372,7 @@ async def test_tokens_and_quota_of_both_accounts_are_recorded(house: House) -> N
     recorded = await house.log.read(0, limit=1000)
     seen = [each.event for each in recorded if isinstance(each.event, QuotaObserved)]
     assert [(each.account_id, each.windows[0].used_percent) for each in seen] == [
-        (given.ACCOUNT, 100.0),
+        (event_examples.ACCOUNT, 100.0),
         (OTHER, 7.0),
     ]
 
@@ -379,7 +381,7 @@ async def test_what_recovery_folds_is_what_the_turn_holds(house: House) -> None:
     seen = []
 
     async def looks(turn: AgentTurn, sink: FrameSink) -> Outcome:
-        if turn.account_id == given.ACCOUNT:
+        if turn.account_id == event_examples.ACCOUNT:
             return Outcome(status="failed", cause="rate_limited")
         (session,) = {
             each.stream
@@ -451,7 +453,7 @@ async def test_a_fresh_thread_that_heard_the_whole_history_goes_on(house: House)
 async def test_a_new_thread_is_new_on_whichever_account(house: House) -> None:
     async def binds_then_fails(turn: AgentTurn, sink: FrameSink) -> Outcome:
         sink.frame(BackendSeen(f"backend-of-{turn.account_id}"))
-        if turn.account_id == given.ACCOUNT:
+        if turn.account_id == event_examples.ACCOUNT:
             return Outcome(status="failed", cause="rate_limited")
         sink.frame(TextDelta("hello"))
         return Outcome(status="completed")

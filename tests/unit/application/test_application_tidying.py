@@ -21,7 +21,7 @@ from codara.errors import AgentFailed, StorageFull
 from codara.events.base import Cause
 from codara.events.workspace import ThreadsRemoved
 from codara.projections.views import Views
-from tests.turning import LIMITS, House, close_house, open_house
+from tests.turn_setup import LIMITS, House, close_house, open_house
 
 MIB = 2**20
 BOUND = 20 * MIB

@@ -40,9 +40,9 @@ from codara.events.store import writer as writing
 from codara.events.store.groups import Fate, Group
 from codara.events.workspace import DiffRecorded
 from codara.projections.accounts import Standing
-from tests import given
-from tests.breaking import no_writes
-from tests.turning import (
+from tests import event_examples
+from tests.disk_failures import no_writes
+from tests.turn_setup import (
     LIMITS,
     FakeAgents,
     FakeFeed,
@@ -251,7 +251,7 @@ async def test_who_waits_is_listed_with_what_it_waits_for(house: House) -> None:
     await waits(house)
     (waiter,) = house.turns.waiting()
     assert (waiter.lack.what, waiter.lack.behind) == ("workspace", first.turn_id)
-    assert (waiter.wanted.user_id, waiter.since) == (given.USER, house.clock())
+    assert (waiter.wanted.user_id, waiter.since) == (event_examples.USER, house.clock())
     gate.open.set()
     await second
     assert house.turns.waiting() == []
@@ -260,7 +260,7 @@ async def test_who_waits_is_listed_with_what_it_waits_for(house: House) -> None:
 async def test_a_user_at_the_limit_waits_unless_told_not_to(house: House) -> None:
     gate = Gate()
     house.agents.script = gate
-    one = Caller(user_id=given.USER, key_id=given.KEY, max_concurrency=1)
+    one = Caller(user_id=event_examples.USER, key_id=event_examples.KEY, max_concurrency=1)
     first = await house.turns.submit(command("one", caller=one))
     elsewhere = {"caller": one, "workspace": "elsewhere"}
     with pytest.raises(errors.ConcurrencyLimit) as refused:
@@ -329,7 +329,7 @@ async def test_the_account_with_most_headroom_is_lent(house: House) -> None:
     house.standings.accounts[0] = standing(headroom=90.0)
     await house.ask()
     started = await house.the(TurnStarted)
-    assert started.account_chosen.account_id == given.ACCOUNT
+    assert started.account_chosen.account_id == event_examples.ACCOUNT
     assert started.account_chosen.refused == {"removed": 1}
 
 
@@ -588,7 +588,9 @@ async def test_a_cancelled_turn_says_who_cancelled_it(house: House) -> None:
     house.agents.script = gate
     handle = await house.turns.submit(command())
     await gate.reached.wait()
-    await house.turns.cancel(handle.turn_id, given.USER, given.by("operator:op_1"))
+    await house.turns.cancel(
+        handle.turn_id, event_examples.USER, event_examples.by("operator:op_1")
+    )
     with pytest.raises(errors.TaskCancelled):
         await handle.result()
     recorded = await house.log.read(0, limit=1000)
@@ -620,14 +622,16 @@ async def test_another_users_turn_cannot_be_cancelled(house: House) -> None:
     house.agents.script = gate
     handle = await house.turns.submit(command())
     with pytest.raises(errors.NotFound):
-        await house.turns.cancel(handle.turn_id, given.OTHER_USER, given.by("user:usr_2"))
+        await house.turns.cancel(
+            handle.turn_id, event_examples.OTHER_USER, event_examples.by("user:usr_2")
+        )
     gate.open.set()
     await handle.result()
 
 
 async def test_another_users_workspace_or_session_is_not_found(house: House) -> None:
     result = await house.ask()
-    other = Caller(user_id=given.OTHER_USER, key_id="key_2", max_concurrency=3)
+    other = Caller(user_id=event_examples.OTHER_USER, key_id="key_2", max_concurrency=3)
     with pytest.raises(errors.NotFound):
         await house.ask(caller=other, workspace=result.workspace_id)
     with pytest.raises(errors.NotFound):
@@ -641,7 +645,7 @@ async def test_a_folder_that_is_no_workspace_is_denied(house: House) -> None:
 
 async def test_the_folder_of_a_workspace_leads_to_it(house: House) -> None:
     result = await house.ask()
-    folder = str(house.workspaces.folder(given.USER, "default"))
+    folder = str(house.workspaces.folder(event_examples.USER, "default"))
     admin = Caller(user_id="usr_admin", key_id=None, max_concurrency=1, operator_id="op_1")
     again = await house.ask(caller=admin, workspace_root=folder)
     assert again.workspace_id == result.workspace_id
@@ -783,7 +787,7 @@ async def test_a_request_that_another_writer_overtook_is_admitted_anew(house: Ho
     stream = streams.session(first.session_id)
     foreign = SessionExpired(session_id=first.session_id)
     version = (await house.log.last(stream)).version
-    await house.log.append([Append(stream, version, [foreign])], given.CAUSE)
+    await house.log.append([Append(stream, version, [foreign])], event_examples.CAUSE)
     second = await house.ask("two")
     assert second.text == "hello"
     assert [name for name in await house.trail("session") if name.startswith("session.turn")] == [
@@ -879,7 +883,7 @@ async def test_a_turn_cancelled_while_its_start_is_written_never_reaches_its_age
     await asyncio.to_thread(held.reached.wait, 10)
     await asyncio.sleep(0.05)
     (waiting,) = house.agents.ready
-    await house.turns.cancel(waiting.turn_id, given.USER, given.by("user:usr_1"))
+    await house.turns.cancel(waiting.turn_id, event_examples.USER, event_examples.by("user:usr_1"))
     held.open.set()
     with pytest.raises(errors.TaskCancelled):
         await (await submitting).result()
@@ -890,10 +894,10 @@ async def test_a_turn_cancelled_while_its_start_is_written_never_reaches_its_age
 
 async def test_a_start_that_another_writer_overtook_is_decided_anew(house: House) -> None:
     await house.ask("one")
-    slot = streams.lease("account", given.ACCOUNT, 0)
-    gone = given.lease_taken(until=house.clock() - timedelta(seconds=1))
+    slot = streams.lease("account", event_examples.ACCOUNT, 0)
+    gone = event_examples.lease_taken(until=house.clock() - timedelta(seconds=1))
     version = (await house.log.last(slot)).version
-    await house.log.append([Append(slot, version, [gone])], given.CAUSE)
+    await house.log.append([Append(slot, version, [gone])], event_examples.CAUSE)
     assert (await house.ask("two")).text == "hello"
     assert [turn.prompt for turn in house.agents.ready] == ["one", "two", "two"]
     assert [turn.prompt for turn in house.agents.turns] == ["one", "two"]

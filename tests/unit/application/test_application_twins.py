@@ -5,9 +5,9 @@ from pathlib import Path
 
 import attrs
 import pytest
-from chats import Chat, Profile, chats_of
-from crowd import Gateway, picture
-from threads import ASSISTANT, HALF, USER, Said
+from chat_clients import Chat, Profile, chats_of
+from remembering_agent import ASSISTANT, HALF, USER, Said
+from restarted_gateway import Gateway, picture
 
 HELLO = Said(USER, "hello")
 CAT = Said(USER, "hello", (picture("cat"),))

@@ -2,13 +2,13 @@ import asyncio
 import re
 
 import pytest
-from logged import logged
+from service_setup import logged
 
 from codara.application.users import ADMIN_EMAIL, NewUser, Users
 from codara.errors import Conflict, InvalidApiKey, InvalidRequest, NotFound, UserSuspended
 from codara.events.key import KeyIssued
 from codara.events.user import UserProvisioned
-from tests import given
+from tests import event_examples
 from tests.fakes import FakeKeyRing, FixedClock
 
 ANN = NewUser(email="Ann@Example.org", display_name="Ann")
@@ -32,7 +32,7 @@ def users(house):
 
 
 async def test_provisioning_is_one_append_of_a_user_a_key_and_a_name(users, house):
-    made = await users.provision(ANN, given.by("operator:op_1"))
+    made = await users.provision(ANN, event_examples.by("operator:op_1"))
     recorded = (await house.log.read(0))[1:]
     assert [item.event.name for item in recorded] == [
         "name.claimed",
@@ -46,7 +46,7 @@ async def test_provisioning_is_one_append_of_a_user_a_key_and_a_name(users, hous
 
 
 async def test_a_key_is_62_to_the_32_and_stands_nowhere_in_the_log(users, house, tmp_path):
-    made = await users.provision(ANN, given.CLI)
+    made = await users.provision(ANN, event_examples.CLI)
     assert re.fullmatch(r"uagk_live_[A-Za-z0-9]{32}", made.key.raw_key)
     assert made.key.raw_key not in repr(made)
     stored = b"".join(path.read_bytes() for path in tmp_path.glob("events.db*"))
@@ -56,7 +56,7 @@ async def test_a_key_is_62_to_the_32_and_stands_nowhere_in_the_log(users, house,
 
 
 async def test_whoever_has_the_key_is_the_user(users):
-    made = await users.provision(attrs_of(ANN, max_concurrency=7), given.CLI)
+    made = await users.provision(attrs_of(ANN, max_concurrency=7), event_examples.CLI)
     caller = await users.authenticate(made.key.raw_key)
     assert (caller.user_id, caller.key_id) == (made.user_id, made.key.key_id)
     assert caller.max_concurrency == 7
@@ -70,41 +70,43 @@ async def test_an_unknown_key_is_refused(users, raw):
 
 
 async def test_one_email_address_has_one_user(users, house):
-    await users.provision(ANN, given.CLI)
+    await users.provision(ANN, event_examples.CLI)
     with pytest.raises(Conflict):
-        await users.provision(NewUser(email=" ann@example.ORG "), given.CLI)
+        await users.provision(NewUser(email=" ann@example.ORG "), event_examples.CLI)
     assert len(await house.events(UserProvisioned)) == 1
 
 
 async def test_of_many_at_once_one_gets_the_email_address(users, house):
-    tries = [users.provision(ANN, given.CLI) for _ in range(8)]
+    tries = [users.provision(ANN, event_examples.CLI) for _ in range(8)]
     results = await asyncio.gather(*tries, return_exceptions=True)
     assert sum(isinstance(result, Conflict) for result in results) == 7
     assert len(await house.events(KeyIssued)) == 1
 
 
 async def test_a_deleted_users_email_address_may_be_used_again(users):
-    made = await users.provision(ANN, given.CLI)
-    await users.delete(made.user_id, cause=given.CLI)
+    made = await users.provision(ANN, event_examples.CLI)
+    await users.delete(made.user_id, cause=event_examples.CLI)
     with pytest.raises(UserSuspended):
         await users.authenticate(made.key.raw_key)
-    again = await users.provision(ANN, given.CLI)
+    again = await users.provision(ANN, event_examples.CLI)
     assert again.user_id != made.user_id
 
 
 async def test_a_revoked_key_opens_nothing_from_that_moment(users):
-    made = await users.provision(ANN, given.CLI)
+    made = await users.provision(ANN, event_examples.CLI)
     await users.authenticate(made.key.raw_key)
-    assert await users.revoke_key(made.user_id, made.key.key_id, cause=given.CLI) is not None
+    assert (
+        await users.revoke_key(made.user_id, made.key.key_id, cause=event_examples.CLI) is not None
+    )
     with pytest.raises(InvalidApiKey, match="revoked"):
         await users.authenticate(made.key.raw_key)
-    assert await users.revoke_key(made.user_id, made.key.key_id, cause=given.CLI) is None
+    assert await users.revoke_key(made.user_id, made.key.key_id, cause=event_examples.CLI) is None
 
 
 async def test_an_expired_key_opens_nothing(users, house):
-    made = await users.provision(ANN, given.CLI)
+    made = await users.provision(ANN, event_examples.CLI)
     until = house.clock.now.replace(year=2027)
-    key = await users.issue_key(made.user_id, label="short", until=until, cause=given.CLI)
+    key = await users.issue_key(made.user_id, label="short", until=until, cause=event_examples.CLI)
     await users.authenticate(key.raw_key)
     house.clock.now = until
     with pytest.raises(InvalidApiKey, match="expired"):
@@ -112,10 +114,10 @@ async def test_an_expired_key_opens_nothing(users, house):
 
 
 async def test_a_rotated_key_takes_the_place_of_the_old_one(users):
-    made = await users.provision(ANN, given.CLI)
+    made = await users.provision(ANN, event_examples.CLI)
     old = made.key
     new = await users.rotate_key(
-        made.user_id, [old.key_id], label=None, until=None, cause=given.CLI
+        made.user_id, [old.key_id], label=None, until=None, cause=event_examples.CLI
     )
     with pytest.raises(InvalidApiKey):
         await users.authenticate(old.raw_key)
@@ -123,29 +125,29 @@ async def test_a_rotated_key_takes_the_place_of_the_old_one(users):
 
 
 async def test_another_users_key_cannot_be_revoked(users):
-    made = await users.provision(ANN, given.CLI)
-    other = await users.provision(NewUser(email="bob@example.org"), given.CLI)
+    made = await users.provision(ANN, event_examples.CLI)
+    other = await users.provision(NewUser(email="bob@example.org"), event_examples.CLI)
     with pytest.raises(NotFound):
-        await users.revoke_key(other.user_id, made.key.key_id, cause=given.CLI)
+        await users.revoke_key(other.user_id, made.key.key_id, cause=event_examples.CLI)
     with pytest.raises(NotFound):
-        await users.revoke_key(made.user_id, "key_unknown", cause=given.CLI)
+        await users.revoke_key(made.user_id, "key_unknown", cause=event_examples.CLI)
     await users.authenticate(made.key.raw_key)
 
 
 async def test_a_suspended_user_comes_in_again_once_restored(users):
-    made = await users.provision(ANN, given.CLI)
-    await users.suspend(made.user_id, cause=given.CLI)
+    made = await users.provision(ANN, event_examples.CLI)
+    await users.suspend(made.user_id, cause=event_examples.CLI)
     with pytest.raises(UserSuspended):
         await users.authenticate(made.key.raw_key)
-    await users.restore(made.user_id, cause=given.CLI)
+    await users.restore(made.user_id, cause=event_examples.CLI)
     await users.authenticate(made.key.raw_key)
 
 
 async def test_a_new_limit_counts_at_once(users):
-    made = await users.provision(ANN, given.CLI)
-    await users.update(made.user_id, max_concurrency=9, cause=given.CLI)
+    made = await users.provision(ANN, event_examples.CLI)
+    await users.update(made.user_id, max_concurrency=9, cause=event_examples.CLI)
     assert (await users.authenticate(made.key.raw_key)).max_concurrency == 9
-    assert await users.update(made.user_id, max_concurrency=9, cause=given.CLI) is None
+    assert await users.update(made.user_id, max_concurrency=9, cause=event_examples.CLI) is None
 
 
 @pytest.mark.parametrize(
@@ -159,19 +161,19 @@ async def test_a_new_limit_counts_at_once(users):
 )
 async def test_a_user_that_cannot_be_leaves_nothing_behind(users, house, changed, param):
     with pytest.raises(InvalidRequest) as refused:
-        await users.provision(attrs_of(ANN, **changed), given.CLI)
+        await users.provision(attrs_of(ANN, **changed), event_examples.CLI)
     assert refused.value.param == param
     assert await house.names() == ["log.opened"]
 
 
 async def test_a_key_needs_a_user(users):
     with pytest.raises(NotFound):
-        await users.issue_key("usr_unknown", label=None, until=None, cause=given.CLI)
+        await users.issue_key("usr_unknown", label=None, until=None, cause=event_examples.CLI)
 
 
 async def test_the_admin_is_provisioned_once_and_operators_act_as_them(users, house):
-    admin = await users.ensure_admin(10, given.CLI)
-    assert await users.ensure_admin(10, given.CLI) == admin
+    admin = await users.ensure_admin(10, event_examples.CLI)
+    assert await users.ensure_admin(10, event_examples.CLI) == admin
     [event] = await house.events(UserProvisioned)
     assert (event.email, event.role, event.max_concurrency) == (ADMIN_EMAIL, "admin", 10)
     caller = await users.caller_for_operator("op_1")
@@ -191,11 +193,11 @@ async def test_everything_holds_after_a_restart(tmp_path):
                 new_id=house.new_id,
             )
             if start == 0:
-                made = await users.provision(ANN, given.CLI)
-                await users.ensure_admin(10, given.CLI)
+                made = await users.provision(ANN, event_examples.CLI)
+                await users.ensure_admin(10, event_examples.CLI)
             else:
                 assert (await users.authenticate(made.key.raw_key)).user_id == made.user_id
-                assert await users.ensure_admin(10, given.CLI) != made.user_id
+                assert await users.ensure_admin(10, event_examples.CLI) != made.user_id
                 assert (await house.names()).count("user.provisioned") == 2
 
 

@@ -13,7 +13,7 @@ from codara.config.jail import JailSettings
 from codara.config.providers import Provider, Providers
 from codara.config.settings import Settings
 from codara.runtimes import PROVIDERS
-from tests.scripted import program_of
+from tests.scripted_agents import program_of
 
 
 async def test_an_unsafe_jail_is_warned_of():

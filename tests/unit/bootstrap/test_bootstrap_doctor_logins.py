@@ -6,8 +6,8 @@ from codara.bootstrap.doctor import logins
 from codara.bootstrap.doctor.findings import OK, WARN, Pool
 from codara.config.providers import Provider, Providers
 from codara.config.settings import Settings
-from tests.given import SOON
-from tests.logins import FILES, written
+from tests.event_examples import SOON
+from tests.login_files import FILES, written
 
 PLACES = {
     "claude": ".claude/.credentials.json",

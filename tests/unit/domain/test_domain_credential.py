@@ -4,8 +4,8 @@ import pytest
 
 from codara.domain import credential
 from codara.errors import InvalidRequest
-from tests import given
-from tests.logins import FILES, written
+from tests import event_examples
+from tests.login_files import FILES, written
 
 TOKENS = {"id_token": "i", "access_token": "a", "refresh_token": "r"}
 
@@ -51,7 +51,7 @@ def test_a_codex_session_without_a_token_says_which():
 
 @pytest.mark.parametrize("provider", FILES)
 def test_the_login_file_of_each_cli_is_taken(provider):
-    file = written(FILES[provider](given.SOON))
+    file = written(FILES[provider](event_examples.SOON))
     assert credential.check(provider, "OAUTH_SESSION", file + b"\n") == file
 
 

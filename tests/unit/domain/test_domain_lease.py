@@ -2,13 +2,13 @@
 
 from datetime import timedelta
 
-from deciding import ACCOUNT_LEASE, OTHER_TURN, folded
+from given_when_then import ACCOUNT_LEASE, OTHER_TURN, folded
 
 from codara.domain import lease
 from codara.domain.lease import Lease
 from codara.events.base import Event
-from tests import given
-from tests.given import NOW, SOON
+from tests import event_examples
+from tests.event_examples import NOW, SOON
 
 
 def state(*events: Event) -> Lease:
@@ -21,35 +21,37 @@ def test_a_slot_that_nobody_took_is_free() -> None:
 
 
 def test_a_slot_is_its_turns_until_the_time_that_was_said() -> None:
-    taken = state(given.lease_taken())
-    assert taken == Lease(turn_id=given.TURN, until=SOON)
+    taken = state(event_examples.lease_taken())
+    assert taken == Lease(turn_id=event_examples.TURN, until=SOON)
     assert not taken.free(SOON - timedelta(microseconds=1))
     assert taken.free(SOON)
 
 
 def test_a_slot_without_a_time_is_nobodys_for_ever() -> None:
-    assert Lease(turn_id=given.TURN, until=None).free(NOW)
+    assert Lease(turn_id=event_examples.TURN, until=None).free(NOW)
 
 
 def test_a_turn_gives_its_slot_back_once() -> None:
-    [released] = lease.release(state(given.lease_taken()), turn_id=given.TURN)
-    assert released == given.lease_released()
-    free = state(given.lease_taken(), released)
+    [released] = lease.release(state(event_examples.lease_taken()), turn_id=event_examples.TURN)
+    assert released == event_examples.lease_released()
+    free = state(event_examples.lease_taken(), released)
     assert free == lease.EMPTY
-    assert lease.release(free, turn_id=given.TURN) == []
+    assert lease.release(free, turn_id=event_examples.TURN) == []
 
 
 def test_a_slot_that_another_turn_took_over_is_not_given_back() -> None:
-    taken_over = state(given.lease_taken(), given.lease_taken(turn_id=OTHER_TURN))
-    assert lease.release(taken_over, turn_id=given.TURN) == []
-    assert lease.evolve(taken_over, given.lease_released()) == taken_over
+    taken_over = state(event_examples.lease_taken(), event_examples.lease_taken(turn_id=OTHER_TURN))
+    assert lease.release(taken_over, turn_id=event_examples.TURN) == []
+    assert lease.evolve(taken_over, event_examples.lease_released()) == taken_over
 
 
 def test_what_is_no_fact_of_a_lease_is_passed_over() -> None:
-    taken = state(given.lease_taken())
-    assert lease.evolve(taken, given.turn_started()) == taken
+    taken = state(event_examples.lease_taken())
+    assert lease.evolve(taken, event_examples.turn_started()) == taken
 
 
 def test_the_last_fact_of_a_slot_says_everything() -> None:
-    taken = given.lease_taken(turn_id=OTHER_TURN)
-    assert state(given.lease_taken(), given.lease_released(), taken) == state(taken)
+    taken = event_examples.lease_taken(turn_id=OTHER_TURN)
+    assert state(event_examples.lease_taken(), event_examples.lease_released(), taken) == state(
+        taken
+    )

@@ -4,19 +4,23 @@ from typing import Any
 
 import attrs
 import pytest
-from deciding import ACCOUNT, ACCOUNT_LEASE, OTHER_TURN, REQUESTED, History, and_then, states
+from given_when_then import ACCOUNT, ACCOUNT_LEASE, OTHER_TURN, REQUESTED, History, and_then, states
 
 from codara.domain import lending
 from codara.domain.lending import Borrowable
 from codara.domain.routing import Offer
-from tests import given
-from tests.given import NOW, SOON
+from tests import event_examples
+from tests.event_examples import NOW, SOON
 
 KNOWN = Borrowable(
-    account_id=given.ACCOUNT, headroom=80.5, last_used_at=NOW, primary=True, lease=ACCOUNT_LEASE
+    account_id=event_examples.ACCOUNT,
+    headroom=80.5,
+    last_used_at=NOW,
+    primary=True,
+    lease=ACCOUNT_LEASE,
 )
 OFFERED = Offer(
-    account_id=given.ACCOUNT,
+    account_id=event_examples.ACCOUNT,
     ready=True,
     reason="ready",
     until=None,
@@ -36,19 +40,21 @@ def test_a_ready_account_is_offered_with_what_the_view_knows_of_it() -> None:
 
 
 def test_an_account_that_waits_is_offered_with_its_return() -> None:
-    cooling = and_then(REQUESTED, {ACCOUNT: [given.health_changed()]})
+    cooling = and_then(REQUESTED, {ACCOUNT: [event_examples.health_changed()]})
     assert offered(cooling) == attrs.evolve(OFFERED, ready=False, reason="cooldown", until=SOON)
     assert offered(cooling, now=SOON).ready
 
 
-@pytest.mark.parametrize("history", [{}, and_then(REQUESTED, {ACCOUNT: [given.account_removed()]})])
+@pytest.mark.parametrize(
+    "history", [{}, and_then(REQUESTED, {ACCOUNT: [event_examples.account_removed()]})]
+)
 def test_an_account_that_only_the_view_still_knows_is_not_ready(history: History) -> None:
     gone = offered(history)
     assert (gone.ready, gone.reason) == (False, "removed")
 
 
 def test_a_slot_that_another_turn_took_meanwhile_is_not_offered() -> None:
-    taken = {**REQUESTED, ACCOUNT_LEASE: [given.lease_taken(turn_id=OTHER_TURN)]}
+    taken = {**REQUESTED, ACCOUNT_LEASE: [event_examples.lease_taken(turn_id=OTHER_TURN)]}
     assert offered(taken) == attrs.evolve(OFFERED, lease=None)
     assert offered(taken, now=SOON) == OFFERED
 
@@ -59,11 +65,11 @@ def test_an_account_without_a_slot_left_is_offered_without_one() -> None:
 
 def test_a_slot_is_free_while_nobody_holds_it() -> None:
     assert lending.free(states({}, [ACCOUNT_LEASE]), ACCOUNT_LEASE, NOW) == ACCOUNT_LEASE
-    held = states({ACCOUNT_LEASE: [given.lease_taken()]}, [ACCOUNT_LEASE])
+    held = states({ACCOUNT_LEASE: [event_examples.lease_taken()]}, [ACCOUNT_LEASE])
     assert lending.free(held, ACCOUNT_LEASE, NOW) is None
     assert lending.free(held, None, NOW) is None
 
 
 def test_a_slot_that_is_taken_tells_what_its_stream_is_called_after() -> None:
-    taken = lending.taken("lease/user/usr_7/12", turn_id=given.TURN, until=SOON)
-    assert taken == given.lease_taken(kind="user", owner="usr_7", slot=12)
+    taken = lending.taken("lease/user/usr_7/12", turn_id=event_examples.TURN, until=SOON)
+    assert taken == event_examples.lease_taken(kind="user", owner="usr_7", slot=12)

@@ -4,13 +4,16 @@ import pytest
 
 from codara.domain import account, login
 from codara.events.account import TokenRefreshed
-from tests import given
+from tests import event_examples
 
-NOW = given.NOW
+NOW = event_examples.NOW
 
 
 def registered(fingerprint="origin"):
-    events = (given.account_registered(), given.credential_stored(fingerprint=fingerprint))
+    events = (
+        event_examples.account_registered(),
+        event_examples.credential_stored(fingerprint=fingerprint),
+    )
     state = account.EMPTY
     for event in events:
         state = account.evolve(state, event)
@@ -33,9 +36,12 @@ def test_a_token_lasts_until_its_end():
 
 
 def test_a_refresh_says_from_which_credential_the_tokens_descend():
-    [refreshed] = login.refresh(registered(), fingerprint="next", expires_at=given.SOON)
+    [refreshed] = login.refresh(registered(), fingerprint="next", expires_at=event_examples.SOON)
     assert refreshed == TokenRefreshed(
-        account_id=given.ACCOUNT, origin="origin", fingerprint="next", expires_at=given.SOON
+        account_id=event_examples.ACCOUNT,
+        origin="origin",
+        fingerprint="next",
+        expires_at=event_examples.SOON,
     )
 
 
@@ -44,7 +50,7 @@ def test_an_account_that_is_gone_has_nothing_refreshed():
 
 
 def test_a_refreshed_login_handed_in_again_is_known_as_the_origin_of_what_is_there():
-    state = login.evolve(login.EMPTY, given.token_refreshed(origin="origin"))
+    state = login.evolve(login.EMPTY, event_examples.token_refreshed(origin="origin"))
     assert login.descends(state, registered(), handed_in="origin")
     assert not login.descends(state, registered(), handed_in="another")
     assert not login.descends(state, registered("newer"), handed_in="origin")

@@ -9,7 +9,7 @@ import pytest
 from codara.domain.routing import Offer, choose
 from codara.errors import AllAccountsCooling, NoAccount, NoFreeAccount
 from codara.events.session import AccountChosen, Candidate
-from tests.given import NOW
+from tests.event_examples import NOW
 
 SOON = NOW + timedelta(minutes=1)
 LATER = NOW + timedelta(hours=1)

@@ -5,7 +5,7 @@ from typing import Any
 
 import attrs
 import pytest
-from deciding import (
+from given_when_then import (
     ACCOUNT,
     ACCOUNT_LEASE,
     ENDED,
@@ -27,8 +27,8 @@ from codara.domain.turns.takeover import Takeover, change, retry
 from codara.errors import AllAccountsCooling, NoFreeAccount
 from codara.events import streams
 from codara.events.session import AccountChosen, Candidate
-from tests import given
-from tests.given import NOW, SOON
+from tests import event_examples
+from tests.event_examples import NOW, SOON
 
 OTHER, THIRD = "acc_2", "acc_3"
 LATER = SOON + timedelta(hours=1)
@@ -48,21 +48,21 @@ def borrowable(account_id: str, **changes: Any) -> Borrowable:
 
 
 def joined(account_id: str, *events: Any) -> History:
-    registered = given.account_registered(account_id=account_id)
+    registered = event_examples.account_registered(account_id=account_id)
     return {streams.account(account_id): [registered, *events]}
 
 
 TWO: History = {**RUNNING, **joined(OTHER)}
-FAILED = borrowable(given.ACCOUNT, lease=f"lease/account/{given.ACCOUNT}/1")
+FAILED = borrowable(event_examples.ACCOUNT, lease=f"lease/account/{event_examples.ACCOUNT}/1")
 READY = Takeover(
-    turn_id=given.TURN,
-    session_id=given.SESSION,
+    turn_id=event_examples.TURN,
+    session_id=event_examples.SESSION,
     provider="codex",
-    failed=given.ACCOUNT,
-    tried=frozenset({given.ACCOUNT}),
+    failed=event_examples.ACCOUNT,
+    tried=frozenset({event_examples.ACCOUNT}),
     cause="rate_limited",
     health=LIMITED,
-    quota=(given.WINDOW,),
+    quota=(event_examples.WINDOW,),
     quota_source="headers",
     accounts=(FAILED, borrowable(OTHER)),
     floor=5.0,
@@ -83,20 +83,20 @@ def test_the_next_account_is_taken_the_failed_one_given_back_and_what_it_taught_
         account_id=OTHER,
         policy="headroom",
         best=(
-            Candidate(account_id=given.ACCOUNT, headroom=None, refused="rate_limited"),
+            Candidate(account_id=event_examples.ACCOUNT, headroom=None, refused="rate_limited"),
             Candidate(account_id=OTHER, headroom=None, refused=None),
         ),
         refused={"rate_limited": 1},
     )
-    changed = given.account_changed(
-        before=given.ACCOUNT, account_chosen=chosen, leases=(USER_LEASE, OTHER_LEASE)
+    changed = event_examples.account_changed(
+        before=event_examples.ACCOUNT, account_chosen=chosen, leases=(USER_LEASE, OTHER_LEASE)
     )
     assert take_over(TWO) == {
         SESSION: [changed],
-        ACCOUNT_LEASE: [given.lease_released()],
-        OTHER_LEASE: [given.lease_taken(owner=OTHER)],
-        ACCOUNT: [given.health_changed(evidence="429")],
-        QUOTA: [given.quota_observed()],
+        ACCOUNT_LEASE: [event_examples.lease_released()],
+        OTHER_LEASE: [event_examples.lease_taken(owner=OTHER)],
+        ACCOUNT: [event_examples.health_changed(evidence="429")],
+        QUOTA: [event_examples.quota_observed()],
     }
 
 
@@ -111,7 +111,7 @@ def test_a_failure_that_taught_nothing_changes_the_account_all_the_same() -> Non
 
 
 def test_a_slot_of_the_failed_account_that_another_turn_took_over_stays_its_own() -> None:
-    overstayed = and_then(TWO, {ACCOUNT_LEASE: [given.lease_taken(turn_id=OTHER_TURN)]})
+    overstayed = and_then(TWO, {ACCOUNT_LEASE: [event_examples.lease_taken(turn_id=OTHER_TURN)]})
     assert ACCOUNT_LEASE not in said(take_over(overstayed))
 
 
@@ -140,17 +140,17 @@ def test_a_failure_that_tells_no_return_leaves_nothing_to_wait_for() -> None:
 
 
 def test_what_the_failed_account_waited_for_before_does_not_count() -> None:
-    cooling = and_then(RUNNING, {ACCOUNT: [given.health_changed(until=LATER)]})
+    cooling = and_then(RUNNING, {ACCOUNT: [event_examples.health_changed(until=LATER)]})
     with pytest.raises(AllAccountsCooling) as refused:
         take_over(cooling, accounts=(FAILED,))
     assert refused.value.retry_after == 3600
 
 
 def test_an_account_that_was_tried_before_is_not_tried_again() -> None:
-    cooled = given.health_changed(account_id=OTHER, until=NOW + timedelta(minutes=1))
+    cooled = event_examples.health_changed(account_id=OTHER, until=NOW + timedelta(minutes=1))
     history = {**RUNNING, **joined(OTHER, cooled), **joined(THIRD)}
     accounts = (FAILED, borrowable(OTHER), borrowable(THIRD))
-    tried = frozenset({given.ACCOUNT, OTHER})
+    tried = frozenset({event_examples.ACCOUNT, OTHER})
     [changed] = take_over(history, accounts=accounts, tried=tried)[SESSION]
     assert changed.account_chosen.account_id == THIRD
     assert changed.account_chosen.refused == {"rate_limited": 1, "cooldown": 1}
@@ -159,10 +159,10 @@ def test_an_account_that_was_tried_before_is_not_tried_again() -> None:
 def test_an_account_that_was_tried_and_is_ready_is_passed_over_because_it_was_tried() -> None:
     history = {**RUNNING, **joined(OTHER), **joined(THIRD)}
     accounts = (FAILED, borrowable(OTHER), borrowable(THIRD))
-    tried = frozenset({given.ACCOUNT, OTHER})
+    tried = frozenset({event_examples.ACCOUNT, OTHER})
     [changed] = take_over(history, accounts=accounts, tried=tried)[SESSION]
     assert changed.account_chosen.best == (
-        Candidate(account_id=given.ACCOUNT, headroom=None, refused="rate_limited"),
+        Candidate(account_id=event_examples.ACCOUNT, headroom=None, refused="rate_limited"),
         Candidate(account_id=OTHER, headroom=None, refused="tried"),
         Candidate(account_id=THIRD, headroom=None, refused=None),
     )
@@ -171,11 +171,11 @@ def test_an_account_that_was_tried_and_is_ready_is_passed_over_because_it_was_tr
 
 def test_a_ready_account_that_was_tried_before_is_not_tried_again() -> None:
     with pytest.raises(AllAccountsCooling):
-        take_over(TWO, tried=frozenset({given.ACCOUNT, OTHER}), health=None)
+        take_over(TWO, tried=frozenset({event_examples.ACCOUNT, OTHER}), health=None)
 
 
 def test_the_earliest_return_of_all_is_told() -> None:
-    cooled = given.health_changed(account_id=OTHER, until=NOW + timedelta(minutes=1))
+    cooled = event_examples.health_changed(account_id=OTHER, until=NOW + timedelta(minutes=1))
     with pytest.raises(AllAccountsCooling) as refused:
         take_over({**RUNNING, **joined(OTHER, cooled)})
     assert refused.value.retry_after == 60
@@ -184,7 +184,7 @@ def test_the_earliest_return_of_all_is_told() -> None:
 def test_another_account_that_carries_as_much_as_it_may_takes_nothing_over() -> None:
     with pytest.raises(NoFreeAccount):
         take_over(TWO, accounts=(FAILED, borrowable(OTHER, lease=None)))
-    full = {OTHER_LEASE: [given.lease_taken(owner=OTHER, turn_id=OTHER_TURN)]}
+    full = {OTHER_LEASE: [event_examples.lease_taken(owner=OTHER, turn_id=OTHER_TURN)]}
     with pytest.raises(NoFreeAccount):
         take_over({**TWO, **full})
 
@@ -206,15 +206,15 @@ def test_it_reads_each_account_once_and_no_slot_where_there_is_none() -> None:
 
 
 def test_a_turn_whose_agent_died_is_retried() -> None:
-    retried = given.turn_retried()
+    retried = event_examples.turn_retried()
     assert retry(states(RUNNING, [SESSION]), retried) == {SESSION: [retried]}
 
 
 @pytest.mark.parametrize("history", [{}, ENDED])
 def test_a_turn_that_has_ended_is_not_retried(history: History) -> None:
-    assert retry(states(history, [SESSION]), given.turn_retried()) == {}
+    assert retry(states(history, [SESSION]), event_examples.turn_retried()) == {}
 
 
 def test_another_turn_than_the_session_runs_is_not_retried() -> None:
-    late = given.turn_retried(turn_id=OTHER_TURN)
+    late = event_examples.turn_retried(turn_id=OTHER_TURN)
     assert retry(states(REQUESTED, [SESSION]), late) == {}

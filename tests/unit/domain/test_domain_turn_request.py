@@ -3,17 +3,27 @@
 from typing import Any
 
 import pytest
-from deciding import ENDED, KEY, OTHER_TURN, REQUEST, REQUESTED, SESSION, History, folded, states
+from given_when_then import (
+    ENDED,
+    KEY,
+    OTHER_TURN,
+    REQUEST,
+    REQUESTED,
+    SESSION,
+    History,
+    folded,
+    states,
+)
 
 from codara.domain.decisions import Facts
 from codara.domain.turns.request import RequestTurn, decide
 from codara.errors import IdempotencyConflict, SessionBusy, VersionClash
 from codara.events.name import NameClaimed
-from tests import given
+from tests import event_examples
 
 NAME = "name/my-conversation"
 DIGEST = "b" * 64
-NEXT = given.turn_requested(turn_id=OTHER_TURN)
+NEXT = event_examples.turn_requested(turn_id=OTHER_TURN)
 UNCLAIMED: History = {**ENDED, KEY: []}
 
 
@@ -24,9 +34,9 @@ def request(history: History, **changes: Any) -> Facts:
     """
     since = changes.pop("since", history)
     ready: dict[str, Any] = {
-        "requested": given.turn_requested(),
-        "accepted": given.request_accepted(),
-        "opened": given.session_opened(),
+        "requested": event_examples.turn_requested(),
+        "accepted": event_examples.request_accepted(),
+        "opened": event_examples.session_opened(),
         "session_name": NAME,
         "based_on": folded(SESSION, since.get(SESSION, ())),
         "body_digest": DIGEST,
@@ -38,10 +48,10 @@ def request(history: History, **changes: Any) -> Facts:
 
 def test_the_first_turn_of_a_session_opens_it_and_claims_its_name_and_key() -> None:
     assert request({}) == {
-        SESSION: [given.session_opened(), given.turn_requested()],
-        REQUEST: [given.request_accepted()],
-        NAME: [NameClaimed(kind="session", owner=given.SESSION)],
-        KEY: [given.idempotency_claimed()],
+        SESSION: [event_examples.session_opened(), event_examples.turn_requested()],
+        REQUEST: [event_examples.request_accepted()],
+        NAME: [NameClaimed(kind="session", owner=event_examples.SESSION)],
+        KEY: [event_examples.idempotency_claimed()],
     }
 
 
@@ -50,10 +60,10 @@ def test_a_session_is_opened_once() -> None:
 
 
 def test_a_history_that_diverged_is_told_before_the_request() -> None:
-    diverged = given.history_diverged()
-    opened, requested = given.session_opened(), given.turn_requested()
+    diverged = event_examples.history_diverged()
+    opened, requested = event_examples.session_opened(), event_examples.turn_requested()
     assert request({}, diverged=diverged)[SESSION] == [opened, diverged, requested]
-    after = given.history_diverged(turn_id=OTHER_TURN)
+    after = event_examples.history_diverged(turn_id=OTHER_TURN)
     assert request(UNCLAIMED, requested=NEXT, diverged=after)[SESSION] == [after, NEXT]
 
 
@@ -62,7 +72,7 @@ def test_a_history_that_diverged_is_told_before_the_request() -> None:
 
 @pytest.mark.parametrize("history", [REQUESTED, {**REQUESTED, KEY: []}])
 def test_a_named_session_with_an_open_turn_is_busy(history: History) -> None:
-    with pytest.raises(SessionBusy, match=given.TURN) as refused:
+    with pytest.raises(SessionBusy, match=event_examples.TURN) as refused:
         request(history, requested=NEXT)
     assert refused.value.retry_safe is False
 
@@ -97,20 +107,20 @@ def test_a_session_that_was_found_idle_goes_on() -> None:
 
 
 def test_a_name_that_is_the_sessions_own_is_not_claimed_again() -> None:
-    own = [given.name_claimed(kind="session", owner=given.SESSION)]
+    own = [event_examples.name_claimed(kind="session", owner=event_examples.SESSION)]
     assert request({**UNCLAIMED, NAME: own}, requested=NEXT)[NAME] == []
 
 
 def test_a_name_that_became_another_sessions_is_looked_up_again() -> None:
-    others = [given.name_claimed(kind="session", owner="ses_2")]
+    others = [event_examples.name_claimed(kind="session", owner="ses_2")]
     with pytest.raises(VersionClash) as clash:
         request({NAME: others})
     assert clash.value.stream == NAME
 
 
 def test_a_name_that_was_freed_is_claimed() -> None:
-    freed = [given.name_claimed(owner="ses_2"), given.name_freed(owner="ses_2")]
-    claimed = NameClaimed(kind="session", owner=given.SESSION)
+    freed = [event_examples.name_claimed(owner="ses_2"), event_examples.name_freed(owner="ses_2")]
+    claimed = NameClaimed(kind="session", owner=event_examples.SESSION)
     assert request({NAME: freed})[NAME] == [claimed]
 
 
@@ -122,9 +132,11 @@ def test_a_session_without_a_name_claims_none() -> None:
 
 
 def test_the_key_stands_for_this_turn_of_this_body() -> None:
-    wanted = given.turn_requested(request_id="req_7", turn_id="trn_7", session_id=given.SESSION)
+    wanted = event_examples.turn_requested(
+        request_id="req_7", turn_id="trn_7", session_id=event_examples.SESSION
+    )
     [claimed] = request({}, requested=wanted, body_digest="c" * 64)[KEY]
-    assert claimed == given.idempotency_claimed(
+    assert claimed == event_examples.idempotency_claimed(
         request_id="req_7", turn_id="trn_7", body_digest="c" * 64
     )
 
@@ -141,10 +153,10 @@ def test_a_key_that_another_body_took_is_a_conflict() -> None:
 
 
 def test_a_key_that_was_freed_may_begin_another_turn() -> None:
-    freed = [*ENDED[KEY], given.idempotency_freed()]
+    freed = [*ENDED[KEY], event_examples.idempotency_freed()]
     facts = request({**ENDED, KEY: freed}, requested=NEXT, body_digest="c" * 64)
     assert [event.turn_id for event in facts[KEY]] == [OTHER_TURN]
 
 
 def test_a_request_without_a_key_claims_none() -> None:
-    assert KEY not in request({}, requested=given.turn_requested(idempotency=None))
+    assert KEY not in request({}, requested=event_examples.turn_requested(idempotency=None))

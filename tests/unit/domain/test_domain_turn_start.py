@@ -5,7 +5,7 @@ from typing import Any
 
 import attrs
 import pytest
-from deciding import (
+from given_when_then import (
     ACCOUNT,
     ACCOUNT_LEASE,
     ENDED,
@@ -34,19 +34,23 @@ from codara.errors import (
 )
 from codara.events import streams
 from codara.events.session import Waited
-from tests import given
-from tests.given import NOW, SOON
+from tests import event_examples
+from tests.event_examples import NOW, SOON
 
 LATER = SOON + timedelta(hours=1)
-OTHER_LEASE = streams.lease("account", given.ACCOUNT, 1)
+OTHER_LEASE = streams.lease("account", event_examples.ACCOUNT, 1)
 BORROWABLE = Borrowable(
-    account_id=given.ACCOUNT, headroom=80.5, last_used_at=None, primary=False, lease=ACCOUNT_LEASE
+    account_id=event_examples.ACCOUNT,
+    headroom=80.5,
+    last_used_at=None,
+    primary=False,
+    lease=ACCOUNT_LEASE,
 )
 READY = StartTurn(
-    turn_id=given.TURN,
-    session_id=given.SESSION,
-    workspace_id=given.WORKSPACE,
-    user_id=given.USER,
+    turn_id=event_examples.TURN,
+    session_id=event_examples.SESSION,
+    workspace_id=event_examples.WORKSPACE,
+    user_id=event_examples.USER,
     provider="codex",
     thread="new",
     baseline="1" * 40,
@@ -67,21 +71,21 @@ def start(history: History, **changes: Any) -> Facts:
 
 def taken(stream: str, **changes: Any) -> History:
     _, kind, owner, slot = stream.split("/")
-    return {stream: [given.lease_taken(kind=kind, owner=owner, slot=int(slot), **changes)]}
+    return {stream: [event_examples.lease_taken(kind=kind, owner=owner, slot=int(slot), **changes)]}
 
 
 def locked(**changes: Any) -> History:
-    return {WORKSPACE: [given.workspace_locked(holder=OTHER_HOLDER, **changes)]}
+    return {WORKSPACE: [event_examples.workspace_locked(holder=OTHER_HOLDER, **changes)]}
 
 
 def test_a_turn_that_starts_holds_a_slot_of_its_user_and_one_of_an_account_and_the_folder() -> None:
-    chosen = attrs.evolve(given.CHOSEN, refused={})
+    chosen = attrs.evolve(event_examples.CHOSEN, refused={})
     leases = (USER_LEASE, ACCOUNT_LEASE)
     assert start(REQUESTED) == {
-        SESSION: [given.turn_started(account_chosen=chosen, leases=leases)],
-        WORKSPACE: [given.workspace_locked()],
-        USER_LEASE: [given.lease_taken(kind="user", owner=given.USER)],
-        ACCOUNT_LEASE: [given.lease_taken()],
+        SESSION: [event_examples.turn_started(account_chosen=chosen, leases=leases)],
+        WORKSPACE: [event_examples.workspace_locked()],
+        USER_LEASE: [event_examples.lease_taken(kind="user", owner=event_examples.USER)],
+        ACCOUNT_LEASE: [event_examples.lease_taken()],
     }
 
 
@@ -126,7 +130,7 @@ def test_a_slot_of_the_user_that_another_turn_took_meanwhile_is_none() -> None:
 
 def test_a_slot_of_the_user_that_was_overstayed_is_free() -> None:
     history = {**REQUESTED, **taken(USER_LEASE, turn_id=OTHER_TURN, until=NOW)}
-    assert start(history)[USER_LEASE][0].turn_id == given.TURN
+    assert start(history)[USER_LEASE][0].turn_id == event_examples.TURN
 
 
 def test_without_an_account_nothing_starts() -> None:
@@ -135,11 +139,11 @@ def test_without_an_account_nothing_starts() -> None:
 
 
 def test_an_account_is_ready_by_what_the_log_says_of_it() -> None:
-    cooling = and_then(REQUESTED, {ACCOUNT: [given.health_changed()]})
+    cooling = and_then(REQUESTED, {ACCOUNT: [event_examples.health_changed()]})
     with pytest.raises(AllAccountsCooling) as refused:
         start(cooling)
     assert refused.value.retry_after == 3600
-    assert start(cooling, now=SOON, until=LATER)[ACCOUNT_LEASE][0].turn_id == given.TURN
+    assert start(cooling, now=SOON, until=LATER)[ACCOUNT_LEASE][0].turn_id == event_examples.TURN
 
 
 def test_an_account_whose_slots_are_all_taken_is_not_free() -> None:
@@ -157,13 +161,13 @@ def test_the_folder_of_another_holder_is_busy() -> None:
 
 def test_a_folder_whose_holder_overstayed_is_taken_over() -> None:
     facts = start(and_then(REQUESTED, locked(until=NOW)))
-    assert facts[WORKSPACE] == [given.workspace_locked()]
+    assert facts[WORKSPACE] == [event_examples.workspace_locked()]
 
 
 def test_a_turn_that_runs_does_not_start_a_second_time() -> None:
     second = attrs.evolve(BORROWABLE, lease=OTHER_LEASE)
     with pytest.raises(Conflict):
-        start(RUNNING, user_lease=f"lease/user/{given.USER}/1", accounts=(second,))
+        start(RUNNING, user_lease=f"lease/user/{event_examples.USER}/1", accounts=(second,))
 
 
 def test_it_reads_the_session_the_folder_every_account_and_the_slots_it_may_take() -> None:
@@ -183,15 +187,15 @@ def test_it_reads_the_session_the_folder_every_account_and_the_slots_it_may_take
 
 
 def test_the_thread_of_an_open_turn_gets_an_id() -> None:
-    bound = given.backend_bound()
+    bound = event_examples.backend_bound()
     assert bind(states(RUNNING, [SESSION]), bound) == {SESSION: [bound]}
 
 
 @pytest.mark.parametrize("history", [{}, ENDED])
 def test_the_thread_of_a_turn_that_has_ended_gets_none(history: History) -> None:
-    assert bind(states(history, [SESSION]), given.backend_bound()) == {}
+    assert bind(states(history, [SESSION]), event_examples.backend_bound()) == {}
 
 
 def test_the_thread_of_another_turn_gets_none() -> None:
-    late = given.backend_bound(turn_id=OTHER_TURN)
+    late = event_examples.backend_bound(turn_id=OTHER_TURN)
     assert bind(states(RUNNING, [SESSION]), late) == {}

@@ -13,8 +13,8 @@ from codara.errors import CodaraError, StorageFailed
 from codara.events.base import Recorded
 from codara.events.store import writer as writing
 from codara.events.store.log import EventLog
-from tests import given
-from tests.breaking import no_reads, no_writes
+from tests import event_examples
+from tests.disk_failures import no_reads, no_writes
 from tests.fakes import FakeKeyRing
 from tests.unit.events.test_events_writer import pair
 
@@ -30,7 +30,7 @@ async def refused(log: EventLog, number: int) -> CodaraError:
     """The error of an append; appends until there is one."""
     for more in range(1000):
         try:
-            await log.append(pair(number + more), given.CAUSE)
+            await log.append(pair(number + more), event_examples.CAUSE)
         except CodaraError as error:
             return error
     raise AssertionError("the disk never failed")
@@ -68,14 +68,14 @@ async def test_a_log_whose_files_break_goes_on_with_everything_acknowledged(
     log: EventLog, keys: FakeKeyRing, tmp_path: Path, names: Sequence[str]
 ) -> None:
     for number in range(20):
-        await log.append(pair(number), given.CAUSE)
+        await log.append(pair(number), event_examples.CAUSE)
     acknowledged = log.head()
     no_writes(tmp_path, names)
     error = await refused(log, 20)
     assert isinstance(error, StorageFailed), error
     assert "make room" not in error.message
     await until_well(log)
-    position = await log.append(pair(5000), given.CAUSE)
+    position = await log.append(pair(5000), event_examples.CAUSE)
     assert position > acknowledged
     read = await log.read(0, limit=10_000)
     assert [each.position for each in read] == list(range(1, position + 1))
@@ -88,11 +88,11 @@ async def test_a_log_whose_files_break_goes_on_with_everything_acknowledged(
 async def test_whoever_follows_a_log_that_failed_sees_every_event_once(
     log: EventLog, tmp_path: Path
 ) -> None:
-    await log.append(pair(0), given.CAUSE)
+    await log.append(pair(0), event_examples.CAUSE)
     no_writes(tmp_path, ["events.db-wal"])
     await refused(log, 1)
     await until_well(log)
-    position = await log.append(pair(5000), given.CAUSE)
+    position = await log.append(pair(5000), event_examples.CAUSE)
     near = await log.read(position - 2, limit=10)
     assert [each.position for each in near] == [position - 1, position]
 
@@ -100,10 +100,10 @@ async def test_whoever_follows_a_log_that_failed_sees_every_event_once(
 async def test_a_reader_whose_file_breaks_says_so_and_reads_again(
     log: EventLog, tmp_path: Path
 ) -> None:
-    await log.append(pair(0), given.CAUSE)
+    await log.append(pair(0), event_examples.CAUSE)
     await log.load("session/a0")
     for number in range(1, 50):
-        await log.append(pair(number), given.CAUSE)
+        await log.append(pair(number), event_examples.CAUSE)
     no_reads(tmp_path, ["events.db", "events.db-wal"])
     with pytest.raises(StorageFailed):
         for number in range(1, 50):
@@ -115,7 +115,7 @@ async def test_a_log_that_was_damaged_meanwhile_stays_closed_with_the_reason(
     log: EventLog, tmp_path: Path
 ) -> None:
     for number in range(100):
-        await log.append(pair(number), given.CAUSE)
+        await log.append(pair(number), event_examples.CAUSE)
     beside(tmp_path, "PRAGMA wal_checkpoint")
     size = (tmp_path / "events.db").stat().st_size
     with (tmp_path / "events.db").open("r+b") as file:
@@ -125,16 +125,16 @@ async def test_a_log_that_was_damaged_meanwhile_stays_closed_with_the_reason(
     await refused(log, 100)
     await the_reason(log, "damaged")
     with pytest.raises(StorageFailed, match="restore a backup"):
-        await log.append(pair(5000), given.CAUSE)
+        await log.append(pair(5000), event_examples.CAUSE)
 
 
 async def test_a_log_whose_newest_event_is_gone_stays_closed_with_the_reason(
     log: EventLog, tmp_path: Path
 ) -> None:
     older = tmp_path / "older"
-    await log.append(pair(0), given.CAUSE)
+    await log.append(pair(0), event_examples.CAUSE)
     beside(tmp_path, f"VACUUM INTO '{older}'")
-    position = await log.append(pair(1), given.CAUSE)
+    position = await log.append(pair(1), event_examples.CAUSE)
     no_writes(tmp_path, ["events.db", "events.db-wal"])
     for name in ("events.db-wal", "events.db-shm"):
         (tmp_path / name).unlink()

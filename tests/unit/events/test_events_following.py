@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from following import FAILS, Counting, Sometimes, at, nothing_wrong, until, write
 from hypothesis import given as where
 from hypothesis import strategies as st
+from log_followers import FAILS, Counting, Sometimes, at, nothing_wrong, until, write
 
 from codara.errors import LogDamaged, ShuttingDown, StorageFull
 from codara.events.base import Recorded

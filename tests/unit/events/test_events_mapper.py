@@ -18,7 +18,7 @@ from codara.events.base import Event, Sealed, Unknown, private
 from codara.events.registry import CATALOGUE
 from codara.events.session import AccountChanged, Candidate, TurnStarted, Waited
 from codara.events.store.mapper import MAX_EVENT_BYTES, EventMapper, EventTooLarge
-from tests import given, goldens
+from tests import event_examples, golden_events
 from tests.fakes import FakeKeyRing
 
 every_event = pytest.mark.parametrize("event_class", CATALOGUE, ids=lambda found: found.name)
@@ -30,7 +30,7 @@ PLAIN: dict[Any, st.SearchStrategy[Any]] = {
     bool: st.booleans(),
     type(None): st.none(),
     Any: st.integers(0, 2**53) | st.dictionaries(st.text(max_size=9), st.integers(0, 99)),
-    given.datetime: st.datetimes(timezones=st.just(UTC)),
+    event_examples.datetime: st.datetimes(timezones=st.just(UTC)),
 }
 
 
@@ -60,7 +60,7 @@ def mapper(keys: FakeKeyRing | None = None, **options: Any) -> EventMapper:
 
 
 def stored(event: Event, by: EventMapper) -> bytes:
-    return by.to_stored("log", 1, event, given.metadata()).state
+    return by.to_stored("log", 1, event, event_examples.metadata()).state
 
 
 @every_event
@@ -69,7 +69,7 @@ def test_an_event_reads_as_it_was_written(event_class: type[Event]) -> None:
     @property_of(values(event_class))
     def reads_as_written(event: Event) -> None:
         state = stored(event, reader)
-        assert reader.to_event(event.name, state) == (event, given.metadata())
+        assert reader.to_event(event.name, state) == (event, event_examples.metadata())
 
     reader = mapper()
     reads_as_written()
@@ -77,7 +77,7 @@ def test_an_event_reads_as_it_was_written(event_class: type[Event]) -> None:
 
 @every_event
 def test_private_fields_are_stored_sealed(event_class: type[Event]) -> None:
-    state = stored(given.example(event_class), mapper())
+    state = stored(event_examples.example(event_class), mapper())
     assert b"Ada" not in state
     data = orjson.loads(state)["data"]
     for field in private_fields(event_class):
@@ -91,7 +91,7 @@ def test_private_fields_are_stored_sealed(event_class: type[Event]) -> None:
 def test_sealed_reading_touches_no_key(event_class: type[Event]) -> None:
     keys = FakeKeyRing()
     reader = mapper(keys)
-    example = given.example(event_class)
+    example = event_examples.example(event_class)
     event, _ = reader.to_event(example.name, stored(example, reader), sealed=True)
     assert keys.opened == 0
     for field in attrs.fields(event_class):
@@ -107,7 +107,7 @@ def test_sealed_reading_touches_no_key(event_class: type[Event]) -> None:
 def test_what_a_destroyed_key_sealed_reads_as_empty(event_class: type[Event]) -> None:
     keys = FakeKeyRing()
     reader = mapper(keys)
-    example = given.example(event_class)
+    example = event_examples.example(event_class)
     state = stored(example, reader)
     keys.forget(example.subject)
     event, _ = reader.to_event(example.name, state)
@@ -119,21 +119,21 @@ def test_what_a_destroyed_key_sealed_reads_as_empty(event_class: type[Event]) ->
 
 @every_event
 def test_the_golden_file_of_each_version_reads_as_it_did(event_class: type[Event]) -> None:
-    assert goldens.file_of(event_class).exists(), "write it: python -m tests.goldens"
-    for file in goldens.FOLDER.glob(f"{event_class.name}.v*.json"):
+    assert golden_events.file_of(event_class).exists(), "write it: python -m tests.golden_events"
+    for file in golden_events.FOLDER.glob(f"{event_class.name}.v*.json"):
         golden = orjson.loads(file.read_bytes())
         assert b"Ada" not in orjson.dumps(golden["stored"])
-        reader = goldens.mapper()
+        reader = golden_events.mapper()
         event, metadata = reader.to_event(event_class.name, orjson.dumps(golden["stored"]))
         assert isinstance(event, event_class)
-        assert metadata == given.metadata()
-        if file == goldens.file_of(event_class):
-            read = goldens.fields_of(event)
+        assert metadata == event_examples.metadata()
+        if file == golden_events.file_of(event_class):
+            read = golden_events.fields_of(event)
             assert as_far_as(golden["reads_as"], read) == golden["reads_as"]
 
 
 def test_a_word_that_only_an_earlier_version_wrote_reads_as_it_stands() -> None:
-    started = given.example(TurnStarted)
+    started = event_examples.example(TurnStarted)
     document = orjson.loads(stored(started, mapper()))
     document["data"]["waited"] = {"what": "session", "behind": "trn_1", "seconds": 2.5}
     event, _ = mapper().to_event(TurnStarted.name, orjson.dumps(document))
@@ -142,9 +142,9 @@ def test_a_word_that_only_an_earlier_version_wrote_reads_as_it_stands() -> None:
 
 
 def test_an_account_that_was_passed_over_as_ready_reads_as_an_earlier_version_wrote_it() -> None:
-    changed = given.example(AccountChanged)
+    changed = event_examples.example(AccountChanged)
     document = orjson.loads(stored(changed, mapper()))
-    before = {"account_id": given.ACCOUNT, "headroom": None, "refused": "ready"}
+    before = {"account_id": event_examples.ACCOUNT, "headroom": None, "refused": "ready"}
     document["data"]["account_chosen"] |= {"best": [before], "refused": {"ready": 1}}
     event, _ = mapper().to_event(AccountChanged.name, orjson.dumps(document))
     choice = attrs.evolve(changed.account_chosen, best=(Candidate(**before),), refused={"ready": 1})
@@ -163,7 +163,7 @@ def as_far_as(known: Any, read: Any) -> Any:
 def test_a_sealed_value_opens_outside_of_its_event() -> None:
     keys = FakeKeyRing()
     reader = mapper(keys)
-    diff = given.diff_recorded()
+    diff = event_examples.diff_recorded()
     event, _ = reader.to_event(diff.name, stored(diff, reader), sealed=True)
     assert reader.open_value(event.patch) == diff.patch
     assert reader.open_value(event.files)[0]["path"] == diff.files[0].path
@@ -174,7 +174,7 @@ def test_a_sealed_value_opens_outside_of_its_event() -> None:
 @pytest.mark.parametrize("moved", ["log", "event", "field"])
 def test_a_sealed_value_that_was_moved_does_not_open(moved: str) -> None:
     keys = FakeKeyRing()
-    document = orjson.loads(stored(given.diff_recorded(), mapper(keys)))
+    document = orjson.loads(stored(event_examples.diff_recorded(), mapper(keys)))
     reader = mapper(keys)
     match moved:
         case "log":
@@ -189,12 +189,12 @@ def test_a_sealed_value_that_was_moved_does_not_open(moved: str) -> None:
 
 def test_a_fact_of_another_age_is_unknown_but_read() -> None:
     reader = mapper()
-    state = orjson.loads(stored(given.session_opened(), reader))
+    state = orjson.loads(stored(event_examples.session_opened(), reader))
     future, metadata = reader.to_event("session.dreamt", orjson.dumps(state))
     assert isinstance(future, Unknown)
     assert future.stored_name == "session.dreamt"
     assert isinstance(future.fields["client_session_id"], Sealed)
-    assert metadata == given.metadata()
+    assert metadata == event_examples.metadata()
 
     newer, _ = reader.to_event("session.opened", orjson.dumps({**state, "v": 99}))
     assert isinstance(newer, Unknown)
@@ -209,23 +209,23 @@ def test_bytes_that_are_no_event_are_damage(state: bytes) -> None:
 
 def test_an_event_may_take_64_kib() -> None:
     writer = mapper()
-    stored(given.turn_requested(prompt="x" * 40_000), writer)
+    stored(event_examples.turn_requested(prompt="x" * 40_000), writer)
     with pytest.raises(EventTooLarge, match="payload") as refused:
-        stored(given.turn_requested(prompt="x" * MAX_EVENT_BYTES), writer)
+        stored(event_examples.turn_requested(prompt="x" * MAX_EVENT_BYTES), writer)
     assert "65,536" in str(refused.value)
 
 
 def test_text_that_is_no_text_is_stored_with_a_replacement() -> None:
     reader = mapper()
     broken = "a\ud800b"
-    event = given.turn_requested(prompt=broken, model=broken)
+    event = event_examples.turn_requested(prompt=broken, model=broken)
     read, _ = reader.to_event(event.name, stored(event, reader))
-    assert read == given.turn_requested(prompt="a\ufffdb", model="a\ufffdb")
+    assert read == event_examples.turn_requested(prompt="a\ufffdb", model="a\ufffdb")
 
 
 def test_evidence_that_looks_like_a_box_is_no_box() -> None:
     reader = mapper()
-    event = given.request_refused(evidence={"$sealed": "dk_1"})
+    event = event_examples.request_refused(evidence={"$sealed": "dk_1"})
     assert reader.to_event(event.name, stored(event, reader))[0] == event
 
 

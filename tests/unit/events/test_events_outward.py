@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from following import Post, at, nothing_wrong, until, write
+from log_followers import Post, at, nothing_wrong, until, write
 
 from codara.errors import ShuttingDown
 from codara.events.base import Recorded

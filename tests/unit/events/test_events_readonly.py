@@ -12,10 +12,10 @@ from codara.events import streams
 from codara.events.base import Append
 from codara.events.store.log import EventLog
 from codara.events.store.readonly import ReadOnlyLog
-from tests import given
+from tests import event_examples
 from tests.fakes import FakeKeyRing
 
-USER = streams.user(given.USER)
+USER = streams.user(event_examples.USER)
 
 
 @pytest.fixture
@@ -40,15 +40,19 @@ def seen(folder: Path) -> dict[str, tuple[int, int, bytes]]:
 
 
 async def appended(log: EventLog, version: int) -> int:
-    return await log.append([Append(USER, version, [given.user_updated()])], given.CAUSE)
+    return await log.append(
+        [Append(USER, version, [event_examples.user_updated()])], event_examples.CAUSE
+    )
 
 
 async def test_a_log_that_nobody_has_open_is_read_and_stays_as_it_is(
     tmp_path: Path, keys: FakeKeyRing, log: EventLog
 ) -> None:
     await appended(log, 0)
-    payload = await log.seal(given.USER, b"long " * 1000)
-    await log.append([Append(USER, 1, [given.user_updated()])], given.CAUSE, [payload])
+    payload = await log.seal(event_examples.USER, b"long " * 1000)
+    await log.append(
+        [Append(USER, 1, [event_examples.user_updated()])], event_examples.CAUSE, [payload]
+    )
     expected, head = await log.read(0), log.head()
     await log.close()
     before = seen(tmp_path)
@@ -101,7 +105,7 @@ async def test_private_fields_stay_sealed_where_nobody_asks_for_them(
     touched = keys.opened
     [sealed] = await found.read(1, sealed=True)
     assert keys.opened == touched
-    assert found.open_value(sealed.event.display_name) == given.user_updated().display_name
+    assert found.open_value(sealed.event.display_name) == event_examples.user_updated().display_name
     await found.close()
 
 

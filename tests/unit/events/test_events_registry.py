@@ -13,7 +13,7 @@ import codara.events
 from codara.events.base import Event, Sealed, Unknown
 from codara.events.registry import CATALOGUE, by_name
 from codara.events.upcasters import upcast
-from tests import given
+from tests import event_examples
 
 
 def defined_events() -> Iterator[type[Event]]:
@@ -38,14 +38,14 @@ def test_the_catalogue_holds_every_event_that_is_defined() -> None:
 
 
 def test_there_is_an_example_of_every_event() -> None:
-    assert set(given.EXAMPLES) == set(CATALOGUE)
+    assert set(event_examples.EXAMPLES) == set(CATALOGUE)
     for event_class in CATALOGUE:
-        assert isinstance(given.example(event_class), event_class)
+        assert isinstance(event_examples.example(event_class), event_class)
 
 
 def test_two_events_cannot_share_a_name() -> None:
     with pytest.raises(ValueError, match="two events"):
-        by_name([given.gateway.LogOpened, given.gateway.LogOpened])
+        by_name([event_examples.gateway.LogOpened, event_examples.gateway.LogOpened])
 
 
 @pytest.mark.parametrize("event_class", CATALOGUE, ids=lambda event_class: event_class.name)

@@ -18,7 +18,7 @@ from codara.events.store import writer as writing
 from codara.events.store.groups import Fate, Group
 from codara.events.store.log import EventLog
 from codara.events.store.writer import Writer
-from tests import given
+from tests import event_examples
 from tests.fakes import FakeKeyRing
 
 
@@ -375,7 +375,7 @@ async def test_a_full_disk_refuses_whole_appends_until_there_is_room(
     disk.make_room()
     if isinstance(disk, SmallTmpfs):
         assert log.trouble() is None
-    position = await log.append(pair(kept), given.CAUSE)
+    position = await log.append(pair(kept), event_examples.CAUSE)
     assert position == 3 + 2 * kept
     assert log.trouble() is None
     await log.close()
@@ -402,7 +402,7 @@ async def test_a_log_cannot_begin_on_a_full_disk_but_later(
 async def append_until_full(log: EventLog) -> tuple[int, StorageFull]:
     for kept in range(1000):
         try:
-            await log.append(pair(kept), given.CAUSE)
+            await log.append(pair(kept), event_examples.CAUSE)
         except StorageFull as refused:
             return kept, refused
     raise AssertionError("the disk never filled up")
@@ -412,6 +412,6 @@ def pair(number: int) -> list[Append]:
     """Two streams in one append, so that half of it could be missing."""
     prompt = "x" * 8_000
     return [
-        Append(f"session/a{number}", 0, [given.turn_requested(prompt=prompt)]),
-        Append(f"session/b{number}", 0, [given.turn_requested(prompt=prompt)]),
+        Append(f"session/a{number}", 0, [event_examples.turn_requested(prompt=prompt)]),
+        Append(f"session/b{number}", 0, [event_examples.turn_requested(prompt=prompt)]),
     ]

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cutting import cutting
-from housed import KEY, OTHER_KEY, THEIR_KEY, Housed, housed, said
+from hang_up_proxy import cutting
+from http_with_turns import KEY, OTHER_KEY, THEIR_KEY, Housed, housed, said
 from openai import AsyncOpenAI
 
 AGAIN = {"x-stainless-retry-count": "1"}

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from housed import OTHER_KEY, THEIR_KEY, Housed, Reply, housed, said
+from http_with_turns import OTHER_KEY, THEIR_KEY, Housed, Reply, housed, said
 
 from codara.application.turns import offering
 from codara.events.session import TurnCompleted
-from tests import given
+from tests import event_examples
 
 NAMED = {"client_session_id": "mine"}
 ELSEWHERE = {"provider": "opencode", "model": "big-pickle"}
@@ -98,7 +98,11 @@ async def test_a_point_is_found_by_its_whole_digest_alone(house: Housed) -> None
     ends = [each.event for each in await house.house.log.read(0, limit=1000)]
     point = [each for each in ends if isinstance(each, TurnCompleted)][-1].end.thread.point
     await house.folded()
-    mine = {"caller": given.KEY, "workspace_id": first.ours["workspace_id"], "provider": "codex"}
+    mine = {
+        "caller": event_examples.KEY,
+        "workspace_id": first.ours["workspace_id"],
+        "provider": "codex",
+    }
     for found in (house.views.points, house.house.context.finder):
         for whole in (True, False):
             digest, tail = (each if whole else alike(each) for each in (point.digest, point.tail))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from housed import OTHER_KEY, Housed, Reply, housed, said, user
+from http_with_turns import OTHER_KEY, Housed, Reply, housed, said, user
 
 from codara.application.turns import submit as turning
 from codara.events.session import TurnCancelled

@@ -5,7 +5,7 @@ import asyncio
 import attrs
 import openai
 import pytest
-from door import (
+from http_with_fakes import (
     KEY,
     OPERATOR_TOKEN,
     RESULT,

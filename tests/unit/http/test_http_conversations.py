@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from housed import Housed, housed, said, user
+from http_with_turns import Housed, housed, said, user
 
 from codara.application.turns import submit as submitting
 from codara.application.turns.seating import find_seat

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
-from door import CALLER, OPERATOR, a_request
+from http_with_fakes import CALLER, OPERATOR, a_request
 from hypothesis import given
 from hypothesis import strategies as st
 

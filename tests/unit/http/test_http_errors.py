@@ -6,7 +6,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from door import (
+from http_with_fakes import (
     KEY,
     OPERATOR_TOKEN,
     SUSPENDED_KEY,

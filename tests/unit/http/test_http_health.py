@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 from typing import Any
 
-from door import OPERATOR_TOKEN, opened, services
+from http_with_fakes import OPERATOR_TOKEN, opened, services
 
 from codara.application.health import Followers, Health
 from codara.events.store.follower import FollowerStanding

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from housed import Housed, housed, said, user
+from http_with_turns import Housed, housed, said, user
 
 from codara.domain import history, transcript
 from codara.http.openai import chat

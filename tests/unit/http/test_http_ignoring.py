@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from housed import Housed, housed
+from http_with_turns import Housed, housed
 
 from codara.config.settings import ServerSettings
 from codara.http.openai.ignoring import MOST_CHARACTERS, MOST_NAMED, ignored_of

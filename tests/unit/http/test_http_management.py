@@ -1,12 +1,12 @@
 import aiohttp
 import pytest
-from planes import PASSKEY, plane
+from management_setup import PASSKEY, plane
 
 from codara.events import streams
 from codara.http.app import ROUTES
 from codara.http.planes import OPERATOR
 from codara.projections.engine import runner
-from tests.given import (
+from tests.event_examples import (
     session_opened,
     turn_completed,
     turn_requested,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from door import KEY, FakeAgents, opened, services
+from http_with_fakes import KEY, FakeAgents, opened, services
 from openai import AsyncOpenAI
 
 from codara.application.models import Models

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import attrs
 import pytest
-from door import services
+from http_with_fakes import services
 
 from codara.application.callers import Caller
 from codara.errors import InvalidRequest

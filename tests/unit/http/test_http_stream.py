@@ -10,7 +10,7 @@ import aiohttp
 import attrs
 import openai
 import pytest
-from door import (
+from http_with_fakes import (
     KEY,
     RESULT,
     Door,

@@ -6,7 +6,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from door import KEY, Door, FakeTurns, ScriptedTurn, a_request, opened, services
+from http_with_fakes import KEY, Door, FakeTurns, ScriptedTurn, a_request, opened, services
 
 from codara.application.ports.agents import Image
 from codara.application.ports.frames import ReasoningDelta, TextDelta

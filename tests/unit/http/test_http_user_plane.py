@@ -1,10 +1,10 @@
 import pytest
-from planes import plane
+from management_setup import plane
 
 from codara.events import streams
 from codara.http.app import ROUTES
 from codara.http.planes import USER
-from tests.given import (
+from tests.event_examples import (
     END,
     USAGE,
     session_opened,

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 import pytest
-from door import (
+from http_with_fakes import (
     CALLER,
     KEY,
     NOW,

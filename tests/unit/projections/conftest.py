@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from world import World
+from read_model_setup import World
 
 from codara.events.store.log import EventLog
 from codara.projections.views import Views

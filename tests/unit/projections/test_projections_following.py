@@ -5,8 +5,8 @@ import time
 from typing import Any
 
 import pytest
+from read_model_setup import PLACE, USER, World
 from test_projections_views import Failing, with_users
-from world import PLACE, USER, World
 
 from codara.application.health import Followers, Health
 from codara.errors import CodaraError, LogDamaged, StorageFailed
@@ -14,7 +14,7 @@ from codara.events.base import Recorded
 from codara.events.store.log import EventLog
 from codara.projections.engine import runner
 from codara.projections.views import PROJECTIONS
-from tests import given
+from tests import event_examples
 
 
 class Unread:
@@ -50,7 +50,7 @@ async def test_one_that_is_dead_is_the_only_one_in_trouble(world: World) -> None
     failing = Failing()
     await world.reopen(with_users(failing))
     failing.broken = ValueError("a defect")
-    await world.happen({USER: [given.user_provisioned()]}, PLACE)
+    await world.happen({USER: [event_examples.user_provisioned()]}, PLACE)
     troubles = {each.name: each.trouble for each in world.views.standings() if each.trouble}
     assert troubles == {"views.users": "ValueError: a defect"}
     assert health(world).reasons() == ["read model users: ValueError: a defect"]
@@ -102,7 +102,7 @@ async def test_read_models_that_are_late_are_told_in_one_line(
 ) -> None:
     monkeypatch.setattr(runner, "LULL_SECONDS", 60.0)
     await world.happen(PLACE)
-    await world.write({USER: [given.user_provisioned()]})
+    await world.write({USER: [event_examples.user_provisioned()]})
     assert world.views.lag() < 5
     passed = time.monotonic() + 7.2
     for lag in world.views._runner._lags.values():

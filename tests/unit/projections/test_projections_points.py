@@ -7,34 +7,34 @@ from datetime import timedelta
 from typing import Any
 
 import attrs
-from world import PLACE, SESSION, World, completed, ended, failed, requested, started
+from read_model_setup import PLACE, SESSION, World, completed, ended, failed, requested, started
 
 from codara.events.session import SessionReset, TurnEnd
 from codara.events.thread import Point, Thread
 from codara.projections.points import MOST, PointRow, PointsProjection
-from tests import given
+from tests import event_examples
 
-MINE = {"caller": given.KEY, "workspace_id": given.WORKSPACE, "provider": "codex"}
-DIGEST = given.POINT.digest
+MINE = {"caller": event_examples.KEY, "workspace_id": event_examples.WORKSPACE, "provider": "codex"}
+DIGEST = event_examples.POINT.digest
 
 
-async def a_turn(world: World, turn_id: str = given.TURN, **changes: Any) -> None:
+async def a_turn(world: World, turn_id: str = event_examples.TURN, **changes: Any) -> None:
     unnamed = {"origin": "new", **changes}
-    first = [given.session_opened(origin="new", client_session_id="")]
+    first = [event_examples.session_opened(origin="new", client_session_id="")]
     wanted = requested(turn_id, **unnamed)
-    if turn_id == given.TURN:
+    if turn_id == event_examples.TURN:
         wanted = {**wanted, SESSION: [*first, wanted[SESSION][-1]]}
     await world.happen(wanted, started(turn_id))
 
 
 def end_at(digest: str, **changes: Any) -> TurnEnd:
     point = Point(digest=digest, entries=2, answered=digest, **changes)
-    return attrs.evolve(given.END, thread=Thread(backend_id="b", point=point, mark="m"))
+    return attrs.evolve(event_examples.END, thread=Thread(backend_id="b", point=point, mark="m"))
 
 
 def done(turn_id: str, digest: str, **changes: Any) -> Any:
     end = end_at(digest, **changes)
-    return ended(given.turn_completed(turn_id=turn_id, answer_payload=None, end=end))
+    return ended(event_examples.turn_completed(turn_id=turn_id, answer_payload=None, end=end))
 
 
 async def found(world: World, *digests: str, **other: str) -> Sequence[PointRow]:
@@ -46,8 +46,12 @@ async def test_an_end_is_found_by_its_digest_with_its_thread(world: World) -> No
     await a_turn(world)
     await world.happen(completed())
     (row,) = await found(world, "x", DIGEST)
-    assert (row.session_id, row.turn_id, row.last) == (given.SESSION, given.TURN, True)
-    assert row.thread == given.THREAD
+    assert (row.session_id, row.turn_id, row.last) == (
+        event_examples.SESSION,
+        event_examples.TURN,
+        True,
+    )
+    assert row.thread == event_examples.THREAD
     assert (row.system, row.chat) == ("a" * 32, "c" * 32)
 
 
@@ -74,16 +78,16 @@ async def test_what_is_not_kept_is_not_found(world: World) -> None:
 async def test_an_end_that_was_passed_is_no_end_any_more(world: World) -> None:
     await world.happen(PLACE)
     await a_turn(world)
-    await world.happen(done(given.TURN, "1" * 32))
+    await world.happen(done(event_examples.TURN, "1" * 32))
     await a_turn(world, "trn_2")
     await world.happen(done("trn_2", "2" * 32, tail="t"))
     later, earlier = await found(world, "1" * 32, "2" * 32)
     assert (later.turn_id, later.last) == ("trn_2", True)
-    assert (earlier.turn_id, earlier.last) == (given.TURN, False)
+    assert (earlier.turn_id, earlier.last) == (event_examples.TURN, False)
     (by_tail,) = await world.views.points.of_tail("t", **MINE)
     assert by_tail == later
     of_session = world.views.points.of_session
-    assert await of_session(given.SESSION, ["1" * 32], provider="codex") == [earlier]
+    assert await of_session(event_examples.SESSION, ["1" * 32], provider="codex") == [earlier]
 
 
 async def test_a_turn_that_failed_leaves_the_point_it_came_to(world: World) -> None:
@@ -96,7 +100,7 @@ async def test_a_turn_that_failed_leaves_the_point_it_came_to(world: World) -> N
 async def test_a_reset_takes_the_points_away(world: World) -> None:
     await world.happen(PLACE)
     await a_turn(world)
-    await world.happen(completed(), {SESSION: [SessionReset(session_id=given.SESSION)]})
+    await world.happen(completed(), {SESSION: [SessionReset(session_id=event_examples.SESSION)]})
     assert await found(world, DIGEST) == []
 
 
@@ -111,7 +115,7 @@ async def test_what_has_expired_is_not_found_whether_the_log_says_so_or_not(worl
 async def test_of_many_points_the_latest_are_found(world: World) -> None:
     await world.happen(PLACE)
     await a_turn(world)
-    await world.happen(done(given.TURN, "1" * 32))
+    await world.happen(done(event_examples.TURN, "1" * 32))
     for number in range(MOST + 2):
         await a_turn(world, f"trn_{number}_more")
         await world.write(done(f"trn_{number}_more", "1" * 32))
@@ -125,8 +129,8 @@ async def test_what_expired_without_a_word_leaves_room_for_others(world: World) 
     await world.happen(PLACE)
     await a_turn(world)
     await world.happen(completed())
-    later = given.END.expires_at + timedelta(days=1)
-    opened = given.recorded(given.session_opened(session_id="ses_2"), at=later)
+    later = event_examples.END.expires_at + timedelta(days=1)
+    opened = event_examples.recorded(event_examples.session_opened(session_id="ses_2"), at=later)
     kept = list(PointsProjection().apply(opened))
     with closing(sqlite3.connect(next((world.folder / "points").glob("*.db")))) as db:
         for statement in kept:
@@ -141,8 +145,8 @@ async def test_a_session_with_an_open_turn_stays_however_old_it_is(world: World)
     await a_turn(world)
     await world.happen(completed())
     await a_turn(world, "trn_late")
-    later = given.END.expires_at + timedelta(days=1)
-    opened = given.recorded(given.session_opened(session_id="ses_2"), at=later)
+    later = event_examples.END.expires_at + timedelta(days=1)
+    opened = event_examples.recorded(event_examples.session_opened(session_id="ses_2"), at=later)
     with closing(sqlite3.connect(next((world.folder / "points").glob("*.db")))) as db:
         for statement in PointsProjection().apply(opened):
             db.execute(*statement)

@@ -7,16 +7,27 @@ from typing import Any
 import attrs
 import orjson
 import pytest
-from world import ACCOUNT, KEY, PLACE, SESSION, USER, World, completed, failed, requested, started
+from read_model_setup import (
+    ACCOUNT,
+    KEY,
+    PLACE,
+    SESSION,
+    USER,
+    World,
+    completed,
+    failed,
+    requested,
+    started,
+)
 
 from codara.events import streams
 from codara.events.session import Picture
 from codara.http.encoding import shown
-from tests import given
+from tests import event_examples
 
 TRACE = "trc_1"
-PICTURE = Picture(media_type="image/png", payload=given.PAYLOAD)
-LATER = given.SOON + timedelta(minutes=1)
+PICTURE = Picture(media_type="image/png", payload=event_examples.PAYLOAD)
+LATER = event_examples.SOON + timedelta(minutes=1)
 
 
 def text(row: object) -> str:
@@ -36,13 +47,13 @@ async def world(world: World) -> World:
     """A user with a key, an account that cools down, and four turns: one runs still."""
     await history(
         world,
-        {USER: [given.user_provisioned()]},
-        {USER: [given.user_updated()]},
-        {KEY: [given.key_issued(until=LATER)]},
-        {ACCOUNT: [given.account_registered(), given.credential_stored()]},
-        {streams.token(given.ACCOUNT): [given.token_refreshed()]},
-        {streams.quota(given.ACCOUNT): [given.quota_observed()]},
-        {ACCOUNT: [given.health_changed(until=LATER)]},
+        {USER: [event_examples.user_provisioned()]},
+        {USER: [event_examples.user_updated()]},
+        {KEY: [event_examples.key_issued(until=LATER)]},
+        {ACCOUNT: [event_examples.account_registered(), event_examples.credential_stored()]},
+        {streams.token(event_examples.ACCOUNT): [event_examples.token_refreshed()]},
+        {streams.quota(event_examples.ACCOUNT): [event_examples.quota_observed()]},
+        {ACCOUNT: [event_examples.health_changed(until=LATER)]},
         PLACE,
         requested(),
         started(),
@@ -51,7 +62,7 @@ async def world(world: World) -> World:
         started("trn_2"),
         failed("trn_2"),
         requested("trn_3"),
-        {SESSION: [given.turn_cancelled(turn_id="trn_3")]},
+        {SESSION: [event_examples.turn_cancelled(turn_id="trn_3")]},
         requested("trn_4"),
         started("trn_4"),
     )
@@ -407,7 +418,7 @@ SPANS = """
 
 
 async def test_a_task(world: World) -> None:
-    assert text(await world.views.tasks.get(given.TURN)) == TASK
+    assert text(await world.views.tasks.get(event_examples.TURN)) == TASK
 
 
 async def test_a_listed_task_has_no_texts(world: World) -> None:
@@ -438,19 +449,19 @@ async def test_a_task_that_was_cancelled_before_it_started_has_an_end_and_no_fil
 
 
 async def test_a_session(world: World) -> None:
-    assert text(await world.views.sessions.get(given.SESSION)) == A_SESSION
+    assert text(await world.views.sessions.get(event_examples.SESSION)) == A_SESSION
 
 
 async def test_a_workspace(world: World) -> None:
-    assert text(await world.views.workspaces.get(given.WORKSPACE)) == A_WORKSPACE
+    assert text(await world.views.workspaces.get(event_examples.WORKSPACE)) == A_WORKSPACE
 
 
 async def test_an_account(world: World) -> None:
-    assert text(await world.views.accounts.get(given.ACCOUNT)) == AN_ACCOUNT
+    assert text(await world.views.accounts.get(event_examples.ACCOUNT)) == AN_ACCOUNT
 
 
 async def test_a_user_with_their_keys(world: World) -> None:
-    assert text(await world.views.users.get(given.USER)) == A_USER
+    assert text(await world.views.users.get(event_examples.USER)) == A_USER
 
 
 async def test_a_listed_user_has_no_keys(world: World) -> None:
@@ -473,11 +484,11 @@ async def test_a_trace(world: World) -> None:
 
 
 ASKED: dict[str, Callable[[World], Awaitable[Any]]] = {
-    "a session": lambda world: world.views.sessions.get(given.SESSION),
-    "a task": lambda world: world.views.tasks.get(given.TURN),
-    "a workspace": lambda world: world.views.workspaces.get(given.WORKSPACE),
-    "an account": lambda world: world.views.accounts.get(given.ACCOUNT),
-    "a user": lambda world: world.views.users.get(given.USER),
+    "a session": lambda world: world.views.sessions.get(event_examples.SESSION),
+    "a task": lambda world: world.views.tasks.get(event_examples.TURN),
+    "a workspace": lambda world: world.views.workspaces.get(event_examples.WORKSPACE),
+    "an account": lambda world: world.views.accounts.get(event_examples.ACCOUNT),
+    "a user": lambda world: world.views.users.get(event_examples.USER),
     "a trace": lambda world: world.views.traces.get(TRACE),
 }
 

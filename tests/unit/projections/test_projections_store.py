@@ -10,59 +10,61 @@ import pytest
 from hypothesis import given as where
 from hypothesis import settings
 from hypothesis import strategies as st
-from world import JAIL, SESSION, USER, WORKSPACE, as_read
+from read_model_setup import JAIL, SESSION, USER, WORKSPACE, as_read
 
 from codara.events.base import Event, Recorded
 from codara.projections.engine.base import Projection, Statement, as_json, moment, sealed
 from codara.projections.engine.store import Store, digest
 from codara.projections.views import PROJECTIONS
-from tests import given
+from tests import event_examples
 
 TURNS = [f"trn_{n}" for n in range(4)]
 AN_EVENT = st.one_of(
     st.sampled_from(
         [
-            (SESSION, given.session_opened()),
-            (SESSION, given.session_reset()),
-            (SESSION, given.session_expired()),
-            (WORKSPACE, given.workspace_provisioned()),
-            ("account/acc_1", given.account_registered()),
-            ("account/acc_1", given.account_removed()),
-            ("account/acc_1", given.health_changed()),
-            ("quota/acc_1", given.quota_observed()),
-            (USER, given.user_updated()),
-            (USER, given.user_deleted()),
-            (JAIL, given.jail_started()),
-            (JAIL, given.jail_exited()),
-            ("request/req_1", given.request_refused()),
-            ("operator/op_1", given.operator_logged_in()),
-            ("gateway", given.gateway_recovered()),
+            (SESSION, event_examples.session_opened()),
+            (SESSION, event_examples.session_reset()),
+            (SESSION, event_examples.session_expired()),
+            (WORKSPACE, event_examples.workspace_provisioned()),
+            ("account/acc_1", event_examples.account_registered()),
+            ("account/acc_1", event_examples.account_removed()),
+            ("account/acc_1", event_examples.health_changed()),
+            ("quota/acc_1", event_examples.quota_observed()),
+            (USER, event_examples.user_updated()),
+            (USER, event_examples.user_deleted()),
+            (JAIL, event_examples.jail_started()),
+            (JAIL, event_examples.jail_exited()),
+            ("request/req_1", event_examples.request_refused()),
+            ("operator/op_1", event_examples.operator_logged_in()),
+            ("gateway", event_examples.gateway_recovered()),
         ]
     ),
     st.builds(
         lambda event, turn: (SESSION, event(turn_id=turn)),
         st.sampled_from(
             [
-                given.turn_started,
-                given.backend_bound,
-                given.turn_completed,
-                given.turn_failed,
-                given.turn_cancelled,
+                event_examples.turn_started,
+                event_examples.backend_bound,
+                event_examples.turn_completed,
+                event_examples.turn_failed,
+                event_examples.turn_cancelled,
             ]
         ),
         st.sampled_from(TURNS),
     ),
     st.builds(
-        lambda event, turn: (WORKSPACE, event(holder=given.turn_holder(turn))),
-        st.sampled_from([given.workspace_locked, given.workspace_unlocked]),
+        lambda event, turn: (WORKSPACE, event(holder=event_examples.turn_holder(turn))),
+        st.sampled_from([event_examples.workspace_locked, event_examples.workspace_unlocked]),
         st.sampled_from(TURNS),
     ),
-    st.builds(lambda turn: (WORKSPACE, given.diff_recorded(turn_id=turn)), st.sampled_from(TURNS)),
+    st.builds(
+        lambda turn: (WORKSPACE, event_examples.diff_recorded(turn_id=turn)), st.sampled_from(TURNS)
+    ),
 )
 BORN_ONCE = [
-    (USER, given.user_provisioned()),
-    ("key/ffff", given.key_issued()),
-    *((SESSION, given.turn_requested(turn_id=turn)) for turn in TURNS),
+    (USER, event_examples.user_provisioned()),
+    ("key/ffff", event_examples.key_issued()),
+    *((SESSION, event_examples.turn_requested(turn_id=turn)) for turn in TURNS),
 ]
 
 
@@ -144,7 +146,7 @@ class Counting:
         return [("INSERT INTO seen VALUES (?)", (recorded.position,))]
 
 
-RESETS = [as_read(SESSION, given.session_reset(), n) for n in range(1, 6)]
+RESETS = [as_read(SESSION, event_examples.session_reset(), n) for n in range(1, 6)]
 
 
 def seen(path: Path) -> list[int]:
@@ -172,7 +174,7 @@ def test_a_batch_that_begins_too_late_is_left_alone(tmp_path: Path) -> None:
 
 def test_events_nobody_wants_move_the_position_all_the_same(tmp_path: Path) -> None:
     store = Store.create(Counting(), tmp_path / "x.db", "log_1")
-    store.fold(0, [as_read("gateway", given.gateway_started(), 7)])
+    store.fold(0, [as_read("gateway", event_examples.gateway_started(), 7)])
     assert store.position == 7
     store.close()
     assert seen(tmp_path / "x.db") == []
@@ -224,17 +226,21 @@ def test_plain_private_text_never_gets_into_a_view() -> None:
 
 
 def test_times_as_text_sort_as_times_do() -> None:
-    assert moment(given.NOW) < moment(given.NOW.replace(microsecond=1)) < moment(given.SOON)
+    assert (
+        moment(event_examples.NOW)
+        < moment(event_examples.NOW.replace(microsecond=1))
+        < moment(event_examples.SOON)
+    )
 
 
 def test_values_become_json_objects() -> None:
-    assert as_json((given.WINDOW,)).startswith('[{"name":"5h","used_percent":12.5')
+    assert as_json((event_examples.WINDOW,)).startswith('[{"name":"5h","used_percent":12.5')
 
 
 @pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda projection: projection.name)
 def test_every_event_of_a_topic_leaves_a_trace(projection: Projection) -> None:
-    examples: dict[str, type[Event]] = {kind.name: kind for kind in given.EXAMPLES}
+    examples: dict[str, type[Event]] = {kind.name: kind for kind in event_examples.EXAMPLES}
     for topic in projection.topics:
-        event = given.example(examples[topic])
+        event = event_examples.example(examples[topic])
         stream = "key/ffff" if topic.startswith("key.") else "session/ses_1"
         assert list(projection.apply(as_read(stream, event, 1))), topic

@@ -6,15 +6,15 @@ from typing import Any
 
 import attrs
 import pytest
-from world import PLACE, SESSION, WORKSPACE, World, ended, requested
+from read_model_setup import PLACE, SESSION, WORKSPACE, World, ended, requested
 
 from codara.events import streams
 from codara.events.session import SessionReset, TurnEnd
 from codara.events.thread import Branch, Elsewhere, Point, Thread
 from codara.projections.threads import SETTLING, IdleThreadRow
-from tests import given
+from tests import event_examples
 
-HOME = (given.WORKSPACE, "codex")
+HOME = (event_examples.WORKSPACE, "codex")
 FRESH: dict[str, Any] = {"thread": Thread(), "fork": None, "elsewhere": ()}
 
 
@@ -24,17 +24,17 @@ def a_thread(backend_id: str) -> Thread:
 
 def end_of(backend_id: str | None, **changes: Any) -> TurnEnd:
     thread = Thread() if backend_id is None else a_thread(backend_id)
-    return attrs.evolve(given.END, thread=thread, **changes)
+    return attrs.evolve(event_examples.END, thread=thread, **changes)
 
 
 async def asked(world: World, session: str, turn: str, **changes: Any) -> None:
     stream = streams.session(session)
     wanted = {**FRESH, "session_id": session, "turn_id": turn, "prompt_payload": None, **changes}
-    await world.happen({stream: [given.turn_requested(**wanted)]})
+    await world.happen({stream: [event_examples.turn_requested(**wanted)]})
 
 
 async def done(world: World, session: str, turn: str, backend_id: str | None, **more: Any) -> None:
-    event = given.turn_completed(
+    event = event_examples.turn_completed(
         session_id=session, turn_id=turn, answer_payload=None, end=end_of(backend_id, **more)
     )
     await world.happen({streams.session(session): [event]})
@@ -48,7 +48,9 @@ async def a_turn(
 
 
 async def bound(world: World, session: str, turn: str, backend_id: str) -> None:
-    event = given.backend_bound(session_id=session, turn_id=turn, backend_id=backend_id, heard=None)
+    event = event_examples.backend_bound(
+        session_id=session, turn_id=turn, backend_id=backend_id, heard=None
+    )
     await world.happen({streams.session(session): [event]})
 
 
@@ -68,7 +70,7 @@ def settle(world: World) -> None:
 
 
 def expire(world: World) -> None:
-    world.clock.now = given.END.expires_at + SETTLING
+    world.clock.now = event_examples.END.expires_at + SETTLING
 
 
 async def test_a_thread_is_needed_until_its_session_has_expired(world: World) -> None:
@@ -96,7 +98,7 @@ async def test_what_is_not_kept_is_over_also_when_its_session_goes_on(world: Wor
     assert await over(world) == {HOME: ["one"]}
 
 
-@pytest.mark.parametrize("end", [given.session_reset, given.session_expired])
+@pytest.mark.parametrize("end", [event_examples.session_reset, event_examples.session_expired])
 async def test_a_reset_or_an_expiry_ends_all_threads_of_the_session(world: World, end: Any) -> None:
     await a_turn(world, "ses_1", "trn_1", "one")
     await a_turn(world, "ses_1", "trn_2", "two")
@@ -113,7 +115,7 @@ async def test_a_replaced_thread_stays_as_long_as_its_session(world: World) -> N
     await a_turn(world, "ses_1", "trn_1", "one")
     await a_turn(world, "ses_1", "trn_2", "two")
     assert await over(world) == {}
-    later = given.END.expires_at + timedelta(days=1)
+    later = event_examples.END.expires_at + timedelta(days=1)
     await asked(world, "ses_1", "trn_3", thread=a_thread("two"))
     await done(world, "ses_1", "trn_3", "two", expires_at=later)
     expire(world)
@@ -129,7 +131,7 @@ async def test_threads_with_other_providers_stay_as_long_as_their_session(world:
     settle(world)
     assert await over(world) == {}
     expire(world)
-    assert await over(world) == {HOME: ["one"], (given.WORKSPACE, "gemini"): ["two"]}
+    assert await over(world) == {HOME: ["one"], (event_examples.WORKSPACE, "gemini"): ["two"]}
 
 
 async def test_nothing_is_over_while_a_turn_is_open(world: World) -> None:
@@ -147,7 +149,7 @@ async def test_a_thread_is_known_before_its_turn_has_ended(world: World) -> None
     expire(world)
     assert await over(world) == {}
     assert await idle(world) == ([], [])
-    failed = given.turn_failed(session_id="ses_1", turn_id="trn_1", end=end_of(None))
+    failed = event_examples.turn_failed(session_id="ses_1", turn_id="trn_1", end=end_of(None))
     await world.happen({SESSION: [failed]})
     assert await over(world) == {HOME: ["one"]}
     assert await idle(world) == (["one"], [])
@@ -180,7 +182,7 @@ async def test_a_removed_thread_is_known_no_more(world: World) -> None:
     await a_turn(world, "ses_1", "trn_1", "one")
     await a_turn(world, "ses_1", "trn_2", "two")
     expire(world)
-    removed = given.threads_removed(threads=("one",))
+    removed = event_examples.threads_removed(threads=("one",))
     await world.happen({WORKSPACE: [removed]})
     assert await over(world) == {HOME: ["two"]}
 
@@ -192,7 +194,7 @@ async def test_the_longest_ended_come_first_and_homes_may_be_left_out(world: Wor
     await a_turn(world, "ses_g", "trn_g", "other", provider="gemini")
     expire(world)
     assert await over(world, 2) == {HOME: ["thread-0", "thread-1"]}
-    assert await over(world, but=[HOME]) == {(given.WORKSPACE, "gemini"): ["other"]}
+    assert await over(world, but=[HOME]) == {(event_examples.WORKSPACE, "gemini"): ["other"]}
 
 
 async def test_for_space_the_longest_unused_come_first_and_the_continued_apart(
@@ -222,7 +224,7 @@ async def test_homes_are_told_in_the_order_of_their_last_turns(world: World) -> 
 
 
 async def test_an_example_of_each_event_is_folded(world: World) -> None:
-    await world.happen(PLACE, requested(), {SESSION: [given.backend_bound()]})
-    await world.happen(ended(given.turn_cancelled()))
-    await world.happen({WORKSPACE: [given.threads_removed()]})
+    await world.happen(PLACE, requested(), {SESSION: [event_examples.backend_bound()]})
+    await world.happen(ended(event_examples.turn_cancelled()))
+    await world.happen({WORKSPACE: [event_examples.threads_removed()]})
     assert await idle(world) == ([], [])

@@ -13,7 +13,7 @@ import attrs
 from hypothesis import given as where
 from hypothesis import settings
 from hypothesis import strategies as st
-from world import as_read
+from read_model_setup import as_read
 
 from codara.domain import session
 from codara.events import streams
@@ -23,7 +23,7 @@ from codara.events.thread import Branch, Point, Thread
 from codara.projections.engine.queries import Reader
 from codara.projections.engine.store import Store, digest
 from codara.projections.threads import Threads, ThreadsProjection
-from tests import given
+from tests import event_examples
 from tests.fakes import FixedClock
 
 TTL = timedelta(hours=24)
@@ -89,7 +89,7 @@ class Tale:
     def begins(self) -> None:
         name = self.new("ses")
         workspace = self.dice.choice(WORKSPACES)
-        opened = given.session_opened(session_id=name, workspace_id=workspace)
+        opened = event_examples.session_opened(session_id=name, workspace_id=workspace)
         self.happens(streams.session(name), opened)
         self.requests(name, kept=self.dice.random() < 0.75)
 
@@ -105,7 +105,7 @@ class Tale:
         if kept and branches and self.dice.random() < 0.75:
             fork = self.dice.choice(branches)
             thread = Thread()
-        wanted = given.turn_requested(
+        wanted = event_examples.turn_requested(
             session_id=name,
             turn_id=self.new("trn"),
             workspace_id=base.workspace_id,
@@ -138,7 +138,7 @@ class Tale:
         turn = self.sessions[name].turn
         assert turn
         fresh = Thread() if lost else None
-        bound = given.backend_bound(
+        bound = event_examples.backend_bound(
             session_id=name, turn_id=turn.turn_id, backend_id=backend_id, heard=fresh
         )
         self.happens(streams.session(name), bound)
@@ -156,7 +156,7 @@ class Tale:
             lost_thread=lost,
             expires_at=self.clock.now + TTL,
         )
-        kind = self.dice.choice([given.turn_completed, given.turn_failed])
+        kind = self.dice.choice([event_examples.turn_completed, event_examples.turn_failed])
         more = {"answer_payload": None, "end": end}
         state = self.sessions[name]
         self.happens(streams.session(name), kind(session_id=name, turn_id=turn.turn_id, **more))
@@ -232,7 +232,7 @@ class Folding:
         found = await self.over()
         for workspace, provider, threads in found:
             self.tale.gone |= set(threads)
-            removed = given.threads_removed(
+            removed = event_examples.threads_removed(
                 workspace_id=workspace, provider=provider, threads=threads
             )
             self.tale.happens(streams.workspace(workspace), removed)

@@ -9,19 +9,19 @@ import orjson
 import pytest
 from hypothesis import given as where
 from hypothesis import strategies as st
-from world import PLACE, SESSION, World, completed, requested, started
+from read_model_setup import PLACE, SESSION, World, completed, requested, started
 
 from codara.events.base import Append, Cause
 from codara.projections import spans
 from codara.projections.traces import Traces
-from tests import given
+from tests import event_examples
 
 TRACE = "trc_1"
 TIMINGS = {"queue": 500.0, "start": 250.0, "agent": 4_000.0, "first_delta": 90.0, "finish": 500.0}
 
 
 def at(seconds: float) -> str:
-    return (given.NOW + timedelta(seconds=seconds)).isoformat(timespec="microseconds")
+    return (event_examples.NOW + timedelta(seconds=seconds)).isoformat(timespec="microseconds")
 
 
 def deed(name: str, start: float, end: float | None, **attributes: Any) -> dict[str, Any]:
@@ -40,10 +40,10 @@ async def a_turn(world: World, *deeds: dict[str, Any], left_out: int = 0) -> Non
     await world.happen(started())
     world.clock.move(seconds=4)
     data = orjson.dumps({"deeds": deeds, "left_out": left_out})
-    kept = await world.log.seal(given.USER, data)
-    end = attrs.evolve(given.END, timings=TIMINGS, activity=kept.ref)
-    event = given.turn_completed(end=end, answer_payload=None)
-    await world.log.append([Append(SESSION, 3, [event])], given.CAUSE, [kept])
+    kept = await world.log.seal(event_examples.USER, data)
+    end = attrs.evolve(event_examples.END, timings=TIMINGS, activity=kept.ref)
+    event = event_examples.turn_completed(end=end, answer_payload=None)
+    await world.log.append([Append(SESSION, 3, [event])], event_examples.CAUSE, [kept])
     await world.views.wait_for(world.log.head(), 10)
 
 
@@ -62,15 +62,15 @@ async def test_a_turn_is_a_root_that_says_what_it_was(world: World) -> None:
     root = (await spans_of(world))[0]
     assert (root.parent_span_id, *place(root)) == (None, "turn", at(0), at(5))
     assert root.attributes == {
-        "task_id": given.TURN,
-        "session_id": given.SESSION,
-        "workspace_id": given.WORKSPACE,
-        "user_id": given.USER,
+        "task_id": event_examples.TURN,
+        "session_id": event_examples.SESSION,
+        "workspace_id": event_examples.WORKSPACE,
+        "user_id": event_examples.USER,
         "provider": "codex",
         "model": "gpt-5-codex",
         "status": "completed",
         "cause": None,
-        "accounts": [given.ACCOUNT],
+        "accounts": [event_examples.ACCOUNT],
         "deeds_left_out": 0,
         "erased": False,
     }
@@ -129,10 +129,10 @@ async def test_a_trace_reads_the_same_at_every_reading_and_after_a_rebuild(world
 
 
 async def test_a_turn_that_took_two_accounts_names_both(world: World) -> None:
-    chosen = attrs.evolve(given.CHOSEN, account_id="acc_2")
-    changed = given.account_changed(before=given.ACCOUNT, account_chosen=chosen)
+    chosen = attrs.evolve(event_examples.CHOSEN, account_id="acc_2")
+    changed = event_examples.account_changed(before=event_examples.ACCOUNT, account_chosen=chosen)
     await world.happen(PLACE, requested(), started(), {SESSION: [changed]}, completed())
-    assert (await spans_of(world))[0].attributes["accounts"] == [given.ACCOUNT, "acc_2"]
+    assert (await spans_of(world))[0].attributes["accounts"] == [event_examples.ACCOUNT, "acc_2"]
 
 
 async def test_a_turn_that_runs_is_a_root_without_an_end(world: World) -> None:
@@ -142,8 +142,8 @@ async def test_a_turn_that_runs_is_a_root_without_an_end(world: World) -> None:
 
 
 async def test_a_turn_that_never_started_has_no_agent(world: World) -> None:
-    end = attrs.evolve(given.END, timings={"queue": 0.0, "total": 0.0})
-    await world.happen(PLACE, requested(), {SESSION: [given.turn_cancelled(end=end)]})
+    end = attrs.evolve(event_examples.END, timings={"queue": 0.0, "total": 0.0})
+    await world.happen(PLACE, requested(), {SESSION: [event_examples.turn_cancelled(end=end)]})
     root, *children = await spans_of(world)
     assert root.attributes["accounts"] == []
     assert [child.name for child in children] == ["queue"]
@@ -152,7 +152,7 @@ async def test_a_turn_that_never_started_has_no_agent(world: World) -> None:
 async def test_turns_of_one_trace_are_roots_beside_each_other(world: World) -> None:
     await world.happen(PLACE, requested(), started(), completed(), requested("trn_2"))
     roots = [span for span in await spans_of(world) if span.parent_span_id is None]
-    assert [root.attributes["task_id"] for root in roots] == [given.TURN, "trn_2"]
+    assert [root.attributes["task_id"] for root in roots] == [event_examples.TURN, "trn_2"]
 
 
 async def test_of_many_turns_the_newest_are_shown_and_the_others_counted(
@@ -168,7 +168,7 @@ async def test_of_many_turns_the_newest_are_shown_and_the_others_counted(
 
 async def test_a_turn_ended_by_another_request_stays_in_its_trace(world: World) -> None:
     await world.happen(PLACE, requested(), started())
-    lost = given.turn_failed(cause="gateway_lost")
+    lost = event_examples.turn_failed(cause="gateway_lost")
     cause = Cause(actor="system:recovery", correlation_id="gtw_1")
     await world.log.append([Append(SESSION, 3, [lost])], cause)
     await world.views.wait_for(world.log.head(), 10)
@@ -178,7 +178,7 @@ async def test_a_turn_ended_by_another_request_stays_in_its_trace(world: World) 
 
 async def test_of_a_forgotten_user_the_phases_remain(world: World) -> None:
     await a_turn(world, deed("tool", 3, 4, title="ls Ada", ok=True))
-    world.keys.forget(given.USER)
+    world.keys.forget(event_examples.USER)
     root, *children = await spans_of(world)
     assert root.attributes["erased"] is True
     assert [child.name for child in children] == ["queue", "start", "agent", "finish"]
@@ -205,10 +205,10 @@ DEEDS = st.fixed_dictionaries(
 )
 TURNS = st.builds(
     spans.TracedTurn,
-    task_id=st.just(given.TURN),
-    session_id=st.just(given.SESSION),
-    workspace_id=st.just(given.WORKSPACE),
-    user_id=st.just(given.USER),
+    task_id=st.just(event_examples.TURN),
+    session_id=st.just(event_examples.SESSION),
+    workspace_id=st.just(event_examples.WORKSPACE),
+    user_id=st.just(event_examples.USER),
     provider=st.just("codex"),
     model=st.just("gpt-5-codex"),
     status=st.sampled_from(["completed", "failed", "cancelled"]),

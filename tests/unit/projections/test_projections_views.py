@@ -7,7 +7,17 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from world import ACCOUNT, KEY, PLACE, SESSION, USER, World, completed, requested, started
+from read_model_setup import (
+    ACCOUNT,
+    KEY,
+    PLACE,
+    SESSION,
+    USER,
+    World,
+    completed,
+    requested,
+    started,
+)
 
 from codara.events.base import Recorded
 from codara.events.store.log import EventLog
@@ -16,7 +26,7 @@ from codara.projections.engine.base import Statement
 from codara.projections.engine.store import digest
 from codara.projections.users import UsersProjection
 from codara.projections.views import PROJECTIONS, Views
-from tests import given
+from tests import event_examples
 from tests.fakes import FakeKeyRing
 
 HISTORY = (PLACE, requested(), started(), completed(), requested("trn_2"))
@@ -170,7 +180,7 @@ async def test_a_failing_read_model_is_named_and_the_others_go_on(world: World) 
     failing = Failing()
     await world.reopen(with_users(failing))
     failing.broken = ValueError("a defect")
-    position = await world.write({USER: [given.user_provisioned()]}, PLACE)
+    position = await world.write({USER: [event_examples.user_provisioned()]}, PLACE)
     assert not await world.views.wait_for(position, 10)
     assert world.views.failures() == {"users": "ValueError: a defect"}
     assert len((await world.views.workspaces.list()).items) == 1
@@ -184,7 +194,7 @@ async def test_a_dead_read_model_lives_again_after_a_restart(world: World) -> No
     failing = Failing()
     await world.reopen(with_users(failing))
     failing.broken = ValueError("a defect")
-    await world.happen({USER: [given.user_provisioned()]}, PLACE)
+    await world.happen({USER: [event_examples.user_provisioned()]}, PLACE)
     await world.reopen()
     assert world.views.failures() == {}
     assert len((await world.views.users.list()).items) == 1
@@ -197,14 +207,16 @@ async def test_a_read_model_without_room_is_named_and_tried_again(
     failing = Failing()
     await world.reopen(with_users(failing))
     failing.broken = sqlite3.OperationalError("database or disk is full")
-    position = await world.write({USER: [given.user_provisioned()], KEY: [given.key_issued()]})
+    position = await world.write(
+        {USER: [event_examples.user_provisioned()], KEY: [event_examples.key_issued()]}
+    )
     assert not await world.views.wait_for(position, 10)
     assert world.views.failures() == {"users": "OperationalError: database or disk is full"}
     assert world.views.position() < position
     failing.broken = None
     async with asyncio.timeout(30):
         while world.views.failures():
-            position = await world.write({SESSION: [given.session_reset()]})
+            position = await world.write({SESSION: [event_examples.session_reset()]})
             await world.views.wait_for(position, 1)
     assert (await world.views.users.list()).items[0].active_keys == 1
     assert await world.views.wait_for(position, 10)
@@ -233,7 +245,7 @@ async def test_a_rebuild_brings_a_dead_read_model_back(world: World) -> None:
     failing = Failing()
     await world.reopen(with_users(failing))
     failing.broken = ValueError("a defect")
-    await world.happen({USER: [given.user_provisioned()]})
+    await world.happen({USER: [event_examples.user_provisioned()]})
     failing.broken = None
     await world.views.rebuild("users")
     assert world.views.failures() == {}
@@ -241,7 +253,7 @@ async def test_a_rebuild_brings_a_dead_read_model_back(world: World) -> None:
 
 
 async def test_accounts_are_ranked_from_the_file_that_took_over(world: World) -> None:
-    await world.happen({ACCOUNT: [given.account_registered()]})
+    await world.happen({ACCOUNT: [event_examples.account_registered()]})
     assert len(await world.views.accounts.of_provider("codex")) == 1
     with closing(sqlite3.connect(world.views.files()["accounts"])) as file, file:
         file.execute("DELETE FROM accounts")

@@ -27,12 +27,12 @@ from codara.events.base import Append
 from codara.events.store.log import EventLog
 from codara.events.workspace import FileChange
 from codara.projections.accounts import Standing
-from tests import given
+from tests import event_examples
 from tests.fakes import FakeKeyRing, FixedClock
 
 Script = Callable[[AgentTurn, FrameSink], Awaitable[Outcome]]
 
-CALLER = Caller(user_id=given.USER, key_id=given.KEY, max_concurrency=3)
+CALLER = Caller(user_id=event_examples.USER, key_id=event_examples.KEY, max_concurrency=3)
 
 
 async def says_hello(turn: AgentTurn, sink: FrameSink) -> Outcome:
@@ -225,7 +225,7 @@ class NothingFolded:
         return []
 
 
-def standing(account_id: str = given.ACCOUNT, **changes: Any) -> Standing:
+def standing(account_id: str = event_examples.ACCOUNT, **changes: Any) -> Standing:
     """A ready codex account."""
     ready = Standing(
         account_id=account_id,
@@ -344,9 +344,11 @@ async def open_house(folder: Path, limits: TurnLimits = LIMITS, **parts: Any) ->
         jailed=True,
     )
     desk = WorkspaceDesk(deciding=deciding, workspaces=workspaces, keys=keys, new_id=context.new_id)
-    if await log.last(streams.account(given.ACCOUNT)) is None:
-        registered = [given.account_registered(), given.credential_stored()]
-        await log.append([Append(streams.account(given.ACCOUNT), 0, registered)], given.CAUSE)
+    if await log.last(streams.account(event_examples.ACCOUNT)) is None:
+        registered = [event_examples.account_registered(), event_examples.credential_stored()]
+        await log.append(
+            [Append(streams.account(event_examples.ACCOUNT), 0, registered)], event_examples.CAUSE
+        )
     turns = Turns(context, desk)
     return House(log, context, turns, agents, workspaces, spool, standings, clock)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 import attrs
-from door import FakeAgents, FakeHealth, opened, services
+from http_with_fakes import FakeAgents, FakeHealth, opened, services
 
 from codara.adapters.vault.vault import FileVault
 from codara.application.accounts import Accounts
@@ -23,7 +23,7 @@ from codara.events.base import Append, Cause, Event
 from codara.events.store.log import EventLog
 from codara.ids import new_id
 from codara.projections.views import Views
-from tests import given
+from tests import event_examples
 from tests.fakes import FixedClock
 
 PASSKEY = "correct horse battery staple"
@@ -157,8 +157,10 @@ async def plane(folder: Path) -> AsyncIterator[Plane]:
     try:
         async with opened(bundle) as door:
             made = Plane(door.http, log, views, users, operators, turns, sessions, clock, folder)
-            await users.ensure_admin(10, given.CLI)
-            made.token = (await operators.login(PASSKEY, "192.0.2.9", given.CLI)).access_token
+            await users.ensure_admin(10, event_examples.CLI)
+            made.token = (
+                await operators.login(PASSKEY, "192.0.2.9", event_examples.CLI)
+            ).access_token
             yield made
     finally:
         await operators.close()

@@ -12,15 +12,15 @@ from codara.events.base import Append, Cause, Event, Recorded, Sealed
 from codara.events.store.log import EventLog
 from codara.projections.engine.base import Projection
 from codara.projections.views import PROJECTIONS, Views
-from tests import given
+from tests import event_examples
 from tests.fakes import FakeKeyRing, FixedClock
 
-SESSION = streams.session(given.SESSION)
-WORKSPACE = streams.workspace(given.WORKSPACE)
-ACCOUNT = streams.account(given.ACCOUNT)
-USER = streams.user(given.USER)
+SESSION = streams.session(event_examples.SESSION)
+WORKSPACE = streams.workspace(event_examples.WORKSPACE)
+ACCOUNT = streams.account(event_examples.ACCOUNT)
+USER = streams.user(event_examples.USER)
 KEY = streams.key("f" * 64)
-JAIL = streams.jail(given.JAIL)
+JAIL = streams.jail(event_examples.JAIL)
 
 Facts = Mapping[str, Sequence[Event]]
 
@@ -38,12 +38,12 @@ class World:
         self.clock = clock
         self._versions: Counter[str] = Counter()
 
-    async def happen(self, *facts: Facts, actor: str = f"user:{given.USER}") -> int:
+    async def happen(self, *facts: Facts, actor: str = f"user:{event_examples.USER}") -> int:
         position = await self.write(*facts, actor=actor)
         await self.views.wait_for(position, 10)
         return position
 
-    async def write(self, *facts: Facts, actor: str = f"user:{given.USER}") -> int:
+    async def write(self, *facts: Facts, actor: str = f"user:{event_examples.USER}") -> int:
         cause = Cause(actor=actor, correlation_id="trc_1", causation_id="evt_0")
         position = self.log.head()
         for fact in facts:
@@ -71,42 +71,45 @@ class World:
         return named | {"Audit": (await views.audit.list(limit=200)).items}
 
 
-def requested(turn_id: str = given.TURN, **changes: Any) -> Facts:
+def requested(turn_id: str = event_examples.TURN, **changes: Any) -> Facts:
     """The append that admits a turn; the session is opened by the first."""
-    opened = [given.session_opened()] if turn_id == given.TURN else []
+    opened = [event_examples.session_opened()] if turn_id == event_examples.TURN else []
     changes = {"prompt_payload": None, "turn_id": turn_id, **changes}
     return {
-        SESSION: [*opened, given.turn_requested(**changes)],
-        streams.request(f"req_{turn_id}"): [given.request_accepted(turn_id=turn_id)],
+        SESSION: [*opened, event_examples.turn_requested(**changes)],
+        streams.request(f"req_{turn_id}"): [event_examples.request_accepted(turn_id=turn_id)],
     }
 
 
-def started(turn_id: str = given.TURN) -> Facts:
+def started(turn_id: str = event_examples.TURN) -> Facts:
     return {
-        SESSION: [given.turn_started(turn_id=turn_id)],
-        WORKSPACE: [given.workspace_locked(holder=given.turn_holder(turn_id))],
+        SESSION: [event_examples.turn_started(turn_id=turn_id)],
+        WORKSPACE: [event_examples.workspace_locked(holder=event_examples.turn_holder(turn_id))],
     }
 
 
 def ended(event: Event) -> Facts:
     """The append that ends a turn which changed one file."""
     turn_id = event.turn_id  # type: ignore[attr-defined]
-    diff = given.diff_recorded(turn_id=turn_id, patch_payload=None)
+    diff = event_examples.diff_recorded(turn_id=turn_id, patch_payload=None)
     return {
         SESSION: [event],
-        WORKSPACE: [diff, given.workspace_unlocked(holder=given.turn_holder(turn_id))],
+        WORKSPACE: [
+            diff,
+            event_examples.workspace_unlocked(holder=event_examples.turn_holder(turn_id)),
+        ],
     }
 
 
-def completed(turn_id: str = given.TURN) -> Facts:
-    return ended(given.turn_completed(turn_id=turn_id, answer_payload=None))
+def completed(turn_id: str = event_examples.TURN) -> Facts:
+    return ended(event_examples.turn_completed(turn_id=turn_id, answer_payload=None))
 
 
-def failed(turn_id: str = given.TURN) -> Facts:
-    return ended(given.turn_failed(turn_id=turn_id))
+def failed(turn_id: str = event_examples.TURN) -> Facts:
+    return ended(event_examples.turn_failed(turn_id=turn_id))
 
 
-PLACE: Facts = {WORKSPACE: [given.workspace_provisioned()]}
+PLACE: Facts = {WORKSPACE: [event_examples.workspace_provisioned()]}
 
 
 def sealed(event: Event, event_id: str) -> Event:
@@ -122,4 +125,4 @@ def sealed(event: Event, event_id: str) -> Event:
 def as_read(stream: str, event: Event, position: int) -> Recorded:
     """The event as the log hands it to projections."""
     event_id = f"evt_{position}"
-    return given.recorded(sealed(event, event_id), position=position, stream=stream)
+    return event_examples.recorded(sealed(event, event_id), position=position, stream=stream)

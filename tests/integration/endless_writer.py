@@ -8,7 +8,7 @@ from pathlib import Path
 
 from codara.events.base import Append
 from codara.events.store.log import EventLog
-from tests import given
+from tests import event_examples
 from tests.fakes import FakeKeyRing
 
 
@@ -16,10 +16,10 @@ async def caller(log: EventLog, stream: str) -> None:
     loaded = await log.load(stream)
     for version in itertools.count(len(loaded)):
         appends = [
-            Append(stream, version, [given.turn_requested(turn_id=f"trn_{version}")]),
-            Append(f"{stream}-{version}", 0, [given.lease_taken()]),
+            Append(stream, version, [event_examples.turn_requested(turn_id=f"trn_{version}")]),
+            Append(f"{stream}-{version}", 0, [event_examples.lease_taken()]),
         ]
-        position = await log.append(appends, given.CAUSE)
+        position = await log.append(appends, event_examples.CAUSE)
         os.write(1, f"{stream} {version + 1} {position}\n".encode())
 
 

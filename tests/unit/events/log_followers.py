@@ -10,7 +10,7 @@ import attrs
 from codara.errors import StorageFailed
 from codara.events.base import Append, Recorded
 from codara.events.store.log import EventLog
-from tests import given
+from tests import event_examples
 
 Wrong = Callable[[Recorded], Exception | None]
 
@@ -122,8 +122,8 @@ class Sometimes:
 
 async def write(log: EventLog, events: int) -> int:
     """Appends so many events to a stream of their own; returns the last position."""
-    resets = [given.session_reset()] * events
-    return await log.append([Append(f"session/at_{log.head()}", 0, resets)], given.CAUSE)
+    resets = [event_examples.session_reset()] * events
+    return await log.append([Append(f"session/at_{log.head()}", 0, resets)], event_examples.CAUSE)
 
 
 async def until(true: Callable[[], bool], seconds: float = 10.0) -> None:

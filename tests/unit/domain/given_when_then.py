@@ -7,45 +7,49 @@ from codara.domain.aggregates import of_stream
 from codara.domain.decisions import Facts
 from codara.events import streams
 from codara.events.base import Event
-from tests import given
+from tests import event_examples
 
 History = Mapping[str, Sequence[Event]]
 
-SESSION = streams.session(given.SESSION)
-WORKSPACE = streams.workspace(given.WORKSPACE)
-ACCOUNT = streams.account(given.ACCOUNT)
-QUOTA = streams.quota(given.ACCOUNT)
-REQUEST = streams.request(given.REQUEST)
-USER_LEASE = streams.lease("user", given.USER, 0)
-ACCOUNT_LEASE = streams.lease("account", given.ACCOUNT, 0)
+SESSION = streams.session(event_examples.SESSION)
+WORKSPACE = streams.workspace(event_examples.WORKSPACE)
+ACCOUNT = streams.account(event_examples.ACCOUNT)
+QUOTA = streams.quota(event_examples.ACCOUNT)
+REQUEST = streams.request(event_examples.REQUEST)
+USER_LEASE = streams.lease("user", event_examples.USER, 0)
+ACCOUNT_LEASE = streams.lease("account", event_examples.ACCOUNT, 0)
 KEY = "idempotency/ffff"
 
 OTHER_TURN = "trn_2"
-OTHER_HOLDER = given.turn_holder(OTHER_TURN)
+OTHER_HOLDER = event_examples.turn_holder(OTHER_TURN)
 
 REQUESTED: History = {
-    SESSION: [given.session_opened(), given.turn_requested()],
-    WORKSPACE: [given.workspace_provisioned()],
-    ACCOUNT: [given.account_registered(), given.credential_stored()],
-    KEY: [given.idempotency_claimed()],
+    SESSION: [event_examples.session_opened(), event_examples.turn_requested()],
+    WORKSPACE: [event_examples.workspace_provisioned()],
+    ACCOUNT: [event_examples.account_registered(), event_examples.credential_stored()],
+    KEY: [event_examples.idempotency_claimed()],
 }
 """A turn that waits for its start."""
 
 RUNNING: History = {
     **REQUESTED,
-    SESSION: [*REQUESTED[SESSION], given.turn_started()],
-    WORKSPACE: [*REQUESTED[WORKSPACE], given.workspace_locked()],
-    USER_LEASE: [given.lease_taken(kind="user", owner=given.USER)],
-    ACCOUNT_LEASE: [given.lease_taken()],
+    SESSION: [*REQUESTED[SESSION], event_examples.turn_started()],
+    WORKSPACE: [*REQUESTED[WORKSPACE], event_examples.workspace_locked()],
+    USER_LEASE: [event_examples.lease_taken(kind="user", owner=event_examples.USER)],
+    ACCOUNT_LEASE: [event_examples.lease_taken()],
 }
 """The same turn at work."""
 
 ENDED: History = {
     **RUNNING,
-    SESSION: [*RUNNING[SESSION], given.turn_completed()],
-    WORKSPACE: [*RUNNING[WORKSPACE], given.diff_recorded(), given.workspace_unlocked()],
-    USER_LEASE: [*RUNNING[USER_LEASE], given.lease_released()],
-    ACCOUNT_LEASE: [*RUNNING[ACCOUNT_LEASE], given.lease_released()],
+    SESSION: [*RUNNING[SESSION], event_examples.turn_completed()],
+    WORKSPACE: [
+        *RUNNING[WORKSPACE],
+        event_examples.diff_recorded(),
+        event_examples.workspace_unlocked(),
+    ],
+    USER_LEASE: [*RUNNING[USER_LEASE], event_examples.lease_released()],
+    ACCOUNT_LEASE: [*RUNNING[ACCOUNT_LEASE], event_examples.lease_released()],
 }
 """The same turn when all is over."""
 

@@ -13,7 +13,7 @@ from eventsourcing.persistence import StoredEvent
 from codara.events.base import Event, Metadata
 from codara.events.store.log import EventLog
 from codara.events.store.mapper import EventMapper
-from tests import goldens
+from tests import golden_events
 
 _AS_THEY_ARE = frozenset({"$sealed", "timings", "raw"})
 
@@ -76,4 +76,4 @@ def versions_in(path: Path) -> set[tuple[str, int]]:
 
 
 def _golden(name: str) -> Any:
-    return orjson.loads((goldens.FOLDER / f"{name}.v1.json").read_bytes())["stored"]
+    return orjson.loads((golden_events.FOLDER / f"{name}.v1.json").read_bytes())["stored"]

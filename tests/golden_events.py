@@ -1,6 +1,6 @@
 """Golden events: one file for each (name, version) that was ever stored.
 
-`python -m tests.goldens` writes those that are missing. A file that has been released is never
+`python -m tests.golden_events` writes those that are missing. A file that was released is never
 written again: when the shape of an event changes, its version rises and a new file joins.
 """
 
@@ -14,7 +14,7 @@ from cattrs import Converter
 from codara.events.base import Event
 from codara.events.registry import CATALOGUE
 from codara.events.store.mapper import EventMapper
-from tests import given
+from tests import event_examples
 from tests.fakes import FakeKeyRing
 
 FOLDER = Path(__file__).parent / "golden" / "events"
@@ -38,8 +38,8 @@ def fields_of(event: Event) -> Any:
 
 def golden(event_class: type[Event]) -> bytes:
     """The text of the file: what is stored, and what it reads as."""
-    event = given.example(event_class)
-    stored = mapper().to_stored("log", 1, event, given.metadata())
+    event = event_examples.example(event_class)
+    stored = mapper().to_stored("log", 1, event, event_examples.metadata())
     return orjson.dumps(
         {"stored": orjson.loads(stored.state), "reads_as": fields_of(event)},
         option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE,

@@ -1,4 +1,4 @@
-"""`codara` as it is once the toy has its line: ``python -m tests.fifth`` instead of `codara`."""
+"""`codara` once the toy has its line: ``python -m tests.fifth_runtime`` instead of `codara`."""
 
 import sys
 from pathlib import Path

@@ -30,9 +30,9 @@ from codara.application.ports.frames import BackendSeen, TextDelta, ToolStarted
 from codara.config.providers import Provider
 from codara.demo.modelserver import ModelServer
 from codara.errors import AgentFailed
-from tests.agenting import Den, Listener, OneKey, a_den_of, an_idle_house
+from tests.agent_pool import Den, Listener, OneKey, a_den_of, an_idle_house
 from tests.clis import CLAUDE, CLIS, CODEX, GEMINI, OPENCODE, Cli
-from tests.jailing import need_bubblewrap
+from tests.jail_setup import need_bubblewrap
 
 WITNESS = "CODARA_TEST_WITNESS"
 """A variable that the gateway of every scene has in its environment."""

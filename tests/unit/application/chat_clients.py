@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from itertools import count
 
 import attrs
-from crowd import Gateway, picture
-from threads import ASSISTANT, HALF, USER, Plan, Said
+from remembering_agent import ASSISTANT, HALF, USER, Plan, Said
+from restarted_gateway import Gateway, picture
 
 from codara import errors
 from codara.application.callers import Caller
@@ -14,7 +14,7 @@ from codara.application.ports.agents import Image
 from codara.application.ports.frames import TextDelta
 from codara.application.turns.commands import Message, RunTurn, TurnResult
 from codara.application.turns.handle import TurnHandle
-from tests.turning import command
+from tests.turn_setup import command
 
 STATELESS, RESENDING, STATEFUL = "stateless", "resending", "stateful"
 WORDS = ("hello", "go on", "why?")

@@ -12,7 +12,7 @@ from codara.adapters.agents.registry import maker
 from codara.application.ports.agents import Image
 from codara.config.providers import Provider
 from codara.demo.modelserver import ModelServer
-from tests.agenting import Den, a_den_of
+from tests.agent_pool import Den, a_den_of
 from tests.clis import CLIS
 
 NAMES = ("claude", "codex", "gemini", "opencode")

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import attrs
-from threads import Threads
+from remembering_agent import Threads
 
 from codara.application.ports.agents import Image
 from codara.application.recovery import Recovery
@@ -20,8 +20,8 @@ from codara.projections.engine.queries import Reader
 from codara.projections.engine.store import Store
 from codara.projections.points import PointQueries, PointsProjection
 from codara.projections.unfinished import LeftJailRow, UnfinishedProjection, UnfinishedQueries
-from tests import given
-from tests.turning import LIMITS, FakeAgents, FakeSpool, FakeWorkspaces, House, open_house
+from tests import event_examples
+from tests.turn_setup import LIMITS, FakeAgents, FakeSpool, FakeWorkspaces, House, open_house
 
 PROJECTIONS: tuple[Projection, ...] = (PointsProjection(), UnfinishedProjection())
 
@@ -147,7 +147,7 @@ class Gateway:
         context = self.house.context
         sessions = Sessions(deciding=context.deciding, finder=context.finder)
         with suppress(SessionBusy):
-            await sessions.reset(session_id, None, given.CAUSE)
+            await sessions.reset(session_id, None, event_examples.CAUSE)
 
 
 def picture(name: str) -> Image:

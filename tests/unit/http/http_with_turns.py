@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import attrs
 import orjson
-from door import FakeUsers, opened, services
+from http_with_fakes import FakeUsers, opened, services
 
 from codara.application.callers import Caller
 from codara.application.models import Models
@@ -27,14 +27,14 @@ from codara.events import streams
 from codara.events.base import Append
 from codara.events.session import SessionReset
 from codara.projections.views import Views
-from tests import gatewaying, given
-from tests.turning import LIMITS, House, close_house, open_house, standing
+from tests import event_examples, gateway_process
+from tests.turn_setup import LIMITS, House, close_house, open_house, standing
 
 KEY, OTHER_KEY, THEIR_KEY = "uagk_live_1", "uagk_live_2", "uagk_live_3"
 _CALLERS = {
-    KEY: Caller(user_id=given.USER, key_id=given.KEY, max_concurrency=3),
-    OTHER_KEY: Caller(user_id=given.USER, key_id="key_2", max_concurrency=3),
-    THEIR_KEY: Caller(user_id=given.OTHER_USER, key_id="key_3", max_concurrency=3),
+    KEY: Caller(user_id=event_examples.USER, key_id=event_examples.KEY, max_concurrency=3),
+    OTHER_KEY: Caller(user_id=event_examples.USER, key_id="key_2", max_concurrency=3),
+    THEIR_KEY: Caller(user_id=event_examples.OTHER_USER, key_id="key_3", max_concurrency=3),
 }
 """Two keys of one user, and one of somebody else."""
 
@@ -111,7 +111,7 @@ class KnownUsers(FakeUsers):
 
 
 @attrs.frozen
-class Reply(gatewaying.Reply):
+class Reply(gateway_process.Reply):
     """An answer, read whole; a stream as its blocks."""
 
     @property
@@ -199,7 +199,7 @@ class Housed:
         """The session is reset, and the read models know it."""
         stream = streams.session(session_id)
         fact = {stream: [SessionReset(session_id=session_id)]}
-        await self.house.context.deciding.decide([stream], lambda _: fact, given.CAUSE)
+        await self.house.context.deciding.decide([stream], lambda _: fact, event_examples.CAUSE)
         await self.folded()
 
     async def folded(self) -> None:
@@ -271,10 +271,10 @@ def _with_views(house: House, views: Views) -> Turns:
 async def _second_account(house: House) -> None:
     house.standings.accounts.append(standing("acc_2", provider="opencode"))
     account = [
-        given.account_registered(account_id="acc_2", provider="opencode"),
-        given.credential_stored(account_id="acc_2"),
+        event_examples.account_registered(account_id="acc_2", provider="opencode"),
+        event_examples.credential_stored(account_id="acc_2"),
     ]
-    await house.log.append([Append(streams.account("acc_2"), 0, account)], given.CAUSE)
+    await house.log.append([Append(streams.account("acc_2"), 0, account)], event_examples.CAUSE)
 
 
 def user(text: Any) -> dict[str, Any]:
