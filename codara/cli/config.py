@@ -10,7 +10,12 @@ from codara.cli.terminal import Column, print_json, print_table
 if TYPE_CHECKING:
     from codara.config.load import Loaded
 
-_COLUMNS = (Column("key", "KEY"), Column("value", "VALUE"), Column("source", "FROM"))
+_COLUMNS = (
+    Column("key", "KEY"),
+    Column("value", "VALUE"),
+    Column("source", "FROM"),
+    Column("note", "NOTE"),
+)
 
 
 def add(commands: Commands) -> None:
@@ -33,9 +38,12 @@ def show(arguments: argparse.Namespace) -> int:
 def check(arguments: argparse.Namespace) -> int:
     found = loaded(arguments)
     if arguments.json:
-        print_json({"ok": True, "file": _file(found), "data_dir": found.settings.server.data_dir})
+        about = {"file": _file(found), "data_dir": found.settings.server.data_dir}
+        print_json({"ok": True, **about, "warnings": found.warnings})
     else:
         print(f"good: {_file(found) or 'no file, defaults and environment only'}")
+        for warning in found.warnings:
+            print(f"warning: {warning}")
     return 0
 
 

@@ -26,7 +26,10 @@ def add(commands: Commands) -> None:
 async def run(arguments: argparse.Namespace) -> int:
     from codara.bootstrap.serving import serve
 
-    await serve(loaded(arguments), accept_unjailed=arguments.i_accept_unjailed, on_ready=announce)
+    found = loaded(arguments)
+    for warning in found.warnings:
+        print(f"codara: warning: {warning}", file=sys.stderr)
+    await serve(found, accept_unjailed=arguments.i_accept_unjailed, on_ready=announce)
     print("codara: stopped", file=sys.stderr)
     return 0
 

@@ -15,6 +15,7 @@ _SECRETS = (
     ("API_TOKEN", "Operator passkey (or UAG_MGMT_SECRET); without one, one is made and kept."),
     ("CODARA_MASTER_KEY", "Master key (or UAG_MASTER_KEY): base64 of exactly 32 bytes."),
     ("CODARA_CONFIG", "Configuration file to read (or UAG_CONFIG_PATH)."),
+    ("UAG_CONFIG_DIR", "Folder in which codara.toml is looked for last; else ~/.config/codara."),
 )
 
 
@@ -27,7 +28,7 @@ def toml_example() -> str:
     for block, settings in groupby(settings_of(Settings()), key=lambda setting: setting.block):
         lines += ["", f"[{block}]"]
         for setting in settings:
-            lines += [f"# {setting.meaning}{_choices(setting)}", _toml_line(setting)]
+            lines += [f"# {setting.about}{_choices(setting)}", _toml_line(setting)]
     return "\n".join(lines) + "\n"
 
 
@@ -35,13 +36,14 @@ def env_example() -> str:
     """Returns the text of `.env.example`: every environment variable with default and meaning."""
     lines = [
         "# Every setting of Codara as an environment variable, with its default.",
+        "# For systemd's EnvironmentFile or docker --env-file; codara itself does not read it.",
         "# Lists are separated by commas, tables are JSON. An empty variable counts as not set.",
     ]
     for name, meaning in _SECRETS:
         lines += ["", f"# {meaning}", f"# {name}="]
     for setting in settings_of(Settings()):
         others = f" Also {', '.join(setting.env[1:])}." if setting.env[1:] else ""
-        lines += ["", f"# {setting.path}: {setting.meaning}{_choices(setting)}{others}"]
+        lines += ["", f"# {setting.path}: {setting.about}{_choices(setting)}{others}"]
         lines.append(f"# {setting.env[0]}={setting.written()}")
     return "\n".join(lines) + "\n"
 
@@ -58,7 +60,7 @@ def settings_table() -> str:
 def _row(setting: Setting) -> str:
     default = f"`{setting.written()}`" if setting.written() else "none"
     names = ", ".join(f"`{name}`" for name in setting.env)
-    return f"| `{setting.key}` | {default} | {names} | {setting.meaning}{_choices(setting)} |"
+    return f"| `{setting.key}` | {default} | {names} | {setting.about}{_choices(setting)} |"
 
 
 def _choices(setting: Setting) -> str:
@@ -69,7 +71,7 @@ def _choices(setting: Setting) -> str:
 def _toml_line(setting: Setting) -> str:
     if setting.default is None or isinstance(setting.default, dict) or setting.secret:
         return f"# {setting.key} = {_no_default(setting)}"
-    mark = "# " if setting.shown or setting.placed else ""
+    mark = "# " if setting.shown or setting.placed or setting.later else ""
     return f"{mark}{setting.key} = {_toml_value(setting)}"
 
 

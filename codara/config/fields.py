@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+NOT_YET = "not in this version"
 
 
 def setting(
@@ -22,6 +23,8 @@ def setting(
     placed: bool = False,
     program: bool = False,
     shown: str | None = None,
+    later: bool = False,
+    refused: str = "",
 ) -> Any:
     """Returns an attrs field with this default, and with the rules of a setting.
 
@@ -29,7 +32,8 @@ def setting(
     number. `size`: a number of bytes that may be written ``16 MiB``. `placed`: a path that is
     relative to `server.data_dir` unless somebody sets it. `program`: a path if it contains a slash,
     else a name on PATH. `secret`: the value is masked wherever it is shown. `shown` is printed for
-    a default that depends on the machine.
+    a default that depends on the machine. `later`: nothing reads it in this version. `refused` says
+    why a `later` setting may not even be set, except to false or to nothing.
     """
     rules = {
         "meaning": meaning,
@@ -42,6 +46,8 @@ def setting(
         "placed": placed,
         "program": program,
         "shown": shown,
+        "later": later,
+        "refused": refused,
     }
     return attrs.field(default=default, metadata={"setting": rules})
 
@@ -64,11 +70,26 @@ class Setting:
     placed: bool = False
     program: bool = False
     shown: str | None = None
+    later: bool = False
+    refused: str = ""
 
     @property
     def path(self) -> str:
         """Returns the full name, such as ``providers.codex.binary``."""
         return f"{self.block}.{self.key}"
+
+    @property
+    def about(self) -> str:
+        """Returns the meaning, and whether the setting works in this version."""
+        if not self.later:
+            return self.meaning
+        which = "true" if self.type is bool else "setting it"
+        what = f"; {which} stops the start" if self.refused else ""
+        return f"{self.meaning} {NOT_YET.capitalize()}{what}."
+
+    def refuses(self, value: Any) -> bool:
+        """Tells whether a gateway must not start with this value, given by file or environment."""
+        return bool(self.refused) and value is not False and value is not None
 
     def written(self) -> str:
         """Returns the default as people read it; empty if there is no default."""

@@ -57,9 +57,12 @@ class ConfigFile:
 
     def wrong(self, name: str, what: str) -> ConfigInvalid:
         """Returns the error that names file, line and key."""
+        return ConfigInvalid(f"{self.place(name)}: {name}: {what}")
+
+    def place(self, name: str) -> str:
+        """Returns the file, and the line of ``block.key`` if it is known: ``codara.toml:3``."""
         line = line_of(self.text, name)
-        where = f"{self.path}:{line}" if line else f"{self.path}"
-        return ConfigInvalid(f"{where}: {name}: {what}")
+        return f"{self.path}:{line}" if line else f"{self.path}"
 
 
 def _blocks_of(name: str) -> list[str]:

@@ -9,18 +9,29 @@ from typing import Any
 
 import attrs
 
-from codara.config.fields import Setting, settings_of
+from codara.config.fields import NOT_YET, Setting, settings_of
 from codara.config.file import ConfigFile
 from codara.config.settings import Settings
 from codara.config.values import from_environment, from_file
+from codara.config.variables import unknown_variables
 from codara.errors import ConfigInvalid, MasterKeyInvalid
 
 FILE_NAME = "codara.toml"
 FILE_VARIABLES = ("CODARA_CONFIG", "UAG_CONFIG_PATH")
+FOLDER_VARIABLE = "UAG_CONFIG_DIR"
 PASSKEY_VARIABLES = ("UAG_MGMT_SECRET", "API_TOKEN")
 MASTER_KEY_VARIABLES = ("CODARA_MASTER_KEY", "UAG_MASTER_KEY")
+OTHER_VARIABLES = ("CODARA_DEBUG", "CODARA_URL", "CODARA_KEY")
+"""Names that no setting has and that commands or their users use all the same."""
 MASTER_KEY_BYTES = 32
 DEFAULT = "default"
+_OWN_VARIABLES = (
+    *FILE_VARIABLES,
+    FOLDER_VARIABLE,
+    *PASSKEY_VARIABLES,
+    *MASTER_KEY_VARIABLES,
+    *OTHER_VARIABLES,
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -29,6 +40,7 @@ class Loaded:
 
     `sources` maps ``block.key`` to ``default``, ``file FILE`` or ``environment NAME``. `path` is
     the file that was read, if any. `passkey` and `master_key` are None if they are not given.
+    `warnings` name what was given and has no effect, one line for each.
     """
 
     settings: Settings
@@ -36,29 +48,33 @@ class Loaded:
     path: Path | None = None
     passkey: str | None = attrs.field(default=None, repr=False)
     master_key: str | None = attrs.field(default=None, repr=False)
+    warnings: tuple[str, ...] = ()
 
 
 def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Loaded:
     """Returns the effective configuration.
 
-    ConfigInvalid, with file and line, for an unknown key or a wrong value; MasterKeyInvalid for a
-    master key that is not base64 of 32 bytes.
+    ConfigInvalid, with file and line, for an unknown key, a wrong value, or one that this version
+    refuses; MasterKeyInvalid for a master key that is not base64 of 32 bytes.
     """
     file = ConfigFile.read(find_file(path, environ))
     known = tuple(settings_of(Settings()))
     file.refuse_unknown(known)
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
+    warnings: list[str] = []
     for setting in known:
         value, sources[setting.path] = _effective(setting, file, environ)
         if sources[setting.path] != DEFAULT:
             values[setting.path] = value
+            warnings += _not_yet(setting, value, sources[setting.path], file)
     return Loaded(
         settings=_absolute(_with(Settings(), values)),
         sources=sources,
         path=file.path,
         passkey=_first(environ, PASSKEY_VARIABLES),
         master_key=master_key(environ),
+        warnings=(*warnings, *unknown_variables(environ, known, _OWN_VARIABLES)),
     )
 
 
@@ -78,7 +94,7 @@ def find_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
 
 def user_config_dir(environ: Mapping[str, str]) -> Path:
     """Returns the user's configuration folder for Codara."""
-    if own := environ.get("UAG_CONFIG_DIR"):
+    if own := environ.get(FOLDER_VARIABLE):
         return Path(own).expanduser()
     return Path(environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser() / "codara"
 
@@ -122,6 +138,16 @@ def _effective(setting: Setting, file: ConfigFile, environ: Mapping[str, str]) -
             raise ConfigInvalid(f"environment {variable}: {setting.path}: {wrong}") from wrong
         source = f"environment {variable}"
     return value, source
+
+
+def _not_yet(setting: Setting, value: Any, source: str, file: ConfigFile) -> list[str]:
+    """Warns of a setting that nothing reads in this version; ConfigInvalid if it is refused."""
+    if not setting.later:
+        return []
+    place = source if source.startswith("environment ") else file.place(setting.path)
+    if setting.refuses(value):
+        raise ConfigInvalid(f"{place}: {setting.path}: {NOT_YET}: {setting.refused}")
+    return [f"{place}: {setting.path}: {NOT_YET}, it has no effect"]
 
 
 def _with(block: Any, values: Mapping[str, Any], prefix: str = "") -> Any:

@@ -10,6 +10,7 @@ import attrs
 from codara.config.fields import GIB, MIB, setting
 from codara.config.jail import JailSettings
 from codara.config.providers import Providers
+from codara.config.telling import Ledger, Logging, Release, Telemetry
 from codara.errors import ConfigInvalid
 
 SQLITE_FILE = "events.db"
@@ -124,11 +125,12 @@ class AccountSettings:
 
     policy: str = setting(
         "headroom",
-        "Which account is taken: the one with the most quota left.",
+        "Which account is taken; always the one with the most quota left.",
         choices=["headroom"],
+        later=True,
     )
     max_concurrency: int = setting(4, "Turns at the same time on one account.", least=1)
-    refresh_seconds: float = setting(300.0, "How often quota is asked for.", least=1)
+    refresh_seconds: float = setting(300.0, "How often quota is asked for.", least=1, later=True)
     primary_floor_percent: float = setting(
         5.0, "Below this quota the host's own account is left alone.", least=0, most=100
     )
@@ -139,11 +141,14 @@ class AccountSettings:
         attrs.Factory(dict),
         "Price per million tokens: a table per model with `input`, `cached`, `cache_write`, "
         "`output`.",
+        later=True,
     )
     on_unknown_price: str = setting(
         "refuse",
         "A request under a cost budget whose price is unknown: `refuse` or `allow`.",
         choices=["refuse", "allow"],
+        later=True,
+        refused="no cost budget is kept to, so no request would be refused; take it out",
     )
 
 
@@ -155,68 +160,25 @@ class UserSettings:
 
 
 @attrs.frozen(kw_only=True)
-class Logging:
-    """The operator's log files."""
-
-    root: Path = setting(
-        Path("logs"), "Folder of the log files.", env=["UAG_LOGS_ROOT"], placed=True
-    )
-    level: str = setting(
-        "info", "Least level that is written.", choices=["debug", "info", "warning", "error"]
-    )
-    retention_days: int = setting(
-        30, "Older log files are removed.", env=["UAG_LOG_RETENTION_DAYS"], least=1
-    )
-
-
-@attrs.frozen(kw_only=True)
-class Telemetry:
-    """Traces and metrics."""
-
-    persist_traces: bool = setting(True, "Keep traces in files.")
-    trace_root: Path = setting(Path("traces"), "Folder of the traces.", placed=True)
-    trace_retention_days: int = setting(30, "Older traces are removed.", least=1)
-    otlp_endpoint: str | None = setting(None, "Where traces are sent to, if anywhere.")
-    public_metrics: bool = setting(False, "Serve /metrics without a token.")
-
-
-@attrs.frozen(kw_only=True)
-class Ledger:
-    """The proof that the log was not changed."""
-
-    checkpoint_seconds: float = setting(1.0, "A checkpoint is signed at least this often.", least=0)
-    checkpoint_copy: Path | None = setting(None, "Folder that gets a copy of every checkpoint.")
-
-
-@attrs.frozen(kw_only=True)
-class Release:
-    """The check for a newer version."""
-
-    enabled: bool = setting(
-        False, "Ask whether there is a newer version.", env=["UAG_RELEASE_CHECK_ENABLED"]
-    )
-    repository: str | None = setting(
-        None,
-        "Repository whose releases are asked for, `owner/name`.",
-        env=["UAG_RELEASE_REPOSITORY"],
-    )
-    api_base_url: str | None = setting(None, "Address of the release service's API.")
-
-
-@attrs.frozen(kw_only=True)
 class Telegram:
     """Chat bots."""
 
-    enabled: bool = setting(False, "Let users talk to agents through Telegram bots.")
+    enabled: bool = setting(False, "Let users talk to agents through Telegram bots.", later=True)
     receive_mode: str = setting(
-        "webhook", "How messages arrive: `webhook` or `polling`.", choices=["webhook", "polling"]
+        "webhook",
+        "How messages arrive: `webhook` or `polling`.",
+        choices=["webhook", "polling"],
+        later=True,
     )
-    api_base: str | None = setting(None, "Address of the bot API; without it Telegram's own.")
+    api_base: str | None = setting(
+        None, "Address of the bot API; without it Telegram's own.", later=True
+    )
     bots: tuple[Mapping[str, Any], ...] = setting(
         (),
         "A table per bot: `name`, `token`, `username`, `webhook_secret`, `enabled`, "
         "`mention_only`.",
         secret=True,
+        later=True,
     )
 
 
@@ -239,10 +201,10 @@ class Settings:
     providers: Providers = attrs.Factory(Providers)
     accounts: AccountSettings = attrs.Factory(AccountSettings)
     users: UserSettings = UserSettings()
-    logging: Logging = Logging()
-    telemetry: Telemetry = Telemetry()
-    ledger: Ledger = Ledger()
-    release: Release = Release()
+    logging: Logging = attrs.Factory(Logging)
+    telemetry: Telemetry = attrs.Factory(Telemetry)
+    ledger: Ledger = attrs.Factory(Ledger)
+    release: Release = attrs.Factory(Release)
     channels: Channels = Channels()
 
     @classmethod

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from codara.config.fields import settings_of
+from codara.config.fields import NOT_YET, settings_of
 from codara.config.load import Loaded
 from codara.config.values import masked
 
@@ -10,12 +10,13 @@ MASK = "********"
 
 
 def shown(loaded: Loaded) -> list[dict[str, Any]]:
-    """Returns a row for each key: `key`, `value`, `source`; last the environment's two secrets."""
+    """Returns a row for each key: `key`, `value`, `source`, `note`; last the two secrets."""
     rows = [
         {
             "key": setting.path,
             "value": masked(setting, setting.default),
             "source": loaded.sources[setting.path],
+            "note": NOT_YET if setting.later else "",
         }
         for setting in settings_of(loaded.settings)
     ]
@@ -31,4 +32,5 @@ def _secret(key: str, value: str | None, otherwise: str) -> dict[str, Any]:
         "key": key,
         "value": MASK if value else None,
         "source": "environment" if value else otherwise,
+        "note": "",
     }

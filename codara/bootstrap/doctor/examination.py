@@ -3,7 +3,7 @@
 import asyncio
 
 from codara.bootstrap.doctor import agents, logins, machine
-from codara.bootstrap.doctor.findings import FAIL, OK, Check, Pool
+from codara.bootstrap.doctor.findings import FAIL, OK, WARN, Check, Pool
 from codara.config.load import Loaded
 from codara.errors import CodaraError, ConfigInvalid
 
@@ -16,7 +16,7 @@ async def examine(found: Loaded, pool: Pool) -> list[Check]:
     settings = found.settings
     return [
         machine.python(),
-        Check("configuration", OK, str(found.path or "defaults and environment")),
+        configuration(found),
         await asyncio.to_thread(machine.data_folder, settings.server.data_dir),
         machine.master_key(found),
         await asyncio.to_thread(machine.address, settings.server),
@@ -27,6 +27,15 @@ async def examine(found: Loaded, pool: Pool) -> list[Check]:
         *await logins.logins(settings, pool),
         machine.accounts(pool),
     ]
+
+
+def configuration(found: Loaded) -> Check:
+    """What was read, and what of it has no effect."""
+    name, read = "configuration", str(found.path or "defaults and environment")
+    if not found.warnings:
+        return Check(name, OK, read)
+    detail = "; ".join((read, *found.warnings))
+    return Check(name, WARN, detail, "take out, or correct, what has no effect")
 
 
 def without_configuration(bad: CodaraError) -> list[Check]:
