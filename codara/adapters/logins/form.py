@@ -1,6 +1,5 @@
 """What the refresher asks of a vendor's logins, and what all of them share."""
 
-import base64
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -85,15 +84,3 @@ def from_milliseconds(value: object) -> datetime | None:
 def in_milliseconds(moment: datetime | None) -> int | None:
     """Returns the same, written."""
     return None if moment is None else int(moment.timestamp() * 1000)
-
-
-def claims_of(jwt: object) -> Login:
-    """Returns what a signed token says of itself, unchecked; empty if it is not such a token."""
-    parts = jwt.split(".") if isinstance(jwt, str) else []
-    if len(parts) != 3:
-        return {}
-    try:
-        said = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except ValueError:
-        return {}
-    return said if isinstance(said, dict) else {}

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from codara.adapters.logins.form import Grant, Login, LoginForm, below, claims_of, text
+from codara.adapters.logins.form import Grant, Login, LoginForm, below, text
 from codara.application.ports.logins import Token
+from codara.claims import claims_of
 from codara.config.providers import Provider
 
 CLIENT_ID = "app_EMoamEEZ73f0CkXaXp7hrann"
