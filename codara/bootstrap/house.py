@@ -104,7 +104,7 @@ async def open_house(loaded: Loaded, stack: AsyncExitStack) -> House:
         agents=agents,
         spool=spool,
         keys=vault,
-        standings=views.accounts,
+        standings=views.account_standings,
         feed=views,
         finder=Finder(views.points, views, utc_now),
         clock=utc_now,

@@ -177,7 +177,7 @@ def _deadlines(house: House) -> Deadlines:
 def _learning(house: House) -> Learning:
     return Learning(
         agents=house.context.agents,
-        standings=house.views.accounts,
+        standings=house.views.account_standings,
         providers=house.services.models.providers,
     )
 

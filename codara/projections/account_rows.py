@@ -1,11 +1,17 @@
 """Rows of accounts: what a client sees of each, made from its columns."""
 
+from datetime import datetime
+
 import attrs
 import orjson
 
 from codara.events.vocabulary import AccountStatus, AuthType, HealthCause
 from codara.projections.engine.base import ReadableLog, Timestamp
 from codara.projections.engine.queries import Row, open_text
+
+READY: AccountStatus = "ready"
+PASSING: tuple[AccountStatus, ...] = ("cooldown", "exhausted")
+"""The statuses that end by themselves, at `until`."""
 
 
 @attrs.frozen(kw_only=True)
@@ -84,6 +90,11 @@ class AccountRow:
             position=row["position"],
             headroom=headroom,
         )
+
+
+def time_of(text: Timestamp | None) -> datetime | None:
+    """Reads a time from its column; None if the column is empty."""
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def windows_of(text: str | None) -> tuple[WindowRow, ...] | None:

@@ -1,7 +1,6 @@
 """Accounts: which can be lent, their status, and how much quota is known to be left."""
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable
 from typing import ClassVar
 
 import attrs
@@ -17,8 +16,7 @@ from codara.events.account import (
 )
 from codara.events.base import Recorded
 from codara.events.session import AccountChanged, TurnStarted
-from codara.events.vocabulary import AccountStatus
-from codara.projections.account_rows import AccountRow, windows_of
+from codara.projections.account_rows import PASSING, READY, AccountRow
 from codara.projections.engine.base import (
     ReadableLog,
     Statement,
@@ -28,7 +26,7 @@ from codara.projections.engine.base import (
     sealed,
 )
 from codara.projections.engine.queries import Page, Reader, Row, equal
-from codara.projections.headroom import headroom
+from codara.projections.headroom import headroom_of
 
 _REGISTERED = """
 INSERT INTO accounts (opened, account_id, provider, auth_type, label, created_at, updated_at,
@@ -113,13 +111,11 @@ class AccountsProjection:
                 yield _REMOVED, (event.account_id,)
 
 
-_READY: AccountStatus = "ready"
-_PASSING: tuple[AccountStatus, ...] = ("cooldown", "exhausted")
-_OVER = f"status IN {_PASSING} AND until <= ?1"
+_OVER = f"status IN {PASSING} AND until <= ?1"
 _LISTED = f"""
 * FROM (
     SELECT opened, account_id, provider, auth_type, label,
-        CASE WHEN {_OVER} THEN '{_READY}' ELSE status END AS status,
+        CASE WHEN {_OVER} THEN '{READY}' ELSE status END AS status,
         CASE WHEN {_OVER} THEN NULL ELSE cause END AS cause,
         CASE WHEN {_OVER} THEN NULL ELSE until END AS until,
         CASE WHEN {_OVER} THEN NULL ELSE evidence END AS evidence,
@@ -130,39 +126,13 @@ _LISTED = f"""
 """  # noqa: S608
 
 
-@attrs.frozen(kw_only=True)
-class Standing:
-    """An account as ranking sees it; `headroom` is in percent, None if never observed."""
-
-    account_id: str
-    provider: str
-    status: AccountStatus
-    until: datetime | None
-    headroom: float | None
-    last_used_at: datetime | None
-    primary: bool
-
-
-_STANDINGS = """
-SELECT account_id, provider, status, until, cli_primary, windows, quota_at, last_used_at
-FROM accounts ORDER BY opened
-"""
-
-
-@attrs.define
+@attrs.frozen
 class AccountQueries:
-    """Queries for accounts; one whose cooldown is over reads `ready`, in the log or not.
-
-    `position` tells how far the read models are: until that changes, what ranking needs is kept in
-    memory.
-    """
+    """Queries for accounts; one whose cooldown is over reads `ready`, in the log or not."""
 
     reader: Reader
     log: ReadableLog
     clock: Clock
-    position: Callable[[], int]
-    _remembered: Sequence[Row] = attrs.field(default=(), init=False)
-    _remembered_of: tuple[int, int] | None = attrs.field(default=None, init=False)
 
     async def list(
         self,
@@ -190,47 +160,8 @@ class AccountQueries:
         )
         return None if row is None else self._item(row)
 
-    async def of_provider(self, provider: str) -> Sequence[Standing]:
-        """Returns all registered accounts of the provider, the first registered first."""
-        if self._remembered_of != self._moment():
-            await self.remember()
-        return [self._standing(row) for row in self._remembered if row["provider"] == provider]
-
-    async def remember(self) -> None:
-        """Reads into memory what `of_provider` returns."""
-        moment_of_asking = self._moment()
-        rows = await self.reader.rows(_STANDINGS)
-        self._remembered, self._remembered_of = rows, moment_of_asking
-
-    def _moment(self) -> tuple[int, int]:
-        """Returns how far the rows are, and of which file."""
-        return self.position(), self.reader.generation
-
     def _now(self) -> tuple[str]:
         return (moment(self.clock()),)
 
     def _item(self, row: Row) -> AccountRow:
-        return AccountRow.of(row, self.log, headroom=self._headroom(row))
-
-    def _standing(self, row: Row) -> Standing:
-        until = _time(row["until"])
-        over = row["status"] in _PASSING and until is not None and until <= self.clock()
-        return Standing(
-            account_id=row["account_id"],
-            provider=row["provider"],
-            status=_READY if over else row["status"],
-            until=None if over else until,
-            headroom=self._headroom(row),
-            last_used_at=_time(row["last_used_at"]),
-            primary=bool(row["cli_primary"]),
-        )
-
-    def _headroom(self, row: Row) -> float | None:
-        windows, seen_at = windows_of(row["windows"]), _time(row["quota_at"])
-        if windows is None or seen_at is None:
-            return None
-        return headroom(windows, seen_at, self.clock())
-
-
-def _time(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+        return AccountRow.of(row, self.log, headroom=headroom_of(row, self.clock()))

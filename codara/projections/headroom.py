@@ -3,10 +3,19 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from codara.projections.account_rows import WindowRow
+from codara.projections.account_rows import WindowRow, time_of, windows_of
+from codara.projections.engine.queries import Row
 
 UNTOLD = timedelta(hours=1)
 """How long a window counts if the provider did not say when it ends."""
+
+
+def headroom_of(row: Row, now: datetime) -> float | None:
+    """Returns what `headroom` says of an account, by its columns."""
+    windows, seen_at = windows_of(row["windows"]), time_of(row["quota_at"])
+    if windows is None or seen_at is None:
+        return None
+    return headroom(windows, seen_at, now)
 
 
 def headroom(windows: Sequence[WindowRow], seen_at: datetime, now: datetime) -> float | None:

@@ -304,7 +304,7 @@ async def test_headroom_is_what_the_fullest_window_leaves(world: World) -> None:
         QuotaWindow(name="unknown", used_percent=None, minutes=None, resets_at=None),
     )
     await world.happen(REGISTERED, {QUOTA: [event_examples.quota_observed(windows=windows)]})
-    (standing,) = await world.views.accounts.of_provider("codex")
+    (standing,) = await world.views.account_standings.of_provider("codex")
     assert standing.headroom == 30.0
     account = await world.views.accounts.get(event_examples.ACCOUNT)
     assert account is not None
@@ -326,10 +326,10 @@ async def test_a_full_window_is_empty_again_once_it_has_ended(
         **{"name": "5h", "used_percent": 100.0, "minutes": None, "resets_at": None} | told
     )
     await world.happen(REGISTERED, {QUOTA: [event_examples.quota_observed(windows=(full,))]})
-    (standing,) = await world.views.accounts.of_provider("codex")
+    (standing,) = await world.views.account_standings.of_provider("codex")
     assert standing.headroom == 0.0
     world.clock.move(seconds=ends.total_seconds() + 1)
-    (standing,) = await world.views.accounts.of_provider("codex")
+    (standing,) = await world.views.account_standings.of_provider("codex")
     assert standing.headroom == 100.0
 
 
@@ -350,7 +350,7 @@ async def test_a_login_says_when_it_was_refreshed_until_another_one_is_handed_in
 
 async def test_an_account_was_used_when_a_turn_started_on_it(world: World) -> None:
     await world.happen(REGISTERED, PLACE, requested(), started())
-    (standing,) = await world.views.accounts.of_provider("codex")
+    (standing,) = await world.views.account_standings.of_provider("codex")
     assert standing.last_used_at == event_examples.NOW
     assert (standing.status, standing.headroom, standing.primary) == ("ready", None, False)
 
@@ -359,7 +359,7 @@ async def test_an_account_was_used_when_it_took_a_turn_over(world: World) -> Non
     await world.happen(
         REGISTERED, PLACE, requested(), {SESSION: [event_examples.account_changed()]}
     )
-    (standing,) = await world.views.accounts.of_provider("codex")
+    (standing,) = await world.views.account_standings.of_provider("codex")
     assert standing.last_used_at == event_examples.NOW
 
 
@@ -369,10 +369,10 @@ async def test_a_cooldown_that_is_over_does_not_keep_an_account_from_being_lent(
     until = event_examples.NOW + timedelta(minutes=5)
     cooling = event_examples.health_changed(after="cooldown", cause="rate_limited", until=until)
     await world.happen(REGISTERED, {ACCOUNT: [cooling]})
-    (standing,) = await world.views.accounts.of_provider("codex")
+    (standing,) = await world.views.account_standings.of_provider("codex")
     assert (standing.status, standing.until) == ("cooldown", until)
     world.clock.move(minutes=5)
-    (standing,) = await world.views.accounts.of_provider("codex")
+    (standing,) = await world.views.account_standings.of_provider("codex")
     assert (standing.status, standing.until) == ("ready", None)
 
 
@@ -380,13 +380,13 @@ async def test_accounts_are_ranked_from_memory_until_the_read_models_move(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await world.happen(REGISTERED, PLACE)
-    (before,) = await world.views.accounts.of_provider("codex")
+    (before,) = await world.views.account_standings.of_provider("codex")
     with monkeypatch.context() as without:
         without.delattr(Reader, "rows")
-        assert await world.views.accounts.of_provider("codex") == [before]
-        assert await world.views.accounts.of_provider("gemini") == []
+        assert await world.views.account_standings.of_provider("codex") == [before]
+        assert await world.views.account_standings.of_provider("gemini") == []
     await world.happen(requested(), started())
-    (after,) = await world.views.accounts.of_provider("codex")
+    (after,) = await world.views.account_standings.of_provider("codex")
     assert after.last_used_at == event_examples.NOW
 
 
@@ -398,7 +398,7 @@ async def test_the_accounts_are_read_again_behind_what_happens_and_not_with_the_
 
     async def seen(reader: Reader, sql: str, parameters: Sequence[Value] = ()) -> list[Row]:
         found = await rows(reader, sql, parameters)
-        if reader is world.views.accounts.reader:
+        if reader is world.views.account_standings.reader:
             asyncio.get_running_loop().call_soon(read.set)
         return found
 
@@ -407,13 +407,13 @@ async def test_the_accounts_are_read_again_behind_what_happens_and_not_with_the_
     async with asyncio.timeout(10):
         await read.wait()
     monkeypatch.delattr(Reader, "rows")
-    assert len(await world.views.accounts.of_provider("codex")) == 1
+    assert len(await world.views.account_standings.of_provider("codex")) == 1
 
 
 async def test_a_removed_account_is_gone(world: World) -> None:
     await world.happen(REGISTERED, {ACCOUNT: [event_examples.account_removed()]})
     assert await world.views.accounts.get(event_examples.ACCOUNT) is None
-    assert list(await world.views.accounts.of_provider("codex")) == []
+    assert list(await world.views.account_standings.of_provider("codex")) == []
 
 
 # ------------------------------------------------------------------ users

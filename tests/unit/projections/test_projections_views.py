@@ -254,13 +254,13 @@ async def test_a_rebuild_brings_a_dead_read_model_back(world: World) -> None:
 
 async def test_accounts_are_ranked_from_the_file_that_took_over(world: World) -> None:
     await world.happen({ACCOUNT: [event_examples.account_registered()]})
-    assert len(await world.views.accounts.of_provider("codex")) == 1
+    assert len(await world.views.account_standings.of_provider("codex")) == 1
     with closing(sqlite3.connect(world.views.files()["accounts"])) as file, file:
         file.execute("DELETE FROM accounts")
-    await world.views.accounts.remember()
-    assert await world.views.accounts.of_provider("codex") == []
+    await world.views.account_standings.remember()
+    assert await world.views.account_standings.of_provider("codex") == []
     await world.views.rebuild("accounts")
-    assert len(await world.views.accounts.of_provider("codex")) == 1
+    assert len(await world.views.account_standings.of_provider("codex")) == 1
 
 
 async def test_views_can_stop_at_a_position(world: World, tmp_path: Path) -> None:
