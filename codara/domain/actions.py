@@ -28,14 +28,20 @@ def find(text: str) -> list[Action]:
     return _numbered(_of_text(text))
 
 
-def of_diff(patch: str) -> list[Action]:
-    """Makes one `unified_diff` action of each file in a turn's diff."""
-    return _numbered(_of_diff(patch))
+def of_diff(patch: bytes, *, cut: bool = False) -> list[Action]:
+    """Makes one `unified_diff` action of each file in a turn's diff.
+
+    If the diff was `cut`, the last action may lack something and is not exact.
+    """
+    return _numbered(_of_diff(patch, cut=cut))
 
 
-def both(text: str, patch: str) -> tuple[Action, ...]:
-    """Returns what the answer proposes, then what the turn changed, without repeating content."""
-    return tuple(_numbered([*_of_text(text), *_of_diff(patch)]))
+def both(text: str, patch: bytes, *, cut: bool = False) -> tuple[Action, ...]:
+    """Returns what the answer proposes, then what the turn changed, without repeating content.
+
+    `patch` and `cut` are as for `of_diff`.
+    """
+    return tuple(_numbered([*_of_text(text), *_of_diff(patch, cut=cut)]))
 
 
 def _numbered(found: Iterable[Action]) -> list[Action]:
@@ -48,7 +54,14 @@ def _numbered(found: Iterable[Action]) -> list[Action]:
     ]
 
 
-def _of_diff(patch: str) -> Iterator[Action]:
+def _of_diff(patch: bytes, *, cut: bool) -> list[Action]:
+    found = list(_files_of(patch.decode(errors="surrogateescape")))
+    if cut and found:
+        found[-1] = attrs.evolve(found[-1], exact=False)
+    return found
+
+
+def _files_of(patch: str) -> Iterator[Action]:
     if not _MARK.search(patch):
         return
     lines = patch.split("\n")
@@ -186,6 +199,7 @@ def _json_action(item: dict[str, Any]) -> Action | None:
         type=kind,
         path=path,
         paths=(path,) if path else (),
+        paths_b64=(),
         raw=raw,
         source="json",
         exact=True,

@@ -6,7 +6,7 @@ from typing import ClassVar
 import attrs
 
 from codara.events.base import Event, PayloadRef, private
-from codara.events.vocabulary import FileStatus, HolderKind
+from codara.events.vocabulary import FileStatus, HolderKind, TextEncoding
 
 
 @attrs.frozen(kw_only=True)
@@ -58,17 +58,20 @@ class WorkspaceUnlocked(Event):
 class FileChange:
     r"""One path that differs between two trees.
 
-    `path` is UTF-8, invalid bytes shown as ``\xNN``; `path_b64` then holds the true bytes. `added`
-    and `deleted` count lines.
+    `path` is UTF-8, invalid bytes shown as ``\xNN``; `path_b64` then holds the true bytes; the same
+    of `old_path`. `added` and `deleted` count lines.
     """
 
     path: str
     status: FileStatus
     old_path: str | None = None
+    old_path_b64: str | None = None
     path_b64: str | None = None
     added: int = 0
     deleted: int = 0
     binary: bool = False
+    encoding: TextEncoding | None = None
+    """Whether the lines that changed are UTF-8; None if the file is binary, or was not read."""
 
 
 @attrs.frozen(kw_only=True)
@@ -92,6 +95,8 @@ class DiffRecorded(Event):
     files_payload: PayloadRef | None = None
     patch: str = private()
     patch_payload: PayloadRef | None = None
+    patch_bytes: PayloadRef | None = None
+    """The patch's bytes where they are not UTF-8: `patch` shows some of them as `\\xNN`."""
 
 
 @attrs.frozen(kw_only=True)

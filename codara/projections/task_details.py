@@ -6,12 +6,13 @@ import attrs
 import orjson
 
 from codara.events.base import PayloadRef, Sealed
+from codara.events.readable import in_base64
 from codara.events.session import TurnCancelled, TurnCompleted, TurnFailed, TurnRequested
 from codara.events.vocabulary import FinishReason
 from codara.events.workspace import DiffRecorded
 from codara.projections.engine.base import NOT_YET, NotYet, ReadableLog
 from codara.projections.engine.queries import Row, event_at, payload
-from codara.projections.task_rows import FileRow, TaskRow, paths
+from codara.projections.task_rows import FileRow, TaskRow, modified
 
 
 @attrs.frozen(kw_only=True)
@@ -25,6 +26,8 @@ class TaskDetails(TaskRow):
     manual: bool
     files: tuple[FileRow, ...] | NotYet | None = NOT_YET
     """`NOT_YET` until the task has left a diff."""
+    diff_b64: str | NotYet | None = NOT_YET
+    """The diff's bytes in base64, if they are not UTF-8; `NOT_YET` as long as `files` is."""
     answer: str | NotYet | None = NOT_YET
     """This and the following fields are `NOT_YET` before the task's end."""
     finish_reason: FinishReason | NotYet | None = NOT_YET
@@ -62,8 +65,9 @@ async def _changes(log: ReadableLog, event: DiffRecorded) -> dict[str, Any]:
     files = await _files(log, event)
     return {
         "diff": await _text(log, event.patch, event.patch_payload),
+        "diff_b64": await _base64(log, event.patch_bytes),
         "files": files,
-        "modified_files": None if files is None else paths(files),
+        **modified(files),
     }
 
 
@@ -91,6 +95,11 @@ async def _end(
 async def _json(log: ReadableLog, ref: PayloadRef) -> Any:
     stored = await payload(log, ref)
     return None if stored is None else orjson.loads(stored)
+
+
+async def _base64(log: ReadableLog, ref: PayloadRef | None) -> str | None:
+    stored = None if ref is None else await payload(log, ref)
+    return None if stored is None else in_base64(stored)
 
 
 async def _text(log: ReadableLog, field: object, whole: PayloadRef | None) -> Any:

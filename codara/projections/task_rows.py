@@ -6,7 +6,7 @@ from typing import Any
 import attrs
 import orjson
 
-from codara.events.vocabulary import FileStatus, SnapshotGap, TaskStatus, ThreadKind
+from codara.events.vocabulary import FileStatus, SnapshotGap, TaskStatus, TextEncoding, ThreadKind
 from codara.projections.engine.base import ReadableLog, Timestamp
 from codara.projections.engine.queries import Row, open_text
 
@@ -57,11 +57,14 @@ class FileRow:
     old_path: str | None
     path_b64: str | None
     """The true bytes, in base64, of a path that is not UTF-8."""
+    old_path_b64: str | None
     added: int
     """The number of lines added."""
     deleted: int
     """The number of lines deleted."""
     binary: bool
+    encoding: TextEncoding | None
+    """Whether its changed lines are UTF-8; None if it is binary, or where that is not known."""
 
     @classmethod
     def of(cls, told: Row) -> "FileRow":
@@ -71,9 +74,11 @@ class FileRow:
             status=told["status"],
             old_path=told["old_path"],
             path_b64=told["path_b64"],
+            old_path_b64=told.get("old_path_b64"),
             added=told["added"],
             deleted=told["deleted"],
             binary=told["binary"],
+            encoding=told.get("encoding"),
         )
 
 
@@ -126,6 +131,8 @@ class TaskRow:
     """Always None so far: costs are not known yet."""
     modified_files: tuple[str, ...] | None
     """The paths that changed, sorted; None if they are too many for a listing."""
+    modified_files_b64: tuple[str | None, ...] | None
+    """For each of them its bytes in base64, or null if it is UTF-8; empty if all are."""
     diff: str | None
     """The unified diff; None in a listing."""
     actions: tuple[Mapping[str, Any], ...] | None
@@ -166,26 +173,33 @@ class TaskRow:
             partial=() if row["partial"] is None else tuple(orjson.loads(row["partial"])),
             position=row["position"],
             cost=None,
-            modified_files=_modified(row, log),
+            **_modified(row, log),
             diff=None,
             actions=None,
         )
 
 
-def paths(files: Iterable[FileRow]) -> tuple[str, ...]:
-    """Returns the paths of changed files, sorted."""
-    return tuple(sorted({file.path for file in files}))
+def modified(files: Iterable[FileRow] | None) -> dict[str, Any]:
+    """Returns a task's fields for the paths of changed files; None for files that are not known."""
+    if files is None:
+        return {"modified_files": None, "modified_files_b64": None}
+    paths = sorted((file.path, file.path_b64 or "") for file in files)
+    encoded = tuple(each or None for _, each in paths)
+    return {
+        "modified_files": tuple(path for path, _ in paths),
+        "modified_files_b64": encoded if any(encoded) else (),
+    }
 
 
 def _flag(stored: int | None) -> bool | None:
     return None if stored is None else bool(stored)
 
 
-def _modified(row: Row, log: ReadableLog) -> tuple[str, ...] | None:
+def _modified(row: Row, log: ReadableLog) -> dict[str, Any]:
     """Returns the paths that changed; None before there is a diff, and if they are not stored."""
     if row["changed"] is None:
-        return None
+        return modified(None)
     files = open_text(log, row["files"])
     if not files:
-        return None if row["changed"] else ()
-    return paths(FileRow.of(each) for each in files)
+        return modified(None if row["changed"] else ())
+    return modified(FileRow.of(each) for each in files)

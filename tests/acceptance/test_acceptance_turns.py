@@ -1,7 +1,9 @@
 """The official client against the real gateway, the real CLI and the real jail."""
 
+import base64
 import json
 import shutil
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -71,6 +73,27 @@ async def test_a_stream_brings_deltas_then_our_fields_then_usage(house: Gateway)
     assert [fields["modified_files"] for fields in vendor if fields] == [["b.txt"]]
     assert chunks[-1].choices == []
     assert chunks[-1].usage is not None
+
+
+async def test_a_byte_and_the_characters_that_show_it_are_told_apart(
+    house: Gateway, tmp_path: Path
+) -> None:
+    made = r"[[shell:printf 'caf\351 x\n' > new.txt; printf 'lit \134xe9\n' > lit.txt]] [[text:ok]]"
+    body = (await house.chat(made)).body
+    assert [file["encoding"] for file in body["codara"]["files"]] == ["utf-8", "other"]
+    assert [action["exact"] for action in body["actions"]] == [True, False]
+    patch = base64.b64decode(body["diff_b64"])
+    subprocess.run(["git", "apply", "-"], cwd=tmp_path, input=patch, check=True)
+    assert (tmp_path / "new.txt").read_bytes() == b"caf\xe9 x\n"
+    assert (tmp_path / "lit.txt").read_bytes() == b"lit \\xe9\n"
+    task_id = body["codara"]["task_id"]
+    for task in (
+        await house.user("GET", f"/v1/user/tasks/{task_id}"),
+        await house.operator("GET", f"/tasks/{task_id}"),
+    ):
+        assert task.data["diff_b64"] == body["diff_b64"]
+        assert task.data["actions"] == body["actions"]
+        assert [file["encoding"] for file in task.data["files"]] == ["utf-8", "other"]
 
 
 async def test_the_second_turn_resumes_the_thread_also_after_a_restart(house: Gateway) -> None:

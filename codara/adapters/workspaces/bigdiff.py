@@ -1,5 +1,6 @@
 """Diffs in a process of their own: libgit2 holds the interpreter's lock for as long as it takes."""
 
+import base64
 import json
 import resource
 import subprocess
@@ -16,6 +17,7 @@ import attrs
 from codara.adapters.workspaces.diff import between
 from codara.adapters.workspaces.trees import TreeStore, shield_from_host_config
 from codara.application.ports.workspaces import Diff
+from codara.events import readable
 from codara.events.workspace import FileChange
 
 _MODULE = "codara.adapters.workspaces.bigdiff"
@@ -64,12 +66,14 @@ def _succeeds(process: "subprocess.Popen[bytes]", seconds: float, stop: Event) -
 def _read(told: BinaryIO) -> Diff:
     """Line by line, because parsing one large document would hold the interpreter's lock."""
     head = json.loads(told.readline())
+    raw = head.pop("raw")
     files = tuple(FileChange(**json.loads(line)) for line in told)
-    return Diff(files=files, **head)
+    return Diff(files=files, raw=None if raw is None else base64.b64decode(raw), **head)
 
 
 def _tell(diff: Diff) -> Iterator[str]:
-    yield json.dumps({"patch": diff.patch, "truncated": diff.truncated})
+    raw = None if diff.raw is None else readable.in_base64(diff.raw)
+    yield json.dumps({"patch": diff.patch, "raw": raw, "truncated": diff.truncated})
     for change in diff.files:
         yield json.dumps(attrs.asdict(change))
 

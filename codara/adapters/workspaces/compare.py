@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import attrs
 
 from codara.adapters.workspaces.known import NOTHING
-from codara.adapters.workspaces.names import shown
 from codara.adapters.workspaces.trees import TreeStore, git_order
+from codara.events import readable
 from codara.events.vocabulary import FileStatus
 from codara.events.workspace import FileChange
 
@@ -29,7 +29,7 @@ class Difference:
 
     def as_change(self) -> FileChange:
         """Returns the change without counts of lines."""
-        path, encoded = shown(self.path)
+        path, encoded = readable.path_of(self.path)
         return FileChange(path=path, path_b64=encoded, status=self._status())
 
     def _status(self) -> FileStatus:

@@ -1,5 +1,6 @@
 """What changed between two trees: libgit2's renames, line counts and patch text, within bounds."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 
@@ -8,16 +9,20 @@ import pygit2
 from pygit2.enums import DeltaStatus, DiffFind
 
 from codara.adapters.workspaces.compare import differences
-from codara.adapters.workspaces.names import shown
 from codara.adapters.workspaces.trees import TreeStore
 from codara.application.ports.workspaces import Diff
-from codara.events.vocabulary import FileStatus
+from codara.events import readable
+from codara.events.vocabulary import FileStatus, TextEncoding
 from codara.events.workspace import FileChange
 
 SMALL_FILES = 64
 SMALL_BYTES = 256 << 10
 """Up to here libgit2 is quick enough to hold the interpreter's lock; beyond, it gets a process."""
 
+_DIFFER = re.compile(rb"^Binary files .*\n", re.MULTILINE)
+"""libgit2 says so of each binary file, even if only its name or mode changed."""
+
+_HEADING = re.compile(rb"^@@ .*", re.MULTILINE)
 _STATUS: Mapping[DeltaStatus, FileStatus] = {
     DeltaStatus.ADDED: "added",
     DeltaStatus.DELETED: "deleted",
@@ -27,11 +32,11 @@ _STATUS: Mapping[DeltaStatus, FileStatus] = {
 
 @attrs.frozen
 class FileDiff:
-    """One file's change, its text, and the bytes by which it is sorted."""
+    """One file's change, its patch, and the bytes by which it is sorted."""
 
     raw_path: bytes
     change: FileChange
-    text: str
+    patch: bytes
 
 
 def is_small(store: TreeStore, base: bytes, final: bytes) -> bool:
@@ -49,8 +54,13 @@ def between(store: TreeStore, base: str, final: str, most: int) -> Diff:
     if base == final:
         return Diff(files=(), patch="", truncated=False)
     found = list(_by_path(_file_diffs(store.repository, base, final)))
-    patch, truncated = cut([each.text for each in found], most)
-    return Diff(files=tuple(each.change for each in found), patch=patch, truncated=truncated)
+    patch, truncated = cut([each.patch for each in found], most)
+    return Diff(
+        files=tuple(each.change for each in found),
+        patch=readable.patch_of(patch),
+        raw=None if readable.is_utf8(patch) else patch,
+        truncated=truncated,
+    )
 
 
 def plain(store: TreeStore, base: bytes, final: bytes) -> Diff:
@@ -73,8 +83,9 @@ def _type_changed(before: FileDiff, after: FileDiff) -> FileDiff:
         status="type_changed",
         deleted=before.change.deleted,
         binary=before.change.binary or after.change.binary,
+        encoding=_encoding(before.patch + after.patch, before.change.binary or after.change.binary),
     )
-    return FileDiff(after.raw_path, change, before.text + after.text)
+    return FileDiff(after.raw_path, change, before.patch + after.patch)
 
 
 def _file_diffs(repository: pygit2.Repository, base: str, final: str) -> Iterator[FileDiff]:
@@ -90,19 +101,45 @@ def _file_diff(patch: pygit2.Patch) -> FileDiff:
     delta = patch.delta
     deleted = delta.status == DeltaStatus.DELETED
     raw = (delta.old_file if deleted else delta.new_file).raw_path
-    path, encoded = shown(raw)
-    renamed = delta.status == DeltaStatus.RENAMED
+    path, encoded = readable.path_of(raw)
+    old_path, old_encoded = None, None
+    if delta.status == DeltaStatus.RENAMED:
+        old_path, old_encoded = readable.path_of(delta.old_file.raw_path)
+    data = _with_whole_headings(patch.data)
+    if delta.old_file.id == delta.new_file.id:
+        data = _DIFFER.sub(b"", data)
     _, added, removed = patch.line_stats
     change = FileChange(
         path=path,
         path_b64=encoded,
         status=_status(delta),
-        old_path=shown(delta.old_file.raw_path)[0] if renamed else None,
+        old_path=old_path,
+        old_path_b64=old_encoded,
         added=added,
         deleted=removed,
         binary=bool(delta.is_binary),
+        encoding=_encoding(data, bool(delta.is_binary)),
     )
-    return FileDiff(raw, change, patch.data.decode(errors="backslashreplace"))
+    return FileDiff(raw, change, data)
+
+
+def _encoding(patch: bytes, binary: bool) -> TextEncoding | None:
+    if binary:
+        return None
+    return "utf-8" if readable.is_utf8(patch) else "other"
+
+
+def _with_whole_headings(patch: bytes) -> bytes:
+    """The patch without half a character where libgit2 has cut the line that names a hunk."""
+    return patch if readable.is_utf8(patch) else _HEADING.sub(_without_half, patch)
+
+
+def _without_half(heading: "re.Match[bytes]") -> bytes:
+    try:
+        heading[0].decode()
+    except UnicodeDecodeError as error:
+        return heading[0][: error.start] if error.end == len(heading[0]) else heading[0]
+    return heading[0]
 
 
 def _status(delta: pygit2.DiffDelta) -> FileStatus:
@@ -111,15 +148,14 @@ def _status(delta: pygit2.DiffDelta) -> FileStatus:
     return _STATUS.get(delta.status, "modified")
 
 
-def cut(texts: list[str], most: int) -> tuple[str, bool]:
-    """All texts as one of at most `most` bytes, in whole lines; and whether any is missing."""
-    kept: list[str] = []
+def cut(patches: list[bytes], most: int) -> tuple[bytes, bool]:
+    """All patches as one of at most `most` bytes, in whole lines; and whether any is missing."""
+    kept: list[bytes] = []
     room = most
-    for text in texts:
-        data = text.encode()
-        if len(data) > room:
-            kept.append(data[: data.rfind(b"\n", 0, room) + 1].decode())
-            return "".join(kept), True
-        kept.append(text)
-        room -= len(data)
-    return "".join(kept), False
+    for patch in patches:
+        if len(patch) > room:
+            kept.append(patch[: patch.rfind(b"\n", 0, room) + 1])
+            return b"".join(kept), True
+        kept.append(patch)
+        room -= len(patch)
+    return b"".join(kept), False

@@ -1,6 +1,5 @@
-"""Names: a label as the name of its folder, and a path's bytes as text."""
+"""Names: a label as the name of its folder."""
 
-import base64
 import hashlib
 import re
 
@@ -18,11 +17,3 @@ def folder_name(label: str) -> str:
     if len(name) <= _LONGEST:
         return name
     return f"{name[:200]}~{hashlib.sha256(label.encode()).hexdigest()[:40]}"
-
-
-def shown(raw: bytes) -> tuple[str, str | None]:
-    r"""The path as UTF-8 with other bytes as ``\xNN``; then its true bytes in base64 as well."""
-    try:
-        return raw.decode(), None
-    except UnicodeDecodeError:
-        return raw.decode(errors="backslashreplace"), base64.b64encode(raw).decode()

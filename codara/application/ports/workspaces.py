@@ -24,10 +24,14 @@ class Snapshot:
 
 @attrs.frozen(kw_only=True)
 class Diff:
-    """Tree against tree. `patch` is unified text; if `truncated`, it is cut at `max_diff_bytes`."""
+    """Tree against tree. `patch` is unified text; if `truncated`, it is cut at `max_diff_bytes`.
+
+    `raw` holds the patch's bytes where they are not UTF-8: the text cannot tell them.
+    """
 
     files: tuple[FileChange, ...]
     patch: str
+    raw: bytes | None = None
     truncated: bool
 
 

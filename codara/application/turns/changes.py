@@ -73,7 +73,7 @@ async def left_behind(
     except Exception as trouble:
         logger.exception("the workspace of task %s cannot be looked at", place.turn_id)
         left = unseen(running, trouble.code if isinstance(trouble, CodaraError) else "unreadable")
-    actions = await _found(place, text, left.diff.patch)
+    actions = await _found(place, text, left.diff)
     return attrs.evolve(left, actions=actions) if actions else left
 
 
@@ -97,11 +97,11 @@ async def _looked_at(context: Context, place: ChangedPlace, running: RunningStat
     return Left(final=final, diff=diff, actions=(), partial=partial)
 
 
-async def _found(owner: Owner, text: str, patch: str) -> tuple[dict[str, Any], ...]:
+async def _found(owner: Owner, text: str, diff: Diff) -> tuple[dict[str, Any], ...]:
     """No text, however odd, costs a turn its end: at worst it is told without actions."""
     try:
-        size = len(text) + len(patch)
-        return await by_size(partial(_actions, text, patch), size=size, most=_TEXT_AT_ONCE)
+        size = len(text) + len(diff.patch)
+        return await by_size(partial(_actions, text, diff), size=size, most=_TEXT_AT_ONCE)
     except Exception:
         logger.exception("the actions of task %s cannot be told", owner.turn_id)
         return ()
@@ -129,6 +129,7 @@ async def diff_fact(
         files_payload=files_payload,
         patch=patch.inline,
         patch_payload=patch.ref,
+        patch_bytes=await parcel.data(diff.raw or b""),
     )
 
 
@@ -142,8 +143,10 @@ async def _kept(
     return (), await parcel.data(listed)
 
 
-def _actions(text: str, patch: str) -> tuple[dict[str, Any], ...]:
-    return tuple(action.as_dict() for action in actions.both(text, patch))
+def _actions(text: str, diff: Diff) -> tuple[dict[str, Any], ...]:
+    patch = diff.patch.encode() if diff.raw is None else diff.raw
+    found = actions.both(text, patch, cut=diff.truncated)
+    return tuple(action.as_dict() for action in found)
 
 
 def _listed(files: tuple[FileChange, ...]) -> bytes:

@@ -95,6 +95,8 @@ class TurnResult:
     finish_reason: str
     files: tuple[FileChange, ...]
     diff: str
+    diff_bytes: bytes | None = None
+    """The diff's bytes, where they are not UTF-8: `diff` shows some of them as `\\xNN`."""
     diff_truncated: bool
     partial: tuple[str, ...]
     actions: tuple[dict[str, Any], ...]
@@ -106,4 +108,14 @@ class TurnResult:
     @property
     def modified_files(self) -> list[str]:
         """The paths that changed, sorted."""
-        return sorted(change.path for change in self.files)
+        return [path for path, _ in self._paths]
+
+    @property
+    def modified_files_b64(self) -> list[str | None]:
+        """For each of them its bytes in base64, or None if it is UTF-8; empty if all are."""
+        encoded = [each or None for _, each in self._paths]
+        return encoded if any(encoded) else []
+
+    @property
+    def _paths(self) -> list[tuple[str, str]]:
+        return sorted((change.path, change.path_b64 or "") for change in self.files)

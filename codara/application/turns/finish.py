@@ -192,4 +192,5 @@ class Finish:
             jailed=self.outcome.jailed,
             usage=self.usage,
             timings=dict(self.run.timings),
+            diff_bytes=diff.raw,
         )

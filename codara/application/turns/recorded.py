@@ -182,6 +182,7 @@ async def _result(log: EventLog, record: _Record, completed: TurnCompleted) -> T
         finish_reason=completed.finish_reason,
         files=await _files(log, diff) if diff else (),
         diff=await long_text.whole(log, diff.patch, diff.patch_payload) if diff else "",
+        diff_bytes=await _bytes(log, diff) if diff else None,
         diff_truncated=diff.truncated if diff else False,
         partial=diff.partial if diff else (),
         actions=tuple(orjson.loads(await log.open_payload(end.actions)) if end.actions else ()),
@@ -190,6 +191,10 @@ async def _result(log: EventLog, record: _Record, completed: TurnCompleted) -> T
         usage=end.usage,
         timings=end.timings,
     )
+
+
+async def _bytes(log: EventLog, diff: DiffRecorded) -> bytes | None:
+    return None if diff.patch_bytes is None else await log.open_payload(diff.patch_bytes)
 
 
 async def _files(log: EventLog, diff: DiffRecorded) -> tuple[FileChange, ...]:

@@ -6,6 +6,7 @@ from typing import Any
 import attrs
 
 from codara.application.turns.commands import TurnResult
+from codara.events.readable import in_base64
 from codara.events.session import Usage
 from codara.events.workspace import FileChange
 
@@ -88,7 +89,9 @@ def ours(result: TurnResult, ignored: Sequence[str] = ()) -> dict[str, Any]:
     """Returns the fields that are put beside OpenAI's."""
     return {
         "modified_files": result.modified_files,
+        **({"modified_files_b64": encoded} if (encoded := result.modified_files_b64) else {}),
         "diff": result.diff,
+        **({} if result.diff_bytes is None else {"diff_b64": in_base64(result.diff_bytes)}),
         "actions": list(result.actions),
         "dirty": result.dirty,
         "codara": {
@@ -126,5 +129,7 @@ def _file(change: FileChange) -> dict[str, Any]:
         "added": change.added,
         "deleted": change.deleted,
         "binary": change.binary,
+        "encoding": change.encoding,
     }
-    return shown if change.path_b64 is None else {**shown, "path_b64": change.path_b64}
+    encoded = {"path_b64": change.path_b64, "old_path_b64": change.old_path_b64}
+    return {**shown, **{name: value for name, value in encoded.items() if value is not None}}

@@ -163,7 +163,7 @@ def test_a_turns_diff_gives_one_action_for_every_file():
         "diff --git a/p.png b/p.png\nindex 1..2 100644\nBinary files a/p.png and b/p.png differ\n"
     )
     empty = "diff --git a/e b/e\nnew file mode 100644\nindex 0000000..e69de29\n"
-    found = of_diff(DIFF + renamed + binary + empty)
+    found = of_diff((DIFF + renamed + binary + empty).encode())
     assert [action.path for action in found] == ["src/app.py", "new name", "p.png", "e"]
     assert found[1].paths == ("old name", "new name")
     assert {action.source for action in found} == {"diff"}
@@ -172,18 +172,18 @@ def test_a_turns_diff_gives_one_action_for_every_file():
 
 def test_a_removed_line_that_looks_like_a_header_stays_in_its_hunk():
     text = "--- a/x\n+++ b/x\n@@ -1,2 +1,1 @@\n--- a/y\n-+++ b/y\n+z\n"
-    (action,) = of_diff(text)
+    (action,) = of_diff(text.encode())
     assert action.patch == text
     assert action.exact
 
 
 def test_quoted_paths_are_read():
     text = 'diff --git "a/\\303\\244" "b/\\303\\244"\nnew file mode 100644\n'
-    assert of_diff(text)[0].path == "ä"
+    assert of_diff(text.encode())[0].path == "ä"
 
 
 def test_what_answer_and_diff_both_say_is_told_once():
-    found = both(f"```diff\n{DIFF}```\n### y\n{BLOCK}", DIFF)
+    found = both(f"```diff\n{DIFF}```\n### y\n{BLOCK}", DIFF.encode())
     assert [(action.action_id, action.source) for action in found] == [
         ("atr_1", "text"),
         ("atr_2", "text"),
@@ -204,7 +204,7 @@ PIECES = [
 @example("[" * 100_000)
 @example("```json\n" + '{"a":' * 50_000 + "\n```")
 def test_no_text_breaks_the_search(text: str):
-    found = both(text, text)
+    found = both(text, text.encode(errors="surrogatepass"))
     assert [action.action_id for action in found] == [f"atr_{n + 1}" for n in range(len(found))]
     for action in found:
         assert action.raw
@@ -216,4 +216,4 @@ def test_no_text_breaks_the_search(text: str):
 def test_a_long_answer_is_no_burden(piece: str, glue: str):
     """Quadratic searching would take minutes here."""
     many = (piece + glue) * (400_000 // (len(piece) + len(glue) or 1))
-    both("diff --git " + many, "diff --git " + many)
+    both("diff --git " + many, b"diff --git " + many.encode(errors="surrogatepass"))

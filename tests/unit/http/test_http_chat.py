@@ -20,6 +20,10 @@ from openai import AsyncOpenAI
 from codara.application.turns.commands import RunTurn
 from codara.errors import (
     AgentFailed,
+from codara.events.workspace import FileChange
+from tests.fakes.operators import OPERATOR_TOKEN
+from tests.fakes.turns import RESULT, FakeTurns, HeldTurns, ScriptedTurn
+from tests.fakes.users import KEY
     AllAccountsCooling,
     CodaraError,
     InvalidRequest,
@@ -71,6 +75,38 @@ async def test_the_codara_object_names_everything_of_the_turn() -> None:
         "position": 42,
         "ignored": [],
         "diff_truncated": False,
+async def test_what_is_not_utf_8_has_its_bytes_beside_it() -> None:
+    moved = FileChange(
+        path="n", status="renamed", old_path="\\xe9", old_path_b64="6Q==", encoding="other"
+    )
+    result = attrs.evolve(RESULT, files=(*RESULT.files, moved), diff_bytes=b"+caf\xe9\n")
+    async with opened(services(turns=FakeTurns(ScriptedTurn(outcome=result)))) as door:
+        body = await (await door.chat()).json()
+    assert base64.b64decode(body["diff_b64"]) == b"+caf\xe9\n"
+    assert body["modified_files"] == ["a\\xff.txt", "b.txt", "n"]
+    assert body["modified_files_b64"] == ["Yf8udHh0", None, None]
+    assert body["codara"]["files"][2]["old_path_b64"] == "6Q=="
+    assert [file["encoding"] for file in body["codara"]["files"]] == [None, None, "other"]
+
+
+async def test_two_names_that_look_the_same_are_two_names() -> None:
+    files = (
+        FileChange(path="\\xe9", status="added", path_b64="6Q=="),
+        FileChange(path="\\xe9", status="added"),
+    )
+    result = attrs.evolve(RESULT, files=files)
+    async with opened(services(turns=FakeTurns(ScriptedTurn(outcome=result)))) as door:
+        body = await (await door.chat()).json()
+    assert body["modified_files"] == ["\\xe9", "\\xe9"]
+    assert body["modified_files_b64"] == [None, "6Q=="]
+
+
+async def test_an_answer_that_is_all_utf_8_has_no_base64() -> None:
+    result = attrs.evolve(RESULT, files=RESULT.files[:1])
+    async with opened(services(turns=FakeTurns(ScriptedTurn(outcome=result)))) as door:
+        assert "b64" not in await (await door.chat()).text()
+
+
         "partial": [],
         "jailed": True,
         "timings": {"agent": 12.5},

@@ -117,6 +117,7 @@ TASK = r"""
   "modified_files": [
     "src/größe.py"
   ],
+  "modified_files_b64": [],
   "diff": "--- a/Ada\n+++ b/Ada\n",
   "actions": [],
   "prompt": "Fix Ada's engine",
@@ -129,11 +130,14 @@ TASK = r"""
       "status": "modified",
       "old_path": null,
       "path_b64": null,
+      "old_path_b64": null,
       "added": 3,
       "deleted": 1,
-      "binary": false
+      "binary": false,
+      "encoding": null
     }
   ],
+  "diff_b64": null,
   "answer": "Ada's engine is fixed",
   "finish_reason": "stop",
   "message": null,
@@ -190,6 +194,7 @@ LISTED_TASK = """
   "modified_files": [
     "src/größe.py"
   ],
+  "modified_files_b64": [],
   "diff": null,
   "actions": null
 }
@@ -230,6 +235,7 @@ RUNNING_TASK = """
   "position": 31,
   "cost": null,
   "modified_files": null,
+  "modified_files_b64": null,
   "diff": null,
   "actions": null,
   "prompt": "Fix Ada's engine",

@@ -1,11 +1,9 @@
-"""Folder names and paths as text."""
-
-import base64
+"""Folder names."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codara.adapters.workspaces.names import folder_name, shown
+from codara.adapters.workspaces.names import folder_name
 
 labels = st.text(st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=120)
 
@@ -41,13 +39,3 @@ def test_every_name_is_one_short_visible_path_component(label: str):
 
 def test_long_labels_that_begin_alike_differ():
     assert folder_name("語" * 119 + "a") != folder_name("語" * 119 + "b")
-
-
-@given(st.binary(max_size=20))
-def test_a_path_is_shown_as_text_and_kept_as_bytes(raw: bytes):
-    text, encoded = shown(raw)
-    text.encode()
-    if encoded is None:
-        assert text.encode() == raw
-    else:
-        assert base64.b64decode(encoded) == raw
