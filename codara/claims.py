@@ -6,7 +6,7 @@ from typing import Any
 
 
 def claims_of(token: object) -> dict[str, Any]:
-    """Returns the claims of a signed token, whose signature is not checked; empty if it is none."""
+    """Returns the claims of a signed token, unchecked; empty if there are no claims."""
     parts = token.split(".") if isinstance(token, str) else []
     if len(parts) != 3:
         return {}

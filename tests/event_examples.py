@@ -167,6 +167,11 @@ EXAMPLES: dict[type[Event], dict[str, Any]] = {
     operator.OperatorLoggedIn: {"operator_id": OPERATOR, "address": "127.0.0.1"},
     operator.LoginRefused: {"address": "127.0.0.1", "attempts": 3},
     operator.TokenRevoked: {"operator_id": OPERATOR, "token_id": "tok_1"},
+    operator.TokenExchanged: {
+        "operator_id": OPERATOR,
+        "exchanges": (operator.TokenExchange(token_id="tok_1", successor="tok_2", at=NOW),),
+    },
+    operator.TokenReused: {"operator_id": OPERATOR, "token_id": "tok_1"},
     jail.JailStarted: {
         "jail_id": JAIL,
         "workspace_id": WORKSPACE,
@@ -376,6 +381,8 @@ request_answered = partial(example, request.RequestAnswered)
 operator_logged_in = partial(example, operator.OperatorLoggedIn)
 login_refused = partial(example, operator.LoginRefused)
 token_revoked = partial(example, operator.TokenRevoked)
+token_exchanged = partial(example, operator.TokenExchanged)
+token_reused = partial(example, operator.TokenReused)
 
 jail_started = partial(example, jail.JailStarted)
 jail_exited = partial(example, jail.JailExited)

@@ -146,6 +146,22 @@ class Deciding:
         )
         return decided.position
 
+    async def decide_durably(
+        self, stream: str, decision: Callable[[Any], Sequence[Event]], cause: Cause
+    ) -> Decided:
+        """Like `decide`, for one stream; returns once all that its state rests on is written.
+
+        A decision that has nothing to say may rest on facts of others that are still queued:
+        who acts on their state waits here, and gets the error of the append that failed.
+        """
+        decided = await self.decide(
+            (stream,), lambda states: {stream: decision(states[stream])}, cause
+        )
+        held = self._held(stream)
+        if decided.position is None and held is not None and held.durable is not None:
+            await asyncio.shield(held.durable)
+        return decided
+
     async def note(self, stream: str, events: Sequence[Event], cause: Cause) -> int | None:
         """Appends facts that need no decision: they are true whatever the stream says."""
         return await self.decide_on(stream, lambda _: events, cause)

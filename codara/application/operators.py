@@ -14,7 +14,14 @@ import attrs
 
 from codara.application.deciding import Deciding
 from codara.application.logins import LoginGuard, origin_of
-from codara.application.tokens import ACCESS, LIFETIMES, REFRESH, TokenMint
+from codara.application.tokens import (
+    ACCESS,
+    LIFETIMES,
+    REFRESH,
+    Claims,
+    TokenMint,
+    fresh_token_id,
+)
 from codara.clock import Clock
 from codara.domain import operator
 from codara.errors import InvalidApiKey, RateLimited
@@ -26,6 +33,12 @@ from codara.ids import NewId
 LOCAL_OPERATOR: Final = "op_local"
 NOBODY: Final = "anonymous"
 _SECONDS_BETWEEN_COUNTS: Final = 60.0
+
+_REVOKED: Final = "The token was revoked. Log in again."
+_REUSED: Final = (
+    "This refresh token was used before and has a successor. Two programs may hold it, so its "
+    "login has ended. Log in again; after each refresh, keep only the new refresh token."
+)
 
 _log = logging.getLogger("codara.operators")
 
@@ -96,17 +109,38 @@ class Operators:
             OperatorLoggedIn(operator_id=operator_id, address=origin),
             attrs.evolve(cause, actor=f"operator:{operator_id}"),
         )
-        return self._tokens(operator_id)
+        return self._tokens(operator_id, self._mint.sign(operator_id, REFRESH, self._clock()))
 
-    async def refresh(self, refresh_token: str) -> Tokens:
-        """Exchanges a refresh token for new tokens; InvalidApiKey for anything else."""
-        return self._tokens(await self._holder(refresh_token, REFRESH))
+    async def refresh(self, refresh_token: str, cause: Cause) -> Tokens:
+        """Exchanges a refresh token for an access token and the next refresh token.
+
+        The same one again, within `operator.GRACE`, gets the same next one. Later it ends the
+        login: two people hold it then. InvalidApiKey if it does so, and for anything but a refresh
+        token; RateLimited if the login refreshes too often.
+        """
+        claims, now = await self._claims(refresh_token, REFRESH), self._clock()
+        stream = streams.operator(claims.operator_id)
+        decided = await self._deciding.decide_durably(
+            stream,
+            partial(
+                operator.exchange, token_id=claims.token_id, successor=fresh_token_id(), now=now
+            ),
+            attrs.evolve(cause, actor=f"operator:{claims.operator_id}"),
+        )
+        login: operator.OperatorLogin = decided.states[stream]
+        exchanged = login.successor(claims.token_id, now)
+        if login.ended or exchanged is None:
+            raise InvalidApiKey(_REVOKED if decided.position is None else _REUSED)
+        following = self._mint.sign(
+            claims.operator_id, REFRESH, exchanged.at, token_id=exchanged.successor
+        )
+        return self._tokens(claims.operator_id, following)
 
     async def verify(self, access_token: str) -> str:
         """Returns the operator's id; InvalidApiKey for anything but a valid access token."""
         if hmac.compare_digest(_fixed_length(access_token), _fixed_length(self.local_token)):
             return LOCAL_OPERATOR
-        return await self._holder(access_token, ACCESS)
+        return (await self._claims(access_token, ACCESS)).operator_id
 
     async def logout(self, token: str, cause: Cause) -> int | None:
         """Ends the login that the token (access or refresh) belongs to; returns the position.
@@ -131,15 +165,15 @@ class Operators:
         for origin, attempts in self._guard.rest().items():
             await self._refused(origin, attempts, self._clock())
 
-    def _tokens(self, operator_id: str) -> Tokens:
-        now = self._clock()
+    def _tokens(self, operator_id: str, refresh_token: str) -> Tokens:
         return Tokens(
-            access_token=self._mint.sign(operator_id, ACCESS, now),
-            refresh_token=self._mint.sign(operator_id, REFRESH, now),
+            access_token=self._mint.sign(operator_id, ACCESS, self._clock()),
+            refresh_token=refresh_token,
             expires_in=int(LIFETIMES[ACCESS].total_seconds()),
         )
 
-    async def _holder(self, token: str, purpose: str) -> str:
+    async def _claims(self, token: str, purpose: str) -> Claims:
+        """Reads the token of a login that has not ended; InvalidApiKey otherwise."""
         claims = self._mint.read(token, self._clock())
         if claims.purpose != purpose:
             raise InvalidApiKey(f"This is no {purpose} token.")
@@ -147,8 +181,8 @@ class Operators:
             streams.operator(claims.operator_id)
         )
         if login.operator_id != claims.operator_id or login.ended:
-            raise InvalidApiKey("The token was revoked. Log in again.")
-        return claims.operator_id
+            raise InvalidApiKey(_REVOKED)
+        return claims
 
     async def _count(self, origin: str, now: datetime) -> None:
         attempts = self._guard.count(origin, now)

@@ -21,6 +21,15 @@ _OPTIONS: Any = {"verify_exp": False, "verify_iat": False, "require": _CLAIMS}
 """Times are compared with our own clock. `Any`: versions of PyJWT type this differently."""
 
 
+def fresh_token_id() -> str:
+    """Returns an id that no other token has."""
+    return secrets.token_hex(16)
+
+
+class ForeignToken(InvalidApiKey):
+    """The text is not a token that this gateway ever gave."""
+
+
 @attrs.frozen(kw_only=True)
 class Claims:
     """The content of a valid token."""
@@ -43,12 +52,17 @@ class TokenMint:
         secret = hmac.new(passkey.encode(), b"codara operator tokens 1", hashlib.sha256).digest()
         return cls(secret, issuer)
 
-    def sign(self, operator_id: str, purpose: str, now: datetime) -> str:
-        """Makes a token that lasts as long as its purpose allows (`LIFETIMES`)."""
+    def sign(
+        self, operator_id: str, purpose: str, now: datetime, *, token_id: str | None = None
+    ) -> str:
+        """Makes a token that lasts as long as its purpose allows (`LIFETIMES`).
+
+        With the same arguments, `token_id` among them, it is the same text every time.
+        """
         claims = {
             "sub": operator_id,
             "purpose": purpose,
-            "jti": secrets.token_hex(16),
+            "jti": token_id or fresh_token_id(),
             "iat": int(now.timestamp()),
             "exp": int((now + LIFETIMES[purpose]).timestamp()),
             "iss": self._issuer,
@@ -56,7 +70,7 @@ class TokenMint:
         return jwt.encode(claims, self._secret, algorithm=_ALGORITHM)
 
     def read(self, token: str, now: datetime) -> Claims:
-        """Reads a token; InvalidApiKey if it is not ours, was altered, or has expired."""
+        """Reads a token; ForeignToken if it is not ours, InvalidApiKey if it has expired."""
         try:
             claims = jwt.decode(
                 token,
@@ -66,7 +80,7 @@ class TokenMint:
                 options=_OPTIONS,
             )
         except (jwt.PyJWTError, ValueError) as broken:
-            raise InvalidApiKey("The token is not one of this gateway's. Log in again.") from broken
+            raise ForeignToken("The token is not one of this gateway's. Log in again.") from broken
         if claims["exp"] <= now.timestamp():
             raise InvalidApiKey("The token has expired. Refresh it, or log in again.")
         return Claims(operator_id=claims["sub"], purpose=claims["purpose"], token_id=claims["jti"])

@@ -24,7 +24,13 @@ from codara.events.jail import EgressDenied, JailExited, JailKilled, JailStarted
 from codara.events.key import KeyIssued, KeyRevoked
 from codara.events.lease import LeaseReleased, LeaseTaken
 from codara.events.name import NameClaimed, NameFreed
-from codara.events.operator import LoginRefused, OperatorLoggedIn, TokenRevoked
+from codara.events.operator import (
+    LoginRefused,
+    OperatorLoggedIn,
+    TokenExchanged,
+    TokenReused,
+    TokenRevoked,
+)
 from codara.events.session import (
     AccountChanged,
     BackendBound,
@@ -214,9 +220,12 @@ def _operator(_past: Past, state: OperatorLogin, event: Event, _at: datetime) ->
     match event:
         case OperatorLoggedIn() | LoginRefused():
             yield not state.operator_id, "that nobody has logged in here"
-        case TokenRevoked():
+        case TokenRevoked() | TokenReused() | TokenExchanged():
             yield state.operator_id == event.operator_id, "a login of that operator"
             yield not state.ended, "a login that had not ended"
+    if isinstance(event, TokenExchanged) and state.exchanges:
+        newest = state.exchanges[-1].successor
+        yield event.exchanges[-1].token_id == newest, f"an exchange of the newest token, {newest}"
 
 
 def _jail(past: Past, _state: object, event: Event, _at: datetime) -> Demands:

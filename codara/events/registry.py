@@ -48,6 +48,8 @@ CATALOGUE: tuple[type[Event], ...] = (
     operator.OperatorLoggedIn,
     operator.LoginRefused,
     operator.TokenRevoked,
+    operator.TokenExchanged,
+    operator.TokenReused,
     jail.JailStarted,
     jail.JailExited,
     jail.JailKilled,

@@ -53,8 +53,8 @@ async def log_in(asked: Asked[Anybody, Nothing, Login]) -> Answer[Tokens]:
 
 @open_routes.post("/auth/refresh", body=Refresh, answer=Tokens)
 async def refresh(asked: Asked[Anybody, Nothing, Refresh]) -> Answer[Tokens]:
-    """Gives a fresh pair for a refresh token."""
-    tokens = await asked.services.operators.refresh(asked.body.refresh_token)
+    """Gives a fresh pair for a refresh token, which the new one replaces."""
+    tokens = await asked.services.operators.refresh(asked.body.refresh_token, asked.cause)
     return Answer(data=tokens, secret=True)
 
 

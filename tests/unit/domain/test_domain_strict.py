@@ -169,6 +169,11 @@ POSSIBLE = {
     "a slot that another took over": [*TAKEN, event_examples.lease_taken(turn_id=OTHER_TURN)],
     "an idempotency key that was freed": [*CLAIMED, event_examples.idempotency_freed(), *CLAIMED],
     "a login that ended": [*IN, event_examples.token_revoked()],
+    "a login whose refresh token came back": [
+        *IN,
+        event_examples.token_exchanged(),
+        event_examples.token_reused(),
+    ],
     "logins that were refused": [event_examples.login_refused(), event_examples.login_refused()],
     "a jail that was killed": [*JAILED, event_examples.jail_killed(), event_examples.jail_exited()],
     "a denial that comes late": [
@@ -355,6 +360,16 @@ IMPOSSIBLE = {
         [*IN, event_examples.token_revoked()],
         event_examples.token_revoked(),
         "not ended",
+    ),
+    "an exchange of a login that ended": (
+        [*IN, event_examples.token_revoked()],
+        event_examples.token_exchanged(),
+        "not ended",
+    ),
+    "an exchange of a spent token": (
+        [*IN, event_examples.token_exchanged()],
+        event_examples.token_exchanged(),
+        "newest token, tok_2",
     ),
     "a jail started twice": (JAILED, event_examples.jail_started(), "new jail"),
     "a jail that never started": ([], event_examples.jail_exited(), "started jail"),
