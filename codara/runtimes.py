@@ -7,17 +7,19 @@ import attrs
 class KnownRuntime:
     """A runtime by its public name; its adapter is the package of that name in `adapters/agents`.
 
-    `default_model` runs where neither the request nor the configuration names one.
+    `default_model` runs where neither the request nor the configuration names one. `logins`: its
+    CLI has logins of its own that can be lent.
     """
 
     name: str
     default_model: str
+    logins: bool = True
 
 
 RUNTIMES = (
     KnownRuntime("codex", "gpt-5-codex"),
     KnownRuntime("gemini", "gemini-2.5-pro"),
-    KnownRuntime("opencode", "opencode/big-pickle"),
+    KnownRuntime("opencode", "opencode/big-pickle", logins=False),
     KnownRuntime("claude", "sonnet"),
 )
 

@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from codara.cli.arguments import Commands, chosen, command, group, takes_json
 from codara.cli.listing import ListCommands
@@ -11,6 +12,9 @@ from codara.cli.loading import loaded
 from codara.cli.reach import reach
 from codara.cli.terminal import Column, print_fields, print_json
 from codara.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from codara.config.load import Loaded
 
 LARGEST_CREDENTIAL = 1 << 20
 _LISTING = ListCommands(
@@ -38,24 +42,27 @@ def add(commands: Commands) -> None:
     adding.add_argument("--label", default="", help="what people call it")
     adding.add_argument(
         "--credential-file",
-        required=True,
         metavar="FILE",
-        help="file that holds the credential; - reads standard input",
+        help="file that holds the credential, - for standard input; without it, a login is read"
+        " from the provider's auth_path",
     )
+    adding.set_defaults(wrong_usage=adding.error)
     _LISTING.add(own)
 
 
 async def run_add(arguments: argparse.Namespace) -> int:
     import asyncio
 
+    found = loaded(arguments)
+    source = arguments.credential_file or _login_file(arguments, found)
     new = {
         "account_id": arguments.id,
         "provider": arguments.provider,
         "auth_type": arguments.auth_type,
         "label": arguments.label,
-        "credential_text": await asyncio.to_thread(credential, arguments.credential_file),
+        "credential_text": await asyncio.to_thread(credential, source),
     }
-    async with reach(loaded(arguments)) as client:
+    async with reach(found) as client:
         row = (await client.ask("POST", "/accounts/upload", body=new)).data
     if arguments.json:
         print_json(row)
@@ -68,6 +75,19 @@ def _providers() -> Iterable[str]:
     from codara.runtimes import PROVIDERS
 
     return PROVIDERS
+
+
+def _login_file(arguments: argparse.Namespace, found: "Loaded") -> str:
+    """The login that the settings name; without one, leaving the file out is wrong usage."""
+    provider = arguments.provider
+    path = found.settings.providers.named(provider).auth_path
+    if arguments.auth_type != "OAUTH_SESSION":
+        arguments.wrong_usage("--credential-file is missing: the file that holds the key, or -")
+    if path is None:
+        arguments.wrong_usage(
+            f"--credential-file is missing, and providers.{provider}.auth_path names no login"
+        )
+    return str(path)
 
 
 def credential(source: str) -> str:

@@ -6,8 +6,11 @@ from typing import Any
 
 import attrs
 
+from codara.runtimes import RUNTIMES
+
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 NOT_YET = "not in this version"
+_WITHOUT_LOGINS = {known.name for known in RUNTIMES if not known.logins}
 
 
 def setting(
@@ -25,6 +28,7 @@ def setting(
     shown: str | None = None,
     later: bool = False,
     refused: str = "",
+    for_logins: bool = False,
 ) -> Any:
     """Returns an attrs field with this default, and with the rules of a setting.
 
@@ -33,7 +37,8 @@ def setting(
     relative to `server.data_dir` unless somebody sets it. `program`: a path if it contains a slash,
     else a name on PATH. `secret`: the value is masked wherever it is shown. `shown` is printed for
     a default that depends on the machine. `later`: nothing reads it in this version. `refused` says
-    why a `later` setting may not even be set, except to false or to nothing.
+    why a `later` setting may not even be set, except to false or to nothing. `for_logins`: nothing
+    reads it for a provider without logins of its own.
     """
     rules = {
         "meaning": meaning,
@@ -48,6 +53,7 @@ def setting(
         "shown": shown,
         "later": later,
         "refused": refused,
+        "for_logins": for_logins,
     }
     return attrs.field(default=default, metadata={"setting": rules})
 
@@ -113,6 +119,7 @@ def _setting(block: str, field: "attrs.Attribute[Any]", default: Any) -> Setting
     rules = dict(field.metadata["setting"])
     parts = block.split(".")
     prefix = f"UAG_{parts[-1]}" if parts[0] == "providers" else f"CODARA_{'_'.join(parts)}"
+    rules["later"] |= rules.pop("for_logins") and parts[-1] in _WITHOUT_LOGINS
     rules["env"] = rules["env"] or (f"{prefix}_{field.name}".upper(),)
     return Setting(block=block, key=field.name, type=field.type, default=default, **rules)
 

@@ -19,10 +19,14 @@ class Provider:
         None, "Address of the model server; without it the provider's own."
     )
     login_base_url: str | None = setting(
-        None, "Where turns on a login (OAUTH_SESSION) go; without it the provider's own."
+        None,
+        "Where turns on a login (OAUTH_SESSION) go; without it the provider's own.",
+        for_logins=True,
     )
     oauth_url: str | None = setting(
-        None, "Where an expiring login is refreshed; without it the provider's own."
+        None,
+        "Where an expiring login is refreshed; without it the provider's own.",
+        for_logins=True,
     )
     transport: str = setting(
         "auto",
@@ -35,7 +39,12 @@ class Provider:
     turn_timeout_seconds: float = setting(3600.0, "Longest a turn may take.", least=1)
     max_processes: int = setting(8, "Processes of this runtime kept at the same time.", least=1)
     idle_seconds: float = setting(600.0, "An unused process is ended after this.", least=0)
-    auth_path: Path | None = setting(None, "The host's own login of this CLI.")
+    auth_path: Path | None = setting(
+        None,
+        "The login of this CLI that `account add --auth-type OAUTH_SESSION` reads if it is given "
+        "no file, and doctor looks at.",
+        for_logins=True,
+    )
     allow_hosts: tuple[str, ...] = setting((), "Hosts the agents of this runtime may reach.")
 
 

@@ -107,6 +107,37 @@ def test_a_credential_comes_from_a_file(house, tmp_path):
     }
 
 
+LOGIN = ["account", "add", "--id", "a", "--provider", "codex", "--auth-type", "OAUTH_SESSION"]
+
+
+def test_a_login_comes_from_the_providers_auth_path(house, tmp_path, monkeypatch):
+    (tmp_path / "auth.json").write_text('{"tokens": {}}')
+    monkeypatch.setenv("UAG_CODEX_AUTH_PATH", str(tmp_path / "auth.json"))
+    assert cli.main(LOGIN) == 0
+    assert house.sent["credential_text"] == '{"tokens": {}}'
+
+
+def test_a_file_that_is_named_goes_before_the_auth_path(house, tmp_path, monkeypatch):
+    (tmp_path / "mine").write_text('{"mine": 1}')
+    monkeypatch.setenv("UAG_CODEX_AUTH_PATH", str(tmp_path / "auth.json"))
+    assert cli.main([*LOGIN, "--credential-file", "mine"]) == 0
+    assert house.sent["credential_text"] == '{"mine": 1}'
+
+
+def test_an_auth_path_without_a_login_is_named(house, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("UAG_CODEX_AUTH_PATH", str(tmp_path / "auth.json"))
+    assert cli.main(LOGIN) == 1
+    assert f"{tmp_path}/auth.json: No such file" in capsys.readouterr().err
+
+
+def test_no_key_is_read_from_the_auth_path(house, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("UAG_CODEX_AUTH_PATH", str(tmp_path / "auth.json"))
+    with pytest.raises(SystemExit) as end:
+        cli.main(LOGIN[:-2])
+    assert end.value.code == 2
+    assert "--credential-file is missing" in capsys.readouterr().err
+
+
 def test_a_credential_comes_from_standard_input(house, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"sk-2")))
     given = ["account", "add", "--id", "a", "--provider", "codex", "--credential-file", "-"]

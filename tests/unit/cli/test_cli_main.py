@@ -61,6 +61,8 @@ def test_an_interruption_ends_with_130(monkeypatch, error):
         ["account", "nonsense"],
         ["account", "add", "--id", "a"],
         ["account", "add", "--id", "a", "--provider", "x", "--credential-file", "-"],
+        ["account", "add", "--id", "a", "--provider", "codex"],
+        ["account", "add", "--id", "a", "--provider", "codex", "--auth-type", "OAUTH_SESSION"],
         ["session", "show"],
         ["session", "list", "--limit", "0"],
         ["serve", "--port", "70000"],
@@ -131,6 +133,7 @@ def test_config_show_tells_values_and_sources(monkeypatch, capsys):
         "key": "server.port",
         "value": 81,
         "source": "environment UAG_PORT",
+        "note": "",
     }
     assert cli.main(["config", "show"]) == 0
     shown = capsys.readouterr().out

@@ -4,15 +4,20 @@ import json
 
 import pytest
 
+from codara.adapters.agents.registry import login_forms
 from codara.cli import main as cli
 from codara.config.fields import settings_of
 from codara.config.load import load
+from codara.config.providers import Providers
 from codara.config.settings import Settings
 from codara.errors import ConfigInvalid
+from codara.runtimes import RUNTIMES
 
 LATER = [setting for setting in settings_of(Settings()) if setting.later]
 WARNED = [setting for setting in LATER if not setting.refused]
 VALUES = {
+    "providers.opencode.login_base_url": "https://login.example",
+    "providers.opencode.oauth_url": "https://login.example",
     "release.api_base_url": "https://api.example",
     "accounts.prices": '{"m": {"input": 1}}',
     "channels.telegram.bots": '[{"name": "b", "token": "hush"}]',
@@ -121,3 +126,13 @@ def test_serve_tells_the_warnings_before_anything_else(monkeypatch, capsys):
     monkeypatch.setenv("UAG_PRT", "1")
     monkeypatch.setattr("codara.bootstrap.serving.serve", serve)
     assert cli.main(["serve"]) == 0
+
+
+def test_settings_of_logins_have_no_effect_where_a_cli_has_none():
+    [warning] = load(None, {"UAG_OPENCODE_AUTH_PATH": "/a"}).warnings
+    assert "providers.opencode.auth_path: not in this version" in warning
+    assert load(None, {"UAG_CODEX_AUTH_PATH": "/a"}).warnings == ()
+
+
+def test_a_runtime_has_logins_if_there_is_a_form_of_them():
+    assert {known.name for known in RUNTIMES if known.logins} == set(login_forms(Providers()))
