@@ -19,7 +19,7 @@ from codara.projections.engine.base import Projection, Statement, moment
 from codara.projections.engine.rebuild import rebuild_all
 from codara.projections.views import PROJECTIONS, Views
 from tests import event_examples
-from tests.fakes import FakeKeyRing
+from tests.fakes.keyring import FakeKeyRing
 
 EVENTS = 30_000
 ROUNDS = 5

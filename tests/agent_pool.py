@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import attrs
 
@@ -19,97 +19,15 @@ from codara.adapters.jail.bubblewrap import Bubblewrap
 from codara.adapters.jail.jails import Jails
 from codara.adapters.jail.unsafe import Unsafe
 from codara.application.ports.agents import AgentTurn, Outcome
-from codara.application.ports.frames import Frame, TextDelta, UsageSeen, Warned
 from codara.application.ports.secrets import Vault
 from codara.clock import utc_now
 from codara.config.providers import Provider
+from tests.fakes.journal import Journal
+from tests.fakes.sink import Listener
+from tests.fakes.vault import ONE_KEY
 
 JAIL_UID = 10001
 FAKE = Path(__file__).parent / "programs" / "fake_codex.py"
-SECRET = "sk-the-real-key"
-
-
-class Listener:
-    """A `FrameSink` that keeps everything and can be waited for."""
-
-    def __init__(self) -> None:
-        self.lines: list[bytes] = []
-        self.frames: list[Frame] = []
-        self._hopes: list[tuple[type, Any]] = []
-
-    def raw(self, line: bytes) -> None:
-        self.lines.append(line)
-
-    def frame(self, frame: Frame) -> None:
-        self.frames.append(frame)
-        for kind, event in self._hopes:
-            if isinstance(frame, kind):
-                event.set()
-
-    def hope(self, kind: type, event: Any) -> Self:
-        """Sets `event` once a frame of that kind came."""
-        self._hopes.append((kind, event))
-        return self
-
-    def of(self, kind: type[Any]) -> list[Any]:
-        return [frame for frame in self.frames if isinstance(frame, kind)]
-
-    @property
-    def text(self) -> str:
-        return "".join(frame.text for frame in self.of(TextDelta))
-
-    @property
-    def warnings(self) -> list[str]:
-        return [frame.message for frame in self.of(Warned)]
-
-    @property
-    def usage(self) -> UsageSeen | None:
-        seen = self.of(UsageSeen)
-        return seen[-1] if seen else None
-
-
-class Journal:
-    """A `JailJournal` that remembers why jails were killed."""
-
-    def __init__(self) -> None:
-        self.started_jails = 0
-        self.killings: list[str] = []
-        self.pids: list[int] = []
-        self.pid_of: dict[str, int] = {}
-        """The last jail of each workspace."""
-
-    async def started(self, *, inner_pid: int, workspace_id: str, **_: Any) -> None:
-        self.started_jails += 1
-        self.pids.append(inner_pid)
-        self.pid_of[workspace_id] = inner_pid
-
-    async def exited(self, jail_id: str, *, exit_code: int | None, egress: Any) -> None:
-        return
-
-    async def killed(self, jail_id: str, *, reason: str) -> None:
-        self.killings.append(reason)
-
-    async def egress_denied(self, jail_id: str, *, host: str, port: int) -> None:
-        return
-
-
-class OneKey:
-    """A `Vault` that has the same key for every account."""
-
-    async def store(self, account_id: str, credential: bytes) -> str:
-        raise NotImplementedError
-
-    def fingerprint(self, credential: bytes) -> str:
-        raise NotImplementedError
-
-    async def credential(self, account_id: str) -> bytes:
-        return f"{SECRET}\n".encode()
-
-    async def remove(self, account_id: str) -> None:
-        raise NotImplementedError
-
-
-ONE_KEY = OneKey()
 
 
 async def end_agents(pool: AgentPool, workspace_id: str) -> None:

@@ -30,8 +30,10 @@ from codara.application.ports.frames import BackendSeen, TextDelta, ToolStarted
 from codara.config.providers import Provider
 from codara.demo.modelserver import ModelServer
 from codara.errors import AgentFailed
-from tests.agent_pool import Den, Listener, OneKey, a_den_of, an_idle_house
+from tests.agent_pool import Den, a_den_of, an_idle_house
 from tests.clis import CLAUDE, CLIS, CODEX, GEMINI, OPENCODE, Cli
+from tests.fakes.sink import Listener
+from tests.fakes.vault import OneKey
 from tests.jail_setup import need_bubblewrap
 
 WITNESS = "CODARA_TEST_WITNESS"

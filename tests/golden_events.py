@@ -15,7 +15,7 @@ from codara.events.base import Event
 from codara.events.registry import CATALOGUE
 from codara.events.store.mapper import EventMapper
 from tests import event_examples
-from tests.fakes import FakeKeyRing
+from tests.fakes.keyring import FakeKeyRing
 
 FOLDER = Path(__file__).parent / "golden" / "events"
 LOG_ID = "log_golden"

@@ -12,6 +12,7 @@ from codara.adapters.egress.ways import WaysOut
 from codara.adapters.jail.jail import Jail
 from codara.adapters.jail.jails import Jails
 from codara.adapters.jail.spec import JailLimits, JailSpec
+from tests.fakes.journal import Journal
 
 INTERPRETER = Path(sys.executable).resolve()
 PROGRAM_DIRS = (Path(sys.base_prefix).resolve(),)
@@ -27,33 +28,6 @@ def need_bubblewrap() -> None:
         pytest.skip("CODARA_TEST_WITHOUT_JAIL=1")
     if shutil.which("bwrap") is None:
         pytest.fail(REMEDY)
-
-
-class Journal:
-    """What jails told, in order."""
-
-    def __init__(self) -> None:
-        self.told: list[tuple[str, str, dict[str, object]]] = []
-        self.may_start = asyncio.Event()
-        self.may_start.set()
-        self.asked = asyncio.Event()
-
-    async def started(self, *, jail_id: str, **facts: object) -> None:
-        self.asked.set()
-        await self.may_start.wait()
-        self.told.append(("started", jail_id, facts))
-
-    async def exited(self, jail_id: str, **facts: object) -> None:
-        self.told.append(("exited", jail_id, facts))
-
-    async def killed(self, jail_id: str, **facts: object) -> None:
-        self.told.append(("killed", jail_id, facts))
-
-    async def egress_denied(self, jail_id: str, **facts: object) -> None:
-        self.told.append(("egress_denied", jail_id, facts))
-
-    def names(self) -> list[str]:
-        return [name for name, _, _ in self.told]
 
 
 class Place:

@@ -9,7 +9,7 @@ from pathlib import Path
 from codara.events.base import Append
 from codara.events.store.log import EventLog
 from tests import event_examples
-from tests.fakes import FakeKeyRing
+from tests.fakes.keyring import FakeKeyRing
 
 
 async def caller(log: EventLog, stream: str) -> None:

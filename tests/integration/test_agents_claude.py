@@ -15,9 +15,10 @@ from codara.adapters.egress.ways import WaysOut
 from codara.adapters.jail.unsafe import Unsafe
 from codara.application.ports.agents import AgentTurn
 from codara.application.ports.frames import QuotaSeen
-from tests.agent_pool import Journal, Listener
 from tests.cli_scenes import KeyEach, Scene, key_of, runtime_of, scenes
 from tests.clis import CLAUDE
+from tests.fakes.journal import Journal
+from tests.fakes.sink import Listener
 
 pytestmark = [pytest.mark.cli, pytest.mark.asyncio(loop_scope="session")]
 

@@ -17,7 +17,8 @@ from codara.application.ports.frames import (
 )
 from codara.clock import utc_now
 from codara.errors import AgentFailed
-from tests.agent_pool import Den, Listener
+from tests.agent_pool import Den
+from tests.fakes.sink import Listener
 from tests.scripted_agents import a_scripted_den, stubborn
 
 INSTEAD = "Instructions from now on, in place of all earlier ones:\n"

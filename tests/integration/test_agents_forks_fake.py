@@ -10,7 +10,8 @@ import pytest
 from codara.application.ports.agents import Fork
 from codara.application.ports.frames import BackendSeen
 from codara.clock import utc_now
-from tests.agent_pool import Den, Listener
+from tests.agent_pool import Den
+from tests.fakes.sink import Listener
 from tests.scripted_agents import CAT, NAMES, TRANSPORTS, a_scripted_den, at_work, digest
 
 NOBODY = "00000000-0000-4000-8000-000000000000"

@@ -16,37 +16,17 @@ from codara.adapters.agents.registry import login_forms, maker
 from codara.adapters.jail import processes
 from codara.application.ports.agents import Outcome
 from codara.application.ports.frames import BackendSeen, QuotaSeen
-from codara.application.ports.logins import Token
 from codara.config.providers import Provider, Providers
 from codara.demo.modelserver import ModelServer
-from codara.errors import AgentFailed
-from tests.agent_pool import Den, Listener, a_den_of
+from tests.agent_pool import Den, a_den_of
 from tests.cli_scenes import KeyEach, key_of, need
 from tests.clis import CLAUDE, CODEX, GEMINI, Cli
+from tests.fakes.logins import ACCOUNT_HEADER, FakeLogins
+from tests.fakes.sink import Listener
 
 pytestmark = pytest.mark.cli
 
 LOGIN_PATHS = {"codex": "/backend-api/codex", "claude": "", "gemini": ""}
-ACCOUNT_HEADER = "chatgpt-account-id"
-
-
-class FakeLogins:
-    """A token for each account; one that was refused is replaced, while the login goes on."""
-
-    def __init__(self) -> None:
-        self.worn: dict[str, int] = {}
-        self.over = False
-
-    def token_of(self, account_id: str) -> str:
-        return f"real-token-{self.worn.get(account_id, 0)}-of-{account_id}"
-
-    async def token(self, provider: str, account_id: str, *, refused: str = "") -> Token:
-        if refused and self.over:
-            raise AgentFailed("the login is over: invalid_grant", cause="auth_failed")
-        if refused == self.token_of(account_id):
-            self.worn[account_id] = self.worn.get(account_id, 0) + 1
-        headers = {ACCOUNT_HEADER: f"id-of-{account_id}"} if provider == "codex" else {}
-        return Token(value=self.token_of(account_id), expires_at=None, headers=headers)
 
 
 @attrs.frozen

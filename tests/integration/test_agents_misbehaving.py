@@ -15,7 +15,8 @@ import pytest
 from codara.application.ports.frames import BackendSeen, TextDelta
 from codara.clock import utc_now
 from codara.errors import AgentFailed, CodaraError
-from tests.agent_pool import Den, Listener
+from tests.agent_pool import Den
+from tests.fakes.sink import Listener
 from tests.jail_setup import need_bubblewrap
 from tests.scripted_agents import CAT, DOG, NAMES, TRANSPORTS, a_scripted_den, digest, stubborn
 

@@ -19,7 +19,8 @@ from codara.application.ports.frames import (
     ToolStarted,
     UsageSeen,
 )
-from tests.agent_pool import Den, Listener
+from tests.agent_pool import Den
+from tests.fakes.sink import Listener
 from tests.scripted_agents import NAMES, TRANSPORTS, a_scripted_den
 
 WAYS = [(name, transport) for name in NAMES for transport in TRANSPORTS]

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from codara.events.store.log import EventLog
-from tests.fakes import FakeKeyRing
+from tests.fakes.keyring import FakeKeyRing
 
 ROOT = Path(__file__).parents[2]
 

@@ -19,7 +19,9 @@ from codara.application.turns.submit import Turns
 from codara.events.session import TurnFailed
 from codara.projections.engine.store import digest
 from codara.projections.views import Views
-from tests.turn_setup import FakeSpool, House, close_house, command, open_house
+from tests.fakes.spool import FakeSpool
+from tests.fakes.sweeper import FakeSweeper
+from tests.turn_setup import House, close_house, command, open_house
 
 OF_SESSIONS = {
     "session.opened",
@@ -28,11 +30,6 @@ OF_SESSIONS = {
     "session.turn_completed",
     "session.turn_failed",
 }
-
-
-class NothingToSweep:
-    async def sweep(self, jails: Any) -> list[str]:
-        return []
 
 
 @attrs.define
@@ -101,7 +98,7 @@ class Old:
         recovery = Recovery(
             context=house.context,
             unfinished=self.views.unfinished,
-            sweeper=NothingToSweep(),
+            sweeper=FakeSweeper(),
             gateway_id="gtw_2",
         )
         await recovery.run()

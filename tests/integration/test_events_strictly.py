@@ -1,9 +1,7 @@
 """What the gateway really writes, from version 1 on, is an order that can have happened."""
 
 import asyncio
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import attrs
 import pytest
@@ -22,18 +20,12 @@ from codara.application.turns.submit import Turns
 from codara.events import streams
 from codara.projections.views import Views
 from tests import event_examples
+from tests.fakes.agents import Script, says_hello
+from tests.fakes.spool import FakeSpool
+from tests.fakes.standings import standing
+from tests.fakes.sweeper import FakeSweeper
 from tests.log_checks import folds_strictly
-from tests.turn_setup import (
-    LIMITS,
-    FakeSpool,
-    House,
-    Script,
-    close_house,
-    command,
-    open_house,
-    says_hello,
-    standing,
-)
+from tests.turn_setup import LIMITS, House, close_house, command, open_house
 
 OTHER = "acc_2"
 OF_SESSIONS = {
@@ -66,11 +58,6 @@ OF_TURNS = OF_SESSIONS | {
     "jail.killed",
     "gateway.recovered",
 }
-
-
-class NothingToSweep:
-    async def sweep(self, jails: Sequence[Any]) -> list[str]:
-        return []
 
 
 async def never_ends(turn: AgentTurn, sink: FrameSink) -> Outcome:
@@ -220,7 +207,7 @@ async def test_every_stream_of_turns_old_and_new_lost_and_found_folds_strictly(
     recovery = Recovery(
         context=house.context,
         unfinished=views.unfinished,
-        sweeper=NothingToSweep(),
+        sweeper=FakeSweeper(),
         gateway_id="gtw_2",
     )
     await recovery.run()

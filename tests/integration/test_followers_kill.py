@@ -11,7 +11,7 @@ from codara.events import streams
 from codara.events.base import Append
 from codara.events.store.log import EventLog
 from tests import event_examples
-from tests.fakes import FakeKeyRing
+from tests.fakes.keyring import FakeKeyRing
 
 EVENTS = 4_000
 KILLS = 10
@@ -22,7 +22,7 @@ from codara.events.store.feeder import Feeder
 from codara.events.store.follower import Batches
 from codara.events.store.log import EventLog
 from codara.events.store import follower
-from tests.fakes import FakeKeyRing
+from tests.fakes.keyring import FakeKeyRing
 
 class Copying:
     name = "copying"

@@ -13,7 +13,8 @@ from codara.adapters.jail.network import listen
 from codara.adapters.jail.probe import probe
 from codara.adapters.jail.spec import MIB, JailLimits
 from codara.errors import JailUnavailable
-from tests.jail_setup import Journal, Place, need_bubblewrap
+from tests.fakes.journal import Journal
+from tests.jail_setup import Place, need_bubblewrap
 
 pytestmark = pytest.mark.cli
 

@@ -16,7 +16,8 @@ from codara.adapters.jail import limits, marks, processes, staging
 from codara.adapters.jail.bubblewrap import Bubblewrap
 from codara.adapters.jail.sweeper import Sweeper
 from codara.errors import ShuttingDown
-from tests.jail_setup import Journal, Place, need_bubblewrap
+from tests.fakes.journal import Journal
+from tests.jail_setup import Place, need_bubblewrap
 
 pytestmark = pytest.mark.cli
 

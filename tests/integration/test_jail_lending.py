@@ -8,7 +8,8 @@ from aiohttp import web
 from codara.adapters.egress.lending import Lending
 from codara.adapters.jail.bubblewrap import Bubblewrap
 from codara.adapters.jail.unsafe import Unsafe
-from tests.jail_setup import Journal, Place, need_bubblewrap
+from tests.fakes.journal import Journal
+from tests.jail_setup import Place, need_bubblewrap
 
 SECRET = "sk-real-key-of-the-account"
 

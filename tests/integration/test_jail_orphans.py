@@ -18,7 +18,8 @@ from codara.adapters.jail import marks, orphans, processes
 from codara.adapters.jail.bubblewrap import Bubblewrap
 from codara.adapters.jail.spawner import Spawner
 from codara.errors import JailUnavailable
-from tests.jail_setup import Journal, Place, need_bubblewrap
+from tests.fakes.journal import Journal
+from tests.jail_setup import Place, need_bubblewrap
 from tests.processes import command_lines
 
 pytestmark = pytest.mark.cli

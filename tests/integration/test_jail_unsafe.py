@@ -10,7 +10,8 @@ import pytest
 from codara.adapters.jail import priority, processes
 from codara.adapters.jail.unsafe import Unsafe
 from codara.errors import JailUnavailable
-from tests.jail_setup import Journal, Place
+from tests.fakes.journal import Journal
+from tests.jail_setup import Place
 from tests.processes import agents_below
 
 

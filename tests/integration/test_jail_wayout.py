@@ -15,7 +15,8 @@ from codara.adapters.jail.network import listen
 from codara.adapters.jail.unsafe import Unsafe
 from codara.adapters.jail.wayout import NO_WAY_OUT, Listeners, NoWayOut
 from codara.errors import JailUnavailable, ShuttingDown
-from tests.jail_setup import Journal, Place, need_bubblewrap
+from tests.fakes.journal import Journal
+from tests.jail_setup import Place, need_bubblewrap
 
 pytestmark = pytest.mark.cli
 

@@ -12,7 +12,7 @@ from codara.events.store.log import EventLog
 from codara.projections.engine.store import digest
 from codara.projections.views import Views
 from tests import event_examples
-from tests.fakes import FakeKeyRing
+from tests.fakes.keyring import FakeKeyRing
 
 SESSIONS = 40
 TURNS = 15
@@ -23,7 +23,7 @@ from pathlib import Path
 from codara.events.store.log import EventLog
 from codara.events.store import follower
 from codara.projections.views import Views
-from tests.fakes import FakeKeyRing
+from tests.fakes.keyring import FakeKeyRing
 
 async def main(folder):
     follower.BATCH = 20

@@ -6,8 +6,8 @@ import pytest
 
 from codara.application.ports.agents import Outcome
 from codara.application.ports.frames import RetryNotice, ToolStarted
-from tests.agent_pool import Listener
 from tests.cli_scenes import Scene, alone, everywhere, staying
+from tests.fakes.sink import Listener
 
 pytestmark = [pytest.mark.cli, pytest.mark.asyncio(loop_scope="session")]
 

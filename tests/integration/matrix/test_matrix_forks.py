@@ -6,9 +6,9 @@ import pytest
 
 from codara.application.ports.agents import Fork, Outcome
 from codara.application.ports.frames import BackendSeen, MarkSeen
-from tests.agent_pool import Listener
 from tests.cli_scenes import Scene, everywhere, scenes
 from tests.clis import CLAUDE, CODEX, GEMINI, OPENCODE
+from tests.fakes.sink import Listener
 
 pytestmark = [
     pytest.mark.cli,

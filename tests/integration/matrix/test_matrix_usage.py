@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.agent_pool import Listener
 from tests.cli_scenes import Scene, everywhere, scenes
 from tests.clis import CLAUDE, CLIS, CODEX, GEMINI, OPENCODE
+from tests.fakes.sink import Listener
 
 pytestmark = [pytest.mark.cli, pytest.mark.asyncio(loop_scope="session")]
 

@@ -11,7 +11,7 @@ import pytest
 from codara.adapters import spool as adapter
 from codara.adapters.spool import FileSpool
 from codara.errors import LogDamaged, ShuttingDown
-from tests.fakes import FakeKeyRing
+from tests.fakes.keyring import FakeKeyRing
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from fake_jail import turn
+from agent_turn import turn
 
 from codara.adapters.agents.codex.forgetting import Forgotten, clear
 from codara.adapters.agents.session.answers import AgentRefused

@@ -4,11 +4,11 @@ import asyncio
 from typing import Any
 
 import pytest
-from fake_jail import Box
 
 from codara.adapters.agents.claude.process import ClaudeProcess
 from codara.adapters.agents.session.answers import Gone
 from codara.adapters.agents.session.rpc import Rpc
+from tests.fakes.jail import Box
 
 RPC = (Rpc, lambda rpc: rpc.call("initialize"), b'{"id": 7, "method": "may/i"}')
 CLAUDE = (ClaudeProcess, lambda process: process.ask("initialize"), b'{"type": "control_request"}')

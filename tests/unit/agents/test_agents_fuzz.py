@@ -10,7 +10,6 @@ from typing import Any
 
 import attrs
 import pytest
-from fake_jail import Box
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,7 +29,8 @@ from codara.adapters.agents.session.output import Output
 from codara.adapters.agents.session.rpc import Rpc
 from codara.application.ports.frames import Warned, WindowSeen
 from codara.clock import utc_now
-from tests.agent_pool import Listener
+from tests.fakes.jail import Box
+from tests.fakes.sink import Listener
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 LONGEST = 20_000

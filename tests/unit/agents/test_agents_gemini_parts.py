@@ -34,7 +34,7 @@ from codara.application.ports.frames import (
     WindowSeen,
 )
 from codara.errors import AgentFailed
-from tests.agent_pool import Listener
+from tests.fakes.sink import Listener
 
 NOW = datetime(2026, 11, 20, 14, 0, tzinfo=UTC)
 STREAM = "/v1beta/models/gemini-2.5-pro:streamGenerateContent"

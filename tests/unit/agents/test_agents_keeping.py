@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 import pytest
-from fake_jail import Box, turn
+from agent_turn import turn
 
 from codara.adapters.agents.contract import AgentSession, Keeping
 from codara.adapters.agents.home import keeping
@@ -24,7 +24,10 @@ from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.config.providers import Provider
 from codara.errors import AgentFailed, Overloaded
 from codara.runtimes import PROVIDERS
-from tests.agent_pool import Listener, an_idle_house, end_agents
+from tests.agent_pool import an_idle_house, end_agents
+from tests.fakes.jail import Box
+from tests.fakes.runtime import FakeRuntime
+from tests.fakes.sink import Listener
 
 Deed = Callable[["FakeAgent", Sequence[str]], Awaitable[None]]
 
@@ -73,15 +76,11 @@ class FakeAgent(Staying[Any]):
     async def _interrupt(self, current: Any) -> None: ...
 
 
-class FakeRuntime:
+class StayingRuntime(FakeRuntime):
     """A runtime of fake agents."""
 
-    name = "codex"
-    max_processes = 2
-    idle_seconds = 600.0
-    takes_images = forks = False
-
     def __init__(self, house: RuntimeContext, deed: Deed = obeys) -> None:
+        super().__init__(max_processes=2)
         self._house = house
         self._settings = Provider(binary="x")
         self._transport = Transport("auto")
@@ -97,15 +96,12 @@ class FakeRuntime:
         self._house.homes.ensure(turn.workspace_id, self.name)
         return await self._staying(turn)
 
-    def models(self) -> Sequence[str]:
-        return ()
 
-
-class ByAgent(FakeRuntime, AgentKeeper):
+class ByAgent(StayingRuntime, AgentKeeper):
     pass
 
 
-class ByFiles(FakeRuntime, FileKeeper):
+class ByFiles(StayingRuntime, FileKeeper):
     """Writes down what it was to remove."""
 
     removed: frozenset[str] = frozenset()

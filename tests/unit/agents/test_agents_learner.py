@@ -3,36 +3,15 @@
 import asyncio
 import logging
 
-import attrs
 import pytest
 
 from codara.adapters.agents.pool import learner as learning
 from codara.adapters.agents.pool.learner import Learner
-from codara.errors import AgentFailed
+from tests.fakes.runtime import LearningRuntime
 
 
-@attrs.define
-class FakeRuntime:
-    """Answers when its gate is open, as often in vain as it is told."""
-
-    name: str = "codex"
-    failures: int = 0
-    asked: int = 0
-    ended: int = 0
-    gate: asyncio.Event = attrs.field(factory=asyncio.Event)
-
-    async def learn(self) -> None:
-        self.asked += 1
-        try:
-            await self.gate.wait()
-        finally:
-            self.ended += 1
-        if self.asked <= self.failures:
-            raise AgentFailed("it lists nothing")
-
-
-def open_(name: str = "codex", failures: int = 0) -> FakeRuntime:
-    runtime = FakeRuntime(name, failures)
+def open_(name: str = "codex", failures: int = 0) -> LearningRuntime:
+    runtime = LearningRuntime(name, failures)
     runtime.gate.set()
     return runtime
 
@@ -53,7 +32,7 @@ async def test_a_runtime_is_asked_once() -> None:
 
 
 async def test_runtimes_are_asked_one_after_the_other() -> None:
-    learner, first, second = Learner(), FakeRuntime("codex"), FakeRuntime("gemini")
+    learner, first, second = Learner(), LearningRuntime("codex"), LearningRuntime("gemini")
     learner.want(first)
     learner.want(second)
     while not first.asked:
@@ -88,7 +67,7 @@ async def test_a_runtime_that_does_not_answer_is_given_up(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(learning, "LEARNING_SECONDS", 0.01)
-    learner, silent, other = Learner(), FakeRuntime("codex"), open_("gemini")
+    learner, silent, other = Learner(), LearningRuntime("codex"), open_("gemini")
     learner.want(silent)
     learner.want(other)
     await rested(learner)
@@ -98,7 +77,7 @@ async def test_a_runtime_that_does_not_answer_is_given_up(
 
 
 async def test_closing_ends_what_is_under_way_and_asks_nobody_any_more() -> None:
-    learner, first, second = Learner(), FakeRuntime("codex"), FakeRuntime("gemini")
+    learner, first, second = Learner(), LearningRuntime("codex"), LearningRuntime("gemini")
     learner.want(first)
     learner.want(second)
     while not first.asked:

@@ -6,26 +6,15 @@ import pytest
 
 from codara.adapters.agents.claude.turn import ClaudeTurn
 from codara.adapters.agents.session.lender import Lender, NoLogins
-from codara.application.ports.logins import Token
 from codara.clock import utc_now
-from codara.errors import AgentFailed, NotFound
-from tests.agent_pool import ONE_KEY, SECRET, Den, Journal, Listener, OneKey
+from codara.errors import AgentFailed
+from tests.agent_pool import Den
+from tests.fakes.journal import Journal
+from tests.fakes.logins import GoneLogins
+from tests.fakes.sink import Listener
+from tests.fakes.vault import ONE_KEY, SECRET, FakeVault
 
 BASE = "http://127.0.0.1:1"
-
-
-class Emptied(OneKey):
-    """A vault that has lost the key."""
-
-    async def credential(self, account_id: str) -> bytes:
-        raise NotFound(f"{account_id} has no credential")
-
-
-class GoneLogins:
-    """A login that was removed."""
-
-    async def token(self, provider: str, account_id: str, *, refused: str = "") -> Token:
-        raise NotFound(f"{account_id} has no credential")
 
 
 async def test_a_key_is_lent_as_it_is(tmp_path: Path) -> None:
@@ -36,7 +25,7 @@ async def test_a_key_is_lent_as_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize("on_login", [False, True])
 async def test_an_account_that_was_removed_is_named(tmp_path: Path, on_login: bool) -> None:
     with pytest.raises(AgentFailed, match="acc_1 was removed") as raised:
-        await lend(Lender(Emptied(), GoneLogins(), BASE, BASE), tmp_path, on_login=on_login)
+        await lend(Lender(FakeVault(), GoneLogins(), BASE, BASE), tmp_path, on_login=on_login)
     assert raised.value.cause == "account_gone"
 
 

@@ -25,7 +25,7 @@ from codara.adapters.agents.opencode.turn import OpencodeTurn
 from codara.adapters.agents.session.ending import Ending
 from codara.application.ports.frames import QuotaSeen, TextDelta, UsageSeen
 from tests import event_examples
-from tests.agent_pool import Listener
+from tests.fakes.sink import Listener
 
 DONE = OpenCodeReading(session_id="ses_1", finish="stop", answered=True)
 OURS = OpenCodeReading(session_id="ses_1", since=100)

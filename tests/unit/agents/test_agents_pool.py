@@ -1,111 +1,28 @@
 """The pool: one process per home, bounded in number, memory and patience."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-import attrs
 import pytest
-from fake_jail import turn
+from agent_turn import turn
 
-from codara.adapters.agents.contract import AgentSession
 from codara.adapters.agents.pool import pool as pooling
 from codara.adapters.agents.pool.pool import AgentPool
 from codara.adapters.agents.pool.room import Bounds
 from codara.adapters.agents.pool.slots import HomeKey
-from codara.application.ports.agents import AgentTurn, Fork, FrameSink, Image, Outcome
+from codara.application.ports.agents import Fork, Image, Outcome
 from codara.errors import AgentFailed, Overloaded, ShuttingDown, StorageFull
-from tests.agent_pool import Listener
+from tests.fakes.runtime import SessionRuntime
+from tests.fakes.sink import Listener
 
 HEAVY = 100
-
-
-class FakeSession:
-    """A process that does what its name says; `open` lets its turns end."""
-
-    keeps = True
-
-    def __init__(self, workspace_id: str) -> None:
-        self.workspace_id = workspace_id
-        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.open = asyncio.Event()
-        self.open.set()
-        self.at_work = asyncio.Event()
-        self.closed = False
-        self.closes = True
-        self.let_end = asyncio.Event()
-        self.let_end.set()
-        self.ending = asyncio.Event()
-        self.answering = True
-        self.asked = 0
-
-    def serves(self, turn: AgentTurn) -> bool:
-        return True
-
-    async def answers(self) -> bool:
-        self.asked += 1
-        if not self.answering:
-            await asyncio.Event().wait()
-        return True
-
-    async def run(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
-        await turn.permitted()
-        self.at_work.set()
-        await self.open.wait()
-        return Outcome(status="completed", backend_id=self.workspace_id)
-
-    async def close(self) -> None:
-        self.ending.set()
-        await self.let_end.wait()
-        self.closed = True
-        if not self.closes:
-            raise ValueError("it makes no sense")
-        if not self.ended.done():
-            self.ended.set_result(None)
-
-
-@attrs.define
-class FakeRuntime:
-    """Opens fake sessions; remembers them."""
-
-    name: str = "codex"
-    max_processes: int = 3
-    idle_seconds: float = 600.0
-    takes_images: bool = False
-    forks: bool = False
-    early: bool = True
-    sessions: list[FakeSession] = attrs.field(factory=list)
-    opened: list[AgentTurn] = attrs.field(factory=list)
-    gate: asyncio.Event | None = None
-    broken: bool = False
-    working: bool = False
-
-    def opens_early(self, turn: AgentTurn) -> bool:
-        return self.early
-
-    async def open(self, turn: AgentTurn) -> AgentSession:
-        if self.gate:
-            await self.gate.wait()
-        if self.broken:
-            raise AgentFailed("the program is missing")
-        self.opened.append(turn)
-        session = FakeSession(turn.workspace_id)
-        if self.working:
-            session.open.clear()
-        self.sessions.append(session)
-        return session
-
-    def models(self) -> Sequence[str]:
-        return ()
-
-    def live(self) -> list[str]:
-        return [each.workspace_id for each in self.sessions if not each.closed]
 
 
 class Scales:
     """Weighs every live process at `HEAVY` bytes."""
 
-    def __init__(self, *runtimes: FakeRuntime) -> None:
+    def __init__(self, *runtimes: SessionRuntime) -> None:
         self.runtimes = runtimes
 
     async def __call__(self) -> Mapping[HomeKey, int]:
@@ -113,12 +30,12 @@ class Scales:
 
 
 @pytest.fixture
-def runtime() -> FakeRuntime:
-    return FakeRuntime()
+def runtime() -> SessionRuntime:
+    return SessionRuntime()
 
 
 @pytest.fixture
-async def pool(runtime: FakeRuntime) -> AsyncIterator[AgentPool]:
+async def pool(runtime: SessionRuntime) -> AsyncIterator[AgentPool]:
     opened = AgentPool({"codex": runtime})
     yield opened
     await opened.close()
@@ -128,7 +45,7 @@ async def run(pool: AgentPool, workspace_id: str = "wsp_1", **changes: Any) -> O
     return await pool.run(turn(workspace_id, **changes), Listener())
 
 
-async def at_work(runtime: FakeRuntime, pool: AgentPool, workspace_id: str) -> asyncio.Task[Any]:
+async def at_work(runtime: SessionRuntime, pool: AgentPool, workspace_id: str) -> asyncio.Task[Any]:
     """A turn that is running and stays so until its session is opened."""
     runtime.working = True
     task = asyncio.create_task(run(pool, workspace_id))
@@ -139,7 +56,7 @@ async def at_work(runtime: FakeRuntime, pool: AgentPool, workspace_id: str) -> a
 
 
 async def test_an_agent_without_eyes_is_not_started_for_a_picture(
-    pool: AgentPool, runtime: FakeRuntime
+    pool: AgentPool, runtime: SessionRuntime
 ) -> None:
     with pytest.raises(AgentFailed, match="codex takes no pictures"):
         await run(pool, images=(Image("image/png", b"x"),))
@@ -147,14 +64,14 @@ async def test_an_agent_without_eyes_is_not_started_for_a_picture(
 
 
 async def test_what_can_be_forked_is_the_runtimes_word() -> None:
-    pool = AgentPool({"codex": FakeRuntime(forks=True), "toy": FakeRuntime("toy")})
+    pool = AgentPool({"codex": SessionRuntime(forks=True), "toy": SessionRuntime("toy")})
     found = [pool.forks(provider) for provider in ("codex", "toy", "nobody")]
     await pool.close()
     assert found == [True, False, False]
 
 
 async def test_where_nothing_can_be_forked_a_fresh_thread_hears_everything() -> None:
-    runtime, heard = FakeRuntime(), Listener()
+    runtime, heard = SessionRuntime(), Listener()
     pool = AgentPool({"codex": runtime})
     fork = Fork(backend_id="thread", mark="point")
     await pool.run(turn(prompt="no", fork=fork, fresh_prompt="all of it"), heard)
@@ -164,7 +81,7 @@ async def test_where_nothing_can_be_forked_a_fresh_thread_hears_everything() -> 
 
 
 async def test_an_agent_is_there_but_hears_nothing_until_its_turn_is_permitted(
-    runtime: FakeRuntime, pool: AgentPool
+    runtime: SessionRuntime, pool: AgentPool
 ) -> None:
     asked, permission = asyncio.Event(), asyncio.Event()
 
@@ -183,7 +100,7 @@ async def test_an_agent_is_there_but_hears_nothing_until_its_turn_is_permitted(
 
 
 async def test_what_keeps_a_turn_from_its_agent_leaves_the_agent_as_it_was(
-    runtime: FakeRuntime, pool: AgentPool
+    runtime: SessionRuntime, pool: AgentPool
 ) -> None:
     async def refused() -> None:
         raise StorageFull("no room")
@@ -197,20 +114,22 @@ async def test_what_keeps_a_turn_from_its_agent_leaves_the_agent_as_it_was(
     assert len(runtime.sessions) == 1
 
 
-async def test_a_home_keeps_its_process(runtime: FakeRuntime, pool: AgentPool) -> None:
+async def test_a_home_keeps_its_process(runtime: SessionRuntime, pool: AgentPool) -> None:
     await run(pool)
     await run(pool)
     assert len(runtime.sessions) == 1
 
 
-async def test_the_longest_unused_process_makes_room(runtime: FakeRuntime, pool: AgentPool) -> None:
+async def test_the_longest_unused_process_makes_room(
+    runtime: SessionRuntime, pool: AgentPool
+) -> None:
     for home in ("a", "b", "c", "a", "d"):
         await run(pool, home)
     assert sorted(runtime.live()) == ["a", "c", "d"]
 
 
-async def test_nobodys_turn_waits_for_the_end_of_another_agent(runtime: FakeRuntime) -> None:
-    slow = FakeRuntime(name="gemini", max_processes=1)
+async def test_nobodys_turn_waits_for_the_end_of_another_agent(runtime: SessionRuntime) -> None:
+    slow = SessionRuntime(name="gemini", max_processes=1)
     pool = AgentPool({"codex": runtime, "gemini": slow})
     await run(pool, "a", provider="gemini")
     slow.sessions[0].let_end.clear()
@@ -224,7 +143,7 @@ async def test_nobodys_turn_waits_for_the_end_of_another_agent(runtime: FakeRunt
 
 
 async def test_a_home_that_made_room_may_be_started_ahead_again(
-    runtime: FakeRuntime, pool: AgentPool
+    runtime: SessionRuntime, pool: AgentPool
 ) -> None:
     runtime.max_processes = 1
     for home in ("a", "b"):
@@ -235,8 +154,8 @@ async def test_a_home_that_made_room_may_be_started_ahead_again(
     assert [each.workspace_id for each in runtime.opened] == ["a", "b", "a"]
 
 
-async def test_agents_that_weigh_too_much_make_room_for_the_next(runtime: FakeRuntime) -> None:
-    other = FakeRuntime(name="gemini")
+async def test_agents_that_weigh_too_much_make_room_for_the_next(runtime: SessionRuntime) -> None:
+    other = SessionRuntime(name="gemini")
     bounds = Bounds(memory=HEAVY)
     pool = AgentPool(
         {"codex": runtime, "gemini": other}, bounds=bounds, weigh=Scales(runtime, other)
@@ -249,7 +168,7 @@ async def test_agents_that_weigh_too_much_make_room_for_the_next(runtime: FakeRu
 
 
 async def test_agents_that_grow_are_ended_while_they_rest(
-    runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch
+    runtime: SessionRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pooling, "WEIGHING_SECONDS", 0)
     pool = AgentPool({"codex": runtime}, bounds=Bounds(memory=HEAVY - 1), weigh=Scales(runtime))
@@ -259,13 +178,13 @@ async def test_agents_that_grow_are_ended_while_they_rest(
     await pool.close()
 
 
-async def test_the_first_agent_may_weigh_what_it_wants(runtime: FakeRuntime) -> None:
+async def test_the_first_agent_may_weigh_what_it_wants(runtime: SessionRuntime) -> None:
     pool = AgentPool({"codex": runtime}, bounds=Bounds(memory=1), weigh=Scales(runtime))
     assert (await run(pool)).status == "completed"
     await pool.close()
 
 
-async def test_waiting_for_a_free_process_is_bounded(runtime: FakeRuntime) -> None:
+async def test_waiting_for_a_free_process_is_bounded(runtime: SessionRuntime) -> None:
     runtime.max_processes = 1
     pool = AgentPool({"codex": runtime}, bounds=Bounds(patience=0.05))
     busy = await at_work(runtime, pool, "a")
@@ -279,7 +198,7 @@ async def test_waiting_for_a_free_process_is_bounded(runtime: FakeRuntime) -> No
 
 
 async def test_whoever_waits_gets_the_process_that_becomes_free(
-    runtime: FakeRuntime, pool: AgentPool
+    runtime: SessionRuntime, pool: AgentPool
 ) -> None:
     runtime.max_processes = 1
     busy = await at_work(runtime, pool, "a")
@@ -293,7 +212,7 @@ async def test_whoever_waits_gets_the_process_that_becomes_free(
 
 
 async def test_a_rested_process_is_asked_before_it_gets_a_turn(
-    runtime: FakeRuntime, pool: AgentPool, monkeypatch: pytest.MonkeyPatch
+    runtime: SessionRuntime, pool: AgentPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await run(pool)
     await run(pool)
@@ -305,7 +224,7 @@ async def test_a_rested_process_is_asked_before_it_gets_a_turn(
 
 
 async def test_a_process_that_answers_no_more_is_replaced(
-    runtime: FakeRuntime, pool: AgentPool, monkeypatch: pytest.MonkeyPatch
+    runtime: SessionRuntime, pool: AgentPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pooling, "REST_SECONDS", 0)
     monkeypatch.setattr(pooling, "ANSWER_SECONDS", 0)
@@ -315,14 +234,14 @@ async def test_a_process_that_answers_no_more_is_replaced(
     assert [each.closed for each in runtime.sessions] == [True, False]
 
 
-async def test_a_process_that_died_is_replaced(runtime: FakeRuntime, pool: AgentPool) -> None:
+async def test_a_process_that_died_is_replaced(runtime: SessionRuntime, pool: AgentPool) -> None:
     await run(pool)
     runtime.sessions[0].ended.set_result(None)
     await run(pool)
     assert len(runtime.sessions) == 2
 
 
-async def test_an_unused_process_is_ended(runtime: FakeRuntime, pool: AgentPool) -> None:
+async def test_an_unused_process_is_ended(runtime: SessionRuntime, pool: AgentPool) -> None:
     runtime.idle_seconds = 0
     await run(pool)
     await runtime.sessions[0].ended
@@ -330,7 +249,7 @@ async def test_an_unused_process_is_ended(runtime: FakeRuntime, pool: AgentPool)
 
 
 async def test_a_process_can_be_started_ahead_of_its_turn(
-    runtime: FakeRuntime, pool: AgentPool
+    runtime: SessionRuntime, pool: AgentPool
 ) -> None:
     runtime.gate = asyncio.Event()
     pool.prepare(turn())
@@ -344,7 +263,7 @@ async def test_a_process_can_be_started_ahead_of_its_turn(
 
 
 async def test_nothing_is_ended_to_start_a_process_ahead(
-    runtime: FakeRuntime, pool: AgentPool
+    runtime: SessionRuntime, pool: AgentPool
 ) -> None:
     runtime.max_processes = 1
     await run(pool, "a")
@@ -354,7 +273,7 @@ async def test_nothing_is_ended_to_start_a_process_ahead(
 
 
 async def test_nothing_is_ended_for_its_weight_to_start_a_process_ahead(
-    runtime: FakeRuntime,
+    runtime: SessionRuntime,
 ) -> None:
     pool = AgentPool({"codex": runtime}, bounds=Bounds(memory=HEAVY - 1), weigh=Scales(runtime))
     await run(pool, "a")
@@ -368,7 +287,7 @@ async def test_nothing_is_ended_for_its_weight_to_start_a_process_ahead(
 
 
 async def test_a_start_ahead_expects_the_account_of_the_last_turn(
-    runtime: FakeRuntime, pool: AgentPool
+    runtime: SessionRuntime, pool: AgentPool
 ) -> None:
     await run(pool, "a", account_id="acc_9", on_login=True)
     pool.prepare(turn("b", account_id=""))
@@ -379,7 +298,7 @@ async def test_a_start_ahead_expects_the_account_of_the_last_turn(
 
 
 async def test_a_runtime_that_needs_an_account_is_not_started_ahead(
-    runtime: FakeRuntime, pool: AgentPool
+    runtime: SessionRuntime, pool: AgentPool
 ) -> None:
     runtime.early = False
     pool.prepare(turn())
@@ -389,7 +308,7 @@ async def test_a_runtime_that_needs_an_account_is_not_started_ahead(
 
 
 async def test_a_start_ahead_that_fails_is_the_turns_own_failure(
-    runtime: FakeRuntime, pool: AgentPool
+    runtime: SessionRuntime, pool: AgentPool
 ) -> None:
     runtime.broken = True
     pool.prepare(turn())
@@ -400,7 +319,7 @@ async def test_a_start_ahead_that_fails_is_the_turns_own_failure(
 
 
 async def test_closing_leaves_nothing_that_is_idle_at_work_or_on_its_way(
-    runtime: FakeRuntime,
+    runtime: SessionRuntime,
 ) -> None:
     pool = AgentPool({"codex": runtime})
     await run(pool, "idle")
@@ -421,7 +340,7 @@ async def test_closing_leaves_nothing_that_is_idle_at_work_or_on_its_way(
         await run(pool, "late")
 
 
-async def test_closing_gives_up_what_was_started_ahead(runtime: FakeRuntime) -> None:
+async def test_closing_gives_up_what_was_started_ahead(runtime: SessionRuntime) -> None:
     pool = AgentPool({"codex": runtime})
     runtime.gate = asyncio.Event()
     pool.prepare(turn())
@@ -432,7 +351,7 @@ async def test_closing_gives_up_what_was_started_ahead(runtime: FakeRuntime) -> 
 
 
 async def test_a_process_that_cannot_be_ended_as_it_should_keeps_no_home_and_no_room(
-    runtime: FakeRuntime,
+    runtime: SessionRuntime,
 ) -> None:
     runtime.max_processes = 1
     pool = AgentPool({"codex": runtime})
@@ -446,7 +365,7 @@ async def test_a_process_that_cannot_be_ended_as_it_should_keeps_no_home_and_no_
 
 
 async def test_closing_ends_the_others_beside_one_that_cannot_be_ended(
-    runtime: FakeRuntime,
+    runtime: SessionRuntime,
 ) -> None:
     pool = AgentPool({"codex": runtime})
     for home in ("a", "b", "c"):

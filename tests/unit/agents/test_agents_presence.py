@@ -2,48 +2,27 @@
 
 from collections.abc import Sequence
 
-import attrs
 import pytest
 
-from codara.adapters.agents.home.programs import Program
 from codara.adapters.agents.pool import presence as looking
 from codara.adapters.agents.pool.presence import Presence
 from codara.errors import AgentFailed
+from tests.fakes.runtime import ProgramRuntime
 
 
-@attrs.define
-class FakeRuntime:
-    there: bool = True
-    looked: int = 0
-    name: str = "codex"
-    tested: str = "0.169"
-    max_processes: int = 1
-    idle_seconds: float = 1.0
-    takes_images: bool = False
-    forks: bool = False
-
-    def program(self) -> Program:
-        self.looked += 1
-        if not self.there:
-            raise AgentFailed("codex was not found: install it")
-        return Program(path=None, folders=())  # type: ignore[arg-type]
-
-    async def version(self) -> str:
-        raise NotImplementedError
-
-    def models(self) -> Sequence[str]:
-        return ("gpt-5",)
+def a_runtime(*, there: bool = True) -> ProgramRuntime:
+    return ProgramRuntime(there=there, listed=("gpt-5",))
 
 
 async def test_a_program_that_is_there_is_looked_for_once() -> None:
-    presence, runtime = Presence(), FakeRuntime()
+    presence, runtime = Presence(), a_runtime()
     for _ in range(3):
         assert await presence.models(runtime) == ("gpt-5",)
     assert runtime.looked == 1
 
 
 async def test_a_missing_one_is_named_with_its_remedy_every_time() -> None:
-    presence, runtime = Presence(), FakeRuntime(there=False)
+    presence, runtime = Presence(), a_runtime(there=False)
     for _ in range(2):
         with pytest.raises(AgentFailed, match="install it"):
             await presence.models(runtime)
@@ -51,7 +30,7 @@ async def test_a_missing_one_is_named_with_its_remedy_every_time() -> None:
 
 
 async def test_a_program_that_comes_later_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    presence, runtime = Presence(), FakeRuntime(there=False)
+    presence, runtime = Presence(), a_runtime(there=False)
     with pytest.raises(AgentFailed):
         await presence.models(runtime)
     monkeypatch.setattr(looking, "LOOK_SECONDS", 0.0)

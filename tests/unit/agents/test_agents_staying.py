@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from fake_jail import Box, turn
+from agent_turn import turn
 
 from codara.adapters.agents.codex.appserver import AppServer
 from codara.adapters.agents.codex.forgetting import Forgotten
@@ -12,7 +12,9 @@ from codara.adapters.agents.codex.told import ToldInstructions
 from codara.adapters.agents.session import staying
 from codara.adapters.agents.session.lender import Lender, NoLogins
 from codara.clock import utc_now
-from tests.agent_pool import ONE_KEY, Listener
+from tests.fakes.jail import Box
+from tests.fakes.sink import Listener
+from tests.fakes.vault import ONE_KEY
 
 
 @pytest.fixture

@@ -5,17 +5,16 @@ import logging
 import re
 from pathlib import Path
 
-import attrs
 import pytest
 
 from codara.adapters.agents.home.homes import Homes
-from codara.adapters.agents.home.programs import Program
 from codara.adapters.agents.pool.versions import Versions, is_tested
 from codara.adapters.agents.registry import runtimes
 from codara.config.providers import Providers
 from codara.demo.tools import checkout
 from codara.errors import AgentFailed
 from tests.agent_pool import an_idle_house
+from tests.fakes.runtime import ProgramRuntime
 
 PACKAGES = {
     "codex": "@openai/codex",
@@ -23,23 +22,6 @@ PACKAGES = {
     "opencode": "opencode-ai",
     "claude": "@anthropic-ai/claude-code",
 }
-
-
-@attrs.define
-class FakeRuntime:
-    says: str | AgentFailed
-    asked: int = 0
-    name: str = "codex"
-    tested: str = "0.169"
-
-    def program(self) -> Program:
-        raise NotImplementedError
-
-    async def version(self) -> str:
-        self.asked += 1
-        if isinstance(self.says, AgentFailed):
-            raise self.says
-        return self.says
 
 
 @pytest.mark.parametrize(
@@ -69,7 +51,7 @@ def test_the_pinned_versions_are_the_tested_ones(name: str) -> None:
     assert re.fullmatch(r"\d+\.\d+", tested)
 
 
-async def looked_at(*found: FakeRuntime) -> None:
+async def looked_at(*found: ProgramRuntime) -> None:
     versions = Versions()
     for each in found:
         versions.look(each)
@@ -80,7 +62,7 @@ async def looked_at(*found: FakeRuntime) -> None:
 
 async def test_an_unknown_version_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
-    runtime = FakeRuntime("codex-cli 9.9")
+    runtime = ProgramRuntime(says="codex-cli 9.9")
     await looked_at(runtime, runtime)
     assert runtime.asked == 1
     assert [record.message for record in caplog.records] == [
@@ -89,12 +71,12 @@ async def test_an_unknown_version_is_warned_of_once(caplog: pytest.LogCaptureFix
 
 
 async def test_a_known_version_is_not_mentioned(caplog: pytest.LogCaptureFixture) -> None:
-    await looked_at(FakeRuntime("codex-cli 0.169.2"))
+    await looked_at(ProgramRuntime(says="codex-cli 0.169.2"))
     assert caplog.records == []
 
 
 async def test_a_program_without_a_version_is_mentioned(caplog: pytest.LogCaptureFixture) -> None:
-    await looked_at(FakeRuntime(AgentFailed("it hung")))
+    await looked_at(ProgramRuntime(says=AgentFailed("it hung")))
     assert [record.message for record in caplog.records] == [
         "codex does not tell its version: it hung"
     ]

@@ -1,7 +1,6 @@
 """Many chats at one gateway, which is stopped, killed and started again over the same log."""
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,9 +18,13 @@ from codara.projections.engine.base import Projection
 from codara.projections.engine.queries import Reader
 from codara.projections.engine.store import Store
 from codara.projections.points import PointQueries, PointsProjection
-from codara.projections.unfinished import LeftJailRow, UnfinishedProjection, UnfinishedQueries
+from codara.projections.unfinished import UnfinishedProjection, UnfinishedQueries
 from tests import event_examples
-from tests.turn_setup import LIMITS, FakeAgents, FakeSpool, FakeWorkspaces, House, open_house
+from tests.fakes.agents import FakeAgents
+from tests.fakes.spool import FakeSpool
+from tests.fakes.sweeper import FakeSweeper
+from tests.fakes.workspaces import FakeWorkspaces
+from tests.turn_setup import LIMITS, House, open_house
 
 PROJECTIONS: tuple[Projection, ...] = (PointsProjection(), UnfinishedProjection())
 
@@ -68,13 +71,6 @@ def _store(projection: Projection, path: Path, log_id: str) -> Store:
     return Store.create(projection, path, log_id, fast=True)
 
 
-class NothingToSweep:
-    """There are no jails here."""
-
-    async def sweep(self, jails: Sequence[LeftJailRow]) -> Sequence[str]:
-        return []
-
-
 @attrs.define
 class Gateway:
     """A house that goes on over its log, and an agent whose threads outlive it."""
@@ -109,7 +105,7 @@ class Gateway:
         recovery = Recovery(
             context=house.context,
             unfinished=UnfinishedQueries(self.models.readers[1]),
-            sweeper=NothingToSweep(),
+            sweeper=FakeSweeper(),
             gateway_id=f"gtw_{self.lives}",
         )
         await recovery.run()

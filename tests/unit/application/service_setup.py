@@ -10,7 +10,9 @@ from codara.application.deciding import Deciding
 from codara.domain.aggregates import of_stream
 from codara.events.key import KeyIssued
 from codara.events.store.log import EventLog
-from tests.fakes import CountingIds, FakeKeyRing, FixedClock
+from tests.fakes.clock import FixedClock
+from tests.fakes.ids import CountingIds
+from tests.fakes.keyring import FakeKeyRing
 
 
 @attrs.frozen

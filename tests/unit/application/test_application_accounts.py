@@ -7,7 +7,9 @@ from codara.domain import account
 from codara.errors import Conflict, InvalidRequest, NotFound
 from codara.events import streams
 from tests import event_examples
-from tests.fakes import FakeKeyRing, FixedClock
+from tests.fakes.clock import FixedClock
+from tests.fakes.keyring import FakeKeyRing
+from tests.fakes.vault import FakeVault
 
 NEW = NewAccount(
     account_id="main",
@@ -16,26 +18,6 @@ NEW = NewAccount(
     label="Main",
     credential=b" sk-secret-1\n",
 )
-
-
-class FakeVault:
-    """Keeps credentials in memory; the fingerprint is their length, which tells enough here."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, bytes] = {}
-
-    async def store(self, account_id: str, credential: bytes) -> str:
-        self.kept[account_id] = credential
-        return self.fingerprint(credential)
-
-    def fingerprint(self, credential: bytes) -> str:
-        return f"fp-{credential[-1:].decode()}"
-
-    async def credential(self, account_id: str) -> bytes:
-        return self.kept[account_id]
-
-    async def remove(self, account_id: str) -> None:
-        self.kept.pop(account_id, None)
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ from codara.events import streams
 from codara.events.session import TurnStarted
 from codara.events.workspace import WorkspaceProvisioned
 from tests import event_examples
-from tests.turn_setup import LIMITS, House, close_house, command, open_house, says_hello
+from tests.fakes.agents import says_hello
+from tests.turn_setup import LIMITS, House, close_house, command, open_house
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from codara.events import streams
 from codara.events.base import Append
 from codara.events.store.log import EventLog
 from tests import event_examples
-from tests.fakes import FakeKeyRing
+from tests.fakes.keyring import FakeKeyRing
 
 SESSION = streams.session(event_examples.SESSION)
 

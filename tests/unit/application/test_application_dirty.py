@@ -18,7 +18,9 @@ from codara.events.session import TurnCancelled, TurnFailed
 from codara.projections.sessions import SessionRow
 from codara.projections.views import Views
 from tests import event_examples
-from tests.turn_setup import FakeWorkspaces, command, standing
+from tests.fakes.standings import standing
+from tests.fakes.workspaces import FakeWorkspaces
+from tests.turn_setup import command
 
 HELLO = Said(USER, "hello")
 

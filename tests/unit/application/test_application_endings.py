@@ -29,19 +29,11 @@ from codara.errors import LONGEST_MESSAGE
 from codara.events.account import QuotaObserved
 from codara.events.session import TurnCompleted, TurnEnd, TurnFailed
 from codara.events.workspace import DiffRecorded
-from tests.turn_setup import (
-    FakeAgents,
-    FakeSpool,
-    FakeSpoolFile,
-    FakeStandings,
-    FakeWorkspaces,
-    House,
-    Script,
-    close_house,
-    command,
-    open_house,
-    says_hello,
-)
+from tests.fakes.agents import FakeAgents, Script, says_hello
+from tests.fakes.spool import FakeSpool, FakeSpoolFile
+from tests.fakes.standings import FakeStandings
+from tests.fakes.workspaces import FakeWorkspaces
+from tests.turn_setup import House, close_house, command, open_house
 
 NOTES = Upload("notes.md", b"# Notes")
 LONG_PATHS = {f"{number:02}/{'d' * 3_500}": "x" for number in range(16)}

@@ -11,7 +11,8 @@ from codara.application.ports.workspaces import Upload
 from codara.application.turns.commands import Message
 from codara.errors import AgentFailed, InvalidRequest, WorkspaceAccessDenied
 from codara.events.session import TurnCompleted, TurnRequested
-from tests.turn_setup import House, close_house, command, open_house, says_hello
+from tests.fakes.agents import says_hello
+from tests.turn_setup import House, close_house, command, open_house
 
 CAT = Image("image/png", b"\x89PNG\r\n\x1a\ncat")
 DOG = Image("image/jpeg", b"\xff\xd8\xffdog")

@@ -17,7 +17,8 @@ from codara.events import streams
 from codara.events.base import Append
 from codara.events.session import TurnRequested
 from tests import event_examples
-from tests.turn_setup import LIMITS, House, close_house, open_house, standing
+from tests.fakes.standings import standing
+from tests.turn_setup import LIMITS, House, close_house, open_house
 
 OTHER = "acc_other"
 

@@ -26,15 +26,11 @@ from codara.events.store.mapper import MAX_EVENT_BYTES
 from codara.events.workspace import DiffRecorded
 from codara.projections.unfinished import LeftJailRow, OpenTurnRow
 from tests import event_examples
-from tests.turn_setup import (
-    LIMITS,
-    FakeSpool,
-    FakeWorkspaces,
-    House,
-    command,
-    open_house,
-    says_hello,
-)
+from tests.fakes.agents import says_hello
+from tests.fakes.spool import FakeSpool
+from tests.fakes.sweeper import FakeSweeper
+from tests.fakes.workspaces import FakeWorkspaces
+from tests.turn_setup import LIMITS, House, command, open_house
 
 LEFT = LeftJailRow(jail_id=event_examples.JAIL, inner_pid=4711, start_time=1, boot_id="b")
 
@@ -68,17 +64,6 @@ class FakeUnfinished:
 
     async def jails(self) -> Sequence[LeftJailRow]:
         return self.open_jails
-
-
-@attrs.define
-class FakeSweeper:
-    """Notes what it was asked to end."""
-
-    swept: list[str] = attrs.field(factory=list)
-
-    async def sweep(self, jails: Sequence[LeftJailRow]) -> Sequence[str]:
-        self.swept += [jail.jail_id for jail in jails]
-        return self.swept
 
 
 @attrs.define

@@ -11,32 +11,12 @@ from codara.errors import AgentFailed, NotFound
 from codara.events.account import TokenRefreshed
 from tests import event_examples
 from tests.event_examples import NOW
-from tests.fakes import FakeKeyRing, FixedClock
+from tests.fakes.clock import FixedClock
+from tests.fakes.keyring import FakeKeyRing
+from tests.fakes.vault import FakeVault
 
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
-
-
-class FakeVault:
-    """Keeps credentials in memory; a fingerprint is the credential with a mark."""
-
-    def __init__(self):
-        self.kept = {}
-
-    async def store(self, account_id, credential):
-        self.kept[account_id] = credential
-        return self.fingerprint(credential)
-
-    def fingerprint(self, credential):
-        return f"fp-{credential.decode()}"
-
-    async def credential(self, account_id):
-        if account_id not in self.kept:
-            raise NotFound("no credential")
-        return self.kept[account_id]
-
-    async def remove(self, account_id):
-        self.kept.pop(account_id, None)
 
 
 class FakeRefresher:
@@ -126,7 +106,7 @@ async def test_a_token_about_to_expire_is_refreshed_and_kept_before_it_is_used(
     token = await logins.token("claude", "main")
     assert (token.value, vault.kept["main"]) == ("login+", b"login+")
     [fact] = await house.events(TokenRefreshed)
-    assert (fact.fingerprint, fact.expires_at) == ("fp-login+", NOW + HOUR)
+    assert (fact.fingerprint, fact.expires_at) == (vault.fingerprint(b"login+"), NOW + HOUR)
 
 
 async def test_two_turns_at_once_refresh_a_token_once(logins, vault, refresher):

@@ -11,7 +11,9 @@ from codara.application.accounts import Accounts, NewAccount
 from codara.application.operators import Operators
 from codara.application.users import NewUser, Users
 from tests import event_examples
-from tests.fakes import FakeKeyRing, FixedClock
+from tests.fakes.clock import FixedClock
+from tests.fakes.keyring import FakeKeyRing
+from tests.fakes.vault import FakeVault
 from tests.log_checks import folds_strictly
 
 OF_OPERATORS = {
@@ -32,18 +34,6 @@ OF_OPERATORS = {
     "user.restored",
     "user.deleted",
 }
-
-
-class NoVault:
-    """Keeps nothing; a credential is told from another by its end."""
-
-    async def store(self, account_id: str, credential: bytes) -> str:
-        return self.fingerprint(credential)
-
-    def fingerprint(self, credential: bytes) -> str:
-        return credential[-2:].decode()
-
-    async def remove(self, account_id: str) -> None: ...
 
 
 async def users_come_and_go(house: Logged) -> None:
@@ -74,7 +64,7 @@ async def users_come_and_go(house: Logged) -> None:
 
 async def accounts_come_and_go(house: Logged) -> None:
     deciding, new_id = house.deciding, house.new_id
-    accounts = Accounts(deciding=deciding, vault=NoVault(), clock=house.clock, new_id=new_id)
+    accounts = Accounts(deciding=deciding, vault=FakeVault(), clock=house.clock, new_id=new_id)
     for provider, credential in (("codex", b"sk-first-1"), ("gemini", b"AIza-other-2")):
         new = NewAccount(
             account_id="main",

@@ -32,16 +32,9 @@ from codara.events.session import (
     TurnStarted,
 )
 from tests import event_examples
-from tests.turn_setup import (
-    LIMITS,
-    House,
-    Script,
-    close_house,
-    command,
-    open_house,
-    says_hello,
-    standing,
-)
+from tests.fakes.agents import Script, says_hello
+from tests.fakes.standings import standing
+from tests.turn_setup import LIMITS, House, close_house, command, open_house
 
 OTHER = "acc_2"
 THIRD = "acc_3"

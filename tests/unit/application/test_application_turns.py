@@ -39,21 +39,13 @@ from codara.events.session import (
 from codara.events.store import writer as writing
 from codara.events.store.groups import Fate, Group
 from codara.events.workspace import DiffRecorded
-from codara.projections.accounts import Standing
+from codara.projections.standings import Standing
 from tests import event_examples
 from tests.disk_failures import no_writes
-from tests.turn_setup import (
-    LIMITS,
-    FakeAgents,
-    FakeFeed,
-    FakeStandings,
-    House,
-    close_house,
-    command,
-    open_house,
-    says_hello,
-    standing,
-)
+from tests.fakes.agents import FakeAgents, says_hello
+from tests.fakes.read_models import FakeFeed
+from tests.fakes.standings import FakeStandings, standing
+from tests.turn_setup import LIMITS, House, close_house, command, open_house
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from codara.errors import Conflict, InvalidApiKey, InvalidRequest, NotFound, Use
 from codara.events.key import KeyIssued
 from codara.events.user import UserProvisioned
 from tests import event_examples
-from tests.fakes import FakeKeyRing, FixedClock
+from tests.fakes.clock import FixedClock
+from tests.fakes.keyring import FakeKeyRing
 
 ANN = NewUser(email="Ann@Example.org", display_name="Ann")
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from codara.application.turns.places import HeldPlaces, Lack, Wanted
 from codara.application.turns.waiting import Entered, Line
 from codara.errors import CodaraError, ConcurrencyLimit, Overloaded, WorkspaceBusy
-from tests.fakes import NOW, FixedClock
+from tests.event_examples import NOW
+from tests.fakes.clock import FixedClock
 
 AT_ONCE = Entered(0.0, None)
 FOREVER = 20.0

@@ -11,17 +11,10 @@ from codara.adapters.egress.doors import BROKER_PORT, PROXY_PORT, Doors
 from codara.adapters.egress.lending import Lending
 from codara.adapters.egress.outgoing import outgoing_session
 from codara.adapters.jail.network import LOOPBACK, listen
+from tests.fakes.journal import Journal
 
 TOKEN = "the-token-of-this-jail"
 SECRET = "sk-very-secret-key"
-
-
-class Journal:
-    def __init__(self):
-        self.denied = []
-
-    async def egress_denied(self, jail_id, *, host, port):
-        self.denied.append((jail_id, host, port))
 
 
 class Provider:

@@ -9,7 +9,7 @@ from codara.adapters.egress.broker import Broker
 from codara.adapters.egress.doors import BROKER_PORT, PROXY_PORT
 from codara.adapters.egress.ways import WaysOut
 from codara.errors import ShuttingDown
-from tests.jail_setup import Journal
+from tests.fakes.journal import Journal
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from codara.events.store.log import EventLog
-from tests.fakes import FakeKeyRing
+from tests.fakes.keyring import FakeKeyRing
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from codara.events.store import writer as writing
 from codara.events.store.log import EventLog
 from tests import event_examples
 from tests.disk_failures import no_reads, no_writes
-from tests.fakes import FakeKeyRing
+from tests.fakes.keyring import FakeKeyRing
 from tests.unit.events.test_events_writer import pair
 
 FILES = [("events.db-wal",), ("events.db", "events.db-wal")]

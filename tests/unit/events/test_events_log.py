@@ -12,7 +12,9 @@ from codara.events.base import Append, Sealed
 from codara.events.store.log import EventLog
 from codara.events.store.mapper import EventTooLarge
 from tests import event_examples
-from tests.fakes import CountingIds, FakeKeyRing, FixedClock
+from tests.fakes.clock import FixedClock
+from tests.fakes.ids import CountingIds
+from tests.fakes.keyring import FakeKeyRing
 
 
 def opened(stream: str = "session/ses_1", expected: int = 0, **changes: Any) -> Append:

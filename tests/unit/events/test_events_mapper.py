@@ -19,7 +19,7 @@ from codara.events.registry import CATALOGUE
 from codara.events.session import AccountChanged, Candidate, TurnStarted, Waited
 from codara.events.store.mapper import MAX_EVENT_BYTES, EventMapper, EventTooLarge
 from tests import event_examples, golden_events
-from tests.fakes import FakeKeyRing
+from tests.fakes.keyring import FakeKeyRing
 
 every_event = pytest.mark.parametrize("event_class", CATALOGUE, ids=lambda found: found.name)
 

@@ -13,7 +13,7 @@ from codara.events.base import Append
 from codara.events.store.log import EventLog
 from codara.events.store.readonly import ReadOnlyLog
 from tests import event_examples
-from tests.fakes import FakeKeyRing
+from tests.fakes.keyring import FakeKeyRing
 
 USER = streams.user(event_examples.USER)
 

@@ -19,7 +19,7 @@ from codara.events.store.groups import Fate, Group
 from codara.events.store.log import EventLog
 from codara.events.store.writer import Writer
 from tests import event_examples
-from tests.fakes import FakeKeyRing
+from tests.fakes.keyring import FakeKeyRing
 
 
 class SlowRecorder:

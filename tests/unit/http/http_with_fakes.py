@@ -1,7 +1,6 @@
 """A gateway's doors without the house behind them: scripted turns, two keys, one operator."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from itertools import count
@@ -12,174 +11,17 @@ import aiohttp
 import attrs
 from aiohttp import web
 
-from codara.application.callers import Caller
 from codara.application.models import Models
-from codara.application.ports.frames import Frame, TextDelta
-from codara.application.turns.commands import RunTurn, Started, TurnResult
-from codara.application.turns.waiting import Waiter
-from codara.errors import CodaraError, InvalidApiKey, UserSuspended
-from codara.events.session import Usage
-from codara.events.store.follower import FollowerStanding
-from codara.events.workspace import FileChange
 from codara.http.app import build
 from codara.http.server import runner
 from codara.http.services import Services
+from tests.fakes.health import FakeHealth
+from tests.fakes.model_lists import FakeModelLists
+from tests.fakes.operators import FakeOperators
+from tests.fakes.turns import FakeTurns
+from tests.fakes.users import KEY, FakeUsers
 
-KEY = "uagk_live_good"
-SUSPENDED_KEY = "uagk_live_suspended"
-OPERATOR_TOKEN = "operator.access.token"
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
-CALLER = Caller(user_id="usr_1", key_id="key_1", max_concurrency=3)
-OPERATOR = Caller(user_id="usr_admin", key_id=None, max_concurrency=3, operator_id="op_1")
-
-RESULT = TurnResult(
-    turn_id="trn_1",
-    session_id="ses_1",
-    client_session_id="default",
-    workspace_id="wsp_1",
-    workspace="default",
-    provider="codex",
-    model="gpt-5-codex",
-    backend_id="thread-1",
-    thread="new",
-    forked_from=None,
-    aside=False,
-    position=42,
-    text="Hello world",
-    finish_reason="stop",
-    files=(
-        FileChange(path="b.txt", status="added", added=1),
-        FileChange(path="a\\xff.txt", status="modified", path_b64="Yf8udHh0"),
-    ),
-    diff="--- /dev/null\n+++ b/b.txt\n",
-    diff_truncated=False,
-    partial=(),
-    actions=({"action_id": "atr_1", "type": "patch"},),
-    dirty=False,
-    jailed=True,
-    usage=Usage(input=10, cached=4, output=5, reasoning=2),
-    timings={"agent": 12.5},
-)
-
-Script = Callable[["ScriptedTurn"], AsyncIterator[Frame]]
-
-
-@attrs.define
-class ScriptedTurn:
-    """A turn whose frames, end and refusals the test writes."""
-
-    script: Sequence[Frame] | Script = (TextDelta("Hello "), TextDelta("world"))
-    outcome: TurnResult | Exception = RESULT
-    refused: CodaraError | None = None
-    replayed: bool = False
-    hold: bool = False
-    turn_id: str = "trn_1"
-    session_id: str = "ses_1"
-    workspace_id: str = "wsp_1"
-    released: asyncio.Event = attrs.field(factory=asyncio.Event)
-    waiting: asyncio.Event = attrs.field(factory=asyncio.Event)
-    left: asyncio.Event = attrs.field(factory=asyncio.Event)
-    left_by: type[BaseException] | None = None
-
-    async def __aenter__(self) -> "ScriptedTurn":
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self.left_by = kind
-        self.left.set()
-
-    async def started(self) -> Started:
-        if self.refused is not None:
-            raise self.refused
-        return Started(position=40, thread="new")
-
-    async def frames(self) -> AsyncIterator[Frame]:
-        if callable(self.script):
-            async for frame in self.script(self):
-                yield frame
-        else:
-            for frame in self.script:
-                yield frame
-        await self._held()
-
-    async def result(self) -> TurnResult:
-        await self._held()
-        if isinstance(self.outcome, Exception):
-            raise self.outcome
-        return self.outcome
-
-    async def _held(self) -> None:
-        if self.hold:
-            self.waiting.set()
-            await self.released.wait()
-
-
-@attrs.define
-class FakeTurns:
-    """Hands out one scripted turn and remembers what was asked."""
-
-    turn: ScriptedTurn = attrs.field(factory=ScriptedTurn)
-    asked: list[RunTurn] = attrs.field(factory=list)
-    refused: Exception | None = None
-    waiters: list[Waiter] = attrs.field(factory=list)
-
-    def waiting(self) -> list[Waiter]:
-        return self.waiters
-
-    async def submit(self, request: RunTurn) -> ScriptedTurn:
-        self.asked.append(request)
-        if self.refused is not None:
-            raise self.refused
-        return self.turn
-
-
-class FakeUsers:
-    async def authenticate(self, raw_key: str) -> Caller:
-        if raw_key == SUSPENDED_KEY:
-            raise UserSuspended("The user is suspended.")
-        if raw_key != KEY:
-            raise InvalidApiKey("There is no such key.")
-        return CALLER
-
-    async def caller_for_operator(self, operator_id: str) -> Caller:
-        return attrs.evolve(OPERATOR, operator_id=operator_id)
-
-
-class FakeOperators:
-    async def verify(self, access_token: str) -> str:
-        if access_token != OPERATOR_TOKEN:
-            raise InvalidApiKey("That is no access token.")
-        return "op_1"
-
-
-@attrs.define
-class FakeAgents:
-    listed: Mapping[str, Sequence[str]] = attrs.field(
-        factory=lambda: {
-            "codex": ("gpt-5-codex", "gpt-5"),
-            "opencode": ("opencode/big-pickle", "anthropic/claude"),
-        }
-    )
-
-    def takes_images(self, provider: str) -> bool:
-        return provider == "codex"
-
-    async def models(self, provider: str) -> Sequence[str]:
-        return self.listed.get(provider, ())
-
-
-@attrs.define
-class FakeHealth:
-    wrong: list[str] = attrs.field(factory=list)
-
-    def reasons(self) -> list[str]:
-        return self.wrong
-
-    def degraded_by(self) -> list[str]:
-        return []
-
-    def standings(self) -> list[FollowerStanding]:
-        return []
 
 
 def services(**parts: Any) -> Services:
@@ -200,7 +42,7 @@ def services(**parts: Any) -> Services:
         "users": FakeUsers(),
         "accounts": None,
         "operators": FakeOperators(),
-        "models": Models(FakeAgents(), defaults, created=1_700_000_000),
+        "models": Models(FakeModelLists(), defaults, created=1_700_000_000),
         "views": None,
         "health": FakeHealth(),
         "settings": SimpleNamespace(server=server, workspace=SimpleNamespace(max_file_bytes=1000)),

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import attrs
 import orjson
-from http_with_fakes import FakeUsers, opened, services
+from http_with_fakes import opened, services
 
 from codara.application.callers import Caller
 from codara.application.models import Models
@@ -22,13 +22,14 @@ from codara.application.turns.finding import Finder
 from codara.application.turns.run import Run
 from codara.application.turns.submit import Turns
 from codara.config.settings import ServerSettings
-from codara.errors import InvalidApiKey
 from codara.events import streams
 from codara.events.base import Append
 from codara.events.session import SessionReset
 from codara.projections.views import Views
 from tests import event_examples, gateway_process
-from tests.turn_setup import LIMITS, House, close_house, open_house, standing
+from tests.fakes.standings import standing
+from tests.fakes.users import FakeUsers
+from tests.turn_setup import LIMITS, House, close_house, open_house
 
 KEY, OTHER_KEY, THEIR_KEY = "uagk_live_1", "uagk_live_2", "uagk_live_3"
 _CALLERS = {
@@ -101,13 +102,6 @@ class Agent:
         """Turns wait from now on, until `open` is set."""
         self.open.clear()
         self.reached.clear()
-
-
-class KnownUsers(FakeUsers):
-    async def authenticate(self, raw_key: str) -> Caller:
-        if raw_key not in _CALLERS:
-            raise InvalidApiKey("There is no such key.")
-        return _CALLERS[raw_key]
 
 
 @attrs.frozen
@@ -245,7 +239,7 @@ async def housed(folder: Path, limits: TurnLimits = _LIMITS, **parts: Any) -> As
     defaults = {"codex": "gpt-5-codex", "opencode": "big-pickle"}
     bundle = services(
         turns=house.turns,
-        users=KnownUsers(),
+        users=FakeUsers(_CALLERS),
         models=Models(house.agents, defaults, created=1),
         views=views,
         settings=SimpleNamespace(server=ServerSettings(), workspace=_SMALL_FILES),

@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 import attrs
-from http_with_fakes import FakeAgents, FakeHealth, opened, services
+from http_with_fakes import opened, services
 
 from codara.adapters.vault.vault import FileVault
 from codara.application.accounts import Accounts
@@ -18,41 +18,18 @@ from codara.application.models import Models
 from codara.application.operators import Operators
 from codara.application.users import Users
 from codara.domain.aggregates import of_stream
-from codara.errors import NotFound
 from codara.events.base import Append, Cause, Event
 from codara.events.store.log import EventLog
 from codara.ids import new_id
 from codara.projections.views import Views
 from tests import event_examples
-from tests.fakes import FixedClock
+from tests.fakes.clock import FixedClock
+from tests.fakes.health import FakeHealth
+from tests.fakes.model_lists import FakeModelLists
+from tests.fakes.sessions import FakeSessions
+from tests.fakes.turns import FakeTurns
 
 PASSKEY = "correct horse battery staple"
-
-
-@attrs.define
-class FakeTurns:
-    """Cancels turns of `whose`: by task id, the user."""
-
-    whose: dict[str, str] = attrs.field(factory=dict)
-    cancelled: list[tuple[str, str]] = attrs.field(factory=list)
-
-    async def cancel(self, turn_id: str, user_id: str | None, cause: Cause) -> None:
-        if turn_id not in self.whose or user_id not in (None, self.whose[turn_id]):
-            raise NotFound(f"There is no task {turn_id}.")
-        self.cancelled.append((turn_id, cause.actor))
-
-
-@attrs.define
-class FakeSessions:
-    """Resets sessions of `whose`."""
-
-    position: int = 1
-    whose: dict[str, str] = attrs.field(factory=dict)
-
-    async def reset(self, session_id: str, user_id: str | None, cause: Cause) -> int:
-        if session_id not in self.whose or user_id not in (None, self.whose[session_id]):
-            raise NotFound(f"There is no session {session_id}.")
-        return self.position
 
 
 @attrs.frozen
@@ -147,7 +124,7 @@ async def plane(folder: Path) -> AsyncIterator[Plane]:
         users=users,
         accounts=Accounts(deciding=deciding, vault=vault, clock=clock, new_id=new_id),
         operators=operators,
-        models=Models(FakeAgents(), {"codex": "gpt-5-codex"}, created=1),
+        models=Models(FakeModelLists(), {"codex": "gpt-5-codex"}, created=1),
         views=views,
         health=FakeHealth(),
         settings=SimpleNamespace(server=server),

@@ -1,29 +1,16 @@
 """A turn through the door, answered in one piece."""
 
 import asyncio
+import base64
 
 import attrs
 import openai
 import pytest
-from http_with_fakes import (
-    KEY,
-    OPERATOR_TOKEN,
-    RESULT,
-    FakeTurns,
-    ScriptedTurn,
-    a_request,
-    opened,
-    services,
-)
+from http_with_fakes import a_request, opened, services
 from openai import AsyncOpenAI
 
-from codara.application.turns.commands import RunTurn
 from codara.errors import (
     AgentFailed,
-from codara.events.workspace import FileChange
-from tests.fakes.operators import OPERATOR_TOKEN
-from tests.fakes.turns import RESULT, FakeTurns, HeldTurns, ScriptedTurn
-from tests.fakes.users import KEY
     AllAccountsCooling,
     CodaraError,
     InvalidRequest,
@@ -33,6 +20,10 @@ from tests.fakes.users import KEY
     StorageFull,
     WorkspaceAccessDenied,
 )
+from codara.events.workspace import FileChange
+from tests.fakes.operators import OPERATOR_TOKEN
+from tests.fakes.turns import RESULT, FakeTurns, HeldTurns, ScriptedTurn
+from tests.fakes.users import KEY
 
 
 async def test_the_answer_is_a_completion_with_our_fields_beside_it() -> None:
@@ -75,6 +66,15 @@ async def test_the_codara_object_names_everything_of_the_turn() -> None:
         "position": 42,
         "ignored": [],
         "diff_truncated": False,
+        "partial": [],
+        "jailed": True,
+        "timings": {"agent": 12.5},
+    }
+    assert files[0]["status"] == "added"
+    assert "path_b64" not in files[0]
+    assert files[1]["path_b64"] == "Yf8udHh0"
+
+
 async def test_what_is_not_utf_8_has_its_bytes_beside_it() -> None:
     moved = FileChange(
         path="n", status="renamed", old_path="\\xe9", old_path_b64="6Q==", encoding="other"
@@ -87,6 +87,13 @@ async def test_what_is_not_utf_8_has_its_bytes_beside_it() -> None:
     assert body["modified_files_b64"] == ["Yf8udHh0", None, None]
     assert body["codara"]["files"][2]["old_path_b64"] == "6Q=="
     assert [file["encoding"] for file in body["codara"]["files"]] == [None, None, "other"]
+
+
+async def test_an_answer_in_which_something_was_replaced_says_so() -> None:
+    result = attrs.evolve(RESULT, text_replaced=True)
+    async with opened(services(turns=FakeTurns(ScriptedTurn(outcome=result)))) as door:
+        body = await (await door.chat()).json()
+    assert body["codara"]["text_replaced"] is True
 
 
 async def test_two_names_that_look_the_same_are_two_names() -> None:
@@ -105,15 +112,6 @@ async def test_an_answer_that_is_all_utf_8_has_no_base64() -> None:
     result = attrs.evolve(RESULT, files=RESULT.files[:1])
     async with opened(services(turns=FakeTurns(ScriptedTurn(outcome=result)))) as door:
         assert "b64" not in await (await door.chat()).text()
-
-
-        "partial": [],
-        "jailed": True,
-        "timings": {"agent": 12.5},
-    }
-    assert files[0]["status"] == "added"
-    assert "path_b64" not in files[0]
-    assert files[1]["path_b64"] == "Yf8udHh0"
 
 
 async def test_the_answer_names_the_turn_in_its_headers() -> None:
@@ -187,14 +185,14 @@ async def test_a_client_that_leaves_is_no_listener_any_more() -> None:
 
 
 async def test_a_client_that_leaves_in_the_middle_of_the_admission_leaves_no_turn_behind() -> None:
-    turns = SlowTurns()
+    turns = HeldTurns()
     async with opened(services(turns=turns)) as door:
         asking = asyncio.create_task(door.chat())
-        await turns.admitting.wait()
+        await turns.came.wait()
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking
-        turns.admitted.set()
+        turns.goes_on.set()
         await asyncio.wait_for(turns.turn.left.wait(), 5)
     assert turns.finished
 
@@ -217,22 +215,6 @@ async def test_a_large_body_is_understood_as_well() -> None:
     async with opened(services(turns=turns)) as door:
         answer = await door.chat(a_request(messages=[{"role": "user", "content": "x" * 90_000}]))
     assert (answer.status, len(turns.asked[0].messages[0].text)) == (200, 90_000)
-
-
-@attrs.define
-class SlowTurns:
-    """Admits when the test says so; being cancelled meanwhile would lose the turn."""
-
-    turn: ScriptedTurn = attrs.field(factory=ScriptedTurn)
-    admitting: asyncio.Event = attrs.field(factory=asyncio.Event)
-    admitted: asyncio.Event = attrs.field(factory=asyncio.Event)
-    finished: bool = False
-
-    async def submit(self, _: RunTurn) -> ScriptedTurn:
-        self.admitting.set()
-        await self.admitted.wait()
-        self.finished = True
-        return self.turn
 
 
 def official(url: str, *, key: str = KEY) -> AsyncOpenAI:

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
-from http_with_fakes import CALLER, OPERATOR, a_request
+from http_with_fakes import a_request
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +21,7 @@ from codara.errors import (
     WorkspaceAccessDenied,
 )
 from codara.http.openai.decode import ChatRequest, decode
+from tests.fakes.users import CALLER, OPERATOR
 
 
 def decoded(headers: dict[str, str] | None = None, **more: Any) -> ChatRequest:

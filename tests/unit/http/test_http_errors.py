@@ -6,22 +6,15 @@ from typing import Any
 
 import aiohttp
 import pytest
-from http_with_fakes import (
-    KEY,
-    OPERATOR_TOKEN,
-    SUSPENDED_KEY,
-    Door,
-    FakeHealth,
-    FakeTurns,
-    ScriptedTurn,
-    a_request,
-    opened,
-    services,
-)
+from http_with_fakes import Door, a_request, opened, services
 
 from codara import errors
 from codara.errors import CodaraError
 from codara.http.errors import TABLE
+from tests.fakes.health import FakeHealth
+from tests.fakes.operators import OPERATOR_TOKEN
+from tests.fakes.turns import FakeTurns, ScriptedTurn
+from tests.fakes.users import KEY, SUSPENDED_KEY
 
 HEADERS = {"Authorization": f"Bearer {KEY}"}
 CHAT = "/v1/chat/completions"

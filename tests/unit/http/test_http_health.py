@@ -3,10 +3,11 @@
 from types import SimpleNamespace
 from typing import Any
 
-from http_with_fakes import OPERATOR_TOKEN, opened, services
+from http_with_fakes import opened, services
 
 from codara.application.health import Followers, Health
 from codara.events.store.follower import FollowerStanding
+from tests.fakes.operators import OPERATOR_TOKEN
 
 WELL = FollowerStanding(
     name="views.users", position=12, lag_seconds=0.0, trouble=None, essential=True

@@ -2,11 +2,13 @@
 
 from typing import Any
 
-from http_with_fakes import KEY, FakeAgents, opened, services
+from http_with_fakes import opened, services
 from openai import AsyncOpenAI
 
 from codara.application.models import Models
 from codara.errors import AgentFailed
+from tests.fakes.model_lists import FakeModelLists
+from tests.fakes.users import KEY
 
 HEADERS = {"Authorization": f"Bearer {KEY}"}
 
@@ -43,7 +45,7 @@ async def test_an_agent_whose_cli_is_missing_lists_nothing_and_can_be_named_all_
 
 
 async def test_a_listing_of_one_agent_holds_no_other() -> None:
-    models = Models(FakeAgents(), {"codex": None, "opencode": None}, created=1)
+    models = Models(FakeModelLists(), {"codex": None, "opencode": None}, created=1)
     assert {model.provider for model in await models.listing("codex")} == {"codex"}
     assert await models.listing("claude") == []
 

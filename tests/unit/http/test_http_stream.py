@@ -10,16 +10,7 @@ import aiohttp
 import attrs
 import openai
 import pytest
-from http_with_fakes import (
-    KEY,
-    RESULT,
-    Door,
-    FakeTurns,
-    ScriptedTurn,
-    a_request,
-    opened,
-    services,
-)
+from http_with_fakes import Door, a_request, opened, services
 from openai import AsyncOpenAI
 
 from codara.application.ports.frames import (
@@ -34,6 +25,8 @@ from codara.application.ports.frames import (
 )
 from codara.errors import AgentFailed, SessionBusy
 from codara.http.openai import stream
+from tests.fakes.turns import RESULT, FakeTurns, ScriptedTurn
+from tests.fakes.users import KEY
 
 
 def bundle(turn: ScriptedTurn) -> Any:

@@ -6,11 +6,13 @@ from typing import Any
 
 import aiohttp
 import pytest
-from http_with_fakes import KEY, Door, FakeTurns, ScriptedTurn, a_request, opened, services
+from http_with_fakes import Door, a_request, opened, services
 
 from codara.application.ports.agents import Image
 from codara.application.ports.frames import ReasoningDelta, TextDelta
 from codara.application.ports.workspaces import Upload
+from tests.fakes.turns import FakeTurns, ScriptedTurn
+from tests.fakes.users import KEY
 
 PNG = b"\x89PNG\r\n\x1a\npixels"
 LINK = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"

@@ -5,43 +5,16 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import attrs
 import pytest
-from http_with_fakes import (
-    CALLER,
-    KEY,
-    NOW,
-    OPERATOR_TOKEN,
-    FakeTurns,
-    ScriptedTurn,
-    a_request,
-    opened,
-    services,
-)
+from http_with_fakes import NOW, a_request, opened, services
 
-from codara.application.turns.commands import RunTurn
 from codara.application.turns.places import Lack, Wanted
 from codara.application.turns.waiting import Waiter
 from codara.errors import WorkspaceBusy
 from codara.http.openai import submitting
-
-
-@attrs.define
-class WaitingTurns(FakeTurns):
-    """Lets every request wait until the test says otherwise."""
-
-    goes_on: asyncio.Event = attrs.field(factory=asyncio.Event)
-    came: asyncio.Event = attrs.field(factory=asyncio.Event)
-    lost: asyncio.Event = attrs.field(factory=asyncio.Event)
-
-    async def submit(self, request: RunTurn) -> ScriptedTurn:
-        self.came.set()
-        try:
-            await self.goes_on.wait()
-        except asyncio.CancelledError:
-            self.lost.set()
-            raise
-        return await super().submit(request)
+from tests.fakes.operators import OPERATOR_TOKEN
+from tests.fakes.turns import FakeTurns, HeldTurns
+from tests.fakes.users import CALLER, KEY
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +36,7 @@ def waiter(number: int, user_id: str) -> Waiter:
 
 
 async def test_a_stream_that_waits_begins_with_comments_and_ends_as_any_other() -> None:
-    turns = WaitingTurns()
+    turns = HeldTurns()
     async with opened(services(turns=turns)) as door:
         answer = await door.chat(a_request(stream=True))
         assert answer.status == 200
@@ -77,7 +50,7 @@ async def test_a_stream_that_waits_begins_with_comments_and_ends_as_any_other() 
 
 
 async def test_what_refuses_a_stream_that_has_waited_is_an_error_frame() -> None:
-    turns = WaitingTurns(refused=WorkspaceBusy("held by trn_0", retry_after=1.0))
+    turns = HeldTurns(refused=WorkspaceBusy("held by trn_0", retry_after=1.0))
     async with opened(services(turns=turns)) as door:
         answer = await door.chat(a_request(stream=True))
         turns.goes_on.set()
@@ -96,7 +69,7 @@ async def test_what_is_refused_soon_is_refused_with_its_status() -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_client_that_leaves_while_it_waits_takes_its_request_along(stream: bool) -> None:
-    turns = WaitingTurns()
+    turns = HeldTurns()
     async with opened(services(turns=turns)) as door:
         asking = asyncio.create_task(door.chat(a_request(stream=stream)))
         await turns.came.wait()

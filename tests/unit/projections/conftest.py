@@ -8,7 +8,8 @@ from read_model_setup import World
 
 from codara.events.store.log import EventLog
 from codara.projections.views import Views
-from tests.fakes import FakeKeyRing, FixedClock
+from tests.fakes.clock import FixedClock
+from tests.fakes.keyring import FakeKeyRing
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from codara.events.store.log import EventLog
 from codara.projections.engine.base import Projection
 from codara.projections.views import PROJECTIONS, Views
 from tests import event_examples
-from tests.fakes import FakeKeyRing, FixedClock
+from tests.fakes.clock import FixedClock
+from tests.fakes.keyring import FakeKeyRing
 
 SESSION = streams.session(event_examples.SESSION)
 WORKSPACE = streams.workspace(event_examples.WORKSPACE)

@@ -24,7 +24,7 @@ from codara.projections.engine.queries import Reader
 from codara.projections.engine.store import Store, digest
 from codara.projections.threads import Threads, ThreadsProjection
 from tests import event_examples
-from tests.fakes import FixedClock
+from tests.fakes.clock import FixedClock
 
 TTL = timedelta(hours=24)
 MOST_SESSIONS, STEPS = 5, 80

@@ -27,7 +27,7 @@ from codara.projections.engine.store import digest
 from codara.projections.users import UsersProjection
 from codara.projections.views import PROJECTIONS, Views
 from tests import event_examples
-from tests.fakes import FakeKeyRing
+from tests.fakes.keyring import FakeKeyRing
 
 HISTORY = (PLACE, requested(), started(), completed(), requested("trn_2"))
 

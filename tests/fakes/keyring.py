@@ -1,13 +1,10 @@
-"""Small stand-ins for what the log and the services are given: keys, a clock, ids."""
+"""A ring of keys in memory."""
 
 import hashlib
 import hmac
 from collections import Counter
-from datetime import datetime, timedelta
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-from tests.event_examples import NOW
 
 
 class FakeKeyRing:
@@ -49,28 +46,3 @@ class FakeKeyRing:
 
 def _key(key_id: str) -> AESGCM:
     return AESGCM(hashlib.sha256(key_id.encode()).digest())
-
-
-class FixedClock:
-    """Stands still until it is moved."""
-
-    def __init__(self, now: datetime = NOW) -> None:
-        self.now = now
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def move(self, **by: float) -> None:
-        """`move(minutes=5)`: the arguments of `timedelta`."""
-        self.now += timedelta(**by)
-
-
-class CountingIds:
-    """`new_id` that counts per prefix: ``trn_1``, ``trn_2``, ..."""
-
-    def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
-
-    def __call__(self, prefix: str) -> str:
-        self._counts[prefix] += 1
-        return f"{prefix}_{self._counts[prefix]}"

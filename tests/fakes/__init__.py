@@ -1,0 +1,1 @@
+"""Stand-ins for what codara is given from outside: one module for each port."""

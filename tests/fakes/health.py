@@ -1,0 +1,19 @@
+"""A health that is as good as the test says."""
+
+import attrs
+
+from codara.events.store.follower import FollowerStanding
+
+
+@attrs.define
+class FakeHealth:
+    wrong: list[str] = attrs.field(factory=list)
+
+    def reasons(self) -> list[str]:
+        return self.wrong
+
+    def degraded_by(self) -> list[str]:
+        return []
+
+    def standings(self) -> list[FollowerStanding]:
+        return []
