@@ -158,9 +158,15 @@ class Users:
         *,
         label: str | None,
         until: datetime | None,
+        minting: datetime | None = None,
     ) -> IssuedKey:
-        """Gives the user a new key in place of `key_ids`, which stop working at the same moment."""
-        fresh = fresh_key(self.new_id("key"), label or "", until, param="label")
+        """Gives the user a new key in place of `key_ids`, which stop working at the same moment.
+
+        `minting` is when the key expires that the user makes it with: InvalidRequest if the new one
+        would outlive it. None if that never expires, or if an operator makes the key.
+        """
+        ends = key.until_of_minted(until, minting=minting)
+        fresh = fresh_key(self.new_id("key"), label or "", ends, param="label")
         user_stream, key_stream = streams.user(user_id), self._key_stream(fresh.raw_key)
         old = {await self._stream_of(key_id): key_id for key_id in key_ids}
         now = self.clock()
@@ -189,13 +195,16 @@ class Users:
         suspended or deleted.
         """
         if not has_form(raw_key):
-            raise InvalidApiKey("The API key is unknown.")
+            raise InvalidApiKey("This API key is not one of this gateway's.")
         held: key.Key = await self.deciding.state(self._key_stream(raw_key))
         key.admit(held, now=self.clock())
         holder: user.User = await self.deciding.state(streams.user(held.user_id))
         user.admit(holder)
         return Caller(
-            user_id=held.user_id, key_id=held.key_id, max_concurrency=holder.max_concurrency
+            user_id=held.user_id,
+            key_id=held.key_id,
+            max_concurrency=holder.max_concurrency,
+            key_until=held.until,
         )
 
     async def ensure_admin(self, max_concurrency: int, cause: Cause) -> str:

@@ -52,6 +52,24 @@ def issue(
     return [KeyIssued(key_id=key_id, user_id=user_id, label=label, until=until)]
 
 
+def until_of_minted(until: datetime | None, *, minting: datetime | None) -> datetime | None:
+    """Returns when a key expires that is made with another key, which expires at `minting`.
+
+    That is `until`, or else when the other one expires (None: never). InvalidRequest if `until` is
+    later: a key that ends could otherwise be followed by others without end.
+    """
+    if minting is None:
+        return until
+    if until is not None and until > minting:
+        raise InvalidRequest(
+            f"The new key would expire at {until.isoformat()}, after the key that makes it, which "
+            f"expires at {minting.isoformat()}. Name that time or an earlier one, or ask an "
+            "operator for a key that lasts longer.",
+            param="expires_at",
+        )
+    return minting if until is None else until
+
+
 def revoke(state: Key, *, key_id: str, user_id: str) -> list[Event]:
     """Ends the key; empty if it has ended already. NotFound if the key is not this user's."""
     if state.key_id != key_id or state.user_id != user_id:
@@ -62,7 +80,7 @@ def revoke(state: Key, *, key_id: str, user_id: str) -> list[Event]:
 def admit(state: Key, *, now: datetime) -> None:
     """Raises InvalidApiKey if the key is unknown, revoked or expired."""
     if not state.exists:
-        raise InvalidApiKey("The API key is unknown.")
+        raise InvalidApiKey("This API key is not one of this gateway's.")
     if state.revoked:
         raise InvalidApiKey("The API key was revoked. Ask for a new one.")
     if state.until is not None and state.until <= now:

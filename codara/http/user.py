@@ -33,7 +33,11 @@ class Me(UserDetails):
 
 @attrs.frozen(kw_only=True)
 class OwnKeyRequest:
-    """One more key; with `rotate`, in place of the key that the request used."""
+    """One more key; with `rotate`, in place of the key that the request used.
+
+    It expires no later than the key that the request used, and with that one if `expires_at` says
+    nothing.
+    """
 
     rotate: bool = False
     label: str | None = None
@@ -77,7 +81,12 @@ async def issue_key(asked: Asked[Caller, Nothing, OwnKeyRequest]) -> Answer[KeyS
     user, body = asked.caller, asked.body
     old = [user.key_id] if body.rotate and user.key_id else []
     key = await asked.services.users.rotate_key(
-        user.user_id, old, asked.cause, label=body.label, until=body.expires_at
+        user.user_id,
+        old,
+        asked.cause,
+        label=body.label,
+        until=body.expires_at,
+        minting=user.key_until,
     )
     return await done(asked, key.position, data=KeyShown.of(key), secret=True)
 

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import attrs
 
+from codara.errors import InvalidRequest
 from codara.http.answers import done, found
 from codara.http.envelope import Answer
 from codara.http.keys import KeyRequest, KeyShown, RevokedKey, active_ids, all_keys
@@ -44,7 +45,12 @@ async def issue(asked: Asked[Operator, Nothing, KeyRequest]) -> Answer[KeyShown]
 async def rotate(asked: Asked[Operator, Nothing, KeyRotation]) -> Answer[KeyShown]:
     """Makes a key in the place of one, or of every active one."""
     services, body, user_id = asked.services, asked.body, asked.path["user_id"]
-    if body.key_id:
+    if body.key_id == "":
+        raise InvalidRequest(
+            "key_id is empty. Name a key, or leave key_id out to replace every active one.",
+            param="key_id",
+        )
+    if body.key_id is not None:
         old = [body.key_id]
     else:
         old = active_ids(await found(asked, services.views.users, user_id))
