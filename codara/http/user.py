@@ -17,7 +17,7 @@ from codara.projections.sessions import SessionRow
 from codara.projections.task_details import TaskDetails
 from codara.projections.task_rows import TaskRow
 from codara.projections.users import ApiKeyRow, UserDetails
-from codara.projections.workspaces import WorkspaceRow
+from codara.projections.workspaces import OwnWorkspace
 
 routes = Routes(USER, "/v1/user")
 
@@ -151,10 +151,12 @@ async def cancel_task(asked: Asked[Caller, Nothing, Nothing]) -> Answer[CancelRe
     return await done(asked, None, data=CancelRequested(task_id=task_id))
 
 
-@routes.get("/workspaces", query=ListQuery, answer=list[WorkspaceRow])
-async def list_workspaces(asked: Asked[Caller, ListQuery, Nothing]) -> Answer[list[WorkspaceRow]]:
+@routes.get("/workspaces", query=ListQuery, answer=list[OwnWorkspace])
+async def list_workspaces(asked: Asked[Caller, ListQuery, Nothing]) -> Answer[list[OwnWorkspace]]:
     """Lists the user's workspaces, newest first."""
-    return await listing(asked, asked.services.views.workspaces, user_id=asked.caller.user_id)
+    view, user_id = asked.services.views.workspaces, asked.caller.user_id
+    answer = await listing(asked, view, user_id=user_id)
+    return attrs.evolve(answer, data=[row.own() for row in answer.data])
 
 
 @routes.get("/providers/models", query=ModelsQuery, answer=list[ModelShown])

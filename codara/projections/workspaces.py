@@ -145,14 +145,12 @@ class LastDiff:
 
 
 @attrs.frozen(kw_only=True)
-class WorkspaceRow:
-    """A workspace as clients see it."""
+class OwnWorkspace:
+    """A workspace as its user sees it: nothing of it says where the host keeps its folder."""
 
     workspace_id: str
     label: str | None
     user_id: str
-    path: str | None
-    """The absolute path of its folder."""
     locked_by: str | None
     """The task, or other holder, that works in it."""
     locked_until: Timestamp | None
@@ -169,6 +167,14 @@ class WorkspaceRow:
     """The log position of the last event folded into it."""
     name: str | None
     """The label again."""
+
+
+@attrs.frozen(kw_only=True)
+class WorkspaceRow(OwnWorkspace):
+    """A workspace as operators see it."""
+
+    path: str | None
+    """The absolute path of its folder."""
 
     @classmethod
     def of(cls, row: Row, log: ReadableLog) -> "WorkspaceRow":
@@ -191,6 +197,11 @@ class WorkspaceRow:
             position=row["position"],
             name=label,
         )
+
+    def own(self) -> OwnWorkspace:
+        """Returns the same workspace as its user may see it."""
+        names = [each.name for each in attrs.fields(OwnWorkspace)]
+        return OwnWorkspace(**{name: getattr(self, name) for name in names})
 
 
 @attrs.frozen

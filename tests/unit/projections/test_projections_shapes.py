@@ -273,7 +273,6 @@ A_WORKSPACE = """
   "workspace_id": "wsp_1",
   "label": "Ada's notes",
   "user_id": "usr_1",
-  "path": "/srv/Ada/notes",
   "locked_by": "trn_4",
   "locked_until": "2026-03-01T13:00:00.000000+00:00",
   "turns": 2,
@@ -291,7 +290,8 @@ A_WORKSPACE = """
   "created_at": "2026-03-01T12:00:08.000000+00:00",
   "updated_at": "2026-03-01T12:00:18.000000+00:00",
   "position": 32,
-  "name": "Ada's notes"
+  "name": "Ada's notes",
+  "path": "/srv/Ada/notes"
 }
 """
 
