@@ -16,6 +16,8 @@ from codara.errors import (
     MethodNotAllowed,
     NotFound,
 )
+from codara.http.encodings import refuse_unknown_encoding
+from codara.http.nowhere import nowhere
 from codara.http.requests import identity_of, preflight
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -52,9 +54,12 @@ TABLE: dict[str, tuple[int, str]] = {
     "agent_auth_failed": (502, _SERVER),
     "agent_stalled": (502, _SERVER),
     "no_account": (503, _SERVER),
+    "account_refused": (503, _SERVER),
+    "agent_missing": (503, _SERVER),
     "no_free_account": (503, _SERVER),
     "jail_unavailable": (503, _SERVER),
     "agent_overloaded": (503, _SERVER),
+    "provider_unreachable": (503, _SERVER),
     "overloaded": (503, _SERVER),
     "storage_full": (503, _SERVER),
     "storage_failed": (503, _SERVER),
@@ -63,8 +68,19 @@ TABLE: dict[str, tuple[int, str]] = {
 }
 """Maps a code to its status and OpenAI's `type`; a code not in it is shown as `internal`."""
 
+_OF_REFUSALS = ("Allow", "Accept-Encoding")
+"""What a refusal of the framework's says besides its status."""
 _NEVER_RETRY = frozenset(
-    {"session_busy", "workspace_busy", "conflict", "idempotency_conflict", "task_cancelled"}
+    {
+        "session_busy",
+        "workspace_busy",
+        "conflict",
+        "idempotency_conflict",
+        "task_cancelled",
+        "no_account",
+        "account_refused",
+        "agent_missing",
+    }
 )
 
 
@@ -72,11 +88,15 @@ _NEVER_RETRY = frozenset(
 async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answers every failure, ours or the framework's, in OpenAI's format."""
     try:
-        return preflight(request) or await handler(request)
+        granted = preflight(request)
+        if granted is not None:
+            return granted
+        refuse_unknown_encoding(request)
+        return await handler(request)
     except web.HTTPException as refused:
         if refused.status < 400:
             raise
-        return _of_framework(request, refused)
+        return refusal_response(refused, _translated(request, refused))
     except web.RequestPayloadError as broken:
         return error_response(InvalidRequest(f"The body cannot be read: {broken}."))
     except Exception as error:
@@ -125,20 +145,21 @@ def error_body(error: CodaraError) -> dict[str, Any]:
     return body
 
 
-def _of_framework(request: web.Request, refused: web.HTTPException) -> web.Response:
-    error = _translated(request, refused)
+def refusal_response(refused: web.HTTPException, error: CodaraError) -> web.Response:
+    """Makes the response for a refusal of the framework's, told as `error` but with its status."""
     response = error_response(error)
     if error.code == "invalid_request":
         response.set_status(refused.status)
-    if "Allow" in refused.headers:
-        response.headers["Allow"] = refused.headers["Allow"]
+    for name in _OF_REFUSALS:
+        if name in refused.headers:
+            response.headers[name] = refused.headers[name]
     return response
 
 
 def _translated(request: web.Request, refused: web.HTTPException) -> CodaraError:
     match refused.status:
         case 404:
-            return NotFound(f"There is no {request.path} here.")
+            return NotFound(nowhere(request.path))
         case 405:
             allowed = refused.headers.get("Allow", "")
             return MethodNotAllowed(f"{request.path} takes {allowed}, not {request.method}.")

@@ -8,10 +8,13 @@ from aiohttp import web
 
 from codara.application.callers import Caller
 from codara.application.operators import NOBODY
+from codara.application.tokens import ForeignToken
 from codara.errors import InvalidApiKey
 from codara.http.services import SERVICES
 
 _USER_KEY = "uagk_"
+_KEY_HEADERS = ("x-api-key", "api-key")
+"""Where clients of Anthropic's and of Azure's API put their key."""
 
 
 class Actor(Protocol):
@@ -57,10 +60,16 @@ async def _anybody(_: web.Request) -> Anybody:
 
 async def _caller(request: web.Request) -> Caller:
     services = request.app[SERVICES]
-    token = token_of(request.headers.get("Authorization", ""))
+    token = _key_of(request)
     if token.startswith(_USER_KEY):
         return await services.users.authenticate(token)
-    operator_id = await services.operators.verify(token)
+    try:
+        operator_id = await services.operators.verify(token)
+    except ForeignToken as foreign:
+        raise InvalidApiKey(
+            f"This API key is not one of this gateway's. Its keys begin with {_USER_KEY}; "
+            "an operator makes them."
+        ) from foreign
     return await services.users.caller_for_operator(operator_id)
 
 
@@ -86,6 +95,17 @@ USER: Guard[Caller] = Guard("user", _user)
 """Admits a user's key alone."""
 OPERATOR: Guard[Operator] = Guard("operator", _operator)
 """Admits an operator's access token alone."""
+
+
+def _key_of(request: web.Request) -> str:
+    """Returns the bearer token, else the key in a header of its own; InvalidApiKey without both."""
+    authorization = request.headers.get("Authorization", "")
+    if not authorization.lower().startswith("bearer "):
+        for name in _KEY_HEADERS:
+            key = request.headers.get(name, "").strip()
+            if key:
+                return token_of(f"Bearer {key}")
+    return token_of(authorization)
 
 
 def token_of(authorization: str) -> str:

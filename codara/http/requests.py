@@ -16,10 +16,7 @@ _TRACEPARENT = re.compile(
 )
 
 _ALLOWED_METHODS = "GET, POST, PATCH, PUT, DELETE, OPTIONS"
-_ALLOWED_HEADERS = (
-    "authorization, content-type, idempotency-key, traceparent, x-request-id, "
-    "x-codara-session, x-codara-workspace, x-codara-provider"
-)
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _EXPOSED_HEADERS = (
     "x-request-id, x-codara-session, x-codara-task, x-codara-position, traceparent, "
     "idempotency-replayed, retry-after, x-should-retry"
@@ -64,15 +61,20 @@ async def sign(request: web.Request, response: web.StreamResponse) -> None:
     response.headers["X-Request-Id"] = identity.request_id
     response.headers["traceparent"] = identity.traceparent
     response.headers.update(request.get(_MORE_HEADERS, {}))
+    if request.app[SERVICES].settings.server.cors_origins:
+        varies = [*response.headers.getall("Vary", []), "Origin"]
+        response.headers["Vary"] = ", ".join(varies)
     origin = _allowed_origin(request)
     if origin is not None:
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Expose-Headers"] = _EXPOSED_HEADERS
-        response.headers.add("Vary", "Origin")
 
 
 def preflight(request: web.Request) -> web.Response | None:
-    """Returns the answer to a browser's CORS preflight; None if the request is not one."""
+    """Returns the answer to a browser's CORS preflight; None if the request is not one.
+
+    A page of an allowed origin may send any header: what may be done, the key alone decides.
+    """
     asked = request.headers.get("Access-Control-Request-Method")
     if request.method != "OPTIONS" or asked is None or _allowed_origin(request) is None:
         return None
@@ -80,6 +82,7 @@ def preflight(request: web.Request) -> web.Response | None:
         "Access-Control-Allow-Methods": _ALLOWED_METHODS,
         "Access-Control-Allow-Headers": _allowed_headers(request),
         "Access-Control-Max-Age": "600",
+        "Vary": "Access-Control-Request-Headers",
     }
     return web.Response(status=204, headers=headers)
 
@@ -117,8 +120,7 @@ def _allowed_origin(request: web.Request) -> str | None:
 
 
 def _allowed_headers(request: web.Request) -> str:
-    """Returns our headers, and the telemetry headers that official SDKs add to every request."""
-    asked = request.headers.get("Access-Control-Request-Headers", "").lower().split(",")
-    names = [name.strip() for name in asked]
-    extra = [name for name in names if re.fullmatch(r"x-stainless-[a-z0-9-]+", name)]
-    return ", ".join([_ALLOWED_HEADERS, *extra])
+    """Returns the headers that the browser asks for."""
+    asked = ",".join(request.headers.getall("Access-Control-Request-Headers", []))
+    names = (name.strip() for name in asked.split(","))
+    return ", ".join(name for name in names if _HEADER_NAME.fullmatch(name))

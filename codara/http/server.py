@@ -4,11 +4,13 @@ import asyncio
 import logging
 
 from aiohttp import web
+from aiohttp.http_exceptions import ContentEncodingError
 from aiohttp.web_protocol import RequestHandler
 
 from codara import ids
 from codara.errors import Internal, InvalidRequest
-from codara.http.errors import error_response
+from codara.http.encodings import unsupported
+from codara.http.errors import error_response, refusal_response
 
 _KEEPALIVE_SECONDS = 75.0
 
@@ -65,11 +67,19 @@ class _Connection(RequestHandler):
             request_id,
             exc_info=exc,
         )
-        response = error_response(_error(status, message))
-        response.set_status(status)
+        if isinstance(exc, ContentEncodingError):
+            response = _compressed()
+        else:
+            response = error_response(_error(status, message))
+            response.set_status(status)
         response.headers["X-Request-Id"] = request_id
         response.force_close()
         return response
+
+
+def _compressed() -> web.Response:
+    refused = unsupported()
+    return refusal_response(refused, InvalidRequest(refused.text or refused.reason))
 
 
 def _error(status: int, message: str | None) -> InvalidRequest | Internal:

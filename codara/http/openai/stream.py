@@ -26,7 +26,7 @@ _DONE = b"data: [DONE]\n\n"
 """The mark by which OpenAI's clients know that the answer is complete."""
 
 _HEADERS = {
-    "Content-Type": "text/event-stream",
+    "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-cache",
     "X-Accel-Buffering": "no",
 }

@@ -35,3 +35,9 @@ def test_every_error_code_is_described_with_its_status_and_type() -> None:
 
 def test_no_error_a_person_may_meet_is_missing() -> None:
     assert all(f"`{kind.code}`" in PAGE for kind in CodaraError.__subclasses__())
+
+
+def test_no_example_has_curl_cut_a_text_at_its_semicolon() -> None:
+    examples = "".join(re.findall(r"^```\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
+    assert "--form-string 'payload={" in examples
+    assert not re.search(r"(-F|--form) '?\w+={", examples)

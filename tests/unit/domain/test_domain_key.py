@@ -44,7 +44,11 @@ def test_an_issued_key_opens_the_door():
 
 @pytest.mark.parametrize(
     ("state", "reason"),
-    [(key.EMPTY, "unknown"), (revoked(), "revoked"), (issued(until=NOW), "expired")],
+    [
+        (key.EMPTY, "not one of this gateway's"),
+        (revoked(), "revoked"),
+        (issued(until=NOW), "expired"),
+    ],
 )
 def test_no_other_key_does(state, reason):
     with pytest.raises(InvalidApiKey, match=reason):

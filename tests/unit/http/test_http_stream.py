@@ -95,7 +95,7 @@ async def test_the_headers_of_a_stream_tell_proxies_to_keep_off() -> None:
     async with opened(bundle(ScriptedTurn())) as door:
         answer = await door.chat(a_request(stream=True), **{"X-Request-Id": "mine"})
         headers = answer.headers
-    assert headers["Content-Type"] == "text/event-stream"
+    assert headers["Content-Type"] == "text/event-stream; charset=utf-8"
     assert (headers["Cache-Control"], headers["X-Accel-Buffering"]) == ("no-cache", "no")
     assert (headers["X-Codara-Session"], headers["X-Codara-Task"]) == ("ses_1", "trn_1")
     assert (headers["X-Codara-Position"], headers["X-Request-Id"]) == ("40", "mine")
