@@ -227,6 +227,8 @@ class TurnEnd:
 
     `{"deeds": [{"name", "start", "end", "attributes"}], "left_out": count}`
     """
+    text_replaced: bool = False
+    """Whether U+FFFD stands for something that the agent wrote and that is no text."""
     tool_ran: bool = False
     changed: bool = False
     timings: dict[str, float] = attrs.field(factory=dict)

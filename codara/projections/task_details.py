@@ -30,6 +30,8 @@ class TaskDetails(TaskRow):
     """The diff's bytes in base64, if they are not UTF-8; `NOT_YET` as long as `files` is."""
     answer: str | NotYet | None = NOT_YET
     """This and the following fields are `NOT_YET` before the task's end."""
+    text_replaced: bool | NotYet = NOT_YET
+    """Whether U+FFFD stands for something that the agent wrote and that is no text."""
     finish_reason: FinishReason | NotYet | None = NOT_YET
     """None if the task did not complete."""
     message: str | NotYet | None = NOT_YET
@@ -85,6 +87,7 @@ async def _end(
     actions = () if event.end.actions is None else await _json(log, event.end.actions)
     return {
         "answer": await _text(log, event.answer, whole),
+        "text_replaced": event.end.text_replaced,
         "finish_reason": event.finish_reason if isinstance(event, TurnCompleted) else None,
         "message": _plain(log, event.message) if isinstance(event, TurnFailed) else None,
         "retry_after": event.retry_after if isinstance(event, TurnFailed) else None,

@@ -153,11 +153,12 @@ async def test_lines_that_are_no_protocol_are_counted_and_ignored(den: Den) -> N
 
 
 @each_way
-async def test_bytes_that_are_no_text_become_replacement_characters(den: Den) -> None:
+async def test_bytes_that_are_no_text_become_replacement_characters_which_is_said(den: Den) -> None:
     outcome, heard = await den.run("[[badutf8]] [[surrogate]]")
     assert outcome.status == "completed"
     assert "bad \ufffd byte" in heard.text
     assert "half \ufffd pair" in heard.text
+    assert heard.warnings == ["text_replaced"]
 
 
 @each_stays

@@ -8,6 +8,8 @@ import attrs
 REPORTS_KEPT = 64
 FRESH_THREAD = "fresh_thread"
 """The message of the warning that a fresh thread began, because the agent had lost the old one."""
+TEXT_REPLACED = "text_replaced"
+"""The message of the warning that U+FFFD stands for what the agent wrote and is no text."""
 
 
 @attrs.frozen

@@ -92,6 +92,8 @@ class TurnResult:
     aside: bool
     position: int
     text: str
+    text_replaced: bool = False
+    """Whether U+FFFD stands for something that the agent wrote and that is no text."""
     finish_reason: str
     files: tuple[FileChange, ...]
     diff: str

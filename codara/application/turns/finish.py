@@ -120,6 +120,7 @@ class Finish:
         )
 
     def _backend_id(self) -> str | None:
+            text_replaced=self.heard.text_replaced,
         return self.heard.backend_id or self.outcome.backend_id
 
     def _thread(self, backend_id: str | None) -> Thread:
@@ -189,6 +190,7 @@ class Finish:
             partial=left.partial,
             actions=left.actions,
             dirty=asked.requested.dirty,
+            text_replaced=self.heard.text_replaced,
             jailed=self.outcome.jailed,
             usage=self.usage,
             timings=dict(self.run.timings),

@@ -179,6 +179,7 @@ async def _result(log: EventLog, record: _Record, completed: TurnCompleted) -> T
         aside=record.opened.origin == ASIDE,
         position=record.position,
         text=await long_text.whole(log, completed.answer, completed.answer_payload),
+        text_replaced=end.text_replaced,
         finish_reason=completed.finish_reason,
         files=await _files(log, diff) if diff else (),
         diff=await long_text.whole(log, diff.patch, diff.patch_payload) if diff else "",

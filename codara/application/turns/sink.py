@@ -11,6 +11,7 @@ import orjson
 from codara.application.ports.agents import sane_id
 from codara.application.ports.frames import (
     FRESH_THREAD,
+    TEXT_REPLACED,
     BackendSeen,
     Frame,
     MarkSeen,
@@ -39,6 +40,7 @@ _RAW_BYTES = 16 * 1024
 _MOST_TOKENS = 2**53
 """No agent counts so far, and every JSON number up to here is exact."""
 _FRESH = Warned(FRESH_THREAD)
+_REPLACED = Warned(TEXT_REPLACED)
 _FOR_THE_END = UsageSeen | QuotaSeen | BackendSeen | MarkSeen | Warned
 """Frames that matter only when the turn ends; listeners are not notified of them."""
 
@@ -59,6 +61,8 @@ class AgentSink:
     """The agent's own id of the point that its thread has reached."""
     lost_thread: bool = False
     """Whether the agent began a fresh thread although it was to go on with one, or branch it."""
+    text_replaced: bool = False
+    """Whether U+FFFD stands for something that the agent wrote and that is no text."""
     tool_ran: bool = False
     thought: bool = False
     activity: ActivityRecorder = attrs.field(factory=ActivityRecorder)
@@ -92,6 +96,7 @@ class AgentSink:
             case ToolFinished() | RetryNotice() | Warned():
                 self._note(frame)
                 self.lost_thread = self.lost_thread or frame == _FRESH
+                self.text_replaced = self.text_replaced or frame == _REPLACED
             case UsageSeen():
                 self.counted = frame
             case QuotaSeen():

@@ -107,6 +107,7 @@ def ours(result: TurnResult, ignored: Sequence[str] = ()) -> dict[str, Any]:
             "thread": result.thread,
             **({"forked_from": result.forked_from} if result.thread in _BRANCHED else {}),
             **({"aside": True} if result.aside else {}),
+            **({"text_replaced": True} if result.text_replaced else {}),
             "position": result.position,
             "ignored": list(ignored),
             "files": [_file(change) for change in result.files],

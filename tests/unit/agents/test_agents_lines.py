@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codara.adapters.agents.session.lines import Lines, LineTooLong, message_of, value_of
+from codara.adapters.agents.session.lines import Lines, LineTooLong, Mended, message_of, value_of
 
 
 @given(st.lists(st.binary(max_size=20).map(lambda b: b.replace(b"\n", b"."))), st.data())
@@ -56,3 +56,17 @@ def test_a_value_that_is_no_object_is_a_value_all_the_same() -> None:
 def test_half_a_surrogate_pair_becomes_a_replacement_character() -> None:
     message = message_of(b'{"a": ["\\ud83d!", "\\ud83d\\ude00"]}')
     assert message == {"a": ["\ufffd!", "\U0001f600"]}
+
+
+@pytest.mark.parametrize(
+    ("line", "mended"),
+    [
+        (b'{"a": "x\xffy"}', True),
+        (b'{"a": {"b\\ud83d": 1}}', True),
+        (b'{"a": "\xef\xbf\xbd"}', False),
+        (b'{"a": NaN, "b": "\\ud83d\\ude00"}', False),
+        (b'{"a": "\xc3\xa4"}', False),
+    ],
+)
+def test_a_message_says_whether_something_of_it_was_replaced(line: bytes, mended: bool) -> None:
+    assert isinstance(message_of(line), Mended) == mended

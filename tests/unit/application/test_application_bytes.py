@@ -8,6 +8,7 @@ import attrs
 import pytest
 
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
+from codara.application.ports.frames import TEXT_REPLACED, TextDelta, Warned
 from codara.application.ports.workspaces import Diff
 from codara.application.turns.recorded import RecordedHandle
 from codara.events.readable import NOT_UTF8, patch_of
@@ -66,3 +67,18 @@ async def test_the_log_keeps_the_bytes_and_a_retry_gets_the_same_answer(house: H
     async with again:
         assert await again.result() == first
     assert (await house.the(TurnCompleted)).end.changed
+
+
+async def test_an_answer_with_replaced_text_says_so_also_to_a_retry(house: House) -> None:
+    async def answers(_: AgentTurn, sink: FrameSink) -> Outcome:
+        sink.frame(TextDelta("caf\ufffd"))
+        sink.frame(Warned(TEXT_REPLACED))
+        return Outcome(status="completed")
+
+    house.agents.script = answers
+    first = await house.ask(idempotency_key="k")
+    assert first.text_replaced
+    again = await house.turns.submit(command(idempotency_key="k"))
+    assert (await again.result()).text_replaced
+    house.agents.script = says_hello
+    assert not (await house.ask("next")).text_replaced

@@ -139,6 +139,7 @@ TASK = r"""
   ],
   "diff_b64": null,
   "answer": "Ada's engine is fixed",
+  "text_replaced": false,
   "finish_reason": "stop",
   "message": null,
   "retry_after": null
@@ -449,7 +450,7 @@ async def test_a_task_that_was_cancelled_before_it_started_has_an_end_and_no_fil
     task = shown(await world.views.tasks.get("trn_3"))
     assert list(task)[-9:] == [
         *("actions", "prompt", "instructions", "images", "manual"),
-        *("answer", "finish_reason", "message", "retry_after"),
+        *("answer", "text_replaced", "finish_reason", "message", "retry_after"),
     ]
     assert (task["answer"], task["cause"]) == ("Ada, I had begun", "requested")
 

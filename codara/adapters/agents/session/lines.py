@@ -5,10 +5,16 @@ from typing import Any
 
 import orjson
 
+from codara.events import readable
+
 LINE_LIMIT = 64 * 1024 * 1024
 CHUNK = 256 * 1024
 
 Message = dict[str, Any]
+
+
+class Mended(Message):
+    """A message in which U+FFFD stands for something that was no text."""
 
 
 class LineTooLong(Exception):
@@ -53,7 +59,10 @@ class Lines:
 
 
 def message_of(line: bytes) -> Message | None:
-    """Returns the JSON object of a line, as `value_of` reads it; None if it is something else."""
+    """Returns the JSON object of a line, as `value_of` reads it; None if it is something else.
+
+    It is a `Mended` one if not all of the line was text.
+    """
     try:
         value = value_of(line)
     except ValueError:
@@ -79,9 +88,12 @@ def _stripped(line: bytes) -> bytes:
 
 def _leniently(text: bytes) -> Any:
     try:
-        return _repaired(json.loads(text.decode("utf-8", "replace")))
+        value = json.loads(text.decode("utf-8", "replace"))
+        mended = _repaired(value)
     except RecursionError as deep:
         raise ValueError("the JSON is too deep") from deep
+    was_text = readable.is_utf8(text) and mended == value
+    return Mended(mended) if isinstance(mended, dict) and not was_text else mended
 
 
 def _repaired(value: Any) -> Any:

@@ -9,13 +9,14 @@ from typing import ClassVar
 import attrs
 
 from codara.adapters.agents.session.ending import Ending
-from codara.adapters.agents.session.lines import Message, TooMuch, message_of
+from codara.adapters.agents.session.lines import Mended, Message, TooMuch, message_of
 from codara.adapters.agents.session.watch import Watch
 from codara.adapters.agents.session.witness import Witness
 from codara.adapters.egress.lending import Hear, Lending
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome, sane_id
 from codara.application.ports.frames import (
     FRESH_THREAD,
+    TEXT_REPLACED,
     Frame,
     MarkSeen,
     ReasoningDelta,
@@ -64,6 +65,7 @@ class Listening(ABC):
         self._secrets: tuple[bytes, ...] = ()
         self._watch: Watch | None = None
         self._garbage = garbage
+        self._is_mended = False
         self._room = SAID_BYTES
         self._witness = Witness(self._means, self.model_path)
 
@@ -98,6 +100,7 @@ class Listening(ABC):
         if message is None:
             self._garbage += 1
             return
+        self._is_mended = self._is_mended or isinstance(message, Mended)
         if self._is_progress(message):
             self._moving()
         self._take(message)
@@ -116,7 +119,9 @@ class Listening(ABC):
         self._sink.frame(frame)
 
     def complain(self) -> None:
-        """Says how many lines were no protocol, if any were."""
+        """Says how many lines were no protocol, if any were, and whether some were not text."""
+        if self._is_mended:
+            self.say(Warned(TEXT_REPLACED))
         if self._garbage:
             self.say(Warned(f"ignored {self._garbage} lines that are no JSON objects"))
 
