@@ -132,7 +132,11 @@ class AccountSettings:
     max_concurrency: int = setting(4, "Turns at the same time on one account.", least=1)
     refresh_seconds: float = setting(300.0, "How often quota is asked for.", least=1, later=True)
     primary_floor_percent: float = setting(
-        5.0, "Below this quota the host's own account is left alone.", least=0, most=100
+        5.0,
+        "The primary account is taken first while more than this percent of its quota is left.",
+        least=0,
+        most=100,
+        later=True,
     )
     cooldown_seconds: float = setting(
         60.0, "Pause of an account whose provider names no reset time.", least=0

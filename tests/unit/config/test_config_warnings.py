@@ -11,6 +11,7 @@ from codara.config.load import load
 from codara.config.providers import Providers
 from codara.config.settings import Settings
 from codara.errors import ConfigInvalid
+from codara.events.registry import by_name
 from codara.runtimes import RUNTIMES
 
 LATER = [setting for setting in settings_of(Settings()) if setting.later]
@@ -136,3 +137,8 @@ def test_settings_of_logins_have_no_effect_where_a_cli_has_none():
 
 def test_a_runtime_has_logins_if_there_is_a_form_of_them():
     assert {known.name for known in RUNTIMES if known.logins} == set(login_forms(Providers()))
+
+
+def test_the_floor_of_a_primary_account_works_as_soon_as_an_account_can_be_primary():
+    [floor] = [each for each in settings_of(Settings()) if each.key == "primary_floor_percent"]
+    assert floor.later == (not any("primary" in name for name in by_name()))
