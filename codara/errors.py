@@ -9,9 +9,9 @@ CodaraError
 ├── too much                   RateLimited, BudgetExhausted, ConcurrencyLimit,
 │                              AllAccountsCooling, Overloaded
 ├── the agent                  AgentFailed, AgentAuthFailed, AgentStalled, AgentOverloaded,
-│                              TurnTimeout
-├── the gateway                NoAccount, NoFreeAccount, JailUnavailable, StorageFull,
-│                              StorageFailed, ShuttingDown, Internal
+│                              AgentMissing, ProviderUnreachable, TurnTimeout
+├── the gateway                NoAccount, AccountRefused, NoFreeAccount, JailUnavailable,
+│                              StorageFull, StorageFailed, ShuttingDown, Internal
 ├── the turn ended early       ClientClosedRequest, TaskCancelled
 └── at start, for the operator ConfigInvalid, LogLocked, LogDamaged, MasterKeyInvalid, AddressInUse
 
@@ -46,10 +46,18 @@ class CodaraError(Exception):
     A message longer than `LONGEST_MESSAGE` is cut to its beginning, in events as in answers.
     `param` names the field of the request that is wrong. `retry_after` is the earliest time at
     which a retry can succeed, in seconds from now. `retry_safe` is false if a retry could do the
-    work twice. `cause` is a `FailureCause`: why an agent failed.
+    work twice, or could only fail again. `cause` is a `FailureCause`: why an agent failed. `detail`
+    is what operators see beside the message: the words of an agent or a vendor, which callers never
+    get.
     """
 
     code: ClassVar[str] = "internal"
+
+    def __init_subclass__(cls, *, code: str | None = None) -> None:
+        """Gives a kind of error its code; without one it has that of the kind above."""
+        super().__init_subclass__()
+        if code is not None:
+            cls.code = code
 
     def __init__(
         self,
@@ -59,6 +67,7 @@ class CodaraError(Exception):
         retry_after: float | None = None,
         retry_safe: bool = True,
         cause: str | None = None,
+        detail: str = "",
     ) -> None:
         self.message = _beginning(message)
         super().__init__(self.message)
@@ -66,231 +75,168 @@ class CodaraError(Exception):
         self.retry_after = retry_after
         self.retry_safe = retry_safe
         self.cause = cause
+        self.detail = _beginning(detail)
 
 
-class InvalidRequest(CodaraError):
+class InvalidRequest(CodaraError, code="invalid_request"):
     """A field is missing, of the wrong type or out of range."""
 
-    code = "invalid_request"
 
-
-class UnsupportedParameter(CodaraError):
+class UnsupportedParameter(CodaraError, code="unsupported_parameter"):
     """The field is one of OpenAI's that no agent runtime can honour."""
 
-    code = "unsupported_parameter"
 
-
-class ContextLengthExceeded(CodaraError):
+class ContextLengthExceeded(CodaraError, code="context_length_exceeded"):
     """The conversation does not fit the model's context window."""
 
-    code = "context_length_exceeded"
 
-
-class BodyTooLarge(CodaraError):
+class BodyTooLarge(CodaraError, code="body_too_large"):
     """The request's body is larger than `server.max_body_bytes`."""
 
-    code = "body_too_large"
 
-
-class InvalidApiKey(CodaraError):
+class InvalidApiKey(CodaraError, code="invalid_api_key"):
     """The key is missing, unknown, revoked, expired, or not one for this part of the API."""
 
-    code = "invalid_api_key"
 
-
-class UserSuspended(CodaraError):
+class UserSuspended(CodaraError, code="user_suspended"):
     """The user behind the key is suspended or deleted."""
 
-    code = "user_suspended"
 
-
-class WorkspaceAccessDenied(CodaraError):
+class WorkspaceAccessDenied(CodaraError, code="workspace_access_denied"):
     """The folder is outside the workspaces' root, or is not a workspace."""
 
-    code = "workspace_access_denied"
 
-
-class NotFound(CodaraError):
+class NotFound(CodaraError, code="not_found"):
     """What was asked for does not exist, or belongs to another user."""
 
-    code = "not_found"
 
-
-class ModelNotFound(CodaraError):
+class ModelNotFound(CodaraError, code="model_not_found"):
     """The agent's provider does not know the model."""
 
-    code = "model_not_found"
 
-
-class MethodNotAllowed(CodaraError):
+class MethodNotAllowed(CodaraError, code="method_not_allowed"):
     """The path exists, but not with this method."""
 
-    code = "method_not_allowed"
 
-
-class SessionBusy(CodaraError):
+class SessionBusy(CodaraError, code="session_busy"):
     """Another turn of the same session is running."""
 
-    code = "session_busy"
 
-
-class WorkspaceBusy(CodaraError):
+class WorkspaceBusy(CodaraError, code="workspace_busy"):
     """Something else held the workspace until the queue's time-out."""
 
-    code = "workspace_busy"
 
-
-class Conflict(CodaraError):
+class Conflict(CodaraError, code="conflict"):
     """What was to be made exists already, or what was asked does not fit the present state."""
 
-    code = "conflict"
 
-
-class IdempotencyConflict(CodaraError):
+class IdempotencyConflict(CodaraError, code="idempotency_conflict"):
     """The idempotency key was used before with another body."""
 
-    code = "idempotency_conflict"
 
-
-class RateLimited(CodaraError):
+class RateLimited(CodaraError, code="rate_limited"):
     """The caller sends requests more often than allowed."""
 
-    code = "rate_limited"
 
-
-class BudgetExhausted(CodaraError):
+class BudgetExhausted(CodaraError, code="budget_exhausted"):
     """The caller's budget is spent."""
 
-    code = "budget_exhausted"
 
-
-class ConcurrencyLimit(CodaraError):
+class ConcurrencyLimit(CodaraError, code="concurrency_limit"):
     """The user runs as many turns at once as allowed."""
 
-    code = "concurrency_limit"
 
-
-class AllAccountsCooling(CodaraError):
+class AllAccountsCooling(CodaraError, code="all_accounts_cooling"):
     """Every account of the provider waits for its quota or rate limit to come back."""
 
-    code = "all_accounts_cooling"
 
-
-class Overloaded(CodaraError):
+class Overloaded(CodaraError, code="overloaded"):
     """The gateway's queue is full, or no process became free in time."""
 
-    code = "overloaded"
 
-
-class AgentFailed(CodaraError):
+class AgentFailed(CodaraError, code="agent_failed"):
     """The agent ended without a usable answer; `cause` says why."""
 
-    code = "agent_failed"
 
-
-class AgentAuthFailed(CodaraError):
+class AgentAuthFailed(CodaraError, code="agent_auth_failed"):
     """The provider refused the account's credential."""
 
-    code = "agent_auth_failed"
 
-
-class AgentStalled(CodaraError):
+class AgentStalled(CodaraError, code="agent_stalled"):
     """The agent made no progress for `stall_timeout_seconds`."""
 
-    code = "agent_stalled"
 
-
-class AgentOverloaded(CodaraError):
+class AgentOverloaded(CodaraError, code="agent_overloaded"):
     """The agent's provider is overloaded."""
 
-    code = "agent_overloaded"
 
-
-class TurnTimeout(CodaraError):
+class TurnTimeout(CodaraError, code="turn_timeout"):
     """The turn ran for longer than `turn_timeout_seconds`."""
 
-    code = "turn_timeout"
+
+class AgentMissing(AgentFailed, code="agent_missing"):
+    """The agent's program is not installed here."""
 
 
-class NoAccount(CodaraError):
+class ProviderUnreachable(CodaraError, code="provider_unreachable"):
+    """The gateway does not reach the agent's provider; the message names the host and why."""
+
+
+class NoAccount(CodaraError, code="no_account"):
     """No account of the provider is registered."""
 
-    code = "no_account"
+
+class AccountRefused(CodaraError, code="account_refused"):
+    """No account of the provider can be used until an operator has done something."""
 
 
-class NoFreeAccount(CodaraError):
+class NoFreeAccount(CodaraError, code="no_free_account"):
     """Every ready account runs as many turns as it may."""
 
-    code = "no_free_account"
 
-
-class JailUnavailable(CodaraError):
+class JailUnavailable(CodaraError, code="jail_unavailable"):
     """No jail can be made on this machine; the message names the reason and the remedy."""
 
-    code = "jail_unavailable"
 
-
-class StorageFull(CodaraError):
+class StorageFull(CodaraError, code="storage_full"):
     """The disk that holds the log has no room. Reading goes on; writing waits for room."""
 
-    code = "storage_full"
 
-
-class StorageFailed(CodaraError):
+class StorageFailed(CodaraError, code="storage_failed"):
     """The disk that holds the log fails: nothing is written until the log's files were checked."""
 
-    code = "storage_failed"
 
-
-class ShuttingDown(CodaraError):
+class ShuttingDown(CodaraError, code="shutting_down"):
     """The gateway is stopping."""
 
-    code = "shutting_down"
 
-
-class Internal(CodaraError):
+class Internal(CodaraError, code="internal"):
     """A defect of the gateway; the details are in the operator's log."""
 
-    code = "internal"
 
-
-class ClientClosedRequest(CodaraError):
+class ClientClosedRequest(CodaraError, code="client_closed_request"):
     """The last client that listened left before the turn ended."""
 
-    code = "client_closed_request"
 
-
-class TaskCancelled(CodaraError):
+class TaskCancelled(CodaraError, code="task_cancelled"):
     """The user or an operator cancelled the turn."""
 
-    code = "task_cancelled"
 
-
-class ConfigInvalid(CodaraError):
+class ConfigInvalid(CodaraError, code="config_invalid"):
     """The configuration has an unknown key, a wrong type or an impossible value."""
 
-    code = "config_invalid"
 
-
-class LogLocked(CodaraError):
+class LogLocked(CodaraError, code="log_locked"):
     """Another process has opened the log of this data folder."""
 
-    code = "log_locked"
 
-
-class LogDamaged(CodaraError):
+class LogDamaged(CodaraError, code="log_damaged"):
     """The log, the vault or a view cannot be read."""
 
-    code = "log_damaged"
 
-
-class MasterKeyInvalid(CodaraError):
+class MasterKeyInvalid(CodaraError, code="master_key_invalid"):
     """The master key is not base64 of exactly 32 bytes, or is not the one of the vault."""
 
-    code = "master_key_invalid"
 
-
-class AddressInUse(CodaraError):
+class AddressInUse(CodaraError, code="address_in_use"):
     """Another program listens on the gateway's address."""
-
-    code = "address_in_use"

@@ -6,6 +6,7 @@ import attrs
 
 from codara.domain import account, routing
 from codara.domain.decisions import States
+from codara.domain.tally import condition
 from codara.events import streams
 from codara.events.lease import LeaseTaken
 from codara.events.vocabulary import AccountStatus
@@ -15,12 +16,13 @@ from codara.events.vocabulary import AccountStatus
 class Borrowable:
     """An account that may be lent: what the read model says of it, and the lease to take.
 
-    `headroom` is in percent; None if it was never observed. `lease` is None if the account runs as
-    many turns as it may.
+    `headroom` is in percent; None if it was never observed. `full_until` is when the last of its
+    full quota windows ends. `lease` is None if the account runs as many turns as it may.
     """
 
     account_id: str
     headroom: float | None
+    full_until: datetime | None = None
     last_used_at: datetime | None
     primary: bool
     lease: str | None
@@ -44,12 +46,9 @@ def free(states: States, stream: str | None, now: datetime) -> str | None:
 def offer(states: States, each: Borrowable, now: datetime) -> routing.Offer:
     """Returns the account as the log has it, with what only the read model knows."""
     known: account.Account = states[streams.account(each.account_id)]
-    standing = account.standing(known, now)
     return routing.Offer(
         account_id=each.account_id,
-        ready=standing == account.READY,
-        reason=standing,
-        until=known.until,
+        condition=condition(known.status, known.until, each.full_until, now),
         headroom=each.headroom,
         last_used_at=each.last_used_at,
         primary=each.primary,

@@ -6,55 +6,73 @@ from datetime import datetime
 
 import attrs
 
-from codara.errors import AllAccountsCooling, NoAccount, NoFreeAccount
+from codara.domain import account
+from codara.domain.tally import BUSY, TRIED, Condition, Tally, tally
+from codara.errors import NoFreeAccount
 from codara.events.session import AccountChosen, Candidate
 from codara.events.vocabulary import PassedOver
 
-TRIED: PassedOver = "tried"
 NO_FREE_LEASE: PassedOver = "no_free_lease"
-NOT_READY: PassedOver = "not_ready"
 
 _UNSEEN_HEADROOM = 101.0
 
 
 @attrs.frozen(kw_only=True)
 class Offer:
-    """An account as a decision sees it: its standing by the log, and what the read model adds.
+    """An account as a decision sees it: its true state, and what the read model adds.
 
     `headroom` is in percent; None if it was never observed. `lease` is the lease stream that the
     turn may take; None if all are taken.
     """
 
     account_id: str
-    ready: bool
-    until: datetime | None
+    condition: Condition
     headroom: float | None
     last_used_at: datetime | None
     primary: bool
     lease: str | None
     reason: str = ""
-    """Why the account is not ready."""
+    """Why this turn does not take the account, if that is not its state."""
+
+    @property
+    def ready(self) -> bool:
+        """Tells whether the turn may take it, if there is a slot."""
+        return self.condition.state == account.READY and not self.reason
 
 
 def choose(
-    offers: Sequence[Offer], *, floor: float, provider: str, now: datetime
+    offers: Sequence[Offer],
+    *,
+    floor: float,
+    provider: str,
+    now: datetime,
+    others: Sequence[Condition] = (),
 ) -> tuple[Offer, AccountChosen]:
     """Chooses the account with the most headroom, and returns it with the reasons.
 
-    A primary account comes first while its headroom is above `floor` percent. NoAccount if there
-    are no offers; AllAccountsCooling, with the earliest return, if none is ready; NoFreeAccount if
-    those that are ready run as many turns as they may.
+    A primary account comes first while its headroom is above `floor` percent. Raises the tally's
+    refusal if no offer can be taken; `others` are the states of accounts that are not offered.
     """
-    if not offers:
-        raise NoAccount(
-            f"No {provider} account is registered. Add one with `codara account add`.",
-        )
     ranked = sorted(offers, key=lambda offer: _rank(offer, floor))
     refusals = {offer.account_id: _refusal(offer) for offer in ranked}
     for offer in ranked:
         if refusals[offer.account_id] is None:
             return offer, _recorded(offer, ranked, refusals)
-    raise _nothing(ranked, provider, now)
+    counted = tally_of(ranked, provider, others)
+    raise counted.refusal(now) or NoFreeAccount(
+        f"Every {provider} account that was looked at is taken. Try again shortly.", retry_after=1.0
+    )
+
+
+def tally_of(offers: Sequence[Offer], provider: str, others: Sequence[Condition] = ()) -> Tally:
+    """Returns the tally of the accounts that are offered, and of others."""
+    return tally(provider, [*map(_counted, offers), *others])
+
+
+def _counted(offer: Offer) -> Condition:
+    if offer.condition.state == account.READY:
+        return Condition(TRIED if offer.reason else BUSY if offer.lease is None else account.READY)
+    return offer.condition
 
 
 def _rank(offer: Offer, floor: float) -> tuple[bool, float, float, str]:
@@ -65,9 +83,7 @@ def _rank(offer: Offer, floor: float) -> tuple[bool, float, float, str]:
 
 def _refusal(offer: Offer) -> str | None:
     if not offer.ready:
-        return offer.reason or NOT_READY
-    if offer.headroom is not None and offer.headroom <= 0:
-        return "exhausted"
+        return offer.reason or offer.condition.state
     if offer.lease is None:
         return NO_FREE_LEASE
     return None
@@ -87,20 +103,4 @@ def _recorded(
     counts = Counter(reason for reason in refusals.values() if reason is not None)
     return AccountChosen(
         account_id=chosen.account_id, policy="headroom", best=best, refused=dict(counts)
-    )
-
-
-def _nothing(
-    offers: Sequence[Offer], provider: str, now: datetime
-) -> AllAccountsCooling | NoFreeAccount:
-    if any(offer.ready and offer.lease is None for offer in offers):
-        return NoFreeAccount(
-            f"Every ready {provider} account runs as many turns as it may. Try again shortly.",
-            retry_after=1.0,
-        )
-    back = min((o.until for o in offers if not o.ready and o.until is not None), default=None)
-    when = f"The first is ready again at {back.isoformat()}." if back else "An operator must look."
-    return AllAccountsCooling(
-        f"No {provider} account is ready: each waits for its quota or its rate limit. {when}",
-        retry_after=max(0.0, (back - now).total_seconds()) if back else None,
     )

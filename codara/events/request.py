@@ -31,6 +31,8 @@ class RequestRefused(Event):
     evidence: dict[str, str] = attrs.field(factory=dict)
     """What the refusal was decided on: limits, holders and counts, as ids and numbers only."""
     message: str = private()
+    detail: str = private(default="")
+    """What operators see besides the message."""
 
 
 @attrs.frozen(kw_only=True)

@@ -262,6 +262,9 @@ class TurnFailed(Event):
     end: TurnEnd
     retry_after: float | None = None
     message: str = private()
+    """What the caller was told."""
+    detail: str = private(default="")
+    """What operators see besides: the words of the agent, or of its vendor."""
     answer: str = private()
     """The text that came before the failure, if any."""
     answer_payload: PayloadRef | None = None

@@ -28,6 +28,8 @@ FailureCause = Literal[
     "quota_exhausted",
     "rate_limited",
     "overloaded",
+    "unreachable",
+    "no_program",
     "context_full",
     "unknown_model",
     "unknown_session",
@@ -68,7 +70,7 @@ AccountStatus = Literal["ready", "cooldown", "exhausted", "expired", "disabled",
 AccountStanding = AccountStatus | Literal["removed"]
 """Tells the same; `removed` is said of an account that is not registered, or no longer."""
 
-PassedOver = Literal["tried", "no_free_lease", "not_ready"]
+PassedOver = Literal["tried", "no_free_lease"]
 """Tells why an account was not lent to a turn, where no status and no failure of it tells that.
 
 `tried`: the turn had run on it before. `no_free_lease`: it ran as many turns as it may.

@@ -16,6 +16,7 @@ from codara.events.account import (
 )
 from codara.events.base import Recorded
 from codara.events.session import AccountChanged, TurnStarted
+from codara.events.windows import full_until
 from codara.projections.account_rows import PASSING, READY, AccountRow
 from codara.projections.engine.base import (
     ReadableLog,
@@ -50,7 +51,7 @@ WHERE account_id = ?
 """
 _REMOVED = "DELETE FROM accounts WHERE account_id = ?"
 _QUOTA = """
-UPDATE accounts SET windows = ?, quota_source = ?, quota_at = ?, position = ?
+UPDATE accounts SET windows = ?, full_until = ?, quota_source = ?, quota_at = ?, position = ?
 WHERE account_id = ?
 """
 _USED = """
@@ -62,7 +63,7 @@ class AccountsProjection:
     """One row for each registered account; that of a removed account is deleted."""
 
     name: ClassVar[str] = "accounts"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     topics: ClassVar[frozenset[str]] = frozenset(
         event.name
         for event in (
@@ -82,7 +83,7 @@ class AccountsProjection:
         auth_type TEXT NOT NULL, label TEXT, status TEXT NOT NULL DEFAULT 'ready', cause TEXT,
         until TEXT, evidence TEXT, cli_primary INTEGER NOT NULL DEFAULT 0, fingerprint TEXT,
         refreshed_at TEXT, token_expires_at TEXT,
-        windows TEXT, quota_source TEXT, quota_at TEXT, last_used_at TEXT,
+        windows TEXT, full_until TEXT, quota_source TEXT, quota_at TEXT, last_used_at TEXT,
         turns INTEGER NOT NULL DEFAULT 0, created_at TEXT NOT NULL, updated_at TEXT NOT NULL,
         position INTEGER NOT NULL
     ) STRICT;
@@ -94,8 +95,7 @@ class AccountsProjection:
             case TurnStarted() | AccountChanged():
                 yield _USED, (at, position, event.account_chosen.account_id)
             case QuotaObserved():
-                seen = (as_json(event.windows), event.source, at)
-                yield _QUOTA, (*seen, position, event.account_id)
+                yield _QUOTA, (*_seen(event, recorded), position, event.account_id)
             case HealthChanged():
                 why = (event.cause, moment_or_none(event.until), sealed(event.evidence))
                 yield _HEALTH, (event.after, *why, at, position, event.account_id)
@@ -111,13 +111,21 @@ class AccountsProjection:
                 yield _REMOVED, (event.account_id,)
 
 
+def _seen(event: QuotaObserved, recorded: Recorded) -> tuple[str | None, ...]:
+    at = recorded.metadata.at
+    full = moment_or_none(full_until(event.windows, at))
+    return as_json(event.windows) if event.windows else None, full, event.source, moment(at)
+
+
 _OVER = f"status IN {PASSING} AND until <= ?1"
+_FULL = f"full_until > ?1 AND (status = '{READY}' OR status IN {PASSING} AND until < full_until)"
+"""Whether a full window keeps the account from turns, and for longer than its status does."""
 _LISTED = f"""
 * FROM (
     SELECT opened, account_id, provider, auth_type, label,
-        CASE WHEN {_OVER} THEN '{READY}' ELSE status END AS status,
-        CASE WHEN {_OVER} THEN NULL ELSE cause END AS cause,
-        CASE WHEN {_OVER} THEN NULL ELSE until END AS until,
+        CASE WHEN {_FULL} THEN 'exhausted' WHEN {_OVER} THEN '{READY}' ELSE status END AS status,
+        CASE WHEN {_FULL} THEN 'quota_exhausted' WHEN {_OVER} THEN NULL ELSE cause END AS cause,
+        CASE WHEN {_FULL} THEN full_until WHEN {_OVER} THEN NULL ELSE until END AS until,
         CASE WHEN {_OVER} THEN NULL ELSE evidence END AS evidence,
         cli_primary, fingerprint, refreshed_at, token_expires_at, windows, quota_source,
         quota_at, last_used_at, turns, created_at, updated_at, position
@@ -128,7 +136,11 @@ _LISTED = f"""
 
 @attrs.frozen
 class AccountQueries:
-    """Queries for accounts; one whose cooldown is over reads `ready`, in the log or not."""
+    """Queries for accounts, with the status of each as it is now, whatever was recorded last.
+
+    One whose cooldown is over is `ready`; one with a full quota window is `exhausted` until the
+    last of its full windows ends.
+    """
 
     reader: Reader
     log: ReadableLog

@@ -14,13 +14,17 @@ from codara.projections.headroom import headroom_of
 
 @attrs.frozen(kw_only=True)
 class Standing:
-    """An account as ranking sees it; `headroom` is in percent, None if never observed."""
+    """An account as ranking sees it; `headroom` is in percent, None if never observed.
+
+    `full_until` is when the last of its full quota windows ends; None if none is full.
+    """
 
     account_id: str
     provider: str
     status: AccountStatus
     until: datetime | None
     headroom: float | None
+    full_until: datetime | None = None
     last_used_at: datetime | None
     primary: bool
 
@@ -35,13 +39,15 @@ class Standing:
             status=READY if over else row["status"],
             until=None if over else until,
             headroom=headroom_of(row, now),
+            full_until=time_of(row["full_until"]),
             last_used_at=time_of(row["last_used_at"]),
             primary=bool(row["cli_primary"]),
         )
 
 
 _STANDINGS = """
-SELECT account_id, provider, status, until, cli_primary, windows, quota_at, last_used_at
+SELECT account_id, provider, status, until, cli_primary, windows, full_until, quota_at,
+    last_used_at
 FROM accounts ORDER BY opened
 """
 

@@ -7,6 +7,7 @@ import attrs
 
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.application.ports.frames import BackendSeen, TextDelta
+from codara.errors import AgentMissing
 
 Script = Callable[[AgentTurn, FrameSink], Awaitable[Outcome]]
 
@@ -42,6 +43,8 @@ class FakeAgents:
     cancelled: int = 0
     sighted: bool = True
     forking: bool = False
+    missing: str = ""
+    """Why its program is not there; empty if it is."""
 
     async def run(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
         self.ready.append(turn)
@@ -61,6 +64,10 @@ class FakeAgents:
 
     def forks(self, provider: str) -> bool:
         return self.forking
+
+    async def check_program(self, provider: str) -> None:
+        if self.missing:
+            raise AgentMissing(self.missing)
 
     async def models(self, provider: str) -> Sequence[str]:
         return ("gpt-5-codex",)

@@ -63,7 +63,7 @@ class Installed(Protocol):
         """How the versions begin that are known to work."""
 
     def program(self) -> Program:
-        """AgentFailed with the remedy if it is not there. Touches the disk."""
+        """AgentMissing with the remedy if it is not there. Touches the disk."""
 
     async def version(self) -> str:
         """Returns what it says of itself; AgentFailed if it cannot be asked."""
@@ -152,7 +152,7 @@ class Runtime(Protocol):
     async def open(self, turn: AgentTurn) -> AgentSession:
         """Starts the agent in the turn's home.
 
-        Raises AgentFailed where the binary is missing or not executable, JailUnavailable where no
+        Raises AgentMissing where the binary is missing or not executable, JailUnavailable where no
         jail can be made. Cancelled, it leaves nothing running.
         """
 

@@ -107,7 +107,7 @@ class CliRuntime(ABC):
         return self._transport.stays_in(turn.workspace_id)
 
     def program(self) -> Program:
-        """The native program; AgentFailed with the remedy if it is not there. Touches the disk."""
+        """The native program; AgentMissing with the remedy if it is not there. Touches the disk."""
         return find_program(
             self._settings.binary,
             setting=f"providers.{self.name}.binary",

@@ -26,16 +26,19 @@ class Outcome:
     """How the agent's turn ended, decided from everything that was observed.
 
     `status` is completed, failed or interrupted. `cause` of a failure is one of: auth_failed,
-    quota_exhausted, rate_limited, overloaded, context_full, unknown_model, unknown_session,
-    cut_stream, length, content_filter, stalled, timeout, killed, jail, crashed, protocol. The first
-    four blame the account or its provider: they say what the provider was seen to answer, not what
-    the agent says of it. `finish_reason` of a completed turn is stop; length or content_filter if
+    quota_exhausted, rate_limited, overloaded, unreachable, context_full, unknown_model,
+    unknown_session, cut_stream, length, content_filter, stalled, timeout, killed, jail, crashed,
+    protocol. The first five blame the account or its provider: they say what the provider was seen to answer, not what
+    the agent says of it. `message` is for operators: it may hold the words of the agent or of its
+    vendor. `told` is a sentence of ours for the caller, where the cause alone says too little.
+    `finish_reason` of a completed turn is stop; length or content_filter if
     the answer was cut.
     """
 
     status: str
     cause: str | None = None
     message: str = ""
+    told: str = ""
     backend_id: str | None = attrs.field(default=None, converter=sane_id)
     resets_at: datetime | None = None
     jailed: bool = True
@@ -104,6 +107,7 @@ class AgentTurn:
     until: datetime
     stall_timeout: float
     toolless: bool = False
+    effort: str | None = None
     permitted: Permission = attrs.field(default=at_once, repr=False)
 
     def afresh(self) -> "AgentTurn":
@@ -135,8 +139,8 @@ class Agents(Protocol):
         """Runs one turn to its end and returns its outcome.
 
         An agent's failure is an Outcome, not an exception. JailUnavailable if no jail can be made;
-        AgentFailed if the program is missing or cannot be run, or the account is gone; Overloaded
-        if no process became free in time; and what the turn's permission raises, before the agent
+        AgentMissing if the program is not installed; AgentFailed if it cannot be run, or the
+        account is gone; Overloaded if no process became free in time; and what the turn's permission raises, before the agent
         has been told anything.
 
         If it is cancelled, it interrupts the agent by its protocol, kills the jail after a grace,
@@ -172,10 +176,13 @@ class Agents(Protocol):
     def forks(self, provider: str) -> bool:
         """Tells whether the provider's CLI can branch a thread at an earlier point."""
 
+    async def check_program(self, provider: str) -> None:
+        """Raises AgentMissing if the provider's CLI is not installed; waits for nobody."""
+
     async def models(self, provider: str) -> Sequence[str]:
         """Returns the models that the provider's CLI lists, from a cache; waits for nobody.
 
-        AgentFailed if the CLI is missing.
+        AgentMissing if the CLI is not installed.
         """
 
     def learn(self, provider: str) -> None:

@@ -10,7 +10,10 @@ from codara.events.vocabulary import AccountStatus
 
 
 class AccountStanding(Protocol):
-    """An account as the read model knows it; `headroom` is in percent, None if never observed."""
+    """An account as the read model knows it; `headroom` is in percent, None if never observed.
+
+    `full_until` is when the last of its full quota windows ends; None if none is full.
+    """
 
     @property
     def account_id(self) -> str: ...
@@ -26,6 +29,9 @@ class AccountStanding(Protocol):
 
     @property
     def headroom(self) -> float | None: ...
+
+    @property
+    def full_until(self) -> datetime | None: ...
 
     @property
     def last_used_at(self) -> datetime | None: ...

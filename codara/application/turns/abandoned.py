@@ -133,5 +133,6 @@ class _Lost:
             cause=self.error.cause or self.error.code,
             end=end,
             message=self.error.message,
+            detail=self.error.detail,
             answer="",
         )

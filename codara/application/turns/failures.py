@@ -18,9 +18,9 @@ _LONGEST_WINDOW = 100
 
 _ERRORS: dict[str, type[CodaraError]] = {
     "auth_failed": errors.AgentAuthFailed,
-    "quota_exhausted": errors.AllAccountsCooling,
-    "rate_limited": errors.AllAccountsCooling,
     "overloaded": errors.AgentOverloaded,
+    "unreachable": errors.ProviderUnreachable,
+    "no_program": errors.AgentMissing,
     "context_full": errors.ContextLengthExceeded,
     "unknown_model": errors.ModelNotFound,
     "stalled": errors.AgentStalled,
@@ -32,9 +32,11 @@ _ERRORS: dict[str, type[CodaraError]] = {
 
 _WORDS: dict[str, str] = {
     "auth_failed": "The provider refused the account's credential. An operator must renew it.",
-    "quota_exhausted": "The account's quota is used up.",
-    "rate_limited": "The provider limits the account's rate.",
+    "quota_exhausted": "The account's quota was used up in the middle of the task.",
+    "rate_limited": "The provider limited the account's rate in the middle of the task.",
     "overloaded": "The agent's provider is overloaded. Try again shortly.",
+    "unreachable": "The gateway cannot reach the agent's provider. Try again shortly.",
+    "no_program": "The {provider} agent is not installed here. Only an operator can install it.",
     "context_full": "The conversation no longer fits the model. Reset the session and go on.",
     "unknown_model": "The provider does not know this model. See GET /v1/models.",
     "unknown_session": "The agent has lost the conversation. Reset the session and go on.",
@@ -63,28 +65,54 @@ _CANCELLED: dict[str, str] = {
 }
 
 
-def error_of(outcome: Outcome, *, now: datetime, untouched: bool) -> CodaraError:
-    """Returns the error a caller gets; a repetition is safe only while nothing was touched."""
+def error_of(
+    outcome: Outcome,
+    *,
+    now: datetime,
+    untouched: bool,
+    provider: str = "requested",
+    refusal: CodaraError | None = None,
+) -> CodaraError:
+    """Returns the error a caller gets: our sentence and the cause; the agent's words are a detail.
+
+    A repetition is safe only while nothing was touched. `refusal` is why no account can be lent
+    after this one has failed.
+    """
     cause = outcome.cause or "crashed"
-    words = _WORDS.get(cause, "The agent failed.")
-    details = f" ({outcome.message})" if outcome.message else ""
+    if refusal is not None and _is_of_the_pool(refusal, cause):
+        return type(refusal)(
+            refusal.message,
+            retry_after=refusal.retry_after,
+            retry_safe=untouched,
+            cause=cause,
+            detail=outcome.message,
+        )
     retry_after = None
     if outcome.resets_at is not None:
         retry_after = max(0.0, (outcome.resets_at - now).total_seconds())
+    words = _WORDS.get(cause, "The agent failed.").format(provider=provider)
     return _ERRORS.get(cause, errors.AgentFailed)(
-        f"{words}{details}",
+        outcome.told or words,
         param="model" if cause == "unknown_model" else None,
         retry_after=retry_after,
-        retry_safe=untouched,
+        retry_safe=untouched and not isinstance(refusal, errors.AccountRefused),
         cause=cause,
+        detail=outcome.message,
     )
 
 
-def of_the_pool(refusal: CodaraError, *, cause: str, untouched: bool) -> CodaraError:
-    """Returns the error of a turn whose account failed, where no other one could take over."""
-    return type(refusal)(
-        refusal.message, retry_after=refusal.retry_after, retry_safe=untouched, cause=cause
-    )
+def _is_of_the_pool(refusal: CodaraError, cause: str) -> bool:
+    """Whether what is wrong with all accounts says more than what was wrong with this one."""
+    if cause in ("overloaded", "unreachable"):
+        return False
+    return cause != "auth_failed" or not isinstance(refusal, errors.AccountRefused)
+
+
+def not_installed(provider: str, missing: CodaraError) -> CodaraError:
+    """Returns the error of a request whose agent is not installed; where that was looked for is a
+    detail."""
+    words = _WORDS["no_program"].format(provider=provider)
+    return errors.AgentMissing(words, cause="no_program", detail=missing.message)
 
 
 def cancellation_of(cause: str, *, untouched: bool) -> CodaraError:

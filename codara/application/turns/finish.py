@@ -39,7 +39,7 @@ class Finish:
     heard: AgentSink
     outcome: Outcome
     refusal: CodaraError | None = None
-    """Why no other account took over, where there is another."""
+    """Why no account can be lent, if the turn's own has failed."""
     parcel: Parcel = attrs.field(init=False)
     usage: Usage | None = attrs.field(init=False)
     lost_thread: bool = attrs.field(init=False)
@@ -77,14 +77,20 @@ class Finish:
         untouched = self._untouched(left)
         if self.run.cancel_cause:
             return failures.cancellation_of(self.run.cancel_cause, untouched=untouched)
-        if self.refusal:
-            cause = self.outcome.cause or ""
-            return failures.of_the_pool(self.refusal, cause=cause, untouched=untouched)
         if MISSING in left.partial and MISSING not in self.running.partial:
-            return failures.error_of(_FOLDER_GONE, now=self.context.clock(), untouched=untouched)
+            return self._failure(_FOLDER_GONE, untouched=untouched)
         if self.outcome.status != "completed":
-            return failures.error_of(self.outcome, now=self.context.clock(), untouched=untouched)
+            return self._failure(self.outcome, untouched=untouched)
         return None
+
+    def _failure(self, outcome: Outcome, *, untouched: bool) -> CodaraError:
+        return failures.error_of(
+            outcome,
+            now=self.context.clock(),
+            untouched=untouched,
+            provider=self.run.command.provider,
+            refusal=None if outcome is _FOLDER_GONE else self.refusal,
+        )
 
     async def _append(self, left: Left, frames: bytes, error: CodaraError | None) -> int:
         context, asked, quota = self.context, self.run.asked, self.heard.quota
@@ -165,6 +171,7 @@ class Finish:
             cause=error.cause or error.code,
             retry_after=error.retry_after,
             message=error.message,
+            detail=error.detail,
         )
 
     def _result(self, left: Left, position: int) -> TurnResult:

@@ -1,5 +1,6 @@
 """Lending: the accounts a turn could run on, each with a slot reserved while that is decided."""
 
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
@@ -7,8 +8,13 @@ import attrs
 
 from codara.application.ports.views import AccountStanding
 from codara.application.turns.context import Context, ReservedSlots
+from codara.domain.account import READY, Account
 from codara.domain.lending import Borrowable
+from codara.domain.tally import Condition, Tally, condition, tally
+from codara.events import streams
 
+SECONDS_TO_CATCH_UP = 1.0
+"""How long a refusal waits for a read model that is behind the log."""
 _ACCOUNTS_TRIED = 16
 
 
@@ -45,12 +51,57 @@ class Reservation:
                 self.slots.give(stream)
 
 
-async def borrowables(
-    context: Context, provider: str, reservation: Reservation
-) -> tuple[Borrowable, ...]:
-    """Returns the provider's accounts, as the read model ranks them."""
+@attrs.frozen
+class Lendable:
+    """The accounts that a decision looks at, and the states of all others."""
+
+    accounts: tuple[Borrowable, ...]
+    others: tuple[Condition, ...]
+
+
+async def lendable(context: Context, provider: str, reservation: Reservation) -> Lendable:
+    """Returns the provider's accounts by the read model; those that are ready come first."""
+    now = context.clock()
     standings = await context.standings.of_provider(provider)
-    return tuple(_borrowable(each, context, reservation) for each in standings[:_ACCOUNTS_TRIED])
+    ranked = sorted(standings, key=lambda each: condition_of(each, now).state != READY)
+    return Lendable(
+        tuple(_borrowable(each, context, reservation) for each in ranked[:_ACCOUNTS_TRIED]),
+        tuple(condition_of(each, now) for each in ranked[_ACCOUNTS_TRIED:]),
+    )
+
+
+def condition_of(standing: AccountStanding, now: datetime) -> Condition:
+    """Returns the account's true state by the read model."""
+    return condition(standing.status, standing.until, standing.full_until, now)
+
+
+async def refused_tally(context: Context, provider: str) -> Tally | None:
+    """Returns the tally of the provider's accounts; None if, by the log, one of them is ready.
+
+    Nothing is refused on the word of a read model that is behind the log.
+    """
+    head = context.log.head()
+    is_behind = context.feed.position() < head
+    found = await _unready(context, provider)
+    if found is None or not is_behind:
+        return found
+    await context.feed.wait_for(head, SECONDS_TO_CATCH_UP)
+    return await _unready(context, provider)
+
+
+async def _unready(context: Context, provider: str) -> Tally | None:
+    now, conditions = context.clock(), []
+    for standing in await context.standings.of_provider(provider):
+        found = await _logged(context, standing, now)
+        if found.state == READY:
+            return None
+        conditions.append(found)
+    return tally(provider, conditions)
+
+
+async def _logged(context: Context, standing: AccountStanding, now: datetime) -> Condition:
+    state: Account = await context.deciding.state(streams.account(standing.account_id))
+    return condition(state.status, state.until, standing.full_until, now)
 
 
 def _borrowable(
@@ -59,6 +110,7 @@ def _borrowable(
     return Borrowable(
         account_id=standing.account_id,
         headroom=standing.headroom,
+        full_until=standing.full_until,
         last_used_at=standing.last_used_at,
         primary=standing.primary,
         lease=reservation.slot("account", standing.account_id, context.limits.account_slots),

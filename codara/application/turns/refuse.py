@@ -56,5 +56,6 @@ def _fact(run: Run, end: TurnEnd, error: CodaraError) -> TurnFailed | TurnCancel
         end=end,
         retry_after=error.retry_after,
         message=error.message,
+        detail=error.detail,
         answer="",
     )

@@ -7,16 +7,14 @@ from functools import partial
 
 from codara.application.ports.workspaces import MISSING, Snapshot
 from codara.application.turns.context import Context
-from codara.application.turns.lending import Reservation, borrowables
+from codara.application.turns.lending import SECONDS_TO_CATCH_UP, Reservation, lendable
 from codara.application.turns.places import ASIDES
 from codara.application.turns.run import Run, RunningState
 from codara.application.turns.waiting import Line
 from codara.domain.turns import start as starting
-from codara.errors import AllAccountsCooling, NoAccount, NoFreeAccount
+from codara.errors import AccountRefused, AllAccountsCooling, NoAccount, NoFreeAccount
 from codara.events import streams
 from codara.events.session import TurnStarted
-
-_SECONDS_TO_CATCH_UP = 1.0
 
 
 async def start(context: Context, run: Run, line: Line, until: float) -> None:
@@ -55,10 +53,10 @@ async def _started(
     is_behind = context.feed.position() < head
     try:
         return await _proposed(context, run, baseline)
-    except (NoAccount, AllAccountsCooling):
+    except (NoAccount, AccountRefused, AllAccountsCooling):
         if not is_behind:
             raise
-    await context.feed.wait_for(head, _SECONDS_TO_CATCH_UP)
+    await context.feed.wait_for(head, SECONDS_TO_CATCH_UP)
     return await _proposed(context, run, baseline)
 
 
@@ -82,6 +80,7 @@ async def _ask(
     asked, command, limits = run.asked, run.command, context.limits
     now = context.clock()
     patience = limits.patience[command.provider]
+    pool = await lendable(context, command.provider, reservation)
     user_id, cap = command.caller.user_id, command.caller.max_concurrency
     return starting.StartTurn(
         turn_id=asked.turn_id,
@@ -100,6 +99,7 @@ async def _ask(
             if command.aside
             else reservation.slot("user", user_id, cap)
         ),
-        accounts=await borrowables(context, command.provider, reservation),
+        accounts=pool.accounts,
+        others=pool.others,
         waited=run.waited,
     )

@@ -18,6 +18,7 @@ from codara.application.turns.places import Wanted
 from codara.application.turns.run import Run
 from codara.application.turns.running import RunningTurns
 from codara.application.turns.seating import find_seat
+from codara.application.turns.trying import refuse_hopeless, refuse_vain
 from codara.application.turns.waiting import Line, Waiter
 from codara.application.workspaces import WorkspaceDesk
 from codara.domain import idempotency
@@ -104,6 +105,7 @@ class Turns:
             retry_after=error.retry_after,
             evidence=self._evidence(),
             message=error.message,
+            detail=error.detail,
         )
         try:
             await self._context.deciding.note(stream, [refused], submission.cause)
@@ -166,6 +168,7 @@ class _Submission:
                 return earlier
             await self.running.end_unheard(self.command, offered, self.cause)
             self.refuse_if_closed()
+            await refuse_hopeless(self.context, self.command.provider)
             place = await self._named_place()
             wanted, waited = await self._entered(place, began)
             try:
@@ -208,6 +211,7 @@ class _Submission:
     ) -> admit.Admission:
         """Finds the place of an aside, and the session of any request, now that it may begin."""
         self.refuse_if_closed()
+        await refuse_vain(self.context, self.command.provider)
         if place is None:
             number = self.line.number_of(wanted)
             place = await self.workspaces.for_aside(self.command.caller, number, self.cause)

@@ -9,17 +9,16 @@ from codara.application.ports.agents import Outcome
 from codara.application.turns import failures
 from codara.application.turns.agent import run_agent
 from codara.application.turns.context import Context
-from codara.application.turns.lending import Reservation, borrowables
+from codara.application.turns.lending import Reservation, lendable
 from codara.application.turns.run import NotStarted, Run, RunningState, Stopped
 from codara.application.turns.sink import AgentSink
 from codara.application.turns.waiting import Line
 from codara.domain.turns import takeover
 from codara.errors import (
     AgentFailed,
-    AllAccountsCooling,
+    AgentMissing,
     CodaraError,
     JailUnavailable,
-    NoFreeAccount,
     Overloaded,
     VersionClash,
 )
@@ -29,7 +28,14 @@ from codara.events.session import TurnRetried
 logger = logging.getLogger(__name__)
 
 _OF_THE_ACCOUNT = frozenset(
-    {"auth_failed", "quota_exhausted", "rate_limited", "overloaded", "account_gone"}
+    {
+        "auth_failed",
+        "quota_exhausted",
+        "rate_limited",
+        "overloaded",
+        "unreachable",
+        "account_gone",
+    }
 )
 """Failures that another account may not have."""
 
@@ -46,7 +52,7 @@ class Attempt:
 class Work:
     """The agent's part of a turn.
 
-    `refusal` is why no other account took over from one that failed, where there is another.
+    `refusal` is why no account can be lent after the turn's own has failed.
     """
 
     context: Context
@@ -79,6 +85,8 @@ class Work:
             return Attempt(outcome=_failed("jail", error.message))
         except Overloaded as error:
             return Attempt(outcome=_failed("no_process", error.message))
+        except AgentMissing as error:
+            return Attempt(outcome=_failed("no_program", error.message))
         except AgentFailed as error:
             failed = _failed(error.cause or "crashed", error.message)
             return Attempt(outcome=failed, died=error.cause == "crashed")
@@ -94,9 +102,21 @@ class Work:
         of_the_account = outcome.cause in _OF_THE_ACCOUNT
         if not of_the_account and (self._retried or not attempt.died):
             return False
-        if not await self._untouched(running):
-            return False
-        return await (self._changed(running, outcome) if of_the_account else self._again(outcome))
+        if await self._untouched(running):
+            again = self._changed(running, outcome) if of_the_account else self._again(outcome)
+            return await again
+        if of_the_account:
+            self.refusal = await self._refusal(running, outcome)
+        return False
+
+    async def _refusal(self, running: RunningState, outcome: Outcome) -> CodaraError | None:
+        """Why no account could take the turn; None if one could, but for what has come of it."""
+        context = self.context
+        self._tried.add(running.choice.account_id)
+        with Reservation(context.slots) as reservation:
+            ask = await self._ask(running, outcome, reservation)
+            states = {each: await context.deciding.state(each) for each in ask.streams()}
+        return takeover.tally_after(states, ask).refusal(ask.now)
 
     async def _untouched(self, running: RunningState) -> bool:
         """No delta was heard, no tool has started, and the tree is what it was."""
@@ -134,13 +154,14 @@ class Work:
         stream = streams.session(asked.session_id)
         with Reservation(context.slots) as reservation:
             ask = await self._ask(running, outcome, reservation)
-            if all(each.account_id == ask.failed for each in ask.accounts):
-                return False
             decision = partial(takeover.change, ask=ask)
             try:
                 decided = await context.deciding.decide(ask.streams(), decision, self.run.cause)
-            except (CodaraError, VersionClash) as error:
-                self._note(error, outcome)
+            except CodaraError as refusal:
+                self.refusal = refusal
+                return False
+            except VersionClash as clash:
+                logger.warning("task %s keeps its account: %s", asked.turn_id, clash)
                 return False
             if decided.position is None:
                 return False
@@ -156,6 +177,7 @@ class Work:
     ) -> takeover.Takeover:
         context, asked, provider = self.context, self.run.asked, self.run.command.provider
         now, quota = context.clock(), self.heard.quota
+        pool = await lendable(context, provider, reservation)
         return takeover.Takeover(
             turn_id=asked.turn_id,
             session_id=asked.session_id,
@@ -166,18 +188,13 @@ class Work:
             health=failures.lesson(outcome, now=now, cooldown=context.limits.cooldown),
             quota=failures.windows(quota),
             quota_source=quota.source if quota else "",
-            accounts=await borrowables(context, provider, reservation),
+            accounts=pool.accounts,
+            others=pool.others,
             floor=context.limits.primary_floor,
             now=now,
             until=running.until,
             leases=running.leases,
         )
-
-    def _note(self, error: CodaraError | VersionClash, outcome: Outcome) -> None:
-        if not isinstance(error, AllAccountsCooling | NoFreeAccount):
-            logger.warning("task %s keeps its account: %s", self.run.asked.turn_id, error)
-        elif outcome.cause != "overloaded":
-            self.refusal = error
 
 
 def _failed(cause: str, message: str = "") -> Outcome:

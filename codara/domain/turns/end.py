@@ -94,7 +94,12 @@ def reduced(ask: EndTurn) -> EndTurn:
         answer=ask.ended.answer[:_SHORT],
     )
     if isinstance(ended, TurnFailed):
-        ended = attrs.evolve(ended, cause=ended.cause[:_SHORT], message=ended.message[:_SHORT])
+        ended = attrs.evolve(
+            ended,
+            cause=ended.cause[:_SHORT],
+            message=ended.message[:_SHORT],
+            detail=ended.detail[:_SHORT],
+        )
     diff, health = ask.diff, ask.health
     if diff:
         diff = attrs.evolve(diff, files=(), patch="", truncated=True, partial=(TOO_LARGE,))

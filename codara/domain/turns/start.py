@@ -7,6 +7,7 @@ import attrs
 from codara.domain import lending, routing, session, workspace
 from codara.domain.decisions import Facts, States
 from codara.domain.lending import Borrowable
+from codara.domain.tally import Condition
 from codara.errors import ConcurrencyLimit, Conflict
 from codara.events import streams
 from codara.events.session import BackendBound, TurnStarted, Waited
@@ -31,6 +32,8 @@ class StartTurn:
     floor: float
     user_lease: str | None
     accounts: tuple[Borrowable, ...]
+    others: tuple[Condition, ...] = ()
+    """The states of accounts that are not looked at."""
     waited: Waited | None = None
 
     def streams(self) -> list[str]:
@@ -46,8 +49,8 @@ class StartTurn:
 def decide(states: States, ask: StartTurn) -> Facts:
     """Decides *started*: the turn takes its workspace, a slot of its user and one of an account.
 
-    Raises what stands in the way: WorkspaceBusy, ConcurrencyLimit, NoAccount, AllAccountsCooling or
-    NoFreeAccount; Conflict if the session does not wait for this turn.
+    Raises what stands in the way: WorkspaceBusy, ConcurrencyLimit, or the tally's refusal if no
+    account can be lent; Conflict if the session does not wait for this turn.
     """
     waiting: session.Session = states[streams.session(ask.session_id)]
     if waiting.turn is None or waiting.turn.turn_id != ask.turn_id or waiting.turn.started:
@@ -59,7 +62,9 @@ def decide(states: States, ask: StartTurn) -> Facts:
             retry_after=1.0,
         )
     offers = [lending.offer(states, each, ask.now) for each in ask.accounts]
-    chosen, choice = routing.choose(offers, floor=ask.floor, provider=ask.provider, now=ask.now)
+    chosen, choice = routing.choose(
+        offers, floor=ask.floor, provider=ask.provider, now=ask.now, others=ask.others
+    )
     account_lease = chosen.lease or ""
     started = TurnStarted(
         session_id=ask.session_id,

@@ -6,13 +6,15 @@ from typing import Any
 
 import attrs
 
-from codara.domain import lease, lending, routing, session
+from codara.domain import account, lease, lending, routing, session
 from codara.domain.decisions import Facts, States
 from codara.domain.lending import AccountChange, Borrowable
+from codara.domain.tally import TRIED, Condition, Tally, condition
 from codara.domain.turns.lessons import learnt
 from codara.events import streams
 from codara.events.account import QuotaWindow
 from codara.events.session import AccountChanged, TurnRetried
+from codara.events.windows import full_until
 
 
 @attrs.frozen(kw_only=True)
@@ -31,6 +33,8 @@ class Takeover:
     quota: tuple[QuotaWindow, ...]
     quota_source: str
     accounts: tuple[Borrowable, ...]
+    others: tuple[Condition, ...] = ()
+    """The states of accounts that are not looked at."""
     floor: float
     now: datetime
     until: datetime
@@ -58,14 +62,16 @@ class Takeover:
 def change(states: States, ask: Takeover) -> Facts:
     """Decides *changed*: records what was learnt of the failed account, and swaps the leases.
 
-    Empty if the session does not run this turn any more. AllAccountsCooling, with the earliest
-    return, or NoFreeAccount if no other account can be lent.
+    Empty if the session does not run this turn any more. Raises the tally's refusal if no other
+    account can be lent.
     """
     stream = streams.session(ask.session_id)
     if not _is_running(states[stream], ask.turn_id):
         return {}
     offers = [_offer(states, each, ask) for each in ask.accounts]
-    chosen, choice = routing.choose(offers, floor=ask.floor, provider=ask.provider, now=ask.now)
+    chosen, choice = routing.choose(
+        offers, floor=ask.floor, provider=ask.provider, now=ask.now, others=ask.others
+    )
     taken = chosen.lease or ""
     held = tuple(each for each in ask.leases if each != ask.account_lease)
     changed = AccountChanged(
@@ -91,14 +97,27 @@ def change(states: States, ask: Takeover) -> Facts:
     }
 
 
+def tally_after(states: States, ask: Takeover) -> Tally:
+    """Returns the tally of the provider's accounts after the failure, without changing anything."""
+    offers = [_offer(states, each, ask) for each in ask.accounts]
+    return routing.tally_of(offers, ask.provider, ask.others)
+
+
 def _offer(states: States, each: Borrowable, ask: Takeover) -> routing.Offer:
     offer = lending.offer(states, each, ask.now)
     if each.account_id not in ask.tried:
         return offer
-    reason, until = routing.TRIED if offer.ready else offer.reason, offer.until
-    if each.account_id == ask.failed:
-        reason, until = ask.cause, ask.health.until if ask.health else None
-    return attrs.evolve(offer, ready=False, reason=reason, until=until)
+    if each.account_id != ask.failed:
+        return attrs.evolve(offer, reason=TRIED if offer.ready else "")
+    return attrs.evolve(offer, condition=_failed(each, ask), reason=ask.cause)
+
+
+def _failed(each: Borrowable, ask: Takeover) -> Condition:
+    """Returns the state of the account that failed, by all that the turn found out about it."""
+    told = full_until(ask.quota, ask.now) if ask.quota else each.full_until
+    if ask.health is None:
+        return condition(account.READY, None, told, ask.now)
+    return condition(ask.health.after, ask.health.until, told, ask.now)
 
 
 def retry(states: States, retried: TurnRetried) -> Facts:

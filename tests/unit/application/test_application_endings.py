@@ -23,6 +23,7 @@ from codara.application.ports.frames import (
     WindowSeen,
 )
 from codara.application.ports.workspaces import Diff, Snapshot, Upload
+from codara.application.turns.context import ReservedSlots
 from codara.application.turns.finish import Finish
 from codara.domain.turns.end import TOO_LARGE
 from codara.errors import LONGEST_MESSAGE
@@ -150,11 +151,11 @@ async def test_of_a_providers_error_page_the_beginning_is_kept(house: House) -> 
     house.agents.script = ends(failed)
     with pytest.raises(errors.AgentFailed) as raised:
         await house.ask()
-    message = (await house.the(TurnFailed)).message
-    assert message == raised.value.message
-    assert len(message.encode()) <= LONGEST_MESSAGE
-    assert message.startswith("The connection to the model broke off")
-    assert message.endswith("ä…")
+    recorded = await house.the(TurnFailed)
+    assert recorded.message == raised.value.message
+    assert recorded.message == "The connection to the model broke off in the middle of the answer."
+    assert len(recorded.detail.encode()) <= LONGEST_MESSAGE
+    assert recorded.detail.endswith("ä…")
     await nothing_is_held(house)
 
 
@@ -272,7 +273,7 @@ def _broken(*_: object, **__: object) -> None:
 
 PLACES = [
     (FakeAgents, "prepare"),
-    (FakeStandings, "of_provider"),
+    (ReservedSlots, "reserve"),
     (FakeSpool, "open"),
     (Finish, "_fact"),
     (Finish, "finish"),
@@ -290,6 +291,17 @@ async def test_a_defect_anywhere_still_ends_the_turn(
         with pytest.raises(errors.Internal):
             await house.ask("two")
     assert (await house.the(TurnFailed)).code == "internal"
+    await nothing_is_held(house)
+
+
+async def test_a_defect_before_anything_is_recorded_leaves_nothing(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(FakeStandings, "of_provider", _broken)
+        with pytest.raises(ValueError, match="a defect"):
+            await house.ask()
+    assert "session.turn_requested" not in await house.trail("session")
     await nothing_is_held(house)
 
 

@@ -134,7 +134,7 @@ async def test_another_account_takes_over_from_one_that_is_gone(house: House) ->
 async def test_an_account_that_is_gone_is_named_where_it_was_the_only_one(house: House) -> None:
     house.standings.accounts.pop()
     house.agents.script = vanishing(house)
-    with pytest.raises(errors.NoAccount, match="taken away") as raised:
+    with pytest.raises(errors.NoAccount, match="No codex account is registered") as raised:
         await house.ask()
     assert (raised.value.cause, raised.value.retry_safe) == ("account_gone", True)
 
@@ -212,11 +212,31 @@ async def test_when_all_accounts_fail_the_earliest_return_is_told(house: House) 
     assert changes.count("account.health_changed") == 2
 
 
-async def test_with_several_accounts_a_refused_key_means_that_all_are_out(house: House) -> None:
+async def test_when_every_key_is_refused_the_turn_says_so_and_later_requests_are_refused(
+    house: House,
+) -> None:
     house.agents.script = failing_on(event_examples.ACCOUNT, OTHER, cause="auth_failed")
-    with pytest.raises(errors.AllAccountsCooling) as raised:
+    with pytest.raises(errors.AgentAuthFailed) as raised:
         await house.ask()
     assert (raised.value.cause, raised.value.retry_after) == ("auth_failed", None)
+    assert raised.value.retry_safe is False
+    sessions = await house.trail("session")
+    with pytest.raises(errors.AccountRefused, match="2 codex accounts: 2 refused by their"):
+        await house.ask()
+    assert await house.trail("session") == sessions
+
+
+async def test_a_refused_key_beside_an_account_that_waits_sends_to_the_return_of_that(
+    house: House,
+) -> None:
+    house.agents.script = failing_on(event_examples.ACCOUNT, cause="rate_limited")
+    await house.ask()
+    house.agents.script = failing_on(OTHER, cause="auth_failed")
+    with pytest.raises(errors.AllAccountsCooling) as raised:
+        await house.ask()
+    assert (raised.value.cause, raised.value.retry_after) == ("auth_failed", 60)
+    told = "1 cooling down until 12:01 UTC, 1 refused by its provider"
+    assert told in raised.value.message
 
 
 async def test_with_one_account_the_error_is_its_own(house: House) -> None:
@@ -275,8 +295,9 @@ async def test_a_workspace_that_cannot_be_looked_at_is_not_worked_on_twice(house
         return Outcome(status="failed", cause="rate_limited")
 
     house.agents.script = breaks
-    with pytest.raises(errors.AllAccountsCooling):
+    with pytest.raises(errors.AgentFailed) as raised:
         await house.ask()
+    assert raised.value.cause == "rate_limited"
     assert len(house.agents.turns) == 1
 
 
@@ -300,9 +321,26 @@ async def test_a_turn_out_of_time_is_not_taken_over(house: House) -> None:
         return Outcome(status="failed", cause="rate_limited")
 
     house.agents.script = takes_all_its_time
-    with pytest.raises(errors.AllAccountsCooling):
+    with pytest.raises(errors.AgentFailed) as raised:
         await house.ask()
+    assert raised.value.cause == "rate_limited"
     assert len(house.agents.turns) == 1
+
+
+async def test_a_limit_in_the_middle_of_an_answer_does_not_say_that_all_accounts_wait(
+    house: House,
+) -> None:
+    async def speaks_then_is_limited(turn: AgentTurn, sink: FrameSink) -> Outcome:
+        sink.frame(TextDelta("so far"))
+        return Outcome(status="failed", cause="rate_limited", message="429 from 127.0.0.1")
+
+    house.agents.script = speaks_then_is_limited
+    with pytest.raises(errors.AgentFailed) as free:
+        await house.ask()
+    assert (free.value.code, free.value.cause) == ("agent_failed", "rate_limited")
+    with pytest.raises(errors.AllAccountsCooling) as none:
+        await house.ask()
+    assert (none.value.cause, none.value.retry_after) == ("rate_limited", 60)
 
 
 def dies(times: int) -> Script:

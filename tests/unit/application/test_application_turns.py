@@ -267,9 +267,9 @@ async def test_a_user_at_the_limit_waits_unless_told_not_to(house: House) -> Non
 
 async def test_without_an_account_there_is_no_turn(house: House) -> None:
     house.standings.accounts.clear()
-    handle = await house.turns.submit(command())
     with pytest.raises(errors.NoAccount):
-        await handle.started()
+        await house.turns.submit(command())
+    assert await house.trail("session") == []
 
 
 async def test_nothing_is_refused_on_the_word_of_a_read_model_that_is_behind(

@@ -9,6 +9,7 @@ from given_when_then import ACCOUNT, ACCOUNT_LEASE, OTHER_TURN, REQUESTED, Histo
 from codara.domain import lending
 from codara.domain.lending import Borrowable
 from codara.domain.routing import Offer
+from codara.domain.tally import Condition
 from tests import event_examples
 from tests.event_examples import NOW, SOON
 
@@ -21,9 +22,7 @@ KNOWN = Borrowable(
 )
 OFFERED = Offer(
     account_id=event_examples.ACCOUNT,
-    ready=True,
-    reason="ready",
-    until=None,
+    condition=Condition("ready"),
     headroom=80.5,
     last_used_at=NOW,
     primary=True,
@@ -41,8 +40,14 @@ def test_a_ready_account_is_offered_with_what_the_view_knows_of_it() -> None:
 
 def test_an_account_that_waits_is_offered_with_its_return() -> None:
     cooling = and_then(REQUESTED, {ACCOUNT: [event_examples.health_changed()]})
-    assert offered(cooling) == attrs.evolve(OFFERED, ready=False, reason="cooldown", until=SOON)
+    assert offered(cooling) == attrs.evolve(OFFERED, condition=Condition("cooldown", SOON))
     assert offered(cooling, now=SOON).ready
+
+
+def test_an_account_with_a_full_window_is_offered_as_exhausted_until_the_window_ends() -> None:
+    full = attrs.evolve(KNOWN, full_until=SOON)
+    assert offered(REQUESTED, full) == attrs.evolve(OFFERED, condition=Condition("exhausted", SOON))
+    assert offered(REQUESTED, full, now=SOON).ready
 
 
 @pytest.mark.parametrize(
@@ -50,7 +55,7 @@ def test_an_account_that_waits_is_offered_with_its_return() -> None:
 )
 def test_an_account_that_only_the_view_still_knows_is_not_ready(history: History) -> None:
     gone = offered(history)
-    assert (gone.ready, gone.reason) == (False, "removed")
+    assert (gone.ready, gone.condition) == (False, Condition("removed"))
 
 
 def test_a_slot_that_another_turn_took_meanwhile_is_not_offered() -> None:

@@ -7,7 +7,14 @@ import attrs
 import pytest
 
 from codara.domain.routing import Offer, choose
-from codara.errors import AllAccountsCooling, NoAccount, NoFreeAccount
+from codara.domain.tally import Condition
+from codara.errors import (
+    AccountRefused,
+    AllAccountsCooling,
+    CodaraError,
+    NoAccount,
+    NoFreeAccount,
+)
 from codara.events.session import AccountChosen, Candidate
 from tests.event_examples import NOW
 
@@ -15,8 +22,7 @@ SOON = NOW + timedelta(minutes=1)
 LATER = NOW + timedelta(hours=1)
 READY = Offer(
     account_id="a",
-    ready=True,
-    until=None,
+    condition=Condition("ready"),
     headroom=50.0,
     last_used_at=None,
     primary=False,
@@ -29,7 +35,7 @@ def offer(account_id: str, **changes: Any) -> Offer:
 
 
 def cooling(account_id: str, until: Any = None) -> Offer:
-    return offer(account_id, ready=False, reason="cooldown", until=until)
+    return offer(account_id, condition=Condition("cooldown", until))
 
 
 def full(account_id: str, **changes: Any) -> Offer:
@@ -91,9 +97,9 @@ def test_a_primary_account_that_nobody_has_seen_is_above_the_floor() -> None:
     ("passed_over", "reason"),
     [
         (cooling("a"), "cooldown"),
-        (offer("a", ready=False), "not_ready"),
-        (offer("a", headroom=0.0, primary=True), "exhausted"),
-        (offer("a", headroom=-1.0, primary=True), "exhausted"),
+        (offer("a", reason="rate_limited"), "rate_limited"),
+        (offer("a", condition=Condition("exhausted", SOON), primary=True), "exhausted"),
+        (offer("a", condition=Condition("error"), primary=True), "error"),
         (full("a"), "no_free_lease"),
     ],
 )
@@ -133,33 +139,40 @@ def test_the_choice_names_five_candidates_and_counts_all_that_were_passed_over()
 # ------------------------------------------------------------ why there is none
 
 
-def test_without_any_account_one_has_to_be_added() -> None:
-    with pytest.raises(NoAccount, match="No codex account is registered"):
-        choose([], floor=5.0, provider="codex", now=NOW)
-
-
-def refused(*offers: Offer) -> AllAccountsCooling | NoFreeAccount:
-    with pytest.raises((AllAccountsCooling, NoFreeAccount)) as raised:
-        choose(offers, floor=5.0, provider="codex", now=NOW)
+def refused(*offers: Offer, others: Any = ()) -> CodaraError:
+    with pytest.raises(CodaraError) as raised:
+        choose(offers, floor=5.0, provider="codex", now=NOW, others=others)
     return raised.value
 
 
+def test_without_any_account_one_has_to_be_added() -> None:
+    error = refused()
+    assert isinstance(error, NoAccount)
+    assert error.message.startswith("No codex account is registered.")
+
+
 def test_when_all_wait_the_earliest_return_is_told() -> None:
-    error = refused(cooling("a", LATER), cooling("b", SOON), cooling("c"))
+    error = refused(cooling("a", LATER), cooling("b", SOON))
     assert isinstance(error, AllAccountsCooling)
     assert error.retry_after == 60
-    assert SOON.isoformat() in error.message
+    assert "2 codex accounts: 2 cooling down, the first until 12:01 UTC" in error.message
 
 
 def test_a_return_that_is_past_is_no_wait() -> None:
     assert refused(cooling("a", NOW - timedelta(hours=1))).retry_after == 0
 
 
-def test_when_none_comes_back_by_itself_an_operator_must_look() -> None:
-    error = refused(cooling("a"))
-    assert isinstance(error, AllAccountsCooling)
+def test_when_all_are_refused_only_an_operator_helps() -> None:
+    error = refused(offer("a", condition=Condition("error")))
+    assert isinstance(error, AccountRefused)
     assert error.retry_after is None
-    assert "An operator must look." in error.message
+    assert "1 codex account: 1 refused by its provider" in error.message
+
+
+def test_one_that_waits_among_others_that_are_refused_is_waited_for() -> None:
+    error = refused(offer("a", condition=Condition("error")), cooling("b", SOON))
+    assert isinstance(error, AllAccountsCooling)
+    assert error.retry_after == 60
 
 
 def test_when_a_ready_one_carries_as_much_as_it_may_it_is_soon_free_again() -> None:
@@ -173,6 +186,18 @@ def test_one_that_waits_is_not_free_again_for_having_no_slot_left() -> None:
     assert isinstance(refused(full_and_cooling), AllAccountsCooling)
 
 
-def test_the_return_of_a_ready_account_does_not_count() -> None:
-    spent = offer("a", headroom=0.0, until=SOON)
-    assert refused(spent, cooling("b", LATER)).retry_after == 3600
+def test_the_end_of_a_full_window_is_a_return_like_any_other() -> None:
+    spent = offer("a", headroom=0.0, condition=Condition("exhausted", SOON))
+    assert refused(spent, cooling("b", LATER)).retry_after == 60
+
+
+def test_accounts_that_are_not_offered_count_as_well() -> None:
+    error = refused(cooling("a", LATER), others=[Condition("exhausted", SOON)])
+    assert error.retry_after == 60
+    assert error.message.count("2 codex accounts") == 1
+
+
+def test_one_that_is_not_offered_and_ready_makes_the_refusal_a_short_one() -> None:
+    error = refused(cooling("a", LATER), others=[Condition("ready")])
+    assert isinstance(error, NoFreeAccount)
+    assert error.retry_after == 1.0

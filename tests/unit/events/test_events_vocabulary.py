@@ -6,7 +6,7 @@ import pytest
 
 from codara.application.ports.workspaces import MISSING
 from codara.application.turns import failures
-from codara.domain import account, conversation, credential, routing, user
+from codara.domain import account, conversation, credential, routing, tally, user
 from codara.events import vocabulary
 
 ORIGINS = (
@@ -27,7 +27,7 @@ ORIGINS = (
         (vocabulary.CancelCause, failures._CANCELLED),
         (vocabulary.AuthType, credential.AUTH_TYPES),
         (vocabulary.AccountStatus, {account.READY, *account.PASSING, *account._BROKEN}),
-        (vocabulary.PassedOver, (routing.TRIED, routing.NO_FREE_LEASE, routing.NOT_READY)),
+        (vocabulary.PassedOver, (tally.TRIED, routing.NO_FREE_LEASE)),
         (vocabulary.UserStatus, (user.ACTIVE, user.SUSPENDED, user.DELETED)),
     ],
 )

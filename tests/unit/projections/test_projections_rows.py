@@ -28,9 +28,9 @@ from codara.errors import InvalidRequest
 from codara.events import streams
 from codara.events.account import QuotaWindow
 from codara.events.base import Append, Event
+from codara.events.windows import UNTOLD
 from codara.projections.engine.base import Value
 from codara.projections.engine.queries import Reader, Row
-from codara.projections.headroom import UNTOLD
 from tests import event_examples
 
 QUOTA = streams.quota(event_examples.ACCOUNT)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import attrs
 
-from codara.errors import AgentFailed
+from codara.errors import AgentFailed, AgentMissing
 
 REMEDY = "install it with `npm install --no-save --prefix agents`"
 """What to do where an agent's program is missing."""
@@ -52,15 +52,15 @@ def find_program(
 ) -> Program:
     """Returns the program a setting names: a path, a name on PATH, or one of `places`.
 
-    Raises AgentFailed with the remedy where it is missing or not executable. Touches the disk.
+    Raises AgentMissing with the remedy where it is missing or not executable. Touches the disk.
     """
     named = _named(binary, places)
     if named is None:
-        raise AgentFailed(f"{binary!r} was not found: {remedy}, or set {setting}")
+        raise AgentMissing(f"{binary!r} was not found: {remedy}, or set {setting}")
     real = named.resolve()
     native = follow(real) or real
     if not native.is_file() or not os.access(native, os.X_OK):
-        raise AgentFailed(f"{native} is not an executable file: {remedy}, or set {setting}")
+        raise AgentMissing(f"{native} is not an executable file: {remedy}, or set {setting}")
     return Program(native, tuple(_folders(native)))
 
 

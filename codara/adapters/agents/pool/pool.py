@@ -115,6 +115,12 @@ class AgentPool:
         runtime = self._runtimes.get(provider)
         return runtime is not None and runtime.forks
 
+    async def check_program(self, provider: str) -> None:
+        """See `ports.Agents.check_program`."""
+        runtime = self._runtimes.get(provider)
+        if runtime is not None:
+            await self._presence.check(runtime)
+
     async def models(self, provider: str) -> Sequence[str]:
         """See `ports.Agents.models`."""
         return await self._presence.models(self._runtimes.get(provider))

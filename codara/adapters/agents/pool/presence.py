@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 
 from codara.adapters.agents.contract import Installed, Runtime
-from codara.errors import AgentFailed
+from codara.errors import AgentMissing
 
 LOOK_SECONDS = 5.0
 
@@ -17,20 +17,21 @@ class Presence:
         self._seen: dict[str, tuple[float, str]] = {}
 
     async def models(self, runtime: Runtime | None) -> Sequence[str]:
-        """Returns what the runtime lists; AgentFailed with the remedy if its program is missing."""
+        """Returns what the runtime lists; AgentMissing with the remedy if its program is missing."""
         if runtime is None:
             return ()
-        await self._look(runtime)
+        await self.check(runtime)
         return tuple(runtime.models())
 
-    async def _look(self, runtime: Runtime) -> None:
+    async def check(self, runtime: Runtime) -> None:
+        """Raises AgentMissing with the remedy if the runtime's program is missing."""
         now = time.monotonic()
         looked, missing = self._seen.get(runtime.name, (now - LOOK_SECONDS, ""))
         if now - looked >= LOOK_SECONDS:
             missing = await asyncio.to_thread(_missing, runtime)
             self._seen[runtime.name] = now, missing
         if missing:
-            raise AgentFailed(missing)
+            raise AgentMissing(missing)
 
 
 def _missing(runtime: Runtime) -> str:
@@ -39,6 +40,6 @@ def _missing(runtime: Runtime) -> str:
         return ""
     try:
         runtime.program()
-    except AgentFailed as missing:
+    except AgentMissing as missing:
         return missing.message
     return ""
