@@ -18,29 +18,13 @@ from aiohttp import web
 from openai import AsyncOpenAI
 
 from codara.demo.modelserver import ModelServer
+from tests.http_reply import Reply
 
 ROOT = Path(__file__).parent.parent
 CODEX = ROOT / "agents" / "node_modules" / ".bin" / "codex"
 ACCOUNT = "acc-test"
 SECRET = "sk-the-real-and-only-key"
 START_SECONDS = 30.0
-
-
-@attrs.frozen
-class Reply:
-    """An HTTP answer, read whole."""
-
-    status: int
-    body: Any
-    headers: Mapping[str, str]
-
-    @property
-    def code(self) -> str:
-        return str(self.body["error"]["code"])
-
-    @property
-    def data(self) -> Any:
-        return self.body["data"]
 
 
 @attrs.define

@@ -7,7 +7,8 @@ from pathlib import Path
 import openai
 import pytest
 
-from tests.gateway_process import Gateway, Reply, gateway
+from tests.gateway_process import Gateway, gateway
+from tests.http_reply import Reply
 
 pytestmark = [pytest.mark.cli, pytest.mark.timeout(180)]
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.gateway_process import ACCOUNT, SECRET, Gateway, Reply, gateway
+from tests.gateway_process import ACCOUNT, SECRET, Gateway, gateway
+from tests.http_reply import Reply
 from tests.login_files import CHATGPT_ACCOUNT, access_token, chatgpt
 
 pytestmark = [pytest.mark.cli, pytest.mark.timeout(180)]

@@ -17,7 +17,8 @@ import pytest
 
 from codara.demo.agents import AGENTS
 from codara.runtimes import PROVIDERS
-from tests.gateway_process import Gateway, Reply, gateway
+from tests.gateway_process import Gateway, gateway
+from tests.http_reply import Reply
 from tests.processes import agents_below, descriptors_of
 
 pytestmark = [pytest.mark.cli, pytest.mark.soak, pytest.mark.timeout(3600)]

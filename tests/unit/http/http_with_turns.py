@@ -26,9 +26,10 @@ from codara.events import streams
 from codara.events.base import Append
 from codara.events.session import SessionReset
 from codara.projections.views import Views
-from tests import event_examples, gateway_process
+from tests import event_examples
 from tests.fakes.standings import standing
 from tests.fakes.users import FakeUsers
+from tests.http_reply import Reply
 from tests.turn_setup import LIMITS, House, close_house, open_house
 
 KEY, OTHER_KEY, THEIR_KEY = "uagk_live_1", "uagk_live_2", "uagk_live_3"
@@ -102,28 +103,6 @@ class Agent:
         """Turns wait from now on, until `open` is set."""
         self.open.clear()
         self.reached.clear()
-
-
-@attrs.frozen
-class Reply(gateway_process.Reply):
-    """An answer, read whole; a stream as its blocks."""
-
-    @property
-    def text(self) -> str:
-        return str(self.body["choices"][0]["message"]["content"])
-
-    @property
-    def ours(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.body["codara"]
-        return found
-
-    @property
-    def session(self) -> str:
-        return str(self.ours["session_id"])
-
-    @property
-    def thread(self) -> str:
-        return str(self.ours["thread"])
 
 
 @attrs.frozen

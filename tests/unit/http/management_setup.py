@@ -28,31 +28,9 @@ from tests.fakes.health import FakeHealth
 from tests.fakes.model_lists import FakeModelLists
 from tests.fakes.sessions import FakeSessions
 from tests.fakes.turns import FakeTurns
+from tests.http_reply import Reply
 
 PASSKEY = "correct horse battery staple"
-
-
-@attrs.frozen
-class Answer:
-    status: int
-    body: Any
-    headers: Any
-
-    @property
-    def data(self) -> Any:
-        return self.body["data"]
-
-    @property
-    def meta(self) -> Any:
-        return self.body["meta"]
-
-    @property
-    def code(self) -> str:
-        return str(self.body["error"]["code"])
-
-    @property
-    def param(self) -> Any:
-        return self.body["error"]["param"]
 
 
 @attrs.define
@@ -72,7 +50,7 @@ class Plane:
 
     async def ask(
         self, method: str, path: str, body: Any = None, *, token: str | None = None, **more: Any
-    ) -> Answer:
+    ) -> Reply:
         """One request as the operator, or as whose `token` is given (empty: nobody)."""
         bearer = self.token if token is None else token
         headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
@@ -81,7 +59,7 @@ class Plane:
         async with self.http.request(
             method, path, headers=headers | more.pop("headers", {}), **more
         ) as answer:
-            return Answer(answer.status, await answer.json(), answer.headers)
+            return Reply(answer.status, await answer.json(), answer.headers)
 
     async def user(self, email: str = "ann@example.org", **fields: Any) -> Any:
         """Provisions a user; the data of the answer."""

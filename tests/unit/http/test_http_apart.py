@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from http_with_turns import OTHER_KEY, THEIR_KEY, Housed, Reply, housed, said
+from http_with_turns import OTHER_KEY, THEIR_KEY, Housed, housed, said
 
 from codara.application.turns import offering
 from codara.events.session import TurnCompleted
 from tests import event_examples
+from tests.http_reply import Reply
 
 NAMED = {"client_session_id": "mine"}
 ELSEWHERE = {"provider": "opencode", "model": "big-pickle"}

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from http_with_turns import OTHER_KEY, Housed, Reply, housed, said, user
+from http_with_turns import OTHER_KEY, Housed, housed, said, user
 
 from codara.application.turns import submit as turning
 from codara.events.session import TurnCancelled
 from codara.http.openai import submitting
+from tests.http_reply import Reply
 
 NAMED = {"client_session_id": "mine"}
 AT_ONCE = {"uag_options": {"queue": "refuse"}}

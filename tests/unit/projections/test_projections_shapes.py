@@ -69,7 +69,7 @@ async def world(world: World) -> World:
     return world
 
 
-TASK = r"""
+IN_EVERY_TASK = """
 {
   "task_id": "trn_1",
   "session_id": "ses_1",
@@ -118,7 +118,12 @@ TASK = r"""
     "src/größe.py"
   ],
   "modified_files_b64": [],
-  "diff": "--- a/Ada\n+++ b/Ada\n",
+"""
+"""How a task begins, alone or in a list."""
+
+TASK = (
+    IN_EVERY_TASK
+    + r"""  "diff": "--- a/Ada\n+++ b/Ada\n",
   "actions": [],
   "prompt": "Fix Ada's engine",
   "instructions": "Ada wants it brief",
@@ -145,61 +150,16 @@ TASK = r"""
   "retry_after": null
 }
 """
+)
 
 
-LISTED_TASK = """
-{
-  "task_id": "trn_1",
-  "session_id": "ses_1",
-  "workspace_id": "wsp_1",
-  "user_id": "usr_1",
-  "request_id": "req_1",
-  "trace_id": "trc_1",
-  "provider": "codex",
-  "model": "gpt-5-codex",
-  "account_id": "acc_1",
-  "status": "completed",
-  "dirty": false,
-  "code": null,
-  "cause": null,
-  "thread": "new",
-  "backend_id": "backend-1",
-  "jailed": true,
-  "tool_ran": true,
-  "created_at": "2026-03-01T12:00:09.000000+00:00",
-  "started_at": "2026-03-01T12:00:10.000000+00:00",
-  "ended_at": "2026-03-01T12:00:11.000000+00:00",
-  "usage": {
-    "input": 120,
-    "cached": 20,
-    "cache_write": 5,
-    "output": 40,
-    "reasoning": 10,
-    "raw": {
-      "input_tokens": 120
-    }
-  },
-  "timings": {
-    "queue": 1.5,
-    "agent": 120.25
-  },
-  "baseline": "1111111111111111111111111111111111111111",
-  "final": "2222222222222222222222222222222222222222",
-  "changed": 1,
-  "added_lines": 3,
-  "deleted_lines": 1,
-  "diff_truncated": false,
-  "partial": [],
-  "position": 17,
-  "cost": null,
-  "modified_files": [
-    "src/größe.py"
-  ],
-  "modified_files_b64": [],
-  "diff": null,
+LISTED_TASK = (
+    IN_EVERY_TASK
+    + """  "diff": null,
   "actions": null
 }
 """
+)
 
 
 RUNNING_TASK = """
