@@ -55,11 +55,11 @@ CancelCause = Literal["client_gone", "requested", "shutdown"]
 FileStatus = Literal["added", "modified", "deleted", "renamed", "mode_changed", "type_changed"]
 """Tells what a turn did to a file."""
 
-SnapshotGap = Literal["missing", "unreadable", "depth", "max_files", "max_bytes", "time"]
-"""Tells why a snapshot does not hold the whole workspace."""
 TextEncoding = Literal["utf-8", "other"]
 """Tells whether the text of a file is UTF-8; what else it is, nobody has said."""
 
+SnapshotGap = Literal["missing", "unreadable", "depth", "max_files", "max_bytes", "time"]
+"""Tells why a snapshot does not hold the whole workspace."""
 
 AuthType = Literal["API_KEY", "OAUTH_SESSION"]
 """Tells what an account's credential is: a vendor's key, or a login at the vendor."""

@@ -120,13 +120,13 @@ class Finish:
             frames=await self.parcel.data(frames),
             actions=await self.parcel.data(orjson.dumps(left.actions) if left.actions else b""),
             activity=await self.parcel.data(self.heard.activity.as_json()),
+            text_replaced=self.heard.text_replaced,
             tool_ran=self.heard.tool_ran,
             changed=left.changed,
             timings=dict(self.run.timings),
         )
 
     def _backend_id(self) -> str | None:
-            text_replaced=self.heard.text_replaced,
         return self.heard.backend_id or self.outcome.backend_id
 
     def _thread(self, backend_id: str | None) -> Thread:
@@ -190,16 +190,16 @@ class Finish:
             aside=command.aside,
             position=position,
             text=self.heard.answer,
+            text_replaced=self.heard.text_replaced,
             finish_reason=self.outcome.finish_reason,
             files=diff.files,
             diff=diff.patch,
+            diff_bytes=diff.raw,
             diff_truncated=diff.truncated,
             partial=left.partial,
             actions=left.actions,
             dirty=asked.requested.dirty,
-            text_replaced=self.heard.text_replaced,
             jailed=self.outcome.jailed,
             usage=self.usage,
             timings=dict(self.run.timings),
-            diff_bytes=diff.raw,
         )
