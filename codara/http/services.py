@@ -19,6 +19,7 @@ from codara.config.settings import Settings
 from codara.events.base import Cause
 from codara.events.store.follower import FollowerStanding
 from codara.ids import NewId
+from codara.projections.views import Views
 
 
 class HeldTurn(Protocol):
@@ -107,40 +108,6 @@ class View(Items, Protocol):
         """Returns a page, newest first, by `limit`, `cursor` and the read model's own filters."""
 
 
-class ViewSet(Protocol):
-    """All read models, and how far they have followed the log."""
-
-    @property
-    def sessions(self) -> View: ...
-
-    @property
-    def tasks(self) -> View: ...
-
-    @property
-    def traces(self) -> Items: ...
-
-    @property
-    def workspaces(self) -> View: ...
-
-    @property
-    def accounts(self) -> View: ...
-
-    @property
-    def users(self) -> View: ...
-
-    @property
-    def audit(self) -> View: ...
-
-    async def wait_for(self, position: int, seconds: float) -> bool:
-        """Returns True once every read model has folded `position`; False after `seconds`."""
-
-    def position(self) -> int:
-        """Returns the position that all read models have folded."""
-
-    def head(self) -> int:
-        """Returns the last position of the log that they follow."""
-
-
 class TellsHealth(Protocol):
     """Tells whether turns can run now, and how each follower of the log does."""
 
@@ -164,7 +131,7 @@ class Services:
     accounts: Accounts
     operators: Operators
     models: Models
-    views: ViewSet
+    views: Views
     health: TellsHealth
     settings: Settings
     clock: Clock

@@ -101,11 +101,11 @@ async def revoke_key(asked: Asked[Caller, Nothing, Nothing]) -> Answer[RevokedKe
 
 @routes.get("/usage", query=ItemQuery, answer=Usage)
 async def usage(asked: Asked[Caller, ItemQuery, Nothing]) -> Answer[Usage]:
-    """Adds up the tokens of the last 30 days."""
+    """Adds up the tokens of today and of the 30 days before, by UTC."""
     views = asked.services.views
     stale = not await up_to_date(asked)
     now = asked.services.clock()
-    used = await usage_of(views.tasks, asked.caller.user_id, now - _USAGE_WINDOW, now)
+    used = await usage_of(views.usage, asked.caller.user_id, now - _USAGE_WINDOW, now)
     return Answer(data=used, position=views.position(), stale=stale)
 
 

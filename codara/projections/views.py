@@ -16,6 +16,7 @@ from codara.projections.tasks import Tasks, TasksProjection
 from codara.projections.threads import Threads, ThreadsProjection
 from codara.projections.traces import Traces
 from codara.projections.unfinished import UnfinishedProjection, UnfinishedQueries
+from codara.projections.usage import UsageProjection, UsageQueries
 from codara.projections.users import UserQueries, UsersProjection
 from codara.projections.workspaces import WorkspaceQueries, WorkspacesProjection
 
@@ -29,6 +30,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     UnfinishedProjection(),
     PointsProjection(),
     ThreadsProjection(),
+    UsageProjection(),
 )
 
 
@@ -49,6 +51,7 @@ class Views(ReadModels):
         self.unfinished = UnfinishedQueries(readers["unfinished"])
         self.points = PointQueries(readers["points"], clock)
         self.threads = Threads(readers["threads"], clock)
+        self.usage = UsageQueries(readers["usage"])
         self.memory.models = (self.account_standings,)
 
     @classmethod

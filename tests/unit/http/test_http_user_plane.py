@@ -167,6 +167,21 @@ async def test_usage_is_added_up_by_day_and_provider(op, ann):
     assert used["by_day"] == [{"date": "2026-03-01"} | expected]
 
 
+async def test_usage_counts_today_and_the_thirty_days_before_whole(op, ann):
+    await a_session_of(op, ann.user_id, "a")
+    op.clock.move(days=1)
+    await a_session_of(op, ann.user_id, "b")
+    op.clock.move(days=29, hours=6)
+    used = (await ann.ask("GET", "usage")).data
+    assert used["window"]["from"] == "2026-03-01T00:00:00+00:00"
+    assert [day["date"] for day in used["by_day"]] == ["2026-03-01", "2026-03-02"]
+    assert (used["summary"]["total_requests"], used["truncated"]) == (2, False)
+    op.clock.move(days=1)
+    later = (await ann.ask("GET", "usage")).data
+    assert [day["date"] for day in later["by_day"]] == ["2026-03-02"]
+    assert later["summary"]["total_tokens"] == USAGE.input + USAGE.output
+
+
 async def test_models_can_be_listed_by_provider(ann):
     codex = (await ann.ask("GET", "providers/models?provider=codex")).data
     assert {model["provider"] for model in codex} == {"codex"}
