@@ -219,7 +219,7 @@ async def bench(folder: Path, address: str) -> AsyncIterator[Bench]:
             provider=name,
             auth_type="API_KEY",
             label="bench",
-            credential=b"sk-bench",
+            credential=f"sk-bench-{name}".encode(),
         )
         await services.accounts.register(account, CAUSE)
     try:

@@ -111,7 +111,11 @@ EXAMPLES: dict[type[Event], dict[str, Any]] = {
         "auth_type": "API_KEY",
         "label": "Ada's account",
     },
-    account.CredentialStored: {"account_id": ACCOUNT, "fingerprint": "0123456789abcdef"},
+    account.CredentialStored: {
+        "account_id": ACCOUNT,
+        "fingerprint": "0123456789abcdef",
+        "sameness": "abcdef0123456789",
+    },
     account.TokenRefreshed: {
         "account_id": ACCOUNT,
         "origin": "0123456789abcdef",

@@ -131,6 +131,7 @@ async def open_house(loaded: Loaded, stack: AsyncExitStack) -> House:
         accounts=Accounts(
             deciding=deciding,
             vault=vault,
+            pool=views.account_standings,
             clock=utc_now,
             new_id=new_id,
             cooldown_seconds=settings.accounts.cooldown_seconds,

@@ -16,7 +16,6 @@ from codara.errors import InvalidRequest
 if TYPE_CHECKING:
     from codara.config.load import Loaded
 
-LARGEST_CREDENTIAL = 1 << 20
 _LISTING = ListCommands(
     kind="accounts",
     one="account",
@@ -92,18 +91,20 @@ def _login_file(arguments: argparse.Namespace, found: "Loaded") -> str:
 
 def credential(source: str) -> str:
     """Reads the text of a file, or of standard input for ``-``; InvalidRequest if it is no text."""
+    from codara.domain.credential import LARGEST
+
     try:
         if source == "-":
-            secret = sys.stdin.buffer.read(LARGEST_CREDENTIAL + 1)
+            secret = sys.stdin.buffer.read(LARGEST + 1)
         else:
             with Path(source).open("rb") as file:
-                secret = file.read(LARGEST_CREDENTIAL + 1)
+                secret = file.read(LARGEST + 1)
     except OSError as broken:
         raise InvalidRequest(f"{source}: {broken.strerror or broken}") from broken
     if not secret.strip():
         raise InvalidRequest(f"{source}: the credential is empty")
-    if len(secret) > LARGEST_CREDENTIAL:
-        raise InvalidRequest(f"{source}: more than 1 MiB is no credential")
+    if len(secret) > LARGEST:
+        raise InvalidRequest(f"{source}: the credential is larger than {LARGEST // 1024} KiB")
     try:
         return secret.decode()
     except UnicodeDecodeError as broken:

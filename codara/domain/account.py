@@ -40,6 +40,8 @@ class Account:
     auth_type: str = ""
     label: str = ""
     fingerprint: str = ""
+    sameness: str = ""
+    """See `CredentialStored`."""
     status: AccountStanding = REMOVED
     cause: str = ""
     until: datetime | None = None
@@ -65,7 +67,7 @@ def evolve(state: Account, event: Event) -> Account:
                 status=state.status if state.exists else READY,
             )
         case CredentialStored():
-            return attrs.evolve(state, fingerprint=event.fingerprint)
+            return attrs.evolve(state, fingerprint=event.fingerprint, sameness=event.sameness)
         case HealthChanged():
             return attrs.evolve(state, status=event.after, cause=event.cause, until=event.until)
         case AccountRemoved():
@@ -92,27 +94,29 @@ def register(
     auth_type: AuthType,
     label: str,
     fingerprint: str,
+    sameness: str,
     now: datetime,
 ) -> list[Event]:
     """Registers an account, or stores a new credential of one that is registered.
 
-    A credential that differs makes a broken account ready again. Conflict if the id belongs to an
-    account of another provider.
+    A broken account is tried again: it is ready, also with the credential that it had. Conflict if
+    the id belongs to an account of another provider.
     """
     check_provider(state, account_id=account_id, provider=provider)
     registered = AccountRegistered(
         account_id=account_id, provider=provider, auth_type=auth_type, label=label
     )
-    stored = CredentialStored(account_id=account_id, fingerprint=fingerprint)
+    stored = CredentialStored(account_id=account_id, fingerprint=fingerprint, sameness=sameness)
     if not state.exists:
         return [registered, stored]
     events: list[Event] = []
     if (auth_type, label) != (state.auth_type, state.label):
         events.append(registered)
-    if fingerprint != state.fingerprint:
+    if (fingerprint, sameness) != (state.fingerprint, state.sameness):
         events.append(stored)
-        if standing(state, now) in _BROKEN - {DISABLED}:
-            events.append(_health(state, now, after=READY, cause="credential_updated"))
+    if standing(state, now) in _BROKEN - {DISABLED}:
+        cause = "operator" if fingerprint == state.fingerprint else "credential_updated"
+        events.append(_health(state, now, after=READY, cause=cause))
     return events
 
 

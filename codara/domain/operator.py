@@ -7,8 +7,8 @@ import attrs
 from codara.errors import RateLimited
 from codara.events.base import Event
 from codara.events.operator import (
-    TokenExchange,
     OperatorLoggedIn,
+    TokenExchange,
     TokenExchanged,
     TokenReused,
     TokenRevoked,

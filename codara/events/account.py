@@ -21,11 +21,16 @@ class AccountRegistered(Event):
 
 @attrs.frozen(kw_only=True)
 class CredentialStored(Event):
-    """The vault holds a credential; `fingerprint` tells it from others and does not reveal it."""
+    """The vault holds a credential; `fingerprint` tells it from others and does not reveal it.
+
+    `sameness` is a fingerprint, too: of the key itself, or of who logged in. No two accounts have
+    the same. It is empty in events from before there was one.
+    """
 
     name: ClassVar[str] = "account.credential_stored"
     account_id: str
     fingerprint: str
+    sameness: str = ""
 
 
 @attrs.frozen(kw_only=True)

@@ -9,7 +9,7 @@ from codara.events.base import Event
 
 @attrs.frozen(kw_only=True)
 class NameClaimed(Event):
-    """A value that may exist once (an e-mail address, a workspace's label) belongs to `owner`."""
+    """A value that may exist once belongs to `owner`: an e-mail address, a label, a credential."""
 
     name: ClassVar[str] = "name.claimed"
     kind: str

@@ -52,7 +52,10 @@ def key(key_hmac: str) -> str:
 
 
 def name(name_hmac: str) -> str:
-    """The stream of a name. Its version prevents two owners of one e-mail address or label."""
+    """The stream of a name.
+
+    Its version prevents two owners of one e-mail address, label or credential.
+    """
     return f"name/{name_hmac}"
 
 

@@ -3,6 +3,7 @@
 import attrs
 
 from codara.application.accounts import NewAccount
+from codara.domain.credential import LARGEST
 from codara.errors import InvalidRequest
 from codara.http.answers import done, listing, one
 from codara.http.envelope import Answer
@@ -13,12 +14,12 @@ from codara.projections.account_rows import AccountRow
 
 routes = Routes(OPERATOR, "/management/v1")
 
-_LARGEST_CREDENTIAL = 128 * 1_024
-
 
 @attrs.frozen(kw_only=True)
 class AccountUpload:
     """An account to register; with the id of one that is there, its new credential.
+
+    Without `account_id` it gets one that is made for it.
 
     The credential is the text of `credential_text`, or of a form's file `credential_file`.
     """
@@ -58,7 +59,7 @@ class RemovedAccount:
 async def upload(asked: Asked[Operator, Nothing, AccountUpload]) -> Answer[AccountRow]:
     """Registers an account, or stores a new credential of one that is there."""
     services, body = asked.services, asked.body
-    account_id = body.account_id or services.new_id("acc")
+    account_id = services.new_id("acc") if body.account_id is None else body.account_id
     new = NewAccount(
         account_id=account_id,
         provider=body.provider,
@@ -113,6 +114,9 @@ def _credential(body: AccountUpload) -> bytes:
     text = body.credential_text or body.credential_file
     if text is None or not text.strip():
         raise InvalidRequest("credential_text is missing, or empty.", param="credential_text")
-    if len(text) > _LARGEST_CREDENTIAL:
-        raise InvalidRequest("The credential is too large to be one.", param="credential_text")
-    return text.encode()
+    secret = text.encode()
+    if len(secret) > LARGEST:
+        raise InvalidRequest(
+            f"The credential is larger than {LARGEST // 1_024} KiB.", param="credential_text"
+        )
+    return secret

@@ -8,6 +8,7 @@ import attrs
 
 from codara.application.deciding import Deciding
 from codara.domain.aggregates import of_stream
+from codara.events.account import AccountRegistered
 from codara.events.key import KeyIssued
 from codara.events.store.log import EventLog
 from tests.fakes.clock import FixedClock
@@ -38,6 +39,10 @@ class Logged:
             if isinstance(recorded.event, KeyIssued) and recorded.event.key_id == key_id:
                 return recorded.stream
         return None
+
+    async def of_provider(self, provider: str) -> list[AccountRegistered]:
+        """Satisfies `AccountStandings` as far as ids go, from the log itself."""
+        return [each for each in await self.events(AccountRegistered) if each.provider == provider]
 
 
 @asynccontextmanager

@@ -33,7 +33,13 @@ def vault():
 
 @pytest.fixture
 def accounts(house, vault):
-    return Accounts(deciding=house.deciding, vault=vault, clock=house.clock, new_id=house.new_id)
+    return Accounts(
+        deciding=house.deciding,
+        vault=vault,
+        pool=house,
+        clock=house.clock,
+        new_id=house.new_id,
+    )
 
 
 async def status(house):
@@ -47,7 +53,8 @@ async def test_the_credential_goes_to_the_vault_and_only_its_fingerprint_to_the_
     position = await accounts.register(NEW, event_examples.by("operator:op_1"))
     assert vault.kept == {"main": b"sk-secret-1"}
     assert position == house.log.head()
-    assert (await house.names())[1:] == ["account.registered", "account.credential_stored"]
+    recorded = ["name.claimed", "account.registered", "account.credential_stored"]
+    assert (await house.names())[1:] == recorded
     stored = b"".join(path.read_bytes() for path in tmp_path.glob("events.db*"))
     assert b"sk-secret" not in stored
     assert "sk-secret" not in repr(NEW)

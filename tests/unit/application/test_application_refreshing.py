@@ -75,7 +75,7 @@ async def logins(house, vault, refresher):
 
 async def hand_in(house, vault, file=b'{"claudeAiOauth":{"accessToken":"a"}}', label="Main"):
     accounts = Accounts(
-        deciding=house.deciding, vault=vault, clock=house.clock, new_id=house.new_id
+        deciding=house.deciding, vault=vault, pool=house, clock=house.clock, new_id=house.new_id
     )
     new = NewAccount(
         account_id="main",

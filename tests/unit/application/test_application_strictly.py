@@ -27,6 +27,8 @@ OF_OPERATORS = {
     "name.freed",
     "operator.logged_in",
     "operator.login_refused",
+    "operator.token_exchanged",
+    "operator.token_reused",
     "operator.token_revoked",
     "user.provisioned",
     "user.updated",
@@ -64,7 +66,9 @@ async def users_come_and_go(house: Logged) -> None:
 
 async def accounts_come_and_go(house: Logged) -> None:
     deciding, new_id = house.deciding, house.new_id
-    accounts = Accounts(deciding=deciding, vault=FakeVault(), clock=house.clock, new_id=new_id)
+    accounts = Accounts(
+        deciding=deciding, vault=FakeVault(), pool=house, clock=house.clock, new_id=new_id
+    )
     for provider, credential in (("codex", b"sk-first-1"), ("gemini", b"AIza-other-2")):
         new = NewAccount(
             account_id="main",
@@ -100,8 +104,16 @@ async def operators_come_and_go(house: Logged) -> None:
         await operators.login("a guess", "192.0.2.1", event_examples.CLI)
     for _ in range(2):
         tokens = await operators.login("the passkey", "192.0.2.1", event_examples.CLI)
+        following = await operators.refresh(tokens.refresh_token, event_examples.CLI)
+        await operators.refresh(following.refresh_token, event_examples.CLI)
         for _ in range(2):
             await operators.logout(tokens.access_token, event_examples.CLI)
+    tokens = await operators.login("the passkey", "192.0.2.1", event_examples.CLI)
+    await operators.refresh(tokens.refresh_token, event_examples.CLI)
+    house.clock.move(seconds=31)
+    for _ in range(2):
+        with pytest.raises(errors.InvalidApiKey):
+            await operators.refresh(tokens.refresh_token, event_examples.CLI)
     await operators.close()
 
 

@@ -151,7 +151,7 @@ def test_a_credential_comes_from_standard_input(house, monkeypatch):
         (None, "codara: key: No such file or directory\n"),
         (b" \n", "codara: key: the credential is empty\n"),
         (b"sk\xff", "codara: key: the credential is not UTF-8 text\n"),
-        (b"x" * ((1 << 20) + 1), "codara: key: more than 1 MiB is no credential\n"),
+        (b"x" * ((128 << 10) + 1), "codara: key: the credential is larger than 128 KiB\n"),
     ],
 )
 def test_a_credential_that_is_none_is_refused(house, tmp_path, capsys, contents, message):

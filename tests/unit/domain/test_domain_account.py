@@ -25,7 +25,7 @@ def state(*events) -> Account:
     folded = account.EMPTY
     for event in (
         AccountRegistered(account_id="acc", provider="codex", auth_type="API_KEY", label="A"),
-        CredentialStored(account_id="acc", fingerprint="f1"),
+        CredentialStored(account_id="acc", fingerprint="f1", sameness="s1"),
         *events,
     ):
         folded = account.evolve(folded, event)
@@ -39,6 +39,7 @@ def register(given, **changed):
         "auth_type": "API_KEY",
         "label": "A",
         "fingerprint": "f1",
+        "sameness": "s1",
     }
     return account.register(given, **(wanted | changed), now=NOW)
 
@@ -69,7 +70,7 @@ def test_the_same_credential_again_says_nothing():
 def test_another_credential_is_stored_and_heals_what_was_broken():
     assert names(register(state(), fingerprint="f2")) == [CredentialStored]
     stored, healed = register(state(health("expired")), fingerprint="f2")
-    assert stored == CredentialStored(account_id="acc", fingerprint="f2")
+    assert stored == CredentialStored(account_id="acc", fingerprint="f2", sameness="s1")
     assert (healed.before, healed.after, healed.cause) == ("expired", "ready", "credential_updated")
 
 
@@ -77,10 +78,26 @@ def test_a_disabled_account_stays_disabled_whatever_its_credential():
     assert names(register(state(health("disabled")), fingerprint="f2")) == [CredentialStored]
 
 
-def test_a_new_label_is_said_and_changes_no_health():
-    [event] = register(state(health("error")), label="B")
-    folded = account.evolve(state(health("error")), event)
-    assert (folded.label, folded.status) == ("B", "error")
+@pytest.mark.parametrize("broken", ["expired", "error"])
+def test_the_same_credential_again_has_a_broken_account_tried_again(broken):
+    [tried] = register(state(health(broken)))
+    assert (tried.before, tried.after, tried.cause) == (broken, "ready", "operator")
+
+
+@pytest.mark.parametrize("kept", ["cooldown", "exhausted", "disabled"])
+def test_the_same_credential_again_ends_no_wait_and_enables_nothing(kept):
+    assert register(state(health(kept, LATER))) == []
+
+
+def test_a_new_label_is_said():
+    [event] = register(state(), label="B")
+    assert account.evolve(state(), event).label == "B"
+
+
+def test_an_account_that_did_not_record_what_its_credential_is_the_same_as_does_so():
+    old = account.evolve(state(), CredentialStored(account_id="acc", fingerprint="f1"))
+    [stored] = register(old)
+    assert stored == CredentialStored(account_id="acc", fingerprint="f1", sameness="s1")
 
 
 def test_the_provider_of_an_account_does_not_change():
