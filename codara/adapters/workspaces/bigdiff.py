@@ -66,14 +66,18 @@ def _succeeds(process: "subprocess.Popen[bytes]", seconds: float, stop: Event) -
 def _read(told: BinaryIO) -> Diff:
     """Line by line, because parsing one large document would hold the interpreter's lock."""
     head = json.loads(told.readline())
-    raw = head.pop("raw")
     files = tuple(FileChange(**json.loads(line)) for line in told)
-    return Diff(files=files, raw=None if raw is None else base64.b64decode(raw), **head)
+    if head["patch"] is not None:
+        return Diff(files=files, patch=head["patch"], truncated=head["truncated"])
+    raw = base64.b64decode(head["raw"])
+    return Diff(files=files, patch=readable.patch_of(raw), raw=raw, truncated=head["truncated"])
 
 
 def _tell(diff: Diff) -> Iterator[str]:
-    raw = None if diff.raw is None else readable.in_base64(diff.raw)
-    yield json.dumps({"patch": diff.patch, "raw": raw, "truncated": diff.truncated})
+    head: dict[str, object] = {"patch": diff.patch, "truncated": diff.truncated}
+    if diff.raw is not None:
+        head |= {"patch": None, "raw": readable.in_base64(diff.raw)}
+    yield json.dumps(head)
     for change in diff.files:
         yield json.dumps(attrs.asdict(change))
 
