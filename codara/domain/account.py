@@ -144,15 +144,19 @@ def cool_down(state: Account, *, account_id: str, until: datetime, now: datetime
     return [_health(state, now, after=COOLDOWN, cause="operator", until=until)]
 
 
-def recover(state: Account, *, account_id: str, now: datetime) -> list[Event]:
+def recover(
+    state: Account, *, account_id: str, now: datetime, is_full: bool = False
+) -> list[Event]:
     """Makes the account ready, whatever was wrong with it, as an operator asks.
 
-    Empty if it is ready already; NotFound if it is not registered.
+    `is_full` tells that a quota window keeps it from turns. Empty if it is ready already; NotFound
+    if it is not registered.
     """
     _check_present(state, account_id)
-    if state.status == READY:
+    if state.status == READY and not is_full:
         return []
-    return [_health(state, now, after=READY, cause="operator")]
+    recovered = _health(state, now, after=READY, cause="operator")
+    return [attrs.evolve(recovered, before=EXHAUSTED) if is_full else recovered]
 
 
 def change(

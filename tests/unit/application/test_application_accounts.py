@@ -6,6 +6,8 @@ from codara.application.accounts import Accounts, NewAccount
 from codara.domain import account
 from codara.errors import Conflict, InvalidRequest, NotFound
 from codara.events import streams
+from codara.events.account import QuotaWindow
+from codara.events.base import Append
 from tests import event_examples
 from tests.fakes.clock import FixedClock
 from tests.fakes.keyring import FakeKeyRing
@@ -125,4 +127,18 @@ async def test_an_operator_can_call_an_account_ready(accounts, house):
     await accounts.cooldown("main", cause=event_examples.CLI)
     await accounts.recover("main", cause=event_examples.CLI)
     assert await status(house) == "ready"
+    assert await accounts.recover("main", cause=event_examples.CLI) is None
+
+
+async def test_an_operator_can_call_an_account_ready_that_a_full_window_keeps_from_turns(
+    accounts, house
+):
+    await accounts.register(NEW, event_examples.CLI)
+    end = house.clock() + timedelta(hours=1)
+    full = QuotaWindow(name="5h", used_percent=100.0, minutes=None, resets_at=end)
+    observed = event_examples.quota_observed(account_id="main", windows=(full,))
+    await house.log.append([Append(streams.quota("main"), 0, [observed])], event_examples.CAUSE)
+    assert await accounts.recover("main", cause=event_examples.CLI) is not None
+    assert not (await house.deciding.state(streams.quota("main"))).is_full(house.clock())
+    assert (await house.names())[-2:] == ["account.health_changed", "quota.observed"]
     assert await accounts.recover("main", cause=event_examples.CLI) is None

@@ -159,6 +159,11 @@ def test_an_operator_takes_an_account_out_and_lets_it_in_again():
     assert account.recover(state(), account_id="acc", now=NOW) == []
 
 
+def test_an_account_that_a_full_window_keeps_from_turns_is_recovered_although_it_is_ready():
+    [back] = account.recover(state(), account_id="acc", now=NOW, is_full=True)
+    assert (back.before, back.after, back.cause) == ("exhausted", "ready", "operator")
+
+
 def test_removing_forgets_everything():
     [gone] = account.remove(state(), account_id="acc")
     assert account.evolve(state(), gone) == account.EMPTY

@@ -333,6 +333,58 @@ async def test_a_full_window_is_empty_again_once_it_has_ended(
     assert standing.headroom == 100.0
 
 
+def full_window(minutes: int) -> Event:
+    end = event_examples.NOW + timedelta(minutes=minutes)
+    window = QuotaWindow(name="5h", used_percent=100.0, minutes=None, resets_at=end)
+    return event_examples.quota_observed(windows=(event_examples.WINDOW, window))
+
+
+async def test_an_account_with_a_full_window_is_exhausted_until_the_window_ends(
+    world: World,
+) -> None:
+    await world.happen(REGISTERED, {QUOTA: [full_window(60)]})
+    (account,) = (await world.views.accounts.list(status="exhausted")).items
+    assert (account.cause, account.until) == ("quota_exhausted", SOON)
+    (standing,) = await world.views.account_standings.of_provider("codex")
+    assert standing.full_until == event_examples.NOW + timedelta(hours=1)
+    world.clock.move(hours=1)
+    (account,) = (await world.views.accounts.list(status="ready")).items
+    assert account.until is None
+
+
+@pytest.mark.parametrize(
+    ("minutes", "shown"),
+    [
+        (59, ("cooldown", "rate_limited", SOON)),
+        (61, ("exhausted", "quota_exhausted", "2026-03-01T13:01:00.000000+00:00")),
+    ],
+)
+async def test_of_a_cooldown_and_a_full_window_the_one_that_ends_last_is_shown(
+    world: World, minutes: int, shown: tuple[str, str, str]
+) -> None:
+    facts = {ACCOUNT: [event_examples.health_changed()], QUOTA: [full_window(minutes)]}
+    await world.happen(REGISTERED, facts)
+    account = await world.views.accounts.get(event_examples.ACCOUNT)
+    assert account is not None
+    assert (account.status, account.cause, account.until) == shown
+
+
+async def test_an_account_that_is_refused_stays_so_whatever_its_windows_say(world: World) -> None:
+    broken = event_examples.health_changed(after="error", cause="auth_failed", until=None)
+    await world.happen(REGISTERED, {ACCOUNT: [broken], QUOTA: [full_window(60)]})
+    account = await world.views.accounts.get(event_examples.ACCOUNT)
+    assert account is not None
+    assert (account.status, account.until) == ("error", None)
+
+
+async def test_windows_that_were_forgotten_are_unseen_again(world: World) -> None:
+    await world.happen(REGISTERED, {QUOTA: [full_window(60)]})
+    await world.happen({QUOTA: [event_examples.quota_observed(windows=(), source="operator")]})
+    account = await world.views.accounts.get(event_examples.ACCOUNT)
+    assert account is not None
+    assert (account.status, account.windows, account.headroom) == ("ready", None, None)
+
+
 async def test_a_login_says_when_it_was_refreshed_until_another_one_is_handed_in(
     world: World,
 ) -> None:
