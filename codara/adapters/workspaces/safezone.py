@@ -59,7 +59,11 @@ class SafeZone:
                 os.close(between)
         except OSError as error:
             if error.errno in {errno.ELOOP, errno.ENOTDIR}:
-                raise WorkspaceAccessDenied(f"{folder} is a link or a file, no folder.") from error
+                raise WorkspaceAccessDenied(
+                    "Where the workspace's folder should be is a link or a file. An operator must "
+                    "remove it.",
+                    detail=str(folder),
+                ) from error
             raise
         finally:
             os.close(root)
@@ -68,7 +72,11 @@ class SafeZone:
         root, path = f"{self.root}/", str(folder)
         parts = path.removeprefix(root).split("/") if path.startswith(root) else []
         if len(parts) != 2 or ".." in parts:
-            raise WorkspaceAccessDenied(f"{folder} is no workspace below {self.root}.")
+            raise WorkspaceAccessDenied(
+                "The workspace lies outside the folder that the gateway keeps workspaces in now. "
+                "Use another workspace, or ask an operator.",
+                detail=f"{folder} is not below {self.root}",
+            )
         return parts[0], parts[1]
 
 
