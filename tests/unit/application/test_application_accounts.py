@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import attrs
 import pytest
 from service_setup import logged
