@@ -43,6 +43,7 @@ def test_the_example_as_it_stands_changes_nothing(monkeypatch, tmp_path):
     path = tmp_path / "codara.toml"
     path.write_text(example.toml_example())
     assert load(path, {}).settings == load(None, {}).settings
+    assert load(path, {}).warnings == ()
 
 
 def test_the_example_holds_with_every_line_in_use(tmp_path):
