@@ -1,5 +1,6 @@
 """Files that come with a request: where they are put, and how the agent is told of them."""
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 
@@ -41,10 +42,18 @@ def folder_of(turn_id: str) -> str:
     return f"{FOLDER}/{turn_id}"
 
 
-def told(turn_id: str, names: Sequence[str]) -> str:
-    """Returns the line that tells the agent of the files."""
-    listed = ", ".join(f"{folder_of(turn_id)}/{name}" for name in names)
+def told(turn_id: str, names: Sequence[tuple[str, str]]) -> str:
+    """Returns the line that tells the agent of the files: each by its name, and as it was sent."""
+    listed = ", ".join(f"{folder_of(turn_id)}/{name}{_sent_as(name, sent)}" for name, sent in names)
     return f"Files uploaded with this message: {listed}"
+
+
+def _sent_as(name: str, sent: str) -> str:
+    """Returns what to add where the file was sent under another name; a JSON string names that."""
+    if name == sent:
+        return ""
+    shown = json.dumps(sent[:LONGEST_NAME], ensure_ascii=False)
+    return f" (sent as {shown.encode(errors='backslashreplace').decode()})"
 
 
 def _cut(name: str) -> str:

@@ -37,10 +37,14 @@ class Diff:
 
 @attrs.frozen
 class Upload:
-    """A file that came with a request: a plain name, and its contents."""
+    """A file that came with a request: a plain name, its contents, and the name it was sent under.
+
+    `sent` is any text, and empty if it is the plain name.
+    """
 
     name: str
     data: bytes = attrs.field(repr=False)
+    sent: str = ""
 
 
 class Workspaces(Protocol):

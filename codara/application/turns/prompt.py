@@ -132,7 +132,8 @@ def _shown(message: Message) -> str:
 def _with_uploads(prompt: str, files: Sequence[Upload], turn_id: str) -> str:
     if not files:
         return prompt
-    return f"{prompt}\n\n{uploads.told(turn_id, [each.name for each in files])}"
+    names = [(each.name, each.sent or each.name) for each in files]
+    return f"{prompt}\n\n{uploads.told(turn_id, names)}"
 
 
 def _pictures(messages: Iterable[Message]) -> tuple[Image, ...]:

@@ -24,6 +24,7 @@ from codara.events.session import (
     TurnFailed,
     TurnRequested,
 )
+from codara.events.workspace import FileChange
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +65,11 @@ async def _changes(context: Context, place: Workspace, tree: str) -> str:
         return history.CHANGED_UNKNOWN
     if diff.truncated and not diff.files:
         return history.CHANGED_UNKNOWN
-    return history.changed([each.path for each in diff.files])
+    return history.changed([_named(each) for each in diff.files])
+
+
+def _named(change: FileChange) -> str:
+    return f"{change.path} (a name that is not UTF-8)" if change.path_b64 else change.path
 
 
 # ------------------------------------------------------------------ words

@@ -71,8 +71,11 @@ class _Reading:
                 broken
             )
         names = safe_names(name for name, _ in self._files)
-        datas = (data for _, data in self._files)
-        return UploadForm(body, tuple(map(Upload, names, datas)))
+        uploads = (
+            Upload(name, data, "" if sent == name else sent)
+            for name, (sent, data) in zip(names, self._files, strict=True)
+        )
+        return UploadForm(body, tuple(uploads))
 
     async def _take(self, part: BodyPartReader) -> None:
         data = await self._whole(part)

@@ -9,6 +9,7 @@ import pytest
 from codara import errors
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.application.ports.frames import BackendSeen, MarkSeen, TextDelta
+from codara.application.ports.workspaces import Diff
 from codara.application.sessions import Sessions
 from codara.application.turns import recalling
 from codara.application.turns.commands import Message, TurnResult
@@ -16,6 +17,7 @@ from codara.domain.history import CHANGED_UNKNOWN, changed
 from codara.events import streams
 from codara.events.base import Append
 from codara.events.session import TurnRequested
+from codara.events.workspace import FileChange
 from tests import event_examples
 from tests.fakes.standings import standing
 from tests.turn_setup import LIMITS, House, close_house, open_house
@@ -200,6 +202,22 @@ async def test_a_forked_thread_hears_which_files_changed_since(house: House) -> 
     assert turn.prompt == f"{line}\n\nother"
     assert turn.fresh_prompt.startswith(line)
     assert (await house.the(TurnRequested)).question == "other"
+
+
+async def test_a_changed_file_whose_name_is_not_utf_8_is_named_as_such(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def latin(workspace_id: str, base: str, final: str) -> Diff:
+        changes = (FileChange(path="caf\\xe9", path_b64="Y2Fm6Q==", status="added"),)
+        return Diff(files=changes, patch="", truncated=False)
+
+    await told(house, "one")
+    house.agents.script.writes = "new.py"
+    await told(house, "one", "fine", "two")
+    house.agents.script.writes = ""
+    monkeypatch.setattr(house.workspaces, "diff", latin)
+    await told(house, "one", "fine", "other")
+    assert "caf\\xe9 (a name that is not UTF-8)." in house.agents.turns[-1].prompt
 
 
 async def test_an_agent_that_cannot_branch_hears_it_with_the_history(house: House) -> None:

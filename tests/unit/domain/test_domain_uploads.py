@@ -43,5 +43,20 @@ def test_whatever_they_are_called_they_get_plain_names(names):
 
 
 def test_the_agent_hears_where_the_files_are():
-    line = told("trn_1", ["a.txt", "b.txt"])
+    line = told("trn_1", [("a.txt", "a.txt"), ("b.txt", "b.txt")])
     assert line.endswith(".codara/uploads/trn_1/a.txt, .codara/uploads/trn_1/b.txt")
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        ("x/b.txt", '"x/b.txt"'),
+        ('a"\nb', '"a\\"\\nb"'),
+        ("caf\udce9", '"caf\\udce9"'),
+        ("ä" * 500, f'"{"ä" * LONGEST_NAME}"'),
+    ],
+)
+def test_a_file_that_got_another_name_is_told_with_the_one_it_was_sent_under(sent, shown):
+    line = told("trn_1", [("b.txt", sent)])
+    assert line.endswith(f"/b.txt (sent as {shown})")
+    line.encode()

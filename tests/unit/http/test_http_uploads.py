@@ -66,7 +66,24 @@ async def test_a_form_brings_the_request_and_files(field: str) -> None:
         answer = await sent(door, a_form(("a.txt", b"one"), ("../a.txt", b"two"), field=field))
     assert answer.status == 200
     assert turns.asked[0].messages[0].text == "Hi"
-    assert turns.asked[0].uploads == (Upload("a.txt", b"one"), Upload("a-2.txt", b"two"))
+    assert turns.asked[0].uploads == (
+        Upload("a.txt", b"one"),
+        Upload("a-2.txt", b"two", "../a.txt"),
+    )
+
+
+async def test_a_name_that_is_not_utf_8_is_handed_on_as_it_was_sent() -> None:
+    turns = FakeTurns()
+    part = b'--x\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\n%s\r\n'
+    body = part % (b"payload", b"", json.dumps(a_request()).encode())
+    body += part % (b"files", b'; filename="caf\xe9.txt"', b"one") + b"--x--\r\n"
+    headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "multipart/form-data; boundary=x"}
+    async with opened(services(turns=turns)) as door:
+        answer = await door.ask("POST", "/v1/chat/completions", data=body, headers=headers)
+    assert answer.status == 200
+    (upload,) = turns.asked[0].uploads
+    assert (upload.name, upload.data) == ("caf_.txt", b"one")
+    assert upload.sent.encode(errors="surrogateescape") == b"caf\xe9.txt"
 
 
 async def test_the_same_form_with_another_file_is_another_request() -> None:
