@@ -1,15 +1,22 @@
-"""Health: whether turns can run now, why not, and what else is in trouble."""
+"""Health: whether this gateway can do its work now, why not, and what else is in trouble."""
 
-from collections.abc import Callable, Iterable, Sequence
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import attrs
 
 from codara.events.store.follower import FollowerStanding
 
+logger = logging.getLogger(__name__)
+
 Check = Callable[[], Sequence[str]]
+Ask = Callable[[], Awaitable[Sequence[str]]]
 Standings = Callable[[], Sequence[FollowerStanding]]
 
 LAG_SECONDS = 5.0
+ASKING_SECONDS = 2.0
+UNKNOWN = "what the providers lack cannot be told at present"
 READ_MODELS = "views."
 """The names of followers that are read models begin with this."""
 
@@ -33,16 +40,34 @@ class Followers:
 
 @attrs.define
 class Health:
-    """Asks every part that could keep turns from running, and all followers."""
+    """Asks every part that could keep a gateway from its work, all followers, and the providers.
+
+    `lacks` is asked what the providers lack; with None they lack nothing.
+    """
 
     checks: list[Check] = attrs.field(factory=list)
     followers: Followers = attrs.field(factory=Followers)
+    lacks: Ask | None = None
 
     def reasons(self) -> list[str]:
-        """Returns why turns cannot run, one line for each reason; empty if they can."""
+        """Returns why the gateway cannot do its work, one line for each; empty if it can."""
         essential = [each for each in self.standings() if each.essential]
         found = [reason for check in self.checks for reason in check()]
         return [*found, *_troubles(essential), *_lags(essential)]
+
+    async def warnings(self) -> list[str]:
+        """Returns what keeps turns of single providers from running, one line for each.
+
+        If that cannot be found out within 2 s, this is the one line.
+        """
+        if self.lacks is None:
+            return []
+        try:
+            async with asyncio.timeout(ASKING_SECONDS):
+                return list(await self.lacks())
+        except Exception:
+            logger.exception(UNKNOWN)
+            return [UNKNOWN]
 
     def degraded_by(self) -> list[str]:
         """Returns what is in trouble outside although turns can run, one line for each."""

@@ -18,6 +18,7 @@ from codara.application.health import Followers, Health
 from codara.application.jails import JailRecords
 from codara.application.models import Models
 from codara.application.operators import Operators
+from codara.application.providers import ProviderWarnings
 from codara.application.sessions import Sessions
 from codara.application.turns.context import Context
 from codara.application.turns.finding import Finder
@@ -116,7 +117,11 @@ async def open_house(loaded: Loaded, stack: AsyncExitStack) -> House:
     turns = Turns(context, desk)
     operators = Operators(deciding, passkey, utc_now, new_id, issuer=log.log_id, run_id=run_id)
     stack.push_async_callback(operators.close)
-    health = Health([lambda: log_trouble(log)], Followers([views.standings]))
+    defaults = default_models(settings)
+    lacks = ProviderWarnings(
+        agents=agents, standings=views.account_standings, providers=tuple(defaults), clock=utc_now
+    )
+    health = Health([lambda: log_trouble(log)], Followers([views.standings]), lacks)
     services = Services(
         turns=turns,
         sessions=Sessions(deciding=deciding, finder=context.finder),
@@ -137,7 +142,7 @@ async def open_house(loaded: Loaded, stack: AsyncExitStack) -> House:
             cooldown_seconds=settings.accounts.cooldown_seconds,
         ),
         operators=operators,
-        models=Models(agents, default_models(settings), int(utc_now().timestamp())),
+        models=Models(agents, defaults, int(utc_now().timestamp())),
         views=views,
         health=health,
         settings=settings,

@@ -20,6 +20,7 @@ from codara.application.deadlines import Deadlines
 from codara.application.learning import Learning
 from codara.application.recovery import Recovery
 from codara.application.tidying import Tidying
+from codara.bootstrap.checks import repeated_checks
 from codara.bootstrap.house import House, open_house
 from codara.client import running as gateways
 from codara.config.load import Loaded
@@ -77,6 +78,9 @@ async def serve(
         await _opening(house)
         stack.push_async_callback(_closing, house)
         stack.push_async_callback(_stopped, asyncio.create_task(_deadlines(house).keep()))
+        for check in repeated_checks(settings):
+            house.health.checks.append(check.reasons)
+            stack.push_async_callback(_stopped, asyncio.create_task(check.keep()))
         doors = await _open_doors(house, listener, stack)
         stack.push_async_callback(house.turns.close, DRAIN_SECONDS)
         stack.push_async_callback(doors.stop)

@@ -1,5 +1,7 @@
 """Health checks for load balancers and service managers; they need no token."""
 
+from collections.abc import Mapping
+
 import orjson
 from aiohttp import web
 
@@ -18,18 +20,23 @@ async def alive(_: web.Request, __: Anybody) -> web.Response:
 
 @routes.raw("GET", "/readyz")
 async def ready(request: web.Request, _: Anybody) -> web.Response:
-    """Answers 200 while turns can run, else 503 with the reasons."""
-    reasons = request.app[SERVICES].health.reasons()
+    """Answers 200 while the gateway can do its work, else 503 with the reasons.
+
+    The warnings beside it tell which providers can run no turn; they do not change the status.
+    """
+    health = request.app[SERVICES].health
+    reasons, warnings = health.reasons(), await health.warnings()
     if not reasons:
-        return _json(200, {"status": "ready", "reasons": []})
+        return _json(200, {"status": "ready", "reasons": [], "warnings": warnings})
     error = {
         "message": "; ".join(reasons),
         "type": "server_error",
         "param": None,
         "code": "not_ready",
     }
-    return _json(503, {"status": "not_ready", "reasons": reasons, "error": error})
+    said = {"status": "not_ready", "reasons": reasons, "warnings": warnings, "error": error}
+    return _json(503, said)
 
 
-def _json(status: int, body: dict[str, object]) -> web.Response:
+def _json(status: int, body: Mapping[str, object]) -> web.Response:
     return web.Response(status=status, body=orjson.dumps(body), content_type="application/json")

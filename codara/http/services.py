@@ -109,10 +109,13 @@ class View(Items, Protocol):
 
 
 class TellsHealth(Protocol):
-    """Tells whether turns can run now, and how each follower of the log does."""
+    """Tells whether the gateway can do its work now, and how each follower of the log does."""
 
     def reasons(self) -> list[str]:
         """Returns why the gateway cannot do its work now; empty if it can."""
+
+    async def warnings(self) -> list[str]:
+        """Returns what keeps turns of single providers from running."""
 
     def degraded_by(self) -> list[str]:
         """Returns what is in trouble outside although turns can run."""

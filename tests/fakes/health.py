@@ -8,9 +8,13 @@ from codara.events.store.follower import FollowerStanding
 @attrs.define
 class FakeHealth:
     wrong: list[str] = attrs.field(factory=list)
+    lacking: list[str] = attrs.field(factory=list)
 
     def reasons(self) -> list[str]:
         return self.wrong
+
+    async def warnings(self) -> list[str]:
+        return self.lacking
 
     def degraded_by(self) -> list[str]:
         return []

@@ -39,7 +39,8 @@ class FollowerShown:
 class HealthShown:
     """Tells how the gateway is: `ok`, or `degraded` with the reasons.
 
-    It is degraded while turns cannot run, and while a follower that reaches outside is in trouble.
+    It is degraded while the gateway cannot do its work, while a provider lacks its program or an
+    account to lend, and while a follower that reaches outside is in trouble.
     """
 
     status: str
@@ -52,7 +53,7 @@ class HealthShown:
 async def show_health(asked: Asked[Operator, Nothing, Nothing]) -> Answer[HealthShown]:
     """Tells how the gateway is, and how far each follower of the log has come."""
     health = asked.services.health
-    reasons = [*health.reasons(), *health.degraded_by()]
+    reasons = [*health.reasons(), *await health.warnings(), *health.degraded_by()]
     position = asked.services.views.position()
     data = HealthShown(
         status="degraded" if reasons else "ok",

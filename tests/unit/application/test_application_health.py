@@ -1,6 +1,10 @@
 """What keeps turns from running, and what is in trouble although they run."""
 
-from codara.application.health import Followers, Health
+import asyncio
+
+import pytest
+
+from codara.application.health import UNKNOWN, Followers, Health
 from codara.events.store.follower import FollowerStanding
 
 
@@ -64,3 +68,33 @@ def test_essential_ones_that_are_late_are_told_read_models_in_one_line() -> None
         "the read models are 9 s behind the log",
         "follower ledger is 12 s behind the log",
     ]
+
+
+async def test_providers_lack_nothing_where_nobody_is_asked() -> None:
+    assert await health().warnings() == []
+
+
+async def test_what_providers_lack_is_no_reason() -> None:
+    async def lacks() -> list[str]:
+        return ["codex: its program is missing"]
+
+    told = Health(lacks=lacks)
+    assert (await told.warnings(), told.reasons()) == (["codex: its program is missing"], [])
+
+
+async def test_a_question_that_fails_is_said_and_breaks_nothing() -> None:
+    async def lacks() -> list[str]:
+        raise OSError("the read model is gone")
+
+    assert await Health(lacks=lacks).warnings() == [UNKNOWN]
+
+
+async def test_a_question_that_is_never_answered_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def lacks() -> list[str]:
+        await asyncio.Event().wait()
+        return []
+
+    monkeypatch.setattr("codara.application.health.ASKING_SECONDS", 0.01)
+    assert await Health(lacks=lacks).warnings() == [UNKNOWN]

@@ -3,10 +3,12 @@
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from http_with_fakes import opened, services
 
 from codara.application.health import Followers, Health
 from codara.events.store.follower import FollowerStanding
+from tests.fakes.health import FakeHealth
 from tests.fakes.operators import OPERATOR_TOKEN
 
 WELL = FollowerStanding(
@@ -56,3 +58,25 @@ async def test_an_essential_one_in_trouble_makes_the_gateway_not_ready() -> None
     assert shown["status"] == "degraded"
     reasons = ["follower ledger: no room", "follower webhooks: TimeoutError"]
     assert (shown["reasons"], ready) == (reasons, 503)
+
+
+@pytest.mark.parametrize(("wrong", "status"), [([], 200), (["the log is gone"], 503)])
+async def test_what_providers_lack_stands_beside_the_reasons_and_changes_no_status(
+    wrong: list[str], status: int
+) -> None:
+    lacking = ["codex: its program is missing", "gemini: no account is registered"]
+    health = FakeHealth(wrong=wrong, lacking=lacking)
+    async with opened(services(health=health)) as door:
+        ready = await door.ask("GET", "/readyz")
+        said = await ready.json()
+    assert (ready.status, said["reasons"], said["warnings"]) == (status, wrong, lacking)
+
+
+async def test_what_providers_lack_degrades_health() -> None:
+    health = FakeHealth(lacking=["codex: its program is missing"])
+    bundle = services(health=health, views=SimpleNamespace(position=lambda: 12))
+    async with opened(bundle) as door:
+        headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
+        answer = await door.ask("GET", "/management/v1/health", headers=headers)
+        shown = (await answer.json())["data"]
+    assert (shown["status"], shown["reasons"]) == ("degraded", health.lacking)
