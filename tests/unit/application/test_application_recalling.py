@@ -20,6 +20,7 @@ from codara.events.session import TurnRequested
 from codara.events.workspace import FileChange
 from tests import event_examples
 from tests.fakes.standings import standing
+from tests.fakes.workspaces import FakeWorkspaces
 from tests.turn_setup import LIMITS, House, close_house, open_house
 
 OTHER = "acc_other"
@@ -207,7 +208,7 @@ async def test_a_forked_thread_hears_which_files_changed_since(house: House) -> 
 async def test_a_changed_file_whose_name_is_not_utf_8_is_named_as_such(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def latin(workspace_id: str, base: str, final: str) -> Diff:
+    async def latin(_: FakeWorkspaces, workspace_id: str, base: str, final: str) -> Diff:
         changes = (FileChange(path="caf\\xe9", path_b64="Y2Fm6Q==", status="added"),)
         return Diff(files=changes, patch="", truncated=False)
 
@@ -215,7 +216,7 @@ async def test_a_changed_file_whose_name_is_not_utf_8_is_named_as_such(
     house.agents.script.writes = "new.py"
     await told(house, "one", "fine", "two")
     house.agents.script.writes = ""
-    monkeypatch.setattr(house.workspaces, "diff", latin)
+    monkeypatch.setattr(FakeWorkspaces, "diff", latin)
     await told(house, "one", "fine", "other")
     assert "caf\\xe9 (a name that is not UTF-8)." in house.agents.turns[-1].prompt
 

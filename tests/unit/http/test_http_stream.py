@@ -45,6 +45,14 @@ def events(blocks: list[str]) -> list[dict[str, Any]]:
     return [json.loads(each) for each in data]
 
 
+async def test_the_bytes_of_a_diff_that_is_not_utf_8_are_in_the_stream_as_well() -> None:
+    result = attrs.evolve(RESULT, diff_bytes=b"+caf\xe9\n", text_replaced=True)
+    async with opened(bundle(ScriptedTurn(outcome=result))) as door:
+        told = events(await streamed(door))
+    (ours,) = [each for each in told if "diff" in each]
+    assert (ours["diff_b64"], ours["codara"]["text_replaced"]) == ("K2NhZukK", True)
+
+
 async def test_a_stream_tells_the_text_then_the_end_then_our_fields() -> None:
     async with opened(bundle(ScriptedTurn())) as door:
         blocks = await streamed(door)
