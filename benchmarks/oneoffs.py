@@ -119,7 +119,7 @@ async def gateway(folder: Path, lasts: float) -> AsyncIterator[Gateway]:
         orchestrator=Orchestrator(session_ttl_hours=lasts / 3600),
     )
     async with AsyncExitStack() as stack:
-        house = await open_house(Loaded(settings=settings, sources={}), stack)
+        house = await stack.enter_async_context(open_house(Loaded(settings=settings, sources={})))
         agents = FileAgents(house.context.agents, folder / "kept")
         context = attrs.evolve(house.context, agents=agents)
         desk = WorkspaceDesk(

@@ -1,21 +1,17 @@
 """The house: everything that is open while a gateway, or one command, is at work."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import attrs
 
 from codara.adapters import secrets
-from codara.adapters.agents.pool.pool import AgentPool
-from codara.adapters.agents.registry import runtimes
 from codara.adapters.jail.jails import Jails as JailMaker
-from codara.adapters.spool import FileSpool
-from codara.adapters.vault.vault import FileVault
 from codara.application.accounts import Accounts
 from codara.application.deciding import Deciding
-from codara.application.health import Followers, Health
-from codara.application.jails import JailRecords
+from codara.application.health import Health
 from codara.application.models import Models
 from codara.application.operators import Operators
 from codara.application.providers import ProviderWarnings
@@ -25,21 +21,14 @@ from codara.application.turns.finding import Finder
 from codara.application.turns.submit import Turns
 from codara.application.users import Users
 from codara.application.workspaces import WorkspaceDesk
-from codara.bootstrap.logins import kept_logins
-from codara.bootstrap.parts import (
-    agent_bounds,
-    agent_house,
-    default_models,
-    folders,
-    jail_maker,
-    limits,
-    ways_out,
-)
+from codara.bootstrap.agents import OpenAgents, open_agents
+from codara.bootstrap.closing import closing
+from codara.bootstrap.followers import OpenFollowers, open_followers
+from codara.bootstrap.parts import default_models, limits
+from codara.bootstrap.store import OpenStore, open_store
 from codara.clock import utc_now
 from codara.config.load import Loaded
 from codara.config.settings import Settings
-from codara.domain.aggregates import of_stream
-from codara.events.base import GATEWAY_SUBJECT, Cause
 from codara.events.store.log import EventLog
 from codara.http.services import Services
 from codara.ids import new_id
@@ -64,109 +53,135 @@ class House:
     new_passkey: str | None
 
 
-async def open_house(loaded: Loaded, stack: AsyncExitStack) -> House:
-    """Opens log, vault and views, catches the views up, and puts the services together."""
-    settings = loaded.settings
-    home, run_id = settings.server.data_dir, new_id("gtw")
+@attrs.frozen(kw_only=True)
+class OpenServices:
+    """What the routes use, and what turns are made of."""
+
+    context: Context
+    turns: Turns
+    health: Health
+    bundle: Services
+
+
+@asynccontextmanager
+async def open_house(loaded: Loaded) -> AsyncIterator[House]:
+    """Opens the house, each part on those before it; they are closed in the opposite order.
+
+    A part to come is opened in the one of these four to which it belongs.
+    """
+    settings, run_id = loaded.settings, new_id("gtw")
+    home = settings.server.data_dir
     await asyncio.to_thread(_make_private, home)
     passkey, is_new = await asyncio.to_thread(secrets.passkey, home, loaded.passkey)
-    vault = await FileVault.open(home, loaded.master_key)
-    stack.push_async_callback(vault.close)
-    await vault.ensure(GATEWAY_SUBJECT)
-    log = await EventLog.open(settings.log_path, vault, run_id=run_id)
-    stack.push_async_callback(log.close)
-    views = await Views.open(home / "views", log)
-    stack.push_async_callback(views.close)
-    await views.start()
-    deciding = Deciding(log, of_stream)
-    journal = JailRecords(
-        deciding=deciding, cause=Cause(actor="system:jail", correlation_id=run_id)
+    async with (
+        open_store(loaded, run_id) as store,
+        open_followers(settings, store.log) as followers,
+        open_agents(settings, store, run_id) as agents,
+        open_services(
+            settings, store, followers, agents, passkey=passkey, run_id=run_id
+        ) as services,
+    ):
+        yield House(
+            run_id=run_id,
+            settings=settings,
+            log=store.log,
+            deciding=store.deciding,
+            views=followers.views,
+            jails=agents.jails,
+            context=services.context,
+            turns=services.turns,
+            services=services.bundle,
+            health=services.health,
+            new_passkey=passkey if is_new else None,
+        )
+
+
+@asynccontextmanager
+async def open_services(
+    settings: Settings,
+    store: OpenStore,
+    followers: OpenFollowers,
+    agents: OpenAgents,
+    *,
+    passkey: str,
+    run_id: str,
+) -> AsyncIterator[OpenServices]:
+    """Puts the services together, and closes those that have something open."""
+    log, deciding = store.log, store.deciding
+    context = _context(settings, store, followers.views, agents)
+    desk = WorkspaceDesk(
+        deciding=deciding, workspaces=agents.workspaces, keys=store.vault, new_id=new_id
     )
-    ways = ways_out(settings, journal)
-    stack.push_async_callback(ways.close)
-    jails = jail_maker(settings, journal)
-    stack.push_async_callback(jails.close)
-    workspaces = folders(settings)
-    stack.push_async_callback(workspaces.close)
-    spool = FileSpool(home / "spool", vault)
-    stack.push_async_callback(spool.close)
-    kept = kept_logins(settings.providers, deciding, vault, run_id)
-    stack.push_async_callback(kept.close)
-    agents = AgentPool(
-        runtimes(settings.providers, agent_house(settings, jails, ways, vault, kept)),
-        bounds=agent_bounds(settings),
-        weigh=jails.memory,
-    )
-    stack.push_async_callback(agents.close)
-    context = Context(
-        log=log,
-        deciding=deciding,
-        workspaces=workspaces,
-        agents=agents,
-        spool=spool,
-        keys=vault,
+    turns = Turns(context, desk)
+    health = _health(settings, store, followers, agents)
+    made = Operators(deciding, passkey, utc_now, new_id, issuer=log.log_id, run_id=run_id)
+    async with closing(made) as operators:
+        bundle = Services(
+            turns=turns,
+            sessions=Sessions(deciding=deciding, finder=context.finder),
+            users=_users(settings, store, followers.views),
+            accounts=_accounts(settings, store, followers.views),
+            operators=operators,
+            models=Models(agents.pool, default_models(settings), int(utc_now().timestamp())),
+            views=followers.views,
+            health=health,
+            settings=settings,
+            clock=utc_now,
+            new_id=new_id,
+        )
+        yield OpenServices(context=context, turns=turns, health=health, bundle=bundle)
+
+
+def _context(settings: Settings, store: OpenStore, views: Views, agents: OpenAgents) -> Context:
+    return Context(
+        log=store.log,
+        deciding=store.deciding,
+        workspaces=agents.workspaces,
+        agents=agents.pool,
+        spool=agents.spool,
+        keys=store.vault,
         standings=views.account_standings,
         feed=views,
         finder=Finder(views.points, views, utc_now),
         clock=utc_now,
         new_id=new_id,
         limits=limits(settings),
-        jailed=jails.jailed,
+        jailed=agents.jails.jailed,
     )
-    desk = WorkspaceDesk(deciding=deciding, workspaces=workspaces, keys=vault, new_id=new_id)
-    turns = Turns(context, desk)
-    operators = Operators(deciding, passkey, utc_now, new_id, issuer=log.log_id, run_id=run_id)
-    stack.push_async_callback(operators.close)
-    defaults = default_models(settings)
-    lacks = ProviderWarnings(
-        agents=agents, standings=views.account_standings, providers=tuple(defaults), clock=utc_now
-    )
-    health = Health([lambda: log_trouble(log)], Followers([views.standings]), lacks)
-    services = Services(
-        turns=turns,
-        sessions=Sessions(deciding=deciding, finder=context.finder),
-        users=Users(
-            deciding=deciding,
-            keys=vault,
-            key_streams=views.users,
-            clock=utc_now,
-            new_id=new_id,
-            default_concurrency=settings.users.max_concurrency,
-        ),
-        accounts=Accounts(
-            deciding=deciding,
-            vault=vault,
-            pool=views.account_standings,
-            clock=utc_now,
-            new_id=new_id,
-            cooldown_seconds=settings.accounts.cooldown_seconds,
-        ),
-        operators=operators,
-        models=Models(agents, defaults, int(utc_now().timestamp())),
-        views=views,
-        health=health,
-        settings=settings,
+
+
+def _users(settings: Settings, store: OpenStore, views: Views) -> Users:
+    return Users(
+        deciding=store.deciding,
+        keys=store.vault,
+        key_streams=views.users,
         clock=utc_now,
         new_id=new_id,
-    )
-    return House(
-        run_id=run_id,
-        settings=settings,
-        log=log,
-        deciding=deciding,
-        views=views,
-        jails=jails,
-        context=context,
-        turns=turns,
-        services=services,
-        health=health,
-        new_passkey=passkey if is_new else None,
+        default_concurrency=settings.users.max_concurrency,
     )
 
 
-def log_trouble(log: EventLog) -> list[str]:
-    trouble = log.trouble()
-    return [f"the log takes no writes: {trouble.code}: {trouble.message}"] if trouble else []
+def _accounts(settings: Settings, store: OpenStore, views: Views) -> Accounts:
+    return Accounts(
+        deciding=store.deciding,
+        vault=store.vault,
+        pool=views.account_standings,
+        clock=utc_now,
+        new_id=new_id,
+        cooldown_seconds=settings.accounts.cooldown_seconds,
+    )
+
+
+def _health(
+    settings: Settings, store: OpenStore, followers: OpenFollowers, agents: OpenAgents
+) -> Health:
+    lacks = ProviderWarnings(
+        agents=agents.pool,
+        standings=followers.views.account_standings,
+        providers=tuple(default_models(settings)),
+        clock=utc_now,
+    )
+    return Health([store.trouble], followers.told, lacks)
 
 
 def _make_private(folder: Path) -> None:

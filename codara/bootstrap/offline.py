@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import attrs
@@ -25,8 +25,7 @@ async def offline(loaded: Loaded) -> AsyncIterator[Services]:
 
     LogLocked while a gateway (or another command) has the data folder.
     """
-    async with AsyncExitStack() as stack:
-        house = await open_house(loaded, stack)
+    async with open_house(loaded) as house:
         yield attrs.evolve(house.services, turns=NoTurns())
 
 

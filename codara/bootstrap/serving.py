@@ -152,21 +152,13 @@ async def _open_waiting(loaded: Loaded, stack: AsyncExitStack) -> House:
     """Opens the house; a command that holds the log for a moment is waited for."""
     deadline = asyncio.get_running_loop().time() + HOLDER_SECONDS
     while True:
-        attempt = AsyncExitStack()
         try:
-            house = await open_house(loaded, attempt)
+            return await stack.enter_async_context(open_house(loaded))
         except LogLocked:
-            await attempt.aclose()
             is_gateway = gateways.read(loaded.settings.server.data_dir) is not None
             if is_gateway or asyncio.get_running_loop().time() > deadline:
                 raise
             await asyncio.sleep(0.1)
-        except BaseException:
-            await attempt.aclose()
-            raise
-        else:
-            await stack.enter_async_context(attempt)
-            return house
 
 
 def _deadlines(house: House) -> Deadlines:
