@@ -92,23 +92,23 @@ class Accounts:
     async def _check_alone(self, account_id: str, sameness: str) -> None:
         """Raises Conflict if another account has this credential.
 
-        Those that were registered before accounts claimed their credentials are looked at one by
-        one.
+        Accounts from before they claimed their credentials are looked at one by one; one that was
+        registered twice then may be handed in again.
         """
         claimed: name.Name = await self.deciding.state(_name_of(sameness))
         _claim(claimed, account_id)
+        if await self._sameness_of(account_id) == sameness:
+            return
         for provider in PROVIDERS:
             for other in await self.pool.of_provider(provider):
-                if other.account_id == account_id:
-                    continue
-                if await self._earlier_sameness(other.account_id) == sameness:
+                if await self._sameness_of(other.account_id) == sameness:
                     raise Conflict(_taken(other.account_id))
 
-    async def _earlier_sameness(self, account_id: str) -> str | None:
-        """Returns the sameness of a registered account that did not record one; else None."""
+    async def _sameness_of(self, account_id: str) -> str | None:
+        """Returns what the account recorded, or what its credential is the same as; else None."""
         known: account.Account = await self.deciding.state(streams.account(account_id))
         if not known.exists or known.sameness:
-            return None
+            return known.sameness or None
         if known.auth_type == credential.API_KEY:
             return known.fingerprint
         try:
@@ -217,5 +217,5 @@ def _claim(state: name.Name, account_id: str) -> list[Event]:
 def _taken(owner: str | None) -> str:
     return (
         f"Account {owner} has this credential already: its quota would count twice. Use that "
-        "account, remove it first, or hand in another credential."
+        "account, remove it first, or hand in another credential; each agent needs one of its own."
     )

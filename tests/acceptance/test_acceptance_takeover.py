@@ -48,6 +48,7 @@ async def one_account_of(house: Gateway, cli: Cli) -> str:
     house.settings = f'[providers.{cli.name}]\nbase_url = "{house.model_address}{cli.path}"\n'
     await house.stop()
     await house.start()
+    await house.operator("DELETE", f"/accounts/{ACCOUNT}")
     await lend(house, cli.name, FIRST, SECRET)
     return FIRST
 

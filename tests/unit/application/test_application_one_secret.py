@@ -120,6 +120,16 @@ async def test_the_accounts_of_an_old_log_keep_their_secrets_to_themselves(accou
     await accounts.register(NEW, CLI)
 
 
+async def test_of_two_old_accounts_with_one_key_either_may_be_handed_in_again_but_not_both(
+    accounts, vault, house
+):
+    for account_id in ("main", "other"):
+        await old_account(house, vault, account_id, credential.API_KEY, b"sk-1")
+    await accounts.register(OTHER, CLI)
+    await refused(accounts, NEW, "other")
+    await accounts.register(attrs.evolve(NEW, credential=b"sk-2"), CLI)
+
+
 async def test_an_old_account_whose_credential_is_lost_is_in_nobodys_way(accounts, vault, house):
     await old_account(house, vault, "old-login", credential.OAUTH_SESSION, LOGIN.credential)
     vault.kept.clear()
