@@ -9,7 +9,8 @@ from aiohttp import web
 
 from codara.http.encoding import shown
 from codara.http.requests import Identity, identity_of
-from codara.http.services import SERVICES, Listed
+from codara.http.services import SERVICES
+from codara.projections.engine.queries import Page
 
 A = TypeVar("A")
 
@@ -25,7 +26,7 @@ class Answer(Generic[A]):
     data: A
     position: int | None = None
     stale: bool = False
-    page: Listed | None = None
+    page: Page[Any] | None = None
     secret: bool = False
 
 

@@ -8,17 +8,19 @@ import attrs
 from aiohttp import web
 
 from codara.application.accounts import Accounts
+from codara.application.health import Health
 from codara.application.models import Models
 from codara.application.operators import Operators
 from codara.application.ports.frames import Frame
+from codara.application.sessions import Sessions
 from codara.application.turns.commands import RunTurn, Started, TurnResult
 from codara.application.turns.waiting import Waiter
 from codara.application.users import Users
 from codara.clock import Clock
 from codara.config.settings import Settings
 from codara.events.base import Cause
-from codara.events.store.follower import FollowerStanding
 from codara.ids import NewId
+from codara.projections.engine.queries import Page
 from codara.projections.views import Views
 
 
@@ -75,24 +77,6 @@ class RunsTurns(Protocol):
         """Asks a turn to end; NotFound if it is unknown, has ended, or is not `user_id`'s."""
 
 
-class ResetsSessions(Protocol):
-    async def reset(self, session_id: str, user_id: str | None, cause: Cause, /) -> int:
-        """Lets the next turn begin a fresh thread; returns the position. NotFound as above."""
-
-
-class Listed(Protocol):
-    """A part of a listing, newest first; `encoding.shown` makes JSON of its rows."""
-
-    @property
-    def items(self) -> Sequence[Any]: ...
-
-    @property
-    def cursor(self) -> str | None: ...
-
-    @property
-    def has_more(self) -> bool: ...
-
-
 class Items(Protocol):
     """Items that can be looked up one by one."""
 
@@ -104,24 +88,8 @@ class View(Items, Protocol):
     """A read model that can be listed."""
 
     @property
-    def list(self) -> Callable[..., Awaitable[Listed]]:
+    def list(self) -> Callable[..., Awaitable[Page[Any]]]:
         """Returns a page, newest first, by `limit`, `cursor` and the read model's own filters."""
-
-
-class TellsHealth(Protocol):
-    """Tells whether the gateway can do its work now, and how each follower of the log does."""
-
-    def reasons(self) -> list[str]:
-        """Returns why the gateway cannot do its work now; empty if it can."""
-
-    async def warnings(self) -> list[str]:
-        """Returns what keeps turns of single providers from running."""
-
-    def degraded_by(self) -> list[str]:
-        """Returns what is in trouble outside although turns can run."""
-
-    def standings(self) -> Sequence[FollowerStanding]:
-        """Returns how each follower of the log does now, in the order of their names."""
 
 
 @attrs.frozen(kw_only=True)
@@ -129,13 +97,13 @@ class Services:
     """The services behind the HTTP API; `codara.bootstrap` makes the one instance."""
 
     turns: RunsTurns
-    sessions: ResetsSessions
+    sessions: Sessions
     users: Users
     accounts: Accounts
     operators: Operators
     models: Models
     views: Views
-    health: TellsHealth
+    health: Health
     settings: Settings
     clock: Clock
     new_id: NewId
