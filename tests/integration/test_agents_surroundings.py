@@ -62,8 +62,11 @@ async def a_real_den(root: Path, cli: Cli, address: str) -> AsyncIterator[Den]:
 async def test_a_model_server_that_does_not_answer_is_named(root: Path, cli: Cli) -> None:
     async with a_real_den(root, cli, NOBODY_LISTENS) as den:
         outcome, heard = await den.run("hello", model=cli.model)
-    assert (outcome.status, outcome.cause, heard.text) == ("failed", "overloaded", "")
-    assert "the provider cannot be reached" in outcome.message
+    assert (outcome.status, outcome.cause, heard.text) == ("failed", "unreachable", "")
+    assert outcome.told == (
+        "The gateway cannot reach the provider's server: "
+        "the connection fails (Connection refused). Try again shortly."
+    )
     assert cli.name != "gemini" or heard.of(RetryNotice)
 
 

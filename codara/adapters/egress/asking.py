@@ -9,6 +9,7 @@ from yarl import URL
 
 from codara.adapters.egress import forwarding
 from codara.adapters.egress.lending import Lending
+from codara.adapters.egress.reaching import foreign
 
 LONGEST_HELD = 4 * 1024 * 1024
 _WORN_OUT = 401
@@ -30,7 +31,7 @@ async def asked(
     again = first.fresh if _can_be_held(request) else None
     body: Body = _streamed(request) if again is None else await request.content.read()
     async with _made(session, request, first, url, body) as answer:
-        if again is None or answer.status != _WORN_OUT:
+        if again is None or answer.status != _WORN_OUT or foreign(answer):
             yield first, answer
             return
         second = await again(first.secret)

@@ -11,7 +11,7 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from codara.adapters.egress import forwarding
+from codara.adapters.egress import forwarding, reaching
 from codara.adapters.egress.asking import asked
 from codara.adapters.egress.doors import PROXY_PORT, Doors
 from codara.adapters.egress.lending import Lending
@@ -24,6 +24,7 @@ from codara.errors import AgentFailed
 MOST_CONNECTIONS = 128
 MOST_PLACES = 100
 CLOSE_SECONDS = 1.0
+_NO_LOGIN = "The gateway cannot renew the account's login at its provider now. Try again shortly."
 
 
 class Broker:
@@ -160,6 +161,7 @@ class Broker:
         answer: web.StreamResponse | None = None
         try:
             async with asked(self._session, request, lending, url) as (used, upstream):
+                reaching.refuse_foreign(upstream)
                 mask = Mask(used.secret)
                 forwarding.observe(used, upstream)
                 answer = forwarding.response_head(upstream, mask)
@@ -167,18 +169,18 @@ class Broker:
                 listen = used.listen
                 hear = None if listen is None else listen(request.path, upstream.status)
                 await forwarding.stream(upstream, answer, mask, hear)
-        except (aiohttp.ClientError, TimeoutError, OSError) as failure:
+        except (aiohttp.ClientError, TimeoutError, OSError, reaching.ForeignAnswer) as failure:
             if answer is None or not answer.prepared:
-                text = f"{type(failure).__name__}: the provider cannot be reached"
-                _told(lending, request, "upstream_unreachable")
-                return refusal(502, "upstream_unreachable", text)
+                told = reaching.sentence(url.host or "", reaching.failed(failure))
+                _told(lending, request, "upstream_unreachable", told)
+                return refusal(502, "upstream_unreachable", told)
             if lending.broken is not None and _listens(request):
                 lending.broken()
             _cut(request)
         except AgentFailed as failure:
             over = failure.cause == "auth_failed"
             status, code = (401, "login_over") if over else (503, "upstream_unreachable")
-            _told(lending, request, code)
+            _told(lending, request, code, _NO_LOGIN)
             return refusal(status, code, failure.message)
         return answer
 
@@ -227,9 +229,9 @@ def refusal(status: int, code: str, message: str) -> web.Response:
     return web.Response(status=status, text=json.dumps(body), content_type="application/json")
 
 
-def _told(lending: Lending | None, request: web.BaseRequest, code: str) -> None:
+def _told(lending: Lending | None, request: web.BaseRequest, code: str, told: str = "") -> None:
     if lending is not None and lending.refused is not None and _listens(request):
-        lending.refused(request.path, code)
+        lending.refused(request.path, code, told)
 
 
 def _listens(request: web.BaseRequest) -> bool:

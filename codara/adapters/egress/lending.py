@@ -7,7 +7,7 @@ import attrs
 Observer = Callable[[int, Mapping[str, str]], None]
 Hear = Callable[[bytes], None]
 Listen = Callable[[str, int], Hear | None]
-Refused = Callable[[str, str], None]
+Refused = Callable[[str, str, str], None]
 Fresh = Callable[[str], Awaitable["Lending"]]
 
 
@@ -21,7 +21,7 @@ class Lending:
     loop; it must not block or raise. `listen`, under the same terms, is called with the path and
     the status of every answer, and may give who is to hear its body, piece by piece.
     `refused`, under the same terms, is called with the path and the code of every refusal that is
-    the broker's own.
+    the broker's own, and with what a caller may be told of it.
     `broken`, under the same terms, is called when an answer broke off before its end.
     `fresh`, where the secret wears out, gives the lending for the next request; it is told which
     secret the provider refused, if any, and raises AgentFailed where there is no other.

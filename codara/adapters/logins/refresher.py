@@ -64,7 +64,7 @@ class VendorRefresher:
                 body = await _whole(response.content)
         except (aiohttp.ClientError, TimeoutError, OSError) as failure:
             raise _unknown(f"{host} cannot be reached ({type(failure).__name__})") from None
-        if status in _REFUSED:
+        if status in _REFUSED and _is_object(body):
             raise _over(f"{host} refuses to refresh it ({_code(body) or status})")
         if status != 200:
             raise _unknown(f"{host} answers {status}")
@@ -93,6 +93,14 @@ def _parsed(body: bytes) -> Mapping[str, Any]:
     if not isinstance(answer, dict):
         raise _unknown("the token endpoint does not answer in JSON")
     return answer
+
+
+def _is_object(body: bytes) -> bool:
+    """Whether it can be the vendor's own refusal: a page of something in between is none."""
+    try:
+        return isinstance(json.loads(body), dict)
+    except ValueError:
+        return False
 
 
 def _code(body: bytes) -> str:

@@ -81,6 +81,19 @@ async def test_a_vendor_in_trouble_says_nothing_of_the_login(refresher, vendor):
     assert unknown.value.cause == "overloaded"
 
 
+async def test_a_page_in_the_vendors_place_says_nothing_of_the_login(aiohttp_server):
+    async def page(_):
+        return web.Response(status=401, text="<html>Who are you?</html>", content_type="text/html")
+
+    app = web.Application()
+    app.router.add_post("/token", page)
+    server = await aiohttp_server(app)
+    refresher = VendorRefresher(forms(), {"claude": f"http://127.0.0.1:{server.port}/token"})
+    with pytest.raises(AgentFailed, match=r"127\.0\.0\.1 answers 401") as unknown:
+        await refresher.refresh("claude", written(FILES["claude"](NOW)))
+    assert unknown.value.cause == "overloaded"
+
+
 async def test_a_vendor_that_cannot_be_reached_says_nothing_of_the_login(unused_tcp_port):
     refresher = VendorRefresher(forms(), {"claude": f"http://127.0.0.1:{unused_tcp_port}/token"})
     with pytest.raises(AgentFailed, match=r"127\.0\.0\.1 cannot be reached") as unknown:

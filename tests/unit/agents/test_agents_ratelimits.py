@@ -75,3 +75,50 @@ def test_a_refusal_says_when_to_come_back_in_seconds_or_as_a_date(
 
 def test_without_a_word_nobody_knows_when_to_come_back() -> None:
     assert ratelimits.retry_after({}, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after-ms": "1500", "retry-after": "2"}, 1.5),
+        ({"retry-after": "7"}, 7),
+        ({"x-ratelimit-reset-requests": "20s"}, 20),
+        ({"x-ratelimit-reset": "20"}, 20),
+        ({"x-ratelimit-reset": str(int(NOW.timestamp()) + 20)}, 20),
+        ({"x-ratelimit-reset": str((int(NOW.timestamp()) + 20) * 1000)}, 20),
+        ({"x-ratelimit-reset-requests": "5s", "x-ratelimit-reset-tokens": "20s"}, 20),
+        (
+            {
+                "x-ratelimit-reset-requests": "20s",
+                "x-ratelimit-remaining-requests": "0",
+                "x-ratelimit-reset-tokens": "6m0s",
+                "x-ratelimit-remaining-tokens": "9000",
+            },
+            20,
+        ),
+        ({"x-ratelimit-reset-requests": "2s", "x-ratelimit-remaining-requests": "5"}, None),
+        ({"x-ratelimit-reset": "soon"}, None),
+        ({}, None),
+    ],
+)
+def test_the_headers_of_a_refusal_say_when_to_come_back(
+    headers: dict[str, str], seconds: float | None
+) -> None:
+    back = None if seconds is None else NOW + timedelta(seconds=seconds)
+    assert ratelimits.come_back(headers, NOW) == back
+
+
+@pytest.mark.parametrize(
+    ("body", "seconds"),
+    [
+        ('{"error": {"type": "usage_limit_reached", "resets_in_seconds": 20}}', 20),
+        (f'{{"error": {{"resets_at": {int(NOW.timestamp()) + 20}}}}}', 20),
+        ('{"error": {"metadata": {"retry_after": "20.0"}}}', 20),
+        ('{"error": {"resets_in_seconds": null}}', None),
+        ("<html>resets_in_seconds: 20</html>", None),
+        ("", None),
+    ],
+)
+def test_the_body_of_a_refusal_says_when_to_come_back(body: str, seconds: float | None) -> None:
+    back = None if seconds is None else NOW + timedelta(seconds=seconds)
+    assert ratelimits.told_back(body, NOW) == back

@@ -111,20 +111,70 @@ def test_what_the_model_says_is_no_error(witness: Witness) -> None:
 
 
 def test_another_key_than_the_jails_is_a_matter_of_the_jail(witness: Witness) -> None:
-    witness.refused("invalid_token")
+    witness.refused(MODEL, "invalid_token")
     judged = witness.judged(failed("auth_failed"))
     assert (judged.cause, judged.resets_at) == ("jail", None)
     assert "another key than its jail's" in judged.message
 
 
-def test_a_login_that_is_over_and_a_provider_out_of_reach_are_seen_by_the_broker(
-    witness: Witness,
-) -> None:
+def test_a_login_that_is_over_is_seen_by_the_broker(witness: Witness) -> None:
     answer(witness, {"type": "message_start"})
-    witness.refused("login_over")
+    witness.refused(MODEL, "login_over")
     assert witness.judged(failed("auth_failed")) == failed("auth_failed")
-    witness.refused("upstream_unreachable")
-    assert witness.judged(failed("overloaded")) == failed("overloaded")
+
+
+@pytest.mark.parametrize(
+    "cause", ["overloaded", "auth_failed", "rate_limited", "cut_stream", "protocol", "stalled"]
+)
+def test_a_provider_out_of_reach_is_told_as_that_whatever_the_agent_makes_of_it(
+    witness: Witness, cause: str
+) -> None:
+    witness.refused(MODEL, "upstream_unreachable", "Nobody is there.")
+    judged = witness.judged(failed(cause))
+    assert (judged.cause, judged.told) == ("unreachable", "Nobody is there.")
+    assert (judged.message, judged.resets_at) == ("so it said", None)
+
+
+def test_a_provider_that_answers_after_all_is_not_out_of_reach(witness: Witness) -> None:
+    witness.refused(MODEL, "upstream_unreachable", "Nobody is there.")
+    refuse(witness, 429)
+    assert witness.judged(failed("rate_limited")) == failed("rate_limited")
+
+
+def test_what_a_tool_cannot_reach_is_nothing_of_the_turns(witness: Witness) -> None:
+    answer(witness, {"type": "message_start"})
+    witness.refused("/v1/files", "upstream_unreachable", "Nobody is there.")
+    assert witness.judged(failed("cut_stream")) == failed("cut_stream")
+
+
+def limited(witness: Witness, headers: dict[str, str], body: str = "") -> Outcome:
+    """How a turn is judged of which the agent says only that a limit was met."""
+    witness.observe(429, headers, event_examples.NOW)
+    refuse(witness, 429, body)
+    return witness.judged(Outcome(status="failed", cause="rate_limited"))
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({"retry-after": "90"}, ""),
+        ({"retry-after-ms": "90000"}, ""),
+        ({"x-ratelimit-reset-tokens": "1m30s"}, ""),
+        ({}, '{"error": {"type": "usage_limit_reached", "resets_in_seconds": 90}}'),
+        ({"retry-after": "1"}, '{"error": {"resets_in_seconds": 90}}'),
+    ],
+)
+def test_the_time_to_come_back_is_taken_from_wherever_the_provider_says_it(
+    witness: Witness, headers: dict[str, str], body: str
+) -> None:
+    back = event_examples.NOW + timedelta(seconds=90)
+    assert limited(witness, headers, body).resets_at == back
+
+
+def test_the_time_that_a_runtime_knows_itself_stays(witness: Witness) -> None:
+    witness.observe(429, {"retry-after": "90"}, event_examples.NOW)
+    refuse(witness, 429)
+    assert witness.judged(failed("rate_limited")) == failed("rate_limited")
 
 
 @pytest.mark.parametrize("cause", ["crashed", "context_full", "cut_stream", "unknown_model"])

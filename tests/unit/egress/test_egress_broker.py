@@ -136,7 +136,7 @@ async def test_another_token_is_refused(broker, provider, headers):
 
 async def test_the_brokers_own_refusals_are_told_to_the_lender(broker, provider, agent):
     told = []
-    lend(broker, provider, refused=lambda path, code: told.append((path, code)))
+    lend(broker, provider, refused=lambda path, code, _: told.append((path, code)))
     async with agent.get(f"{broker.url}/x", headers={"X-Want": "401"}) as answer:
         assert answer.status == 401
     assert told == []
@@ -272,7 +272,77 @@ async def test_a_provider_that_is_not_there_is_a_502(broker, provider, agent):
     async with agent.post(f"{broker.url}/x", data=b"{}") as answer:
         assert answer.status == 502
         assert (await answer.json())["error"]["code"] == "upstream_unreachable"
-    assert told == [("/x", "upstream_unreachable")]
+    why = "the connection fails (Connection refused)"
+    sentence = f"The gateway cannot reach the provider's server: {why}. Try again shortly."
+    assert told == [("/x", "upstream_unreachable", sentence)]
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "headers"),
+    [
+        (403, "text/html", {"cf-mitigated": "challenge"}),
+        (401, "text/html; charset=utf-8", {}),
+        (401, "text/plain", {}),
+        (200, "text/html", {}),
+        (503, "text/html", {}),
+        (302, "text/plain", {"Location": "https://portal.example.org/"}),
+        (511, "application/json", {}),
+    ],
+)
+async def test_what_is_not_the_providers_own_never_reaches_the_agent(
+    broker, agent, aiohttp_server, status, kind, headers
+):
+    told, seen, heard = [], [], []
+
+    async def page(_):
+        page = {"Content-Type": kind, **headers}
+        return web.Response(status=status, body=b"<html>Who are you?</html>", headers=page)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", page)
+    server = await aiohttp_server(app)
+    broker.lend(
+        Lending(
+            base_url=f"http://127.0.0.1:{server.port}",
+            secret=SECRET,
+            refused=lambda *what: told.append(what),
+            observe=lambda *what: seen.append(what),
+            listen=lambda *what: heard.append(what),
+        )
+    )
+    async with agent.post(f"{broker.url}/x", data=b"{}", allow_redirects=False) as answer:
+        assert answer.status == 502
+        body = await answer.json()
+    assert body["error"]["code"] == "upstream_unreachable"
+    assert "Who are you?" not in str(body)
+    [(path, code, sentence)] = told
+    assert (path, code) == ("/x", "upstream_unreachable")
+    assert f"the answer is not its own ({status}, {kind.partition(';')[0]})" in sentence
+    assert seen == heard == []
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        (401, {"Content-Type": "application/json"}),
+        (403, {"Content-Type": "application/problem+json"}),
+        (401, {"Content-Type": "text/html", "WWW-Authenticate": "Bearer"}),
+        (429, {"Content-Type": "text/plain"}),
+        (200, {"Content-Type": "text/event-stream"}),
+    ],
+)
+async def test_what_the_provider_says_reaches_the_agent(
+    broker, agent, aiohttp_server, status, headers
+):
+    async def says(_):
+        return web.Response(status=status, body=b"{}", headers=headers)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", says)
+    server = await aiohttp_server(app)
+    broker.lend(Lending(base_url=f"http://127.0.0.1:{server.port}", secret=SECRET))
+    async with agent.get(f"{broker.url}/x") as answer:
+        assert (answer.status, await answer.read()) == (status, b"{}")
 
 
 async def test_a_redirect_is_not_followed(broker, provider, agent):

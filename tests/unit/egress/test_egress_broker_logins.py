@@ -40,7 +40,7 @@ class Login:
             base_url=url,
             secret="secret-1",
             fresh=self.fresh,
-            refused=lambda _, code: self.told.append(code),
+            refused=lambda _, code, __: self.told.append(code),
         )
         self.asked = []
         self.failure = None

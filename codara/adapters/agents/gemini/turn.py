@@ -98,8 +98,8 @@ class GeminiTurn(Listening):
         self.reading = attrs.evolve(self.reading, deaf=False)
         self.say(RetryNotice(reason))
 
-    def _refused(self, path: str, code: str) -> None:
-        super()._refused(path, code)
+    def _refused(self, path: str, code: str, told: str) -> None:
+        super()._refused(path, code, told)
         if code == "upstream_unreachable":
             self._wire.unreachable(path)
 

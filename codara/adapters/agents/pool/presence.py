@@ -17,7 +17,7 @@ class Presence:
         self._seen: dict[str, tuple[float, str]] = {}
 
     async def models(self, runtime: Runtime | None) -> Sequence[str]:
-        """Returns what the runtime lists; AgentMissing with the remedy if its program is missing."""
+        """Returns what the runtime lists; AgentMissing with the remedy without its program."""
         if runtime is None:
             return ()
         await self.check(runtime)

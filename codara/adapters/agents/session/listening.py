@@ -2,7 +2,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import ClassVar
 
@@ -167,9 +167,9 @@ class Listening(ABC):
     def _take(self, message: Message) -> None:
         """Folds one message of this turn."""
 
-    def _refused(self, path: str, code: str) -> None:
+    def _refused(self, path: str, code: str, told: str) -> None:
         """See `Lending.refused`."""
-        self._witness.refused(code)
+        self._witness.refused(path, code, told)
 
     def _is_stale(self, _: Message) -> bool:
         """Whether a message belongs to what was before this turn."""
@@ -177,7 +177,12 @@ class Listening(ABC):
 
     def _witnessed(self, lending: Lending) -> Lending:
         """The same lending, with the witness reading every response of the provider."""
-        own = lending.listen
+        own, observe = lending.listen, lending.observe
+
+        def observed(status: int, headers: Mapping[str, str]) -> None:
+            self._witness.observe(status, headers, self._clock())
+            if observe is not None:
+                observe(status, headers)
 
         def listen(path: str, status: int) -> Hear:
             ears = self._witness.listen(path, status), own(path, status) if own else None
@@ -188,7 +193,7 @@ class Listening(ABC):
 
             return hear
 
-        return attrs.evolve(lending, listen=listen, refused=self._refused)
+        return attrs.evolve(lending, observe=observed, listen=listen, refused=self._refused)
 
     def _keep_quiet(self, secret: str) -> None:
         hidden = secret.encode()

@@ -10,6 +10,11 @@ from codara.application.ports.frames import WindowSeen
 _KINDS = ("requests", "tokens")
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|d|h|m|s)")
 _LONGEST = timedelta(days=31)
+_RESETS = ("", *(f"-{kind}" for kind in _KINDS))
+_MILLISECONDS_FROM = 1e11
+"""A Unix time above this counts milliseconds."""
+_IN_SECONDS = re.compile(r'"(?:resets_in_seconds|retry_after)"\s*:\s*"?(\d{1,9}(?:\.\d+)?)')
+_AT = re.compile(r'"resets_at"\s*:\s*"?(\d{1,13}(?:\.\d+)?)')
 _SECONDS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
@@ -63,6 +68,52 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> datetime | None:
         return None
 
 
+def come_back(headers: Mapping[str, str], now: datetime) -> datetime | None:
+    """Returns when a refused request may be sent again, by all that headers can say of it.
+
+    `retry-after-ms` and `retry-after` come first; else the end of the limits that are used up, or,
+    where none says what is left, the latest end that is named.
+    """
+    milliseconds = number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return after(milliseconds / 1000, now)
+    return retry_after(headers, now) or _reset(headers, now)
+
+
+def told_back(body: str, now: datetime) -> datetime | None:
+    """Returns when to come back, as the body of a refusal says it; None if it does not."""
+    if found := _IN_SECONDS.search(body):
+        return after(float(found[1]), now)
+    found = _AT.search(body)
+    return _epoch(float(found[1]), now) if found else None
+
+
+def _reset(headers: Mapping[str, str], now: datetime) -> datetime | None:
+    named = {kind: _end(headers.get(f"x-ratelimit-reset{kind}"), now) for kind in _RESETS}
+    ends = {kind: end for kind, end in named.items() if end is not None}
+    empty = [ends[kind] for kind in ends if _is_empty(headers.get(f"x-ratelimit-remaining{kind}"))]
+    unsaid = [ends[kind] for kind in ends if f"x-ratelimit-remaining{kind}" not in headers]
+    return max(empty or unsaid, default=None)
+
+
+def _is_empty(left: str | None) -> bool:
+    return number(left) == 0
+
+
+def _end(text: str | None, now: datetime) -> datetime | None:
+    """Reads a span, a number of seconds, or a Unix time in seconds or milliseconds."""
+    plain = number(text)
+    return span(text, now) if plain is None else _epoch(plain, now)
+
+
+def _epoch(value: float, now: datetime) -> datetime | None:
+    if value < _LONGEST.total_seconds():
+        return after(value, now)
+    seconds = value / 1000 if value > _MILLISECONDS_FROM else value
+    at = moment(str(seconds))
+    return None if at is None else min(at, now + _LONGEST)
+
+
 def moment(text: str | None) -> datetime | None:
     """Reads Unix seconds as a moment; None if the text is not a number."""
     seconds = number(text)
@@ -78,4 +129,4 @@ def number(text: str | None) -> float | None:
         value = float(text or "")
     except ValueError:
         return None
-    return value if 0 <= value < 1e12 else None
+    return value if 0 <= value < 1e14 else None

@@ -4,11 +4,13 @@ blamed, as all the agent writes may be a user's doing.
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 import attrs
 
+from codara.adapters.agents.session import ratelimits
 from codara.adapters.agents.session.lines import message_of
 from codara.adapters.agents.session.overhearing import Body, Events
 from codara.adapters.egress.lending import Hear
@@ -19,6 +21,10 @@ Means = Callable[[str, int | None], str]
 
 _LIMITS = frozenset({"quota_exhausted", "rate_limited"})
 _BLAMES = _LIMITS | {"auth_failed", "overloaded"}
+_TELL_TIMES = _LIMITS | {"overloaded"}
+"""Causes with which the provider may have said when to come back."""
+_CUT_OFF = _BLAMES | {"cut_stream", "protocol", "crashed", "stalled", "timeout"}
+"""How an agent may end that did not reach its provider."""
 _REFUSED = 400
 _ERROR = b'"error"'
 _STREAMED = (
@@ -33,22 +39,34 @@ class Witness:
 
     `model_path` is how the paths end by which the model itself is asked. Once it has begun to
     answer, tools may run, and ask the provider for what no account may have: a 401 or 403 elsewhere
-    is no question of the credential then.
+    is no question of the credential then. `back` is when the provider said to come back, as its
+    last refusal had it.
     """
 
     def __init__(self, means: Means, model_path: str) -> None:
         self._means = means
         self._model_path = model_path
+        self.back: datetime | None = None
+        self._now: datetime | None = None
+        self._unreachable = ""
         self._said: set[str] = set()
         self._answered = self._login_over = self._wrong_key = False
 
+    def observe(self, status: int, headers: Mapping[str, str], now: datetime) -> None:
+        """See `Lending.observe`; it is called before `listen`."""
+        self._now = now
+        if status >= _REFUSED:
+            self.back = ratelimits.come_back(headers, now)
+
     def listen(self, path: str, status: int) -> Hear | None:
         """See `Lending.listen`."""
+        self._unreachable = ""
         asks = path.endswith(self._model_path)
         if status >= _REFUSED:
             deaf_to = "auth_failed" if self._answered and not asks else None
 
             def refused(body: str) -> None:
+                self._hear_time(body)
                 if (cause := self._means(body, status)) != deaf_to:
                     self._said.add(cause)
 
@@ -59,19 +77,25 @@ class Witness:
         self._answered = True
         return Events(self._heard).hear
 
-    def refused(self, code: str) -> None:
-        """The broker itself refused a request, by this code."""
+    def refused(self, path: str, code: str, told: str = "") -> None:
+        """The broker itself refused a request, by this code; see `Lending.refused`."""
         match code:
             case "login_over":
                 self._login_over = True
             case "invalid_token":
                 self._wrong_key = True
-            case "upstream_unreachable":
-                self._said.add("overloaded")
+            case "upstream_unreachable" if path.endswith(self._model_path) or not self._answered:
+                self._unreachable = told
 
     def judged(self, outcome: Outcome) -> Outcome:
         """The outcome; where it blames the account in vain, with another cause and the reason."""
         cause = outcome.cause or ""
+        if outcome.status == "failed" and self._unreachable and cause in _CUT_OFF:
+            return attrs.evolve(
+                outcome, cause="unreachable", told=self._unreachable, resets_at=None
+            )
+        if cause in _TELL_TIMES and outcome.resets_at is None:
+            outcome = attrs.evolve(outcome, resets_at=self.back)
         if outcome.status != "failed" or cause not in _BLAMES or self._saw(cause):
             return outcome
         told = f": {outcome.message}" if outcome.message else ""
@@ -99,7 +123,12 @@ class Witness:
         if error:
             self._failed(error)
 
+    def _hear_time(self, body: str) -> None:
+        if self._now is not None:
+            self.back = ratelimits.told_back(body, self._now) or self.back
+
     def _failed(self, error: Any) -> None:
         text = json.dumps(error)
+        self._hear_time(text)
         self._said.add(self._means(text, None))
         self._said.update(cause for cause, pattern in _PATTERNS if pattern.search(text))
