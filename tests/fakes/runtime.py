@@ -8,7 +8,7 @@ import attrs
 from codara.adapters.agents.contract import AgentSession
 from codara.adapters.agents.home.programs import Program
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
-from codara.errors import AgentFailed
+from codara.errors import AgentFailed, AgentMissing
 
 
 @attrs.define
@@ -43,7 +43,7 @@ class ProgramRuntime(FakeRuntime):
             raise NotImplementedError
         self.looked += 1
         if not self.there:
-            raise AgentFailed("codex was not found: install it")
+            raise AgentMissing("codex was not found: install it")
         return Program(path=None, folders=())  # type: ignore[arg-type]
 
     async def version(self) -> str:
