@@ -28,6 +28,7 @@ from codara.application.ports.frames import (
 from codara.application.ports.spool import SpoolFile
 from codara.application.turns.activity import ActivityRecorder
 from codara.application.turns.context import Context
+from codara.application.turns.relative import for_listeners
 from codara.application.turns.run import Run
 from codara.domain.turns.start import bind
 from codara.events import streams
@@ -108,7 +109,7 @@ class AgentSink:
             case _:
                 pass
         if not isinstance(frame, _FOR_THE_END):
-            self.run.broadcast.publish(frame)
+            self.run.broadcast.publish(for_listeners(frame, self.run.asked.folder))
 
     @property
     def something_came(self) -> bool:

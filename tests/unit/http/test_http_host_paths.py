@@ -1,8 +1,10 @@
 """Users are not told where the host keeps anything; operators are."""
 
 import pytest
+from http_with_turns import housed
 from management_setup import plane
 
+from codara.application.ports.frames import FileHint, ToolStarted
 from codara.events import streams
 from codara.http.app import ROUTES
 from codara.http.planes import USER
@@ -62,3 +64,24 @@ async def test_operators_keep_the_path(op, ann):
     [listed] = (await op.ask("GET", "/management/v1/workspaces")).data
     shown = (await op.ask("GET", "/management/v1/workspaces/wsp_1")).data
     assert listed["path"] == shown["path"] == FOLDER
+
+
+async def test_a_stream_tells_files_and_tools_from_the_workspace_on(tmp_path):
+    folders = []
+
+    async def work(turn, sink):
+        folders.append(str(turn.folder))
+        title = f"cat {turn.folder}/src/a.txt"
+        sink.frame(ToolStarted(tool_id="t", kind="command", title=title))
+        sink.frame(FileHint((f"{turn.folder}/src/a.txt",)))
+        return await opened.agent(turn, sink)
+
+    async with housed(tmp_path) as opened:
+        opened.house.agents.script = work
+        streamed = await opened.stream("hello", codara_events=True)
+        answered = await opened.chat("hello")
+    assert streamed.status == answered.status == 200
+    told = "\n".join(streamed.body)
+    assert '"title":"cat src/a.txt"' in told
+    assert '"paths":["src/a.txt"]' in told
+    assert all(folder not in told + str(answered.body) for folder in folders)
