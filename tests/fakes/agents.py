@@ -7,7 +7,7 @@ import attrs
 
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.application.ports.frames import BackendSeen, TextDelta
-from codara.errors import AgentMissing
+from codara.errors import AgentMissing, ContextLengthExceeded
 
 Script = Callable[[AgentTurn, FrameSink], Awaitable[Outcome]]
 
@@ -43,6 +43,9 @@ class FakeAgents:
     cancelled: int = 0
     sighted: bool = True
     forking: bool = False
+    taking_effort: Collection[str] = EFFORTS
+    longest: int = 100_000_000
+    """The number of characters that a prompt may have."""
     missing: str = ""
     """Why its program is not there; empty if it is."""
 
@@ -68,6 +71,10 @@ class FakeAgents:
     async def check_program(self, provider: str) -> None:
         if self.missing:
             raise AgentMissing(self.missing)
+
+    def check_prompt(self, provider: str, workspace_id: str, prompt: str) -> None:
+        if len(prompt) > self.longest:
+            raise ContextLengthExceeded("This is too long.")
 
     async def models(self, provider: str) -> Sequence[str]:
         return ("gpt-5-codex",)

@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 import attrs
 
 from codara.adapters.agents.home.programs import Program
+from codara.adapters.agents.session.bounds import PromptBound
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 
 
@@ -67,6 +68,17 @@ class Installed(Protocol):
 
     async def version(self) -> str:
         """Returns what it says of itself; AgentFailed if it cannot be asked."""
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """A runtime that knows how much its CLI takes at once; every runtime with a real CLI is one."""
+
+    @property
+    def name(self) -> str: ...
+
+    def prompt_bound(self, workspace_id: str) -> PromptBound | None:
+        """Returns the bound that a turn in this workspace is likely to meet; None for no bound."""
 
 
 @runtime_checkable

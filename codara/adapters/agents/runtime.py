@@ -21,6 +21,7 @@ from codara.adapters.agents.home.programs import (
 )
 from codara.adapters.agents.house import RuntimeContext
 from codara.adapters.agents.session.answers import ODD, AgentRefused, Gone
+from codara.adapters.agents.session.bounds import PromptBound
 from codara.adapters.agents.session.execution import Around
 from codara.adapters.agents.session.launched import Launched
 from codara.adapters.agents.session.lender import Lender
@@ -88,6 +89,10 @@ class CliRuntime(ABC):
     forks: ClassVar[bool] = True
     """By either transport, for the same reason."""
     first_words: ClassVar[str]
+    bound_of_staying: ClassVar[PromptBound | None] = None
+    """How long a prompt may be for a process that stays."""
+    bound_of_passing: ClassVar[PromptBound | None] = None
+    """How long a prompt may be for a process of its own."""
 
     def __init__(self, settings: Provider, house: RuntimeContext) -> None:
         self.max_processes = settings.max_processes
@@ -105,6 +110,11 @@ class CliRuntime(ABC):
     def opens_early(self, turn: AgentTurn) -> bool:
         """A process that stays needs no account before its first turn."""
         return self._transport.stays_in(turn.workspace_id)
+
+    def prompt_bound(self, workspace_id: str) -> PromptBound | None:
+        """See `contract.Bounded`."""
+        stays = self._transport.stays_in(workspace_id)
+        return self.bound_of_staying if stays else self.bound_of_passing
 
     def program(self) -> Program:
         """The native program; AgentMissing with the remedy if it is not there. Touches the disk."""
@@ -265,6 +275,7 @@ class CliRuntime(ABC):
             lender=self._lender,
             clock=self._house.clock,
             sweep=partial(self._sweep, turn.workspace_id),
+            bound=self.bound_of_passing,
         )
 
     async def _sweep(self, workspace_id: str) -> None:

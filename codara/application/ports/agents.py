@@ -179,6 +179,12 @@ class Agents(Protocol):
     async def check_program(self, provider: str) -> None:
         """Raises AgentMissing if the provider's CLI is not installed; waits for nobody."""
 
+    def check_prompt(self, provider: str, workspace_id: str, prompt: str) -> None:
+        """Raises ContextLengthExceeded if the provider's CLI cannot take so long a prompt at once.
+
+        How much a model takes is another question: the CLI may still say that it is too much.
+        """
+
     async def models(self, provider: str) -> Sequence[str]:
         """Returns the models that the provider's CLI lists, from a cache; waits for nobody.
 

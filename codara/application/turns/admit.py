@@ -55,7 +55,8 @@ class Admission:
     async def admit(self, cause: Cause) -> Run:
         """Queues *requested* and returns the turn, which may go on to its start meanwhile.
 
-        SessionBusy while a named session runs another turn; VersionClash when the session, its
+        ContextLengthExceeded if the agent cannot take so long a prompt; SessionBusy while a named
+        session runs another turn; VersionClash when the session, its
         name or the idempotency key are no longer what they were a moment ago, and when a session
         that was found has gone on meanwhile. That, or a full disk, may also come out when it is
         written: `Run.requested` tells.
@@ -63,6 +64,9 @@ class Admission:
         deciding = self.context.deciding
         turn_id = self.wanted.turn_id
         heard = await self._heard(turn_id)
+        self.context.agents.check_prompt(
+            self.command.provider, self.place.workspace_id, heard.prompt
+        )
         ask, payloads = await self._ask(heard, turn_id)
         wanted = ask.requested
         own = streams.request(wanted.request_id)

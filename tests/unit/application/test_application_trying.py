@@ -108,6 +108,14 @@ async def test_without_its_program_there_is_no_task_and_no_path_in_the_answer(
     assert (await house.the(RequestRefused)).detail == "'/opt/x/codex' was not found: install it"
 
 
+async def test_what_the_agent_cannot_take_is_refused_before_the_turn_begins(house: House) -> None:
+    house.agents.longest = 3
+    error = await refused(house)
+    assert isinstance(error, errors.ContextLengthExceeded)
+    house.agents.longest = 1000
+    assert (await house.ask()).text == "hello"
+
+
 async def test_a_program_that_goes_while_the_turn_starts_is_missing_and_has_not_crashed(
     house: House,
 ) -> None:

@@ -20,7 +20,7 @@ _WORDED = (
     ("quota_exhausted", r"hit your usage limit|insufficient_quota|exceeded your current quota"),
     ("length", r"incomplete response returned, reason: max_output_tokens"),
     ("content_filter", r"incomplete response returned, reason: content_filter"),
-    ("context_full", r"context window|context_length_exceeded"),
+    ("context_full", r"context window|context_length_exceeded|Input exceeds the maximum length"),
     ("unknown_session", r"no rollout found|thread not found|invalid session id"),
     ("unknown_model", r"model .* does not exist|model_not_found|model .* is not supported"),
     ("auth_failed", r"\b40[13] (Unauthorized|Forbidden)|Missing environment variable"),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from codara.adapters.agents.home.programs import package_folder
+from codara.adapters.agents.session.bounds import PromptBound
 
 PROVIDER = "codara"
 KEY_VARIABLE = "CODARA_JAIL_TOKEN"
@@ -23,6 +24,10 @@ MODELS_ARGUMENTS = ("debug", "models")
 _REQUEST_RETRIES = 2
 _IDLE_MS = 24 * 3600 * 1000
 _MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+PROMPT_BOUND = PromptBound(most=1 << 20)
+"""More text than this codex refuses: "Input exceeds the maximum length of 1048576 characters"."""
 
 
 def config_toml(endpoint: str, instructions: str = "") -> str:

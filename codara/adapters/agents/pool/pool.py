@@ -10,8 +10,8 @@ from typing import Any
 import attrs
 
 from codara.adapters.agents.contract import AgentSession, Answering, Early, Keeping, Runtime
+from codara.adapters.agents.pool.abilities import Abilities
 from codara.adapters.agents.pool.learner import Learner
-from codara.adapters.agents.pool.presence import Presence
 from codara.adapters.agents.pool.room import USUAL, Bounds, Room, Weigh, weightless
 from codara.adapters.agents.pool.slots import HomeKey, HomeSlots, Slot
 from codara.adapters.agents.pool.versions import Versions
@@ -33,7 +33,7 @@ OPENING_SECONDS = 30.0
 """How long `close` waits for processes on their way."""
 
 
-class AgentPool:
+class AgentPool(Abilities):
     """Implements `ports.Agents`; its maker calls `close`."""
 
     def __init__(
@@ -44,7 +44,7 @@ class AgentPool:
         bounds: Bounds = USUAL,
         weigh: Weigh = weightless,
     ) -> None:
-        self._runtimes = dict(runtimes)
+        super().__init__(runtimes)
         self._clock = clock
         self._weighing: asyncio.TimerHandle | None = None
         self._slots = HomeSlots()
@@ -55,7 +55,6 @@ class AgentPool:
         self._lately: dict[str, tuple[str, bool]] = {}
         self._closed = False
         self._versions = Versions()
-        self._presence = Presence()
         self._learner = Learner()
 
     async def run(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
@@ -114,16 +113,6 @@ class AgentPool:
         """See `ports.Agents.forks`."""
         runtime = self._runtimes.get(provider)
         return runtime is not None and runtime.forks
-
-    async def check_program(self, provider: str) -> None:
-        """See `ports.Agents.check_program`."""
-        runtime = self._runtimes.get(provider)
-        if runtime is not None:
-            await self._presence.check(runtime)
-
-    async def models(self, provider: str) -> Sequence[str]:
-        """See `ports.Agents.models`."""
-        return await self._presence.models(self._runtimes.get(provider))
 
     def learn(self, provider: str) -> None:
         """See `ports.Agents.learn`."""

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
+from codara.adapters.agents.session.bounds import PromptBound
 from codara.adapters.agents.session.ending import Ending
 from codara.adapters.agents.session.launched import Launched
 from codara.adapters.agents.session.lender import Lender
@@ -23,11 +24,15 @@ L = TypeVar("L", bound=Listening)
 
 @attrs.frozen(kw_only=True)
 class Around:
-    """What every execution needs; `sweep` takes the turn's pictures out of its home."""
+    """What every execution needs; `sweep` takes the turn's pictures out of its home.
+
+    `bound` is how long the prompt may be that such a process takes; None for no bound.
+    """
 
     lender: Lender
     clock: Clock
     sweep: Callable[[], Coroutine[Any, Any, None]]
+    bound: PromptBound | None = None
 
 
 class Execution(ABC, Generic[L]):
@@ -39,6 +44,7 @@ class Execution(ABC, Generic[L]):
         self._lender = around.lender
         self._clock = around.clock
         self._sweep = around.sweep
+        self._bound = around.bound
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def serves(self, turn: AgentTurn) -> bool:
@@ -96,6 +102,8 @@ class Execution(ABC, Generic[L]):
         current.tell_mark()
 
     async def _once(self, turn: AgentTurn, sink: FrameSink, known: str | None) -> Outcome:
+        if self._bound is not None and (excess := self._bound.excess(turn.prompt)):
+            return Outcome(status="failed", cause="context_full", message=excess)
         current = await self._listening(turn, sink, known)
         try:
             launched, expected = await self._launch(turn, known)
