@@ -102,7 +102,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Exception as error:
         if isinstance(error, ConnectionError) and _has_left(request):
             raise
-        return error_response(presentable(request, error))
+        return error_response(presentable(request, error), identity_of(request).request_id)
 
 
 def presentable(request: web.Request, error: Exception) -> CodaraError:
@@ -120,19 +120,23 @@ def presentable(request: web.Request, error: Exception) -> CodaraError:
     )
 
 
-def error_response(error: CodaraError) -> web.Response:
+def error_response(error: CodaraError, request_id: str | None = None) -> web.Response:
     """Makes the response for a presentable error, with the headers that retrying clients obey."""
     status, _ = TABLE[error.code]
     return web.Response(
         status=status,
-        body=orjson.dumps(error_body(error)),
+        body=orjson.dumps(error_body(error, request_id)),
         content_type="application/json",
         headers=_headers(status, error),
     )
 
 
-def error_body(error: CodaraError) -> dict[str, Any]:
-    """Returns `{"error": …}` in OpenAI's format, with `codara.cause` if there is a cause."""
+def error_body(error: CodaraError, request_id: str | None = None) -> dict[str, Any]:
+    """Returns `{"error": …}` in OpenAI's format.
+
+    If there is a cause, it stands beside it with the request's id, by which an operator finds the
+    rest: `{"codara": {"cause", "request_id"}}`.
+    """
     shown = {
         "message": _clean(error.message),
         "type": TABLE[error.code][1],
@@ -141,7 +145,7 @@ def error_body(error: CodaraError) -> dict[str, Any]:
     }
     body: dict[str, Any] = {"error": shown}
     if error.cause is not None:
-        body["codara"] = {"cause": error.cause}
+        body["codara"] = {"cause": error.cause, "request_id": request_id}
     return body
 
 

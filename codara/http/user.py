@@ -14,7 +14,7 @@ from codara.http.sessions import CancelRequested, SessionsQuery, TasksQuery
 from codara.http.shapes import ItemQuery, ListQuery, Nothing
 from codara.http.usage import Usage, usage_of
 from codara.projections.sessions import SessionRow
-from codara.projections.task_details import TaskDetails
+from codara.projections.task_details import OwnTask
 from codara.projections.task_rows import TaskRow
 from codara.projections.users import ApiKeyRow, UserDetails
 from codara.projections.workspaces import OwnWorkspace
@@ -136,8 +136,8 @@ async def list_tasks(asked: Asked[Caller, TasksQuery, Nothing]) -> Answer[list[T
     return await listing(asked, asked.services.views.tasks, user_id=asked.caller.user_id)
 
 
-@routes.get("/tasks/{task_id}", query=ItemQuery, answer=TaskDetails)
-async def show_task(asked: Asked[Caller, ItemQuery, Nothing]) -> Answer[TaskDetails]:
+@routes.get("/tasks/{task_id}", query=ItemQuery, answer=OwnTask)
+async def show_task(asked: Asked[Caller, ItemQuery, Nothing]) -> Answer[OwnTask]:
     """Shows one task of the user, with its texts, diff and actions."""
     view, task_id = asked.services.views.tasks, asked.path["task_id"]
     return await one(asked, view, task_id, user_id=asked.caller.user_id)

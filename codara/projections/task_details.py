@@ -16,7 +16,7 @@ from codara.projections.task_rows import FileRow, TaskRow, modified
 
 
 @attrs.frozen(kw_only=True)
-class TaskDetails(TaskRow):
+class OwnTask(TaskRow):
     """A task with its texts, diff, files and actions; None for what cannot be opened any more."""
 
     prompt: str | None = None
@@ -38,6 +38,18 @@ class TaskDetails(TaskRow):
     """The message of its error; None if it did not fail."""
     retry_after: float | NotYet | None = NOT_YET
     """Seconds until a retry can succeed."""
+
+
+@attrs.frozen(kw_only=True)
+class TaskDetails(OwnTask):
+    """The same as operators see it."""
+
+    detail: str | NotYet | None = NOT_YET
+    """What the agent or its vendor said, if the task failed; users do not see it."""
+
+    def own(self) -> OwnTask:
+        """Returns what its user sees of it."""
+        return OwnTask(**{field.name: getattr(self, field.name) for field in attrs.fields(OwnTask)})
 
 
 async def details(row: Row, log: ReadableLog) -> TaskDetails:
@@ -90,6 +102,7 @@ async def _end(
         "text_replaced": event.end.text_replaced,
         "finish_reason": event.finish_reason if isinstance(event, TurnCompleted) else None,
         "message": _plain(log, event.message) if isinstance(event, TurnFailed) else None,
+        "detail": _plain(log, event.detail) if isinstance(event, TurnFailed) else None,
         "retry_after": event.retry_after if isinstance(event, TurnFailed) else None,
         "actions": None if actions is None else tuple(actions),
     }

@@ -15,6 +15,7 @@ from codara.http.errors import error_body, presentable
 from codara.http.openai.activity import comment_of, event_of
 from codara.http.openai.answer import Reply
 from codara.http.openai.submitting import Submission
+from codara.http.requests import identity_of
 from codara.http.services import HeldTurn
 
 KEEP_ALIVE_SECONDS = 8.0
@@ -156,7 +157,8 @@ async def _ended(
     except ClientGone:
         raise
     except Exception as error:
-        last, done = [error_body(presentable(request, error))], False
+        request_id = identity_of(request).request_id
+        last, done = [error_body(presentable(request, error), request_id)], False
     await events.end(*last, done=done)
 
 

@@ -106,7 +106,8 @@ async def test_a_failure_after_a_tool_ran_is_the_answer_for_good(house: Housed) 
     again = await house.chat("hello", headers=with_key("k"))
     for each in (failed, again):
         assert (each.status, each.code) == (502, "agent_failed")
-        assert each.body["codara"] == {"cause": "crashed"}
+        request_id = each.headers["X-Request-Id"]
+        assert each.body["codara"] == {"cause": "crashed", "request_id": request_id}
         assert each.headers["x-should-retry"] == "false"
     assert again.headers["Idempotency-Replayed"] == "true"
     assert house.agent.told == ["hello"]

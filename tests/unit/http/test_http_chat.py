@@ -206,7 +206,8 @@ async def test_a_failed_turn_still_says_which_one_it_was() -> None:
     assert answer.status == 502
     assert answer.headers["X-Codara-Task"] == "trn_1"
     assert answer.headers["x-should-retry"] == "false"
-    assert body["codara"] == {"cause": "crashed"}
+    request_id = answer.headers["X-Request-Id"]
+    assert body["codara"] == {"cause": "crashed", "request_id": request_id}
     assert body["error"]["code"] == "agent_failed"
 
 

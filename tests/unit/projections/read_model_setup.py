@@ -106,8 +106,8 @@ def completed(turn_id: str = event_examples.TURN) -> Facts:
     return ended(event_examples.turn_completed(turn_id=turn_id, answer_payload=None))
 
 
-def failed(turn_id: str = event_examples.TURN) -> Facts:
-    return ended(event_examples.turn_failed(turn_id=turn_id))
+def failed(turn_id: str = event_examples.TURN, **changes: Any) -> Facts:
+    return ended(event_examples.turn_failed(turn_id=turn_id, **changes))
 
 
 PLACE: Facts = {WORKSPACE: [event_examples.workspace_provisioned()]}

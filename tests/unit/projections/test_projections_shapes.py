@@ -60,7 +60,7 @@ async def world(world: World) -> World:
         completed(),
         requested("trn_2", images=(PICTURE,)),
         started("trn_2"),
-        failed("trn_2"),
+        failed("trn_2", detail="401 for Ada's key at http://127.0.0.1:8377"),
         requested("trn_3"),
         {SESSION: [event_examples.turn_cancelled(turn_id="trn_3")]},
         requested("trn_4"),
@@ -147,7 +147,8 @@ TASK = (
   "text_replaced": false,
   "finish_reason": "stop",
   "message": null,
-  "retry_after": null
+  "retry_after": null,
+  "detail": null
 }
 """
 )
@@ -397,7 +398,17 @@ async def test_a_task_that_failed_has_the_same_fields(world: World) -> None:
     assert list(task) == list(orjson.loads(TASK))
     assert (task["code"], task["cause"], task["finish_reason"]) == ("agent_failed", "crashed", None)
     assert (task["message"], task["retry_after"]) == ("the agent lost Ada's file", 1.5)
+    assert task["detail"] == "401 for Ada's key at http://127.0.0.1:8377"
     assert task["images"] == ["image/png"]
+
+
+async def test_the_user_of_a_task_sees_all_of_it_but_the_words_of_agent_and_vendor(
+    world: World,
+) -> None:
+    task = await world.views.tasks.get("trn_2")
+    assert task is not None
+    seen = {name: value for name, value in shown(task).items() if name != "detail"}
+    assert shown(task.own()) == seen
 
 
 async def test_a_task_that_runs_has_neither_files_nor_an_end(world: World) -> None:
@@ -408,9 +419,9 @@ async def test_a_task_that_was_cancelled_before_it_started_has_an_end_and_no_fil
     world: World,
 ) -> None:
     task = shown(await world.views.tasks.get("trn_3"))
-    assert list(task)[-9:] == [
+    assert list(task)[-11:] == [
         *("actions", "prompt", "instructions", "images", "manual"),
-        *("answer", "text_replaced", "finish_reason", "message", "retry_after"),
+        *("answer", "text_replaced", "finish_reason", "message", "retry_after", "detail"),
     ]
     assert (task["answer"], task["cause"]) == ("Ada, I had begun", "requested")
 
