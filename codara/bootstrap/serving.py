@@ -22,6 +22,7 @@ from codara.application.recovery import Recovery
 from codara.application.tidying import Tidying
 from codara.bootstrap.checks import repeated_checks
 from codara.bootstrap.house import House, open_house
+from codara.bootstrap.loglines import bounded_lines
 from codara.client import running as gateways
 from codara.config.load import Loaded
 from codara.config.settings import Settings
@@ -70,6 +71,8 @@ async def serve(
     settings = loaded.settings
     _refuse_unjailed(settings, accepted=accept_unjailed)
     async with AsyncExitStack() as stack:
+        lines = stack.enter_context(bounded_lines())
+        stack.push_async_callback(_stopped, asyncio.create_task(lines.keep()))
         listener = stack.enter_context(_listener(settings))
         house = await _open_waiting(loaded, stack)
         await _prove_jail(settings)

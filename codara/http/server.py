@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
+from typing import Any
 
 from aiohttp import web
-from aiohttp.http_exceptions import ContentEncodingError
+from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
 from codara import ids
@@ -61,12 +62,10 @@ class _Connection(RequestHandler):
         if request.writer.output_size > 0:
             raise ConnectionError("The answer had begun; it cannot become another one.")
         request_id = ids.new_id("req")
-        _log.log(
-            logging.ERROR if status >= 500 else logging.DEBUG,
-            "request %s is not HTTP as we know it",
-            request_id,
-            exc_info=exc,
-        )
+        if _is_malformed(exc):
+            status = min(status, 400)
+        if status >= 500:
+            _log.error("request %s failed", request_id, exc_info=exc)
         if isinstance(exc, ContentEncodingError):
             response = _compressed()
         else:
@@ -75,6 +74,15 @@ class _Connection(RequestHandler):
         response.headers["X-Request-Id"] = request_id
         response.force_close()
         return response
+
+    def log_exception(self, *args: Any, **more: Any) -> None:
+        """Writes a failure to the log, unless it is a request that is not valid HTTP."""
+        if not _is_malformed(more.get("exc_info")):
+            super().log_exception(*args, **more)
+
+
+def _is_malformed(error: object) -> bool:
+    return isinstance(error, HttpProcessingError | web.RequestPayloadError)
 
 
 def _compressed() -> web.Response:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-import json
+import logging
 import socket
 from collections import Counter
 from collections.abc import Mapping
@@ -17,14 +17,17 @@ from codara.adapters.egress.doors import PROXY_PORT, Doors
 from codara.adapters.egress.lending import Lending
 from codara.adapters.egress.mask import Mask
 from codara.adapters.egress.proxy import Proxy
+from codara.adapters.egress.serving import BrokerServer, refusal
 from codara.adapters.jail.wayout import Listeners
 from codara.application.ports.jails import JailJournal
 from codara.errors import AgentFailed
 
-MOST_CONNECTIONS = 128
 MOST_PLACES = 100
 CLOSE_SECONDS = 1.0
+_LONGEST_HOST = 253
 _NO_LOGIN = "The gateway cannot renew the account's login at its provider now. Try again shortly."
+
+log = logging.getLogger(__name__)
 
 
 class Broker:
@@ -53,12 +56,7 @@ class Broker:
         self._proxy = Proxy(allow_hosts, let_out=self._count, refuse=self._denials.report)
         self._servers: list[asyncio.Server] = []
         self._served = self._closed = False
-        self._web = web.Server(
-            self._serve,
-            handler_cancellation=True,
-            auto_decompress=False,
-            access_log=None,
-        )
+        self._web = BrokerServer(self._serve)
         self._requests: set[asyncio.Task[object]] = set()
 
     def lend(self, lending: Lending) -> None:
@@ -104,7 +102,7 @@ class Broker:
     async def _server(self, port: int, listener: socket.socket) -> asyncio.Server:
         if port == PROXY_PORT:
             return await asyncio.start_server(self._proxy.serve, sock=listener)
-        return await asyncio.get_running_loop().create_server(self._connection, sock=listener)
+        return await asyncio.get_running_loop().create_server(self._web.connection, sock=listener)
 
     def _close_servers(self) -> None:
         for server in self._servers:
@@ -120,11 +118,6 @@ class Broker:
         await self._web.shutdown(CLOSE_SECONDS)
         await self._proxy.close()
         await self._denials.close()
-
-    def _connection(self) -> asyncio.Protocol:
-        if len(self._web.connections) >= MOST_CONNECTIONS:
-            return _Refusal()
-        return self._web()
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         task = asyncio.current_task()
@@ -206,27 +199,20 @@ class Denials:
         if (host, port) in self._seen or len(self._seen) >= self.MOST:
             return
         self._seen.add((host, port))
-        task = asyncio.create_task(
-            self._journal.egress_denied(self._jail_id, host=host[:253], port=port)
-        )
+        task = asyncio.create_task(self._tell(host[:_LONGEST_HOST], port))
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
+
+    async def _tell(self, host: str, port: int) -> None:
+        try:
+            await self._journal.egress_denied(self._jail_id, host=host, port=port)
+        except Exception as error:
+            log.warning("a refused connection of %s is not in the log: %r", self._jail_id, error)
 
     async def close(self) -> None:
         """Waits, at most a second, until the journal has it all."""
         if self._telling:
             await asyncio.wait(self._telling, timeout=CLOSE_SECONDS)
-
-
-class _Refusal(asyncio.Protocol):
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.close()
-
-
-def refusal(status: int, code: str, message: str) -> web.Response:
-    """Returns an error in the shape every model client understands."""
-    body = {"error": {"message": message, "type": "codara_broker", "param": None, "code": code}}
-    return web.Response(status=status, text=json.dumps(body), content_type="application/json")
 
 
 def _told(lending: Lending | None, request: web.BaseRequest, code: str, told: str = "") -> None:

@@ -25,6 +25,7 @@ HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
+LAST_PORT = 65535
 KEY_HEADERS = ("authorization", "x-api-key", "x-goog-api-key", "api-key")
 NOT_SENT = HOP_BY_HOP | frozenset(KEY_HEADERS) | {"host", "accept-encoding", "cookie", "forwarded"}
 NOT_RETURNED = HOP_BY_HOP | {"set-cookie", "alt-svc"}
@@ -34,15 +35,19 @@ def shows_token(headers: Mapping[str, str], token: str) -> bool:
     """True if one of the headers that carry keys holds the jail's token."""
     values = (headers.get(name, "") for name in KEY_HEADERS)
     shown = (value.removeprefix("Bearer ").strip() for value in values)
-    return any(hmac.compare_digest(value.encode(), token.encode()) for value in shown)
+    raw = (value.encode("utf-8", "surrogateescape") for value in shown)
+    return any(hmac.compare_digest(value, token.encode()) for value in raw)
 
 
 def foreign_target(request: web.BaseRequest) -> tuple[str, int] | None:
-    """Host and port a request in absolute form asks for; None for the usual form."""
+    """Host and port a request in absolute form asks for; None for the usual form.
+
+    The port is 0 if what is there is none.
+    """
     target = request.raw_path
     if request.method == "CONNECT":
         name, _, digits = target.rpartition(":")
-        return name or target, int(digits) if digits.isdecimal() else 443
+        return name or target, _port(digits) if digits else 443
     if target.startswith("/"):
         return None
     try:
@@ -51,6 +56,11 @@ def foreign_target(request: web.BaseRequest) -> tuple[str, int] | None:
     except ValueError:
         return target, 0
     return host, port
+
+
+def _port(digits: str) -> int:
+    known = digits.isascii() and digits.isdecimal() and len(digits) <= len(str(LAST_PORT))
+    return int(digits) if known and int(digits) <= LAST_PORT else 0
 
 
 def target(base_url: str, raw_path: str) -> URL | None:

@@ -12,6 +12,7 @@ Report = Callable[[str, int], None]
 HEAD_SECONDS = 10.0
 CONNECT_SECONDS = 15.0
 MOST_TUNNELS = 64
+LAST_PORT = 65535
 WEB_PORTS = (80, 443)
 
 
@@ -85,7 +86,10 @@ class Proxy:
         if not allows(self._allowed, host, port):
             raise TunnelRefused
         async with asyncio.timeout(CONNECT_SECONDS):
-            address = await public_address(host, port)
+            try:
+                address = await public_address(host, port)
+            except ValueError as no_name:
+                raise TunnelRefused from no_name
             return await asyncio.open_connection(address, port)
 
 
@@ -134,13 +138,20 @@ def _understand(head: bytes) -> tuple[str, int, bytes]:
     method, target, version = line.split(" ")
     if method == "CONNECT":
         host, _, port = target.rpartition(":")
-        return host.strip("[]"), int(port), b""
+        return host.strip("[]"), _port(port), b""
     parts = urlsplit(target)
     if parts.scheme != "http" or not parts.hostname:
         raise ValueError("not a proxy request")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     onward = f"{method} {path} {version}\r\nConnection: close\r\n{_without_hops(rest)}"
     return parts.hostname, parts.port or 80, onward.encode("latin-1")
+
+
+def _port(digits: str) -> int:
+    port = int(digits)
+    if not 0 < port <= LAST_PORT:
+        raise ValueError("no such port")
+    return port
 
 
 def _without_hops(headers: str) -> str:

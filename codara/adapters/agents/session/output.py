@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Callable
 
 import attrs
@@ -117,7 +118,9 @@ def answer(jail: Jail, data: bytes) -> None:
 
 
 def unreadable(who: str, error: Exception) -> str:
-    """What to tell a person of an agent that wrote what cannot be read; the log hears more."""
-    log.warning("%s wrote what cannot be read", who, exc_info=error)
+    """What to tell a person of an agent that wrote what cannot be read; the log hears where."""
     what = f"{type(error).__name__}: {error}"[:_ERROR_SHOWN]
+    last = traceback.extract_tb(error.__traceback__)[-1:]
+    where = ", ".join(f"{frame.name} in {frame.filename}:{frame.lineno}" for frame in last)
+    log.warning("%s wrote what cannot be read: %s, at %s", who, what, where or "an unknown place")
     return f"the agent wrote what cannot be read ({what}); {_REMEDY}"

@@ -1,0 +1,26 @@
+"""Whatever somebody without a key sends: it is answered, and the log hears nothing of it."""
+
+import asyncio
+
+import pytest
+from http_with_fakes import opened, services
+
+from tests.fakes.users import KEY
+from tests.malformed import REQUESTS
+
+
+@pytest.mark.parametrize("sent", REQUESTS.values(), ids=REQUESTS)
+@pytest.mark.parametrize("key", ["", KEY])
+async def test_a_malformed_request_is_refused_and_leaves_no_line_in_the_log(
+    sent: bytes, key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    keyed = sent.replace(b"Host: x\r\n", f"Host: x\r\nx-api-key: {key}\r\n".encode(), 1)
+    async with opened(services()) as door:
+        host, port = door.url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(keyed.replace(b" /v1/x ", b" /v1/chat/completions "))
+        head = await asyncio.wait_for(reader.readline(), 5)
+        writer.close()
+        assert 400 <= int(head.split()[1]) < 500
+        await asyncio.sleep(0.05)
+    assert caplog.text == ""
