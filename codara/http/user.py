@@ -140,7 +140,8 @@ async def list_tasks(asked: Asked[Caller, TasksQuery, Nothing]) -> Answer[list[T
 async def show_task(asked: Asked[Caller, ItemQuery, Nothing]) -> Answer[OwnTask]:
     """Shows one task of the user, with its texts, diff and actions."""
     view, task_id = asked.services.views.tasks, asked.path["task_id"]
-    return await one(asked, view, task_id, user_id=asked.caller.user_id)
+    answer = await one(asked, view, task_id, user_id=asked.caller.user_id)
+    return attrs.evolve(answer, data=answer.data.own())
 
 
 @routes.post("/tasks/{task_id}/cancel", body=Nothing, answer=CancelRequested, status=202)

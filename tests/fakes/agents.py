@@ -43,7 +43,6 @@ class FakeAgents:
     cancelled: int = 0
     sighted: bool = True
     forking: bool = False
-    taking_effort: Collection[str] = EFFORTS
     longest: int = 100_000_000
     """The number of characters that a prompt may have."""
     missing: str = ""
