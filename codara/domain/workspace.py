@@ -106,5 +106,6 @@ _WORDS: Mapping[HolderKind, str] = {
     "shell": "shell",
     "rewind": "rewind",
     "upload": "upload",
+    "repair": "repair",
 }
 """What users call each kind of holder."""

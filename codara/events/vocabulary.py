@@ -43,6 +43,7 @@ FailureCause = Literal[
     "account_gone",
     "jail",
     "workspace_gone",
+    "workspace_file",
     "crashed",
     "protocol",
     "gateway_lost",
@@ -90,5 +91,9 @@ UserRole = Literal["user", "admin"]
 KeyStatus = Literal["active", "expired", "revoked"]
 """Tells whether an API key opens anything."""
 
-HolderKind = Literal["turn", "shell", "rewind", "upload"]
+HolderKind = Literal["turn", "shell", "rewind", "upload", "repair"]
 """Tells what holds a workspace; nothing else works in it meanwhile."""
+
+Loss = Literal["log_shorter", "log_other", "vault_older"]
+"""Tells what has gone back: the log ends before, or goes another way than, what the vault has seen
+of it; or the vault has been changed less often than the log has noted."""

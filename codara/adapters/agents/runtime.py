@@ -2,15 +2,14 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar
-
-import attrs
+from typing import Any, ClassVar, TypeVar
 
 from codara.adapters.agents.contract import AgentSession, Hello, Runtime
 from codara.adapters.agents.home import pictures
+from codara.adapters.agents.home.deciding import DECIDES_FOR_ALL
 from codara.adapters.agents.home.listings import KeptListing
 from codara.adapters.agents.home.programs import (
     REMEDY,
@@ -20,17 +19,17 @@ from codara.adapters.agents.home.programs import (
     version_of,
 )
 from codara.adapters.agents.house import RuntimeContext
+from codara.adapters.agents.launch import AgentStart, Launch, Plan, all_of, unprepared
+from codara.adapters.agents.obstacles import READ_BY_ALL, look
 from codara.adapters.agents.session.answers import ODD, AgentRefused, Gone
 from codara.adapters.agents.session.bounds import PromptBound
 from codara.adapters.agents.session.execution import Around
 from codara.adapters.agents.session.launched import Launched
 from codara.adapters.agents.session.lender import Lender
-from codara.adapters.agents.session.lines import CHUNK
 from codara.adapters.agents.session.output import unreadable
 from codara.adapters.agents.session.transport import Transport
 from codara.adapters.agents.session.watch import to_the_end
 from codara.adapters.agents.visits import MODEL, visiting
-from codara.adapters.egress.doors import Doors
 from codara.adapters.jail.spec import JailSpec
 from codara.application.ports.agents import AgentTurn
 from codara.config.providers import Provider
@@ -38,37 +37,12 @@ from codara.errors import AgentFailed
 
 ANSWER_SECONDS = 30.0
 _SHOWN = 300
-_MOST_BYTES = 16 * 1024 * 1024
 
 R = TypeVar("R")
-_NO_FILES: Mapping[str, str | bytes] = {}
-
-
-@attrs.frozen(kw_only=True)
-class Launch:
-    """How a program is started: its arguments, its variables, and what its home has to hold."""
-
-    arguments: tuple[str, ...]
-    env: Mapping[str, str]
-    files: Mapping[str, str | bytes] = _NO_FILES
-    """Texts and pictures by their paths in the home."""
-
-
-Plan = Callable[[Path, Doors], Launch]
-"""Words a launch for a home, as the agent sees it, and the doors of its jail."""
 
 
 Make = Callable[[Provider, RuntimeContext], Runtime]
 """Makes a runtime; the module `runtime` of each agent's package has one, named `make`."""
-
-
-class AgentStart(Protocol):
-    """A session on its way."""
-
-    async def ready(self) -> None:
-        """It has started."""
-
-    async def close(self) -> None: ...
 
 
 class CliRuntime(ABC):
@@ -88,11 +62,19 @@ class CliRuntime(ABC):
     """By either transport: which one a turn gets may show only once it has started."""
     forks: ClassVar[bool] = True
     """By either transport, for the same reason."""
+    efforts: ClassVar[Collection[str]] = ()
+    """The values of `AgentTurn.effort` that its CLI takes, by either transport."""
     first_words: ClassVar[str]
     bound_of_staying: ClassVar[PromptBound | None] = None
     """How long a prompt may be for a process that stays."""
     bound_of_passing: ClassVar[PromptBound | None] = None
     """How long a prompt may be for a process of its own."""
+    decides: ClassVar[tuple[str, ...]]
+    """Files and folders of a home that its CLI would obey: an agent may have left them."""
+    reads: ClassVar[tuple[str, ...]] = ()
+    """Files of a workspace that its CLI opens at its start."""
+    keeps: ClassVar[tuple[str, ...]]
+    """Folders of a home that its CLI has to be able to use."""
 
     def __init__(self, settings: Provider, house: RuntimeContext) -> None:
         self.max_processes = settings.max_processes
@@ -135,6 +117,11 @@ class CliRuntime(ABC):
         known = self._house.listings.of(self.name)
         return tuple(dict.fromkeys((*self._default, *(known.models if known else ()))))
 
+    def titles(self) -> Mapping[str, str]:
+        """Returns what the CLI calls its models before people, by name, as far as it is known."""
+        known = self._house.listings.of(self.name)
+        return known.titles if known else {}
+
     async def learn(self) -> None:
         """See `contract.Listing`; the list is kept with the version that gave it."""
         version, known = await self.version(), self._house.listings.of(self.name)
@@ -142,9 +129,8 @@ class CliRuntime(ABC):
             return
         async with visiting(self._house, self.name, self._settings.default_model) as turn:
             models = await self._asked(turn)
-        await self._house.listings.keep(
-            self.name, KeptListing(version, tuple(dict.fromkeys(models)))
-        )
+        titles = {name: title for name, title in models.items() if title}
+        await self._house.listings.keep(self.name, KeptListing(version, tuple(models), titles))
 
     async def hello(self) -> Hello:
         """See `contract.Greeting`: a process that stays is opened, any other says its version."""
@@ -181,20 +167,24 @@ class CliRuntime(ABC):
         """A session with a process for each turn."""
 
     @abstractmethod
-    async def _listed(self, visit: AgentTurn) -> Sequence[str]:
+    async def _listed(self, visit: AgentTurn) -> Mapping[str, str]:
         """What the CLI lists; Refused, Gone or AgentFailed if it does not."""
+
+    def _suspects(self, workspace: int) -> str | None:
+        """Returns what in an open workspace would have the CLI start programs; None if nothing."""
+        return None
 
     @property
     def _default(self) -> tuple[str, ...]:
         return (self._settings.default_model,) if self._settings.default_model else ()
 
-    async def _asked(self, visit: AgentTurn) -> Sequence[str]:
+    async def _asked(self, visit: AgentTurn) -> Mapping[str, str]:
         """Its list, without what a visit has to name where there is no default."""
         try:
             models = await self._listed(visit)
         except (AgentRefused, Gone, *ODD) as error:
             raise AgentFailed(f"{self.name} lists no models: {error!r}") from error
-        own = [name for name in models if name.rpartition("/")[2] != MODEL]
+        own = {name: title for name, title in models.items() if name.rpartition("/")[2] != MODEL}
         if not own:
             raise AgentFailed(f"{self.name} lists no models")
         return own
@@ -206,7 +196,7 @@ class CliRuntime(ABC):
         try:
             jail.stdin.close()
             async with asyncio.timeout(ANSWER_SECONDS):
-                said = await _all_of(jail.stdout)
+                said = await all_of(jail.stdout)
             words = await jail.last_words()
         except TimeoutError:
             raise AgentFailed(f"{path} says nothing in the jail") from None
@@ -221,8 +211,10 @@ class CliRuntime(ABC):
     async def _launch(self, turn: AgentTurn, plan: Plan) -> Launched:
         """Starts the program in a jail around the turn's workspace and home."""
         program = await asyncio.to_thread(self.program)
+        await asyncio.to_thread(look, turn.folder, (*READ_BY_ALL, *self.reads), self._suspects)
         home = await self._home(turn.workspace_id)
         await self._sweep(turn.workspace_id)
+        await self._strip(home)
         jail_id = self._house.new_id("jail")
         broker = self._house.ways_out.open(jail_id, self._settings.allow_hosts)
         try:
@@ -242,6 +234,7 @@ class CliRuntime(ABC):
             home=home,
             read_only_workspace=turn.read_only,
             program_dirs=program.folders,
+            begins_in=launch.begins_in,
             limits=self._house.limits,
         )
         jail = await self._house.jails.start(spec, broker)
@@ -284,22 +277,18 @@ class CliRuntime(ABC):
         home = homes.place(workspace_id, self.name)
         await asyncio.to_thread(homes.sweep, home, pictures.FOLDER)
 
+    async def _strip(self, home: Path) -> None:
+        """Leaves nothing in a home by which an agent would decide how the next one starts."""
+        decides = (*DECIDES_FOR_ALL, *self.decides)
+        strip = self._house.homes.strip
+        try:
+            await to_the_end(asyncio.to_thread(strip, home, decides, self.keeps))
+        except OSError as error:
+            raise unprepared(home, error) from error
+
     async def _write(self, home: Path, path: str, content: str | bytes) -> None:
         data = content.encode("utf-8", "replace") if isinstance(content, str) else content
         try:
             await to_the_end(asyncio.to_thread(self._house.homes.write, home, path, data))
         except OSError as error:
             raise unprepared(home, error) from error
-
-
-async def _all_of(stream: asyncio.StreamReader) -> bytes:
-    """All that comes, or as much of it as is worth reading."""
-    said = bytearray()
-    while len(said) < _MOST_BYTES and (piece := await stream.read(CHUNK)):
-        said += piece
-    return bytes(said)
-
-
-def unprepared(home: Path, error: OSError) -> AgentFailed:
-    """Returns a home in which something is in the way."""
-    return AgentFailed(f"{home} cannot be prepared: {error}; remove what is in the way")

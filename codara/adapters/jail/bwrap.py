@@ -65,6 +65,7 @@ class Command:
     home: Mount
     programs: tuple[Mount, ...]
     workspace: Mount
+    begins_in: Path
     limits: JailLimits
     uid: int
     passwd_fd: int
@@ -84,7 +85,7 @@ class Command:
             *(word for place in self.programs for word in place.arguments()),
             *self.workspace.arguments(),
             *("--remount-ro", "/"),
-            *("--chdir", str(self.workspace.inside)),
+            *("--chdir", str(self.begins_in)),
             *(word for name, text in self.env.items() for word in ("--setenv", name, text)),
             *("--seccomp", str(self.seccomp_fd)),
             *("--info-fd", str(self.info_fd)),

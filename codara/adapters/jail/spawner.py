@@ -118,6 +118,7 @@ class Spawner:
             home=home,
             programs=tuple(programs),
             workspace=workspace,
+            begins_in=spec.begins_in or spec.workspace,
             limits=spec.limits,
             uid=self.uid,
             passwd_fd=_in_memory(bwrap.passwd(self.uid), fds),

@@ -33,8 +33,9 @@ class JailSpec:
 
     `workspace` has the same absolute path inside as on the host; `home` is the host's path of the
     private home, which the agent knows by the name `inner_home` gave. `program_dirs` are bound
-    read-only at their own paths. `env` is added to the jail's own few variables, and to those of
-    its way out; nothing of the gateway's environment gets in.
+    read-only at their own paths. The program begins in the workspace, or in the folder `begins_in`
+    where one is named, which the jail has to have. `env` is added to the jail's own few variables,
+    and to those of its way out; nothing of the gateway's environment gets in.
     """
 
     jail_id: str
@@ -46,6 +47,7 @@ class JailSpec:
     home: Path
     read_only_workspace: bool = False
     program_dirs: tuple[Path, ...] = ()
+    begins_in: Path | None = None
     limits: JailLimits = attrs.field(factory=JailLimits)
 
     def policy_digest(self, *, mode: str, way_out: WayOut) -> str:

@@ -144,7 +144,7 @@ def spawn(spec: JailSpec, env: Mapping[str, str]) -> "subprocess.Popen[bytes]":
             stderr=subprocess.PIPE,
             bufsize=0,
             env=env,
-            cwd=spec.workspace,
+            cwd=spec.begins_in or spec.workspace,
             umask=0o022,
             start_new_session=True,
         )

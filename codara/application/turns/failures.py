@@ -30,6 +30,9 @@ _ERRORS: dict[str, type[CodaraError]] = {
     "account_gone": errors.NoAccount,
 }
 
+_ENDLESS = frozenset({"workspace_file"})
+"""Causes that stay until somebody does something: the same request fails the same way."""
+
 _WORDS: dict[str, str] = {
     "auth_failed": "The provider refused the account's credential. An operator must renew it.",
     "quota_exhausted": "The account's quota was used up in the middle of the task.",
@@ -53,6 +56,7 @@ _WORDS: dict[str, str] = {
         "The workspace's folder was removed while the agent worked in it, and what it did is lost. "
         "Keep the folder while a task runs; the next task gets an empty one."
     ),
+    "workspace_file": "A file of the workspace keeps the agent from starting.",
     "crashed": "The agent ended in the middle of the task.",
     "protocol": "The agent said something that could not be understood.",
     "gateway_lost": "The gateway was stopped in the middle of the task.",
@@ -95,7 +99,9 @@ def error_of(
         outcome.told or words,
         param="model" if cause == "unknown_model" else None,
         retry_after=retry_after,
-        retry_safe=untouched and not isinstance(refusal, errors.AccountRefused),
+        retry_safe=untouched
+        and cause not in _ENDLESS
+        and not isinstance(refusal, errors.AccountRefused),
         cause=cause,
         detail=outcome.message,
     )
@@ -139,7 +145,10 @@ def recorded_error(
 ) -> CodaraError:
     """Returns the error that a recorded failure stands for."""
     return BY_CODE.get(code, errors.AgentFailed)(
-        message, retry_after=retry_after, retry_safe=retry_safe, cause=cause
+        message,
+        retry_after=retry_after,
+        retry_safe=retry_safe and cause not in _ENDLESS,
+        cause=cause,
     )
 
 

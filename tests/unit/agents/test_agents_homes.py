@@ -1,5 +1,6 @@
 """Private homes, and what an agent may have planted in them."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -32,22 +33,79 @@ def test_a_file_is_written_whole_and_private(homes: Homes) -> None:
     assert [entry.name for entry in path.parent.iterdir()] == ["config.toml"]
 
 
-def test_a_write_that_fails_leaves_nothing_behind(homes: Homes) -> None:
+def test_a_write_that_fails_leaves_nothing_behind(
+    homes: Homes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home = homes.ensure("wsp_1", "codex")
-    (home / "config.toml").mkdir()
-    with pytest.raises(IsADirectoryError):
-        homes.write(home, "config.toml", b"x")
-    assert [entry.name for entry in home.iterdir()] == ["config.toml"]
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "replace", full)
+        with pytest.raises(OSError, match="full"):
+            homes.write(home, "config.toml", b"x")
+    assert list(home.iterdir()) == []
 
 
-def test_a_planted_link_in_a_folders_place_is_not_followed(homes: Homes, tmp_path: Path) -> None:
+def full(*_: object, **__: object) -> None:
+    raise OSError("the disk is full")
+
+
+def test_a_folder_in_a_files_place_makes_room(homes: Homes) -> None:
+    home = homes.ensure("wsp_1", "codex")
+    (home / ".codex" / "config.toml" / "deeper").mkdir(parents=True)
+    homes.write(home, ".codex/config.toml", b"x")
+    assert (home / ".codex" / "config.toml").read_bytes() == b"x"
+
+
+def test_a_planted_link_in_a_folders_place_makes_room_and_is_not_followed(
+    homes: Homes, tmp_path: Path
+) -> None:
     home = homes.ensure("wsp_1", "codex")
     victim = tmp_path / "victim"
     victim.mkdir()
     (home / ".codex").symlink_to(victim)
-    with pytest.raises(OSError):
-        homes.write(home, ".codex/config.toml", b"x")
+    homes.write(home, ".codex/config.toml", b"x")
     assert list(victim.iterdir()) == []
+    assert (home / ".codex" / "config.toml").read_bytes() == b"x"
+    assert not (home / ".codex").is_symlink()
+
+
+def test_a_file_in_a_folders_place_makes_room(homes: Homes) -> None:
+    home = homes.ensure("wsp_1", "codex")
+    (home / ".codex").write_text("no folder")
+    homes.write(home, ".codex/config.toml", b"x")
+    assert (home / ".codex" / "config.toml").read_bytes() == b"x"
+
+
+def test_a_home_that_its_agent_shut_is_opened_again(homes: Homes) -> None:
+    home = homes.ensure("wsp_1", "codex")
+    homes.write(home, ".codex/sessions/thread.jsonl", b"kept")
+    for place in (home / ".codex/sessions/thread.jsonl", home / ".codex/sessions", home / ".codex"):
+        place.chmod(0)
+    home.chmod(0)
+    assert homes.ensure("wsp_1", "codex") == home
+    homes.strip(home, (), (".codex",))
+    modes = [stat.S_IMODE(each.stat().st_mode) for each in (home, *sorted(home.rglob("*")))]
+    assert modes == [0o700, 0o700, 0o700, 0o600]
+    assert (home / ".codex/sessions/thread.jsonl").read_bytes() == b"kept"
+
+
+def test_what_would_decide_is_removed_and_the_rest_is_kept(homes: Homes, tmp_path: Path) -> None:
+    home = homes.ensure("wsp_1", "codex")
+    for path in (".codex/rules/a.rules", ".codex/hooks.json", ".codex/AGENTS.md", ".bashrc"):
+        homes.write(home, path, b"x")
+    homes.strip(home, (".codex/rules", ".codex/hooks.json", ".bashrc", ".none/at/all"), ())
+    left = [str(each.relative_to(home)) for each in home.rglob("*") if each.is_file()]
+    assert left == [".codex/AGENTS.md"]
+
+
+def test_a_link_on_the_way_to_what_would_decide_is_removed(homes: Homes, tmp_path: Path) -> None:
+    home = homes.ensure("wsp_1", "opencode")
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "opencode").mkdir(parents=True)
+    (elsewhere / "opencode" / "opencode.json").write_text("kept")
+    (home / ".config").symlink_to(elsewhere)
+    homes.strip(home, (".config/opencode/opencode.json",), (".config/opencode",))
+    assert (elsewhere / "opencode" / "opencode.json").read_text() == "kept"
+    assert not (home / ".config").is_symlink()
 
 
 def test_a_planted_link_in_the_files_place_is_replaced(homes: Homes, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
+import agent_turn
 import attrs
 import pytest
 
@@ -23,6 +24,7 @@ from codara.adapters.agents.opencode.parse import run_line, serve_event
 from codara.adapters.agents.opencode.reading import Failure, OpenCodeReading, count
 from codara.adapters.agents.opencode.turn import OpencodeTurn
 from codara.adapters.agents.session.ending import Ending
+from codara.application.ports.agents import EFFORTS
 from codara.application.ports.frames import QuotaSeen, TextDelta, UsageSeen
 from tests import event_examples
 from tests.fakes.sink import Listener
@@ -88,8 +90,20 @@ def test_only_a_server_has_a_password() -> None:
 
 
 def test_a_fresh_session_has_a_title_so_that_nobody_asks_for_one() -> None:
-    assert "--title" in run_arguments("a/b", None)
-    assert run_arguments("a/b", "ses_1")[-2:] == ("--session", "ses_1")
+    assert "--title" in run_arguments("a/b", None, Path("/w"))
+    assert run_arguments("a/b", "ses_1", Path("/w"))[-2:] == ("--session", "ses_1")
+
+
+def test_an_effort_is_a_variant_of_any_model() -> None:
+    told = run_arguments("a/b", None, Path("/w"), effort="high")
+    assert told[told.index("--variant") + 1] == "high"
+    assert "--variant" not in run_arguments("a/b", None, Path("/w"))
+    way = Way(endpoint="http://127.0.0.1:1", token="t", models=("a/b",))
+    variants = json.loads(config_of(way))["provider"]["a"]["models"]["b"]["variants"]
+    assert list(variants) == list(EFFORTS)
+    assert variants["high"] == {"reasoningEffort": "high"}
+    assert asking.message(agent_turn.turn(model="a/b", effort="high"))["variant"] == "high"
+    assert "variant" not in asking.message(agent_turn.turn(model="a/b"))
 
 
 def test_the_launcher_is_followed_though_its_script_never_ran(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ def a_command(**changes):
             bwrap.Mount(source=Path("/p"), inside=Path("/opt/agent"), writable=False, fd=12),
         ),
         "workspace": bwrap.Mount(source=Path("/w"), inside=Path("/data/w"), writable=True, fd=13),
+        "begins_in": Path("/data/w"),
         "limits": JailLimits(),
         "uid": 10001,
         "passwd_fd": 20,

@@ -13,11 +13,37 @@ INSTRUCTIONS_FILE = f"{CONFIG_FOLDER}/instructions.md"
 STATE_FILE = f"{CONFIG_FOLDER}/.claude.json"
 """claude's notes on itself, which may also name variables and programs to start."""
 NO_STATE = "{}"
+DECIDES = (
+    ".claude.json",
+    *(
+        f"{CONFIG_FOLDER}/{name}"
+        for name in (
+            ".credentials.json",
+            "agents",
+            "commands",
+            "hooks",
+            "keybindings.json",
+            "managed-mcp.json",
+            "managed-settings.json",
+            "output-styles",
+            "plugins",
+            "policy-limits.json",
+            "remote-settings.json",
+            "settings.json",
+            "settings.local.json",
+            "shell-snapshots",
+        )
+    ),
+)
+"""What claude would obey in its home, besides what the gateway writes there."""
+KEEPS = (CONFIG_FOLDER,)
 DEFAULT_BASE_URL = "https://api.anthropic.com"
 TESTED = "2.1"
 """The versions that the tests run: those which begin so."""
 ALIASES = ("sonnet", "opus", "haiku")
 """Names claude itself resolves to the newest model of a kind; known before it was ever asked."""
+EFFORTS = frozenset({"low", "medium", "high", "xhigh", "max"})
+"""What `--effort` takes."""
 
 _KEY_VARIABLE = "ANTHROPIC_API_KEY"
 _LOGIN_VARIABLE = "CLAUDE_CODE_OAUTH_TOKEN"
@@ -88,6 +114,7 @@ def arguments(
     fork: Fork | None = None,
     instructions: Path | None,
     toolless: bool = False,
+    effort: str | None = None,
     closed: tuple[str, ...],
 ) -> tuple[str, ...]:
     """Returns a process for one thread, for as many prompts as come on standard input.
@@ -107,6 +134,7 @@ def arguments(
         *("--input-format", "stream-json"),
         *("--model", model),
         *(("--tools", _NO_TOOLS) if toolless else ()),
+        *(("--effort", effort) if effort else ()),
         *(_copying(fork) if fork else ()),
         *("--resume" if resume else "--session-id", thread_id),
         *(("--append-system-prompt-file", str(instructions)) if instructions else ()),

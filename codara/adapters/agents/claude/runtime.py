@@ -1,13 +1,16 @@
 """Starts claude in a home."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from uuid import uuid4
 
 from codara.adapters.agents.claude.config import (
     ALIASES,
+    DECIDES,
     DEFAULT_BASE_URL,
+    EFFORTS,
     INSTRUCTIONS_FILE,
+    KEEPS,
     NO_STATE,
     STATE_FILE,
     TESTED,
@@ -21,7 +24,8 @@ from codara.adapters.agents.claude.forgetting import forget
 from codara.adapters.agents.claude.session import ClaudeSession, LostThread
 from codara.adapters.agents.contract import AgentSession
 from codara.adapters.agents.home.keeping import FileKeeper
-from codara.adapters.agents.runtime import CliRuntime, Launch, Make
+from codara.adapters.agents.launch import Launch
+from codara.adapters.agents.runtime import CliRuntime, Make
 from codara.adapters.agents.session.launched import Launched
 from codara.adapters.agents.session.listening import fresh
 from codara.adapters.agents.session.watch import to_the_end
@@ -40,6 +44,10 @@ class ClaudeRuntime(FileKeeper, CliRuntime):
     default_base_url = DEFAULT_BASE_URL
     default_login_base_url = DEFAULT_BASE_URL
     first_words = "initialize of stream-json"
+    efforts = EFFORTS
+    decides = DECIDES
+    keeps = KEEPS
+    reads = ("CLAUDE.md", "CLAUDE.local.md", ".claude/CLAUDE.md")
     native = staticmethod(native_program)
 
     def models(self) -> Sequence[str]:
@@ -73,10 +81,10 @@ class ClaudeRuntime(FileKeeper, CliRuntime):
     def _remove(self, home: Path, backend_ids: Collection[str]) -> None:
         forget(home, backend_ids)
 
-    async def _listed(self, visit: AgentTurn) -> Sequence[str]:
+    async def _listed(self, visit: AgentTurn) -> Mapping[str, str]:
         session = await self._conversation(visit, None)
         await to_the_end(session.close())
-        return [name for name in session.listed if name != _NO_MODEL]
+        return {name: title for name, title in session.listed.items() if name != _NO_MODEL}
 
     async def _run(self, turn: AgentTurn, known: str | None) -> tuple[Launched, str]:
         thread_id = known or str(uuid4())
@@ -95,6 +103,7 @@ class ClaudeRuntime(FileKeeper, CliRuntime):
                 fork=turn.fork,
                 instructions=inside / INSTRUCTIONS_FILE if told_more else None,
                 toolless=turn.toolless,
+                effort=turn.effort,
                 closed=closed_arguments(doors.endpoint(), turn.folder),
             )
             env = environment(inside, doors.endpoint(), doors.token, on_login=turn.on_login)

@@ -14,6 +14,20 @@ KEY_VARIABLE = "CODARA_JAIL_TOKEN"
 CONFIG_FILE = ".codex/config.toml"
 VARIABLES_FILE = ".codex/.env"
 """What stands in it counts more to codex than the variables it was started with."""
+DECIDES = (
+    ".codex/agents",
+    ".codex/auth.json",
+    ".codex/hooks",
+    ".codex/hooks.json",
+    ".codex/managed_config.toml",
+    ".codex/models_cache.json",
+    ".codex/plugins",
+    ".codex/requirements.toml",
+    ".codex/rules",
+    ".codex/shell_snapshots",
+)
+"""What codex would obey in its home, besides what the gateway writes there."""
+KEEPS = (".codex",)
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 LOGIN_BASE_URL = "https://chatgpt.com/backend-api/codex"
 TESTED = "0.169"
@@ -30,9 +44,10 @@ PROMPT_BOUND = PromptBound(most=1 << 20)
 """More text than this codex refuses: "Input exceeds the maximum length of 1048576 characters"."""
 
 
-def config_toml(endpoint: str, instructions: str = "") -> str:
+def config_toml(endpoint: str, instructions: str = "", *, folder: Path | None = None) -> str:
     """Returns the whole of `config.toml`; `instructions` are for transports that cannot send them.
 
+    Of the workspace `folder` codex reads instructions, but no settings, hooks or rules.
     Requests are tried again, streams are not: a stream that began again would say its text twice.
     codex's own idle timer is off, as the gateway's decides.
     """
@@ -51,11 +66,16 @@ def config_toml(endpoint: str, instructions: str = "") -> str:
             "stream_max_retries = 0",
             f"stream_idle_timeout_ms = {_IDLE_MS}",
             "",
+            *(_untrusted(folder) if folder else ()),
             "[analytics]",
             "enabled = false",
             "",
         )
     )
+
+
+def _untrusted(folder: Path) -> tuple[str, ...]:
+    return (f"[projects.{_text(str(folder))}]", 'trust_level = "untrusted"', "")
 
 
 def environment(inner_home: Path, token: str) -> dict[str, str]:
@@ -68,7 +88,11 @@ def appserver_arguments() -> tuple[str, ...]:
 
 
 def exec_arguments(
-    model: str, thread_id: str | None, pictures: Sequence[Path] = ()
+    model: str,
+    thread_id: str | None,
+    pictures: Sequence[Path] = (),
+    *,
+    effort: str | None = None,
 ) -> tuple[str, ...]:
     """One turn per process; the prompt comes on standard input, pictures lie in files."""
     resume = ("resume",) if thread_id else ()
@@ -83,18 +107,20 @@ def exec_arguments(
         "--dangerously-bypass-approvals-and-sandbox",
         "-m",
         model,
+        *(("-c", f"model_reasoning_effort={_text(effort)}") if effort else ()),
         *((thread_id,) if thread_id else ()),
         "-",
     )
 
 
-def offered(said: str) -> list[str]:
+def offered(said: str) -> dict[str, str]:
     """The models that codex shows to people, in its order; KeyError or ValueError if it said none.
 
     What it hides are models for its own use.
     """
     models = [each for each in json.loads(said)["models"] if each["visibility"] == "list"]
-    return [str(each["slug"]) for each in sorted(models, key=lambda each: each["priority"])]
+    models.sort(key=lambda each: each["priority"])
+    return {str(each["slug"]): str(each.get("display_name") or "") for each in models}
 
 
 def native_program(launcher: Path) -> Path | None:

@@ -1,7 +1,7 @@
 """Starts codex in a home."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,9 @@ import attrs
 from codara.adapters.agents.codex.appserver import AppServer
 from codara.adapters.agents.codex.config import (
     CONFIG_FILE,
+    DECIDES,
     DEFAULT_BASE_URL,
+    KEEPS,
     LOGIN_BASE_URL,
     MODELS_ARGUMENTS,
     PROMPT_BOUND,
@@ -34,11 +36,12 @@ from codara.adapters.agents.home.copying import copied_by
 from codara.adapters.agents.home.keeping import AgentKeeper
 from codara.adapters.agents.home.pictures import files_of, places_of
 from codara.adapters.agents.house import RuntimeContext
-from codara.adapters.agents.runtime import CliRuntime, Launch, Make
+from codara.adapters.agents.launch import Launch
+from codara.adapters.agents.runtime import CliRuntime, Make
 from codara.adapters.agents.session.launched import Launched
 from codara.adapters.agents.visits import visiting
 from codara.adapters.egress.doors import Doors
-from codara.application.ports.agents import AgentTurn
+from codara.application.ports.agents import EFFORTS, AgentTurn
 from codara.config.providers import Provider
 
 Talking = Callable[[Path, Launch], Launch]
@@ -59,6 +62,10 @@ class CodexRuntime(AgentKeeper, CliRuntime):
     default_login_base_url = LOGIN_BASE_URL
     first_words = "initialize of app-server"
     bound_of_staying = bound_of_passing = PROMPT_BOUND
+    efforts = EFFORTS
+    decides = DECIDES
+    keeps = KEEPS
+    reads = ("AGENTS.md", "AGENTS.override.md", ".codex/config.toml", ".codex/hooks.json")
     native = staticmethod(native_program)
 
     def __init__(self, settings: Provider, house: RuntimeContext) -> None:
@@ -72,7 +79,8 @@ class CodexRuntime(AgentKeeper, CliRuntime):
         talking = await self._talking(turn)
 
         def plan(inside: Path, doors: Doors) -> Launch:
-            return talking(inside, _launch(inside, doors, appserver_arguments()))
+            launch = _launch(turn.folder, inside, doors, appserver_arguments())
+            return talking(inside, launch)
 
         session = AppServer(
             await self._launch(turn, plan),
@@ -113,7 +121,7 @@ class CodexRuntime(AgentKeeper, CliRuntime):
 
         return look
 
-    async def _listed(self, visit: AgentTurn) -> Sequence[str]:
+    async def _listed(self, visit: AgentTurn) -> Mapping[str, str]:
         return offered(await self._said(visit, _asking_for_models))
 
     async def _models_said(self) -> str:
@@ -144,8 +152,10 @@ class CodexRuntime(AgentKeeper, CliRuntime):
         talking = await self._talking(turn)
 
         def plan(inside: Path, doors: Doors) -> Launch:
-            arguments = exec_arguments(turn.model, thread_id, places_of(turn.images, inside))
-            launch = _launch(inside, doors, arguments, turn.instructions)
+            arguments = exec_arguments(
+                turn.model, thread_id, places_of(turn.images, inside), effort=turn.effort
+            )
+            launch = _launch(turn.folder, inside, doors, arguments, turn.instructions)
             shown = {**launch.files, **files_of(turn.images, inside)}
             return talking(inside, attrs.evolve(launch, files=shown))
 
@@ -159,12 +169,13 @@ def _asking_for_models(inside: Path, doors: Doors) -> Launch:
 
 
 def _launch(
-    inside: Path, doors: Doors, arguments: tuple[str, ...], instructions: str = ""
+    folder: Path, inside: Path, doors: Doors, arguments: tuple[str, ...], instructions: str = ""
 ) -> Launch:
+    config = config_toml(doors.endpoint(), instructions, folder=folder)
     return Launch(
         arguments=arguments,
         env=environment(inside, doors.token),
-        files={CONFIG_FILE: config_toml(doors.endpoint(), instructions), VARIABLES_FILE: ""},
+        files={CONFIG_FILE: config, VARIABLES_FILE: ""},
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 
 from codara.adapters.agents.home.programs import Program
-from codara.adapters.agents.runtime import Launch
+from codara.adapters.agents.launch import Launch
 from codara.adapters.agents.session.answers import ODD
 from codara.errors import AgentFailed
 

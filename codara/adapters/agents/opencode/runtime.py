@@ -1,7 +1,7 @@
 """Starts opencode in a home."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,9 +10,13 @@ from codara.adapters.agents.home.copying import copied_by
 from codara.adapters.agents.home.keeping import AgentKeeper
 from codara.adapters.agents.home.pictures import files_of, places_of
 from codara.adapters.agents.house import RuntimeContext
+from codara.adapters.agents.launch import Launch
 from codara.adapters.agents.opencode.config import (
+    BEGINS_IN,
+    DECIDES,
     DEFAULT_BASE_URL,
     INSTRUCTIONS_FILE,
+    KEEPS,
     MODELS_ARGUMENTS,
     TESTED,
     ModelName,
@@ -25,11 +29,12 @@ from codara.adapters.agents.opencode.config import (
 )
 from codara.adapters.agents.opencode.execution import OpencodeExecution
 from codara.adapters.agents.opencode.names import Names
+from codara.adapters.agents.opencode.plugins import plugins_of
 from codara.adapters.agents.opencode.server import OpenCodeServer
-from codara.adapters.agents.runtime import CliRuntime, Launch, Make
+from codara.adapters.agents.runtime import CliRuntime, Make
 from codara.adapters.agents.session.launched import Launched
 from codara.adapters.egress.doors import Doors
-from codara.application.ports.agents import AgentTurn
+from codara.application.ports.agents import EFFORTS, AgentTurn
 from codara.config.providers import Provider
 
 AGENTS_FILE = "AGENTS.md"
@@ -42,6 +47,10 @@ class OpencodeRuntime(AgentKeeper, CliRuntime):
     tested = TESTED
     default_base_url = DEFAULT_BASE_URL
     first_words = "events of serve"
+    efforts = EFFORTS
+    decides = DECIDES
+    keeps = KEEPS
+    reads = ("AGENTS.md", "CLAUDE.md", ".claude/skills/*/SKILL.md")
     native = staticmethod(native_program)
 
     def __init__(self, settings: Provider, house: RuntimeContext) -> None:
@@ -53,6 +62,9 @@ class OpencodeRuntime(AgentKeeper, CliRuntime):
         """Lists its own models, and others with which a turn completed; asking alone adds none."""
         return tuple(dict.fromkeys((*super().models(), *self._completed)))
 
+    def _suspects(self, workspace: int) -> str | None:
+        return plugins_of(workspace)
+
     async def _staying(self, turn: AgentTurn) -> OpenCodeServer:
         password, models = secrets.token_urlsafe(32), self._told(turn)
 
@@ -63,7 +75,11 @@ class OpencodeRuntime(AgentKeeper, CliRuntime):
                 models=models,
                 instructions=(str(turn.folder / AGENTS_FILE),),
             )
-            return Launch(arguments=serve_arguments(), env=environment(config_of(way), password))
+            return Launch(
+                arguments=serve_arguments(),
+                env=environment(config_of(way), password),
+                begins_in=BEGINS_IN,
+            )
 
         session = OpenCodeServer(
             await self._launch(turn, plan),
@@ -78,14 +94,15 @@ class OpencodeRuntime(AgentKeeper, CliRuntime):
         self._used.use(turn.model)
         return session
 
-    async def _listed(self, visit: AgentTurn) -> Sequence[str]:
+    async def _listed(self, visit: AgentTurn) -> Mapping[str, str]:
         def plan(_: Path, doors: Doors) -> Launch:
             models = self._default or (visit.model,)
             way = Way(endpoint=doors.endpoint(), token=doors.token, models=models)
-            return Launch(arguments=MODELS_ARGUMENTS, env=environment(config_of(way)))
+            env = environment(config_of(way))
+            return Launch(arguments=MODELS_ARGUMENTS, env=env, begins_in=BEGINS_IN)
 
         lines = (await self._said(visit, plan)).splitlines()
-        return [line for line in lines if "/" in line and " " not in line]
+        return dict.fromkeys((line for line in lines if "/" in line and " " not in line), "")
 
     def _passing(self, turn: AgentTurn) -> AgentSession:
         copy = partial(copied_by, self._staying, self._house.clock)
@@ -103,9 +120,15 @@ class OpencodeRuntime(AgentKeeper, CliRuntime):
             shown = places_of(turn.images, inside)
             return Launch(
                 arguments=run_arguments(
-                    str(ModelName.of(turn.model)), session_id, shown, toolless=turn.toolless
+                    str(ModelName.of(turn.model)),
+                    session_id,
+                    turn.folder,
+                    shown,
+                    toolless=turn.toolless,
+                    effort=turn.effort,
                 ),
                 env=environment(config_of(way)),
+                begins_in=BEGINS_IN,
                 files={INSTRUCTIONS_FILE: turn.instructions, **files_of(turn.images, inside)},
             )
 

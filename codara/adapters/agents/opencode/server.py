@@ -61,6 +61,7 @@ class OpenCodeServer(Staying[OpencodeTurn]):
         self._models = models
         self._completed = completed
         self._password = password
+        self._folder = turn.folder
         self._known: set[str] = set()
         self._asking: asyncio.Task[Any] | None = None
         self._wire: OpenCodeWire | None = None
@@ -74,7 +75,9 @@ class OpenCodeServer(Staying[OpencodeTurn]):
         """Waits until it listens and sends its events; AgentFailed if not within 30 s."""
         try:
             async with asyncio.timeout(START_SECONDS):
-                self._wire = OpenCodeWire(self._jail, await self._port, self._password)
+                self._wire = OpenCodeWire(
+                    self._jail, await self._port, self._password, self._folder
+                )
                 await self._open_wire().refill()
                 self._listener = asyncio.create_task(self._listen(), name="events of opencode")
                 await self._greeted.wait()

@@ -2,9 +2,12 @@
 
 import base64
 import io
+import os
 import socket
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import orjson
@@ -26,13 +29,16 @@ _JSON = {"Content-Type": "application/json"}
 class OpenCodeWire:
     """Connects inside the jail: each connection uses up one socket that was made there.
 
+    Each request is about the workspace `folder`. opencode decodes the name once more than HTTP
+    does.
     `endless` turns true once opencode has said something that had no end.
     """
 
-    def __init__(self, jail: Jail, port: int, password: str) -> None:
+    def __init__(self, jail: Jail, port: int, password: str, folder: Path) -> None:
         self.endless = False
         self._jail = jail
         self._base = f"http://127.0.0.1:{port}"
+        self._about = {"directory": quote(os.fsencode(folder))}
         self._ways: list[socket.socket] = []
         key = base64.b64encode(f"{USER}:{password}".encode()).decode()
         self._session = aiohttp.ClientSession(
@@ -79,7 +85,7 @@ class OpenCodeWire:
         """The events as they come, each as its JSON text; Gone if they cannot be had."""
         lines = Lines()
         try:
-            async with self._session.get(self._base + "/event") as answer:
+            async with self._session.get(self._base + "/event", params=self._about) as answer:
                 if answer.status != 200:
                     raise Gone
                 while chunk := await answer.content.read(CHUNK):
@@ -98,7 +104,11 @@ class OpenCodeWire:
         data = None if body is None else io.BytesIO(orjson.dumps(body))
         try:
             async with self._session.request(
-                method, self._base + path, data=data, headers=_JSON if data else None
+                method,
+                self._base + path,
+                params=self._about,
+                data=data,
+                headers=_JSON if data else None,
             ) as answer:
                 text = await self._read(answer.content)
                 if text is None and may_be_long:

@@ -4,12 +4,21 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Coroutine, Mapping, Sequence
 from typing import Any
 
 import attrs
 
-from codara.adapters.agents.contract import AgentSession, Answering, Early, Keeping, Runtime
+from codara.adapters.agents.contract import (
+    AgentSession,
+    Answering,
+    Early,
+    Keeping,
+    ListsModels,
+    Runtime,
+    TakesEffort,
+)
+from codara.adapters.agents.obstacles import CAUSE, judged, kept_by
 from codara.adapters.agents.pool.abilities import Abilities
 from codara.adapters.agents.pool.learner import Learner
 from codara.adapters.agents.pool.room import USUAL, Bounds, Room, Weigh, weightless
@@ -72,7 +81,11 @@ class AgentPool(Abilities):
         try:
             async with asyncio.timeout(left) as waiting, self._session(runtime, turn) as session:
                 waiting.reschedule(None)
-                return await session.run(turn, sink)
+                return judged(turn.folder, await session.run(turn, sink))
+        except AgentFailed as failure:
+            if failure.cause != CAUSE:
+                raise
+            return kept_by(failure.message)
         except TimeoutError:
             if not waiting.expired():
                 raise
@@ -109,10 +122,20 @@ class AgentPool(Abilities):
         runtime = self._runtimes.get(provider)
         return runtime is not None and runtime.takes_images
 
+    def efforts(self, provider: str) -> Collection[str]:
+        """See `ports.Agents.efforts`."""
+        runtime = self._runtimes.get(provider)
+        return runtime.efforts if isinstance(runtime, TakesEffort) else ()
+
     def forks(self, provider: str) -> bool:
         """See `ports.Agents.forks`."""
         runtime = self._runtimes.get(provider)
         return runtime is not None and runtime.forks
+
+    def titles(self, provider: str) -> Mapping[str, str]:
+        """See `ports.Agents.titles`."""
+        runtime = self._runtimes.get(provider)
+        return runtime.titles() if isinstance(runtime, ListsModels) else {}
 
     def learn(self, provider: str) -> None:
         """See `ports.Agents.learn`."""
