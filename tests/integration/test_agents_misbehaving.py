@@ -135,6 +135,22 @@ async def test_an_account_is_blamed_only_for_what_its_provider_said(den: Den, st
     assert outcome.cause in BLAMES[status]
 
 
+async def there_is_another() -> bool:
+    return True
+
+
+@each_way
+async def test_an_agent_that_sleeps_out_a_refusal_is_stopped_when_another_account_is_free(
+    den: Den,
+) -> None:
+    outcome, _ = await den.run("[[refused:429]] [[silence]]", elsewhere=there_is_another)
+    assert outcome.status == "failed"
+    assert outcome.cause in BLAMES[429]
+    assert "the agent waited for its account while another one was free" in outcome.message
+    outcome, heard = await den.run("[[text:fine]]", elsewhere=there_is_another)
+    assert (outcome.status, heard.text) == ("completed", "fine")
+
+
 @each_way
 async def test_a_wrong_key_is_no_fault_of_the_account(den: Den) -> None:
     outcome, _ = await den.run("[[stranger]] [[blame:401]]")

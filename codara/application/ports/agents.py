@@ -15,6 +15,9 @@ LONGEST_ID = 256
 Permission = Callable[[], Awaitable[None]]
 """Returns once the agent may be told of its turn, or raises what forbids it."""
 
+Elsewhere = Callable[[], Awaitable[bool]]
+"""Tells whether another account could take the turn now, and nothing has come of the turn yet."""
+
 
 def sane_id(backend_id: str | None) -> str | None:
     """Returns the agent's own id of a thread; None if it is empty or too long to be one."""
@@ -28,11 +31,11 @@ class Outcome:
     `status` is completed, failed or interrupted. `cause` of a failure is one of: auth_failed,
     quota_exhausted, rate_limited, overloaded, unreachable, context_full, unknown_model,
     unknown_session, cut_stream, length, content_filter, stalled, timeout, killed, jail, crashed,
-    protocol. The first five blame the account or its provider: they say what the provider was seen to answer, not what
-    the agent says of it. `message` is for operators: it may hold the words of the agent or of its
-    vendor. `told` is a sentence of ours for the caller, where the cause alone says too little.
-    `finish_reason` of a completed turn is stop; length or content_filter if
-    the answer was cut.
+    protocol. The first five blame the account or its provider: they say what the provider was seen
+    to answer, not what the agent says of it. `message` is for operators: it may hold the words of
+    the agent or of its vendor. `told` is a sentence of ours for the caller, where the cause alone
+    says too little. `finish_reason` of a completed turn is stop; length or content_filter if the
+    answer was cut.
     """
 
     status: str
@@ -47,6 +50,11 @@ class Outcome:
 
 async def at_once() -> None:
     """Permits a turn that waits for nothing."""
+
+
+async def nowhere() -> bool:
+    """Knows of no other account."""
+    return False
 
 
 @attrs.frozen
@@ -85,7 +93,8 @@ class AgentTurn:
     the whole turn; `stall_timeout` (seconds, 0: off) bounds the time without progress. `on_login`:
     the account is a CLI's login, not a key. `on_login` and `account_id` mean nothing while a turn
     is only prepared. Everything may be made ready before the turn is `permitted`, but the agent is
-    told nothing of the turn until then.
+    told nothing of the turn until then. If the provider refuses the account and the agent waits
+    until it may ask again, it is stopped as soon as the turn could go on `elsewhere`.
     """
 
     turn_id: str
@@ -109,6 +118,7 @@ class AgentTurn:
     toolless: bool = False
     effort: str | None = None
     permitted: Permission = attrs.field(default=at_once, repr=False)
+    elsewhere: Elsewhere = attrs.field(default=nowhere, repr=False)
 
     def afresh(self) -> "AgentTurn":
         """Returns the turn as a thread has to be told it that has heard nothing yet."""
@@ -140,8 +150,8 @@ class Agents(Protocol):
 
         An agent's failure is an Outcome, not an exception. JailUnavailable if no jail can be made;
         AgentMissing if the program is not installed; AgentFailed if it cannot be run, or the
-        account is gone; Overloaded if no process became free in time; and what the turn's permission raises, before the agent
-        has been told anything.
+        account is gone; Overloaded if no process became free in time; and what the turn's
+        permission raises, before the agent has been told anything.
 
         If it is cancelled, it interrupts the agent by its protocol, kills the jail after a grace,
         and raises the cancellation once nothing runs that could still write to the workspace.

@@ -2,7 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from codara.application.ports.agents import AgentTurn, Fork, Outcome
+import attrs
+
+from codara.application.ports.agents import AgentTurn, Elsewhere, Fork, Outcome
 from codara.application.turns.context import Context
 from codara.application.turns.run import AskedTurn, Run
 from codara.application.turns.sink import AgentSink
@@ -10,7 +12,7 @@ from codara.domain import account, credential
 from codara.events import streams
 
 
-async def run_agent(context: Context, run: Run, heard: AgentSink) -> Outcome:
+async def run_agent(context: Context, run: Run, heard: AgentSink, elsewhere: Elsewhere) -> Outcome:
     """Lets the agent work until its turn has ended, one way or another; NotStarted if it never may.
 
     It gets ready while *started* is on its way to the disk.
@@ -22,7 +24,7 @@ async def run_agent(context: Context, run: Run, heard: AgentSink) -> Outcome:
     lent: account.Account = await context.deciding.state(streams.account(account_id))
     on_login = lent.auth_type == credential.OAUTH_SESSION
     lent_turn = _agent_turn(context, run, running.until, account_id=account_id, on_login=on_login)
-    return await context.agents.run(lent_turn, heard)
+    return await context.agents.run(attrs.evolve(lent_turn, elsewhere=elsewhere), heard)
 
 
 def prepare_agent(context: Context, run: Run) -> None:

@@ -1,5 +1,6 @@
 """Lending: the accounts a turn could run on, each with a slot reserved while that is decided."""
 
+from collections.abc import Collection
 from datetime import datetime
 from types import TracebackType
 from typing import Self
@@ -97,6 +98,20 @@ async def _unready(context: Context, provider: str) -> Tally | None:
             return None
         conditions.append(found)
     return tally(provider, conditions)
+
+
+async def is_another_free(context: Context, provider: str, besides: Collection[str]) -> bool:
+    """Tells whether an account not in `besides` is ready by the log and has a slot left."""
+    now, cap = context.clock(), context.limits.account_slots
+    for standing in await context.standings.of_provider(provider):
+        if standing.account_id in besides:
+            continue
+        if (await _logged(context, standing, now)).state != READY:
+            continue
+        with Reservation(context.slots) as reservation:
+            if reservation.slot("account", standing.account_id, cap) is not None:
+                return True
+    return False
 
 
 async def _logged(context: Context, standing: AccountStanding, now: datetime) -> Condition:

@@ -9,7 +9,7 @@ from codara.application.ports.agents import Outcome
 from codara.application.turns import failures
 from codara.application.turns.agent import run_agent
 from codara.application.turns.context import Context
-from codara.application.turns.lending import Reservation, lendable
+from codara.application.turns.lending import Reservation, is_another_free, lendable
 from codara.application.turns.run import NotStarted, Run, RunningState, Stopped
 from codara.application.turns.sink import AgentSink
 from codara.application.turns.waiting import Line
@@ -76,7 +76,9 @@ class Work:
     async def _attempt(self) -> Attempt:
         """However the agent ends: nothing of it may keep a started turn from being finished."""
         try:
-            outcome = await self.run.interruptible(run_agent(self.context, self.run, self.heard))
+            outcome = await self.run.interruptible(
+                run_agent(self.context, self.run, self.heard, self._may_go_elsewhere)
+            )
         except NotStarted:
             raise
         except Stopped:
@@ -94,6 +96,14 @@ class Work:
             logger.exception("the agent of task %s ended by a defect", self.run.asked.turn_id)
             return Attempt(outcome=_failed("crashed"))
         return Attempt(outcome=outcome, died=outcome.cause == "crashed")
+
+    async def _may_go_elsewhere(self) -> bool:
+        """Whether another account could take the turn now, and nothing has come of it yet."""
+        running = self.run.running
+        if running is None or self.heard.something_came:
+            return False
+        besides = {*self._tried, running.choice.account_id}
+        return await is_another_free(self.context, self.run.command.provider, besides)
 
     async def _goes_on(self, attempt: Attempt) -> bool:
         outcome, running = attempt.outcome, self.run.running

@@ -180,3 +180,18 @@ def test_the_time_that_a_runtime_knows_itself_stays(witness: Witness) -> None:
 @pytest.mark.parametrize("cause", ["crashed", "context_full", "cut_stream", "unknown_model"])
 def test_other_causes_blame_no_account(witness: Witness, cause: str) -> None:
     assert witness.judged(failed(cause)) == failed(cause)
+
+
+def test_a_refusal_of_the_account_is_pending_until_the_model_answers() -> None:
+    told: list[str] = []
+    witness = Witness(
+        lambda text, status: cause_of(text, status=status), MODEL, lambda: told.append("refused")
+    )
+    refuse(witness, 503)
+    refuse(witness, 401, path="/v1/account")
+    assert (witness.pending, told) == ("", [])
+    refuse(witness, 429, '{"error": "slow down"}')
+    assert (witness.pending, witness.words) == ("rate_limited", '{"error": "slow down"}')
+    assert told
+    answer(witness, {"type": "message_start"})
+    assert witness.pending == ""

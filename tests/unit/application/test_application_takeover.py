@@ -493,3 +493,35 @@ async def test_a_new_thread_is_new_on_whichever_account(house: House) -> None:
     result = await house.ask()
     assert (result.thread, result.backend_id) == ("new", f"backend-of-{OTHER}")
     assert [turn.backend_id for turn in house.agents.turns] == [None, None]
+
+
+async def test_an_agent_is_told_whether_its_turn_could_go_elsewhere(house: House) -> None:
+    told: list[bool] = []
+
+    async def asks(turn: AgentTurn, sink: FrameSink) -> Outcome:
+        told.append(await turn.elsewhere())
+        if turn.account_id == event_examples.ACCOUNT:
+            return Outcome(status="failed", cause="rate_limited")
+        sink.frame(TextDelta("so far"))
+        told.append(await turn.elsewhere())
+        return await says_hello(turn, sink)
+
+    house.agents.script = asks
+    await house.ask()
+    assert told == [True, False, False]
+
+
+async def test_an_account_without_a_free_slot_is_nowhere_to_go(tmp_path: Path) -> None:
+    house = await open_house(tmp_path, attrs.evolve(LIMITS, account_slots=1))
+    await join(house, OTHER)
+    house.context.slots.reserve("account", OTHER, 1)
+    told: list[bool] = []
+
+    async def asks(turn: AgentTurn, sink: FrameSink) -> Outcome:
+        told.append(await turn.elsewhere())
+        return await says_hello(turn, sink)
+
+    house.agents.script = asks
+    await house.ask()
+    assert told == [False]
+    await close_house(house)

@@ -12,6 +12,8 @@ PATIENCE = {
     "timeout": "the turn took longer than it may",
 }
 
+_OVERTAKEN = "the agent waited for its account while another one was free; the provider had said"
+
 LENGTH: Final = "length"
 FILTER: Final = "content_filter"
 _EARLY = {
@@ -45,9 +47,10 @@ class Ending:
     retry_at: datetime | None = None
     jailed: bool = True
 
-    def impatient(self, reason: str) -> Self:
-        """Our patience ended: `stalled` or `timeout`."""
-        return attrs.evolve(self, stopped=reason, message=PATIENCE[reason])
+    def impatient(self, reason: str, told: str = "") -> Self:
+        """Our patience ended: `stalled`, `timeout`, or a refusal that said what was `told`."""
+        message = PATIENCE.get(reason) or f"{_OVERTAKEN}: {told}"
+        return attrs.evolve(self, stopped=reason, message=message)
 
     def exited(self, found: Exit) -> Self:
         """The process ended; that says nothing new about a turn that we stopped."""

@@ -13,6 +13,7 @@ from codara.adapters.agents.session.launched import Launched
 from codara.adapters.agents.session.lender import Lender
 from codara.adapters.agents.session.listening import Listening, fresh
 from codara.adapters.agents.session.output import Exit, Output
+from codara.adapters.agents.session.overtaking import overtaking
 from codara.adapters.agents.session.watch import Watch, to_the_end
 from codara.adapters.jail.jail import Jail
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
@@ -125,14 +126,14 @@ class Execution(ABC, Generic[L]):
         output = Output(jail, current.heard)
         watch = Watch(turn, self._clock)
         try:
-            async with watch:
+            async with watch, overtaking(turn, current, watch):
                 current.watched_by(watch)
                 jail.stdin.write(self._input(turn).encode("utf-8", "replace"))
                 jail.stdin.close()
                 return ending.exited(await self._exit(output, current, jail))
         except TimeoutError:
             await jail.kill(watch.reason)
-            return ending.impatient(watch.reason)
+            return ending.impatient(watch.reason, current.refusal_words)
         except asyncio.CancelledError:
             await to_the_end(jail.kill("cancelled"))
             raise

@@ -47,8 +47,8 @@ class Listening(ABC):
     raises TooMuch. `retry_at` is when the provider said to come back. `lost` turns true once a
     fresh thread has taken the place of the one that was asked for. `mark` is the agent's own id of
     the point its thread has reached, by the end of the turn. What the account was lent with is
-    starred out of a line before anybody sees it. `model_path` is how the paths end by which the
-    model itself is asked.
+    starred out of a line before anybody sees it. `refused` is set whenever the provider refuses the
+    account. `model_path` is how the paths end by which the model itself is asked.
     """
 
     model_path: ClassVar[str]
@@ -67,7 +67,8 @@ class Listening(ABC):
         self._garbage = garbage
         self._is_mended = False
         self._room = SAID_BYTES
-        self._witness = Witness(self._means, self.model_path)
+        self.refused = asyncio.Event()
+        self._witness = Witness(self._means, self.model_path, self.refused.set)
 
     def lending(self, base_url: str, secret: str) -> Lending:
         """Returns the account as it is lent for this turn, by its key."""
@@ -84,6 +85,15 @@ class Listening(ABC):
             headers=token.headers,
         )
         return self._witnessed(lent)
+
+    def refusal(self) -> str:
+        """Returns the cause for which the provider refused the account, if it waits for that."""
+        return "" if self.began or self.has_ended else self._witness.pending
+
+    @property
+    def refusal_words(self) -> str:
+        """Returns what the provider said when it refused last, or its beginning."""
+        return self._witness.words
 
     def watched_by(self, watch: Watch) -> None:
         self._watch = watch

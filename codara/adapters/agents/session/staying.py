@@ -17,6 +17,7 @@ from codara.adapters.agents.session.lender import Lender
 from codara.adapters.agents.session.lines import Message
 from codara.adapters.agents.session.listening import Listening, fresh
 from codara.adapters.agents.session.output import Exit, unreadable
+from codara.adapters.agents.session.overtaking import overtaking
 from codara.adapters.agents.session.watch import Watch, to_the_end
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
 from codara.clock import Clock
@@ -149,13 +150,13 @@ class Staying(ABC, Generic[L]):
 
     async def _ending(self, turn: AgentTurn, current: L) -> Ending:
         ending = Ending(jailed=self._jail.jailed)
-        watch = Watch(turn, self._clock)
+        watch, is_over = Watch(turn, self._clock), False
         try:
-            async with watch:
+            async with watch, overtaking(turn, current, watch):
                 current.watched_by(watch)
                 ending = attrs.evolve(ending, expected=await self._conversed(turn, current))
         except TimeoutError:
-            ending = ending.impatient(watch.reason)
+            ending, is_over = ending.impatient(watch.reason, current.refusal_words), True
         except AgentRefused as refused:
             ending = self._refused(turn, current, refused, ending)
         except Gone:
@@ -167,8 +168,8 @@ class Staying(ABC, Generic[L]):
         except asyncio.CancelledError:
             await to_the_end(self._stop(current, "cancelled"))
             raise
-        if ending.stopped in ("stalled", "timeout"):
-            await to_the_end(self._stop(current, ending.stopped))
+        if is_over:
+            await to_the_end(self._stop(current, watch.reason))
         elif why := self._vain(current):
             await to_the_end(self._stop(current, why))
         await to_the_end(self._tidy(current))

@@ -12,7 +12,8 @@ from codara.clock import Clock
 class Watch:
     """An ``async with`` block that ends with TimeoutError when the turn has used up its time.
 
-    `reason` then says why: `timeout` (the whole turn) or `stalled` (no progress).
+    `reason` then says why: `timeout` (the whole turn), `stalled` (no progress), or the cause for
+    which it was given up.
     """
 
     def __init__(self, turn: AgentTurn, clock: Clock) -> None:
@@ -23,16 +24,27 @@ class Watch:
         self._armed = self._next()
         self._timeout = asyncio.timeout_at(self._armed)
         self._watching = False
+        self._given_up = ""
 
     @property
     def reason(self) -> str:
+        if self._given_up:
+            return self._given_up
         return "timeout" if self._armed >= self._end else "stalled"
 
     def progress(self) -> None:
         """The agent got on: the time for silence begins again."""
+        if self._given_up:
+            return
         if self._patience and self._watching and not self._timeout.expired():
             self._armed = self._next()
             self._timeout.reschedule(self._armed)
+
+    def give_up(self, cause: str) -> None:
+        """Ends the block now, for this cause, unless it has ended."""
+        if self._watching and not self._timeout.expired():
+            self._given_up = cause
+            self._timeout.reschedule(self._loop.time())
 
     async def __aenter__(self) -> Self:
         await self._timeout.__aenter__()

@@ -20,6 +20,8 @@ Means = Callable[[str, int | None], str]
 """The cause that a refusal's text and status mean."""
 
 _LIMITS = frozenset({"quota_exhausted", "rate_limited"})
+_OF_ACCOUNTS = _LIMITS | {"auth_failed"}
+_WORDS_KEPT = 300
 _BLAMES = _LIMITS | {"auth_failed", "overloaded"}
 _TELL_TIMES = _LIMITS | {"overloaded"}
 """Causes with which the provider may have said when to come back."""
@@ -39,12 +41,17 @@ class Witness:
 
     `model_path` is how the paths end by which the model itself is asked. Once it has begun to
     answer, tools may run, and ask the provider for what no account may have: a 401 or 403 elsewhere
-    is no question of the credential then. `back` is when the provider said to come back, as its
-    last refusal had it.
+    is no question of the credential then. `refusing` is called when the account is refused;
+    `pending` is the cause as long as the model has not answered since, `words` what was said.
+    `back` is when the provider said to come back, as its last refusal had it.
     """
 
-    def __init__(self, means: Means, model_path: str) -> None:
+    def __init__(
+        self, means: Means, model_path: str, refusing: Callable[[], None] = lambda: None
+    ) -> None:
         self._means = means
+        self._refusing = refusing
+        self.pending = self.words = ""
         self._model_path = model_path
         self.back: datetime | None = None
         self._now: datetime | None = None
@@ -67,6 +74,7 @@ class Witness:
 
             def refused(body: str) -> None:
                 self._hear_time(body)
+                self._waits(self._means(body, status) if asks else "", body)
                 if (cause := self._means(body, status)) != deaf_to:
                     self._said.add(cause)
 
@@ -74,7 +82,7 @@ class Witness:
             return Body(refused).hear
         if not asks:
             return None
-        self._answered = True
+        self._answered, self.pending = True, ""
         return Events(self._heard).hear
 
     def refused(self, path: str, code: str, told: str = "") -> None:
@@ -122,6 +130,12 @@ class Witness:
             error = message
         if error:
             self._failed(error)
+
+    def _waits(self, cause: str, body: str) -> None:
+        """Notes for what the agent may wait now, if another account would not have to."""
+        if cause in _OF_ACCOUNTS:
+            self.pending, self.words = cause, body[:_WORDS_KEPT]
+            self._refusing()
 
     def _hear_time(self, body: str) -> None:
         if self._now is not None:
