@@ -12,7 +12,6 @@ from codara.adapters.agents.session.watch import Watch
 from codara.clock import utc_now
 from tests.event_examples import NOW
 
-
 LATE = NOW.replace(year=2100)
 
 
