@@ -1,24 +1,24 @@
 """EventLog: the one door to the log."""
 
 import asyncio
-import sqlite3
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import orjson
-from eventsourcing.persistence import PersistenceError, StoredEvent
+from eventsourcing.persistence import StoredEvent
 
 from codara.clock import Clock, utc_now
-from codara.errors import CodaraError, LogDamaged, NotFound, ShuttingDown, StorageFull
+from codara.errors import CodaraError, NotFound, ShuttingDown
 from codara.events import streams
 from codara.events.base import Append, Cause, Metadata, PayloadRef, Recorded, Sealed
 from codara.events.gateway import LogOpened
+from codara.events.store.checker import Checker
 from codara.events.store.groups import Group
 from codara.events.store.keyring import KeyRing
 from codara.events.store.lock import FileLock
 from codara.events.store.mapper import EventMapper
+from codara.events.store.opening import open_recorder
 from codara.events.store.payloads import (
     PART_BYTES,
     SealedPayload,
@@ -26,8 +26,9 @@ from codara.events.store.payloads import (
     seal_payload,
     unseal_payload,
 )
+from codara.events.store.proving import Prover
 from codara.events.store.reader import LogReader, recorded
-from codara.events.store.recorder import LogDatastore, LogRecorder
+from codara.events.store.recorder import LogRecorder
 from codara.events.store.tail import Tail
 from codara.events.store.writer import Writer
 from codara.ids import NewId, new_id
@@ -72,6 +73,8 @@ class EventLog:
         self._writer = Writer(recorder, path.parent, self._advance, self._reopen)
         self._streams = LogReader(path, self._mapper, self._writer.suspect)
         self._positions = LogReader(path, self._mapper, self._writer.suspect)
+        self._checker = Checker(path, self._mapper, self._writer.suspect)
+        self._prover = Prover(self._checker, self._writer.submit, self._writer.suspect)
 
     @classmethod
     async def open(
@@ -85,11 +88,14 @@ class EventLog:
     ) -> "EventLog":
         """Opens the log, or begins one whose first event is `log.opened`, correlated by `run_id`.
 
-        Raises LogLocked while another process holds it, LogDamaged if the file is no log.
+        Raises LogLocked while another process holds it, LogDamaged if the file is no log. A log
+        whose first or last events are damaged is opened and takes no writes.
         """
         lock = FileLock(path.with_name(f"{path.name}.lock"))
-        log_id, recorder = await asyncio.to_thread(_open, path, lock)
+        log_id, recorder, damage = await asyncio.to_thread(open_recorder, path, lock)
         log = cls(path, log_id or new_id("log"), lock, recorder, keys, new_id=new_id, clock=clock)
+        if damage is not None:
+            log._writer.suspect(damage)
         if not log_id:
             opened = LogOpened(log_id=log.log_id, format=FORMAT)
             cause = Cause(actor=ACTOR, correlation_id=run_id or log.log_id)
@@ -98,6 +104,7 @@ class EventLog:
             except BaseException:
                 await log.close()
                 raise
+        log._prover.start()
         return log
 
     def queue(
@@ -182,7 +189,7 @@ class EventLog:
         key = self._keys.opening_key(ref.key_id)
         if key is None:
             raise NotFound(f"payload {ref.payload_id} was erased with its user's key")
-        box = await self._streams.payload(ref.payload_id)
+        box = await self._streams.payload(ref)
         return await asyncio.to_thread(unseal_payload, self.log_id, ref, key, box)
 
     def open_value(self, sealed: Sealed) -> Any:
@@ -193,9 +200,18 @@ class EventLog:
         """Returns None, or the error with which writes are refused at present."""
         return self._writer.trouble()
 
+    def damages(self) -> list[str]:
+        """Returns what the check of the whole log has found to be damaged, one line for each."""
+        return self._prover.damages()
+
+    def checking(self) -> list[str]:
+        """Returns how far the check of the whole log is, in one line; nothing once it is done."""
+        return self._prover.progress()
+
     async def close(self) -> None:
         """Writes what is queued, then lets go of the file. Harmless when done twice."""
         self._closed = True
+        await self._prover.close()
         await self._writer.close()
         self._wake()
         await self._positions.close()
@@ -220,7 +236,7 @@ class EventLog:
 
     def _reopen(self) -> None:
         """In the writer's thread. While all connections are closed SQLite shares no old file."""
-        with self._streams.closed(), self._positions.closed():
+        with self._streams.closed(), self._positions.closed(), self._checker.closed():
             head = self._recorder.reopen()
         self._loop.call_soon_threadsafe(self._reopened, head)
 
@@ -233,36 +249,3 @@ class EventLog:
     def _wake(self) -> None:
         self._moved.set()
         self._moved = asyncio.Event()
-
-
-def _open(path: Path, lock: FileLock) -> tuple[str, LogRecorder]:
-    """Takes the lock, makes the tables; returns the id of the log, "" if it is new."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock.take()
-    try:
-        recorder = LogRecorder(LogDatastore(str(path)))
-        recorder.create_table()
-        recorder.remember_newest()
-        return _log_id(recorder), recorder
-    except (sqlite3.Error, PersistenceError) as error:
-        lock.release()
-        code = getattr(error.__cause__ or error, "sqlite_errorcode", 0) & 0xFF
-        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
-            raise StorageFull(
-                f"the disk does not take the log {path} ({error}); make room on it"
-            ) from error
-        raise LogDamaged(
-            f"{path} cannot be opened as a log ({error}); check the disk and restore a backup"
-        ) from error
-    except BaseException:
-        lock.release()
-        raise
-
-
-def _log_id(recorder: LogRecorder) -> str:
-    first = recorder.select_notifications(start=None, limit=1)
-    if not first:
-        return ""
-    if first[0].topic != LogOpened.name:
-        raise LogDamaged("the log does not begin with log.opened; restore a backup")
-    return str(orjson.loads(first[0].state)["data"]["log_id"])

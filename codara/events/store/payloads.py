@@ -6,7 +6,6 @@ import zlib
 import attrs
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from codara.errors import LogDamaged
 from codara.events.base import PayloadRef
 from codara.events.store import sealing
 from codara.events.store.groups import PayloadPart
@@ -52,18 +51,18 @@ def _compressed(plain: bytes) -> bytes:
 
 
 def unseal_payload(log_id: str, ref: PayloadRef, key: AESGCM, box: bytes) -> bytes:
-    """Returns the plain bytes; LogDamaged if they are not the ones that `ref` stands for."""
-    if hashlib.sha256(box).hexdigest() != ref.digest:
-        raise LogDamaged(
-            f"payload {ref.payload_id} is missing or not what was written; restore a backup"
-        )
+    """Returns the plain bytes of a box that fits the digest in `ref`."""
     bound_to = sealing.associated(log_id, ref.payload_id, KIND, ref.key_id)
     return zlib.decompress(sealing.unseal(key, box, bound_to))
 
 
 def parts_of(payload: SealedPayload) -> list[PayloadPart]:
-    """Returns the rows that hold the payload."""
+    """Returns the rows that hold the payload, each with its digest."""
+    if len(payload.box) <= PART_BYTES:
+        digest = bytes.fromhex(payload.ref.digest)
+        return [PayloadPart(payload.ref.payload_id, 0, payload.box, digest)]
+    starts = range(0, len(payload.box), PART_BYTES)
     return [
-        PayloadPart(payload.ref.payload_id, number, payload.box[start : start + PART_BYTES])
-        for number, start in enumerate(range(0, len(payload.box), PART_BYTES))
+        PayloadPart(payload.ref.payload_id, number, box, hashlib.sha256(box).digest())
+        for number, box in enumerate(payload.box[start : start + PART_BYTES] for start in starts)
     ]

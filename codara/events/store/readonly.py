@@ -67,7 +67,7 @@ class ReadOnlyLog:
         key = self._keys.opening_key(ref.key_id)
         if key is None:
             raise NotFound(f"payload {ref.payload_id} was erased with its user's key")
-        box = await self._reader.payload(ref.payload_id)
+        box = await self._reader.payload(ref)
         return await asyncio.to_thread(unseal_payload, self.log_id, ref, key, box)
 
     def open_value(self, sealed: Sealed) -> Any:

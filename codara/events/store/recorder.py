@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from eventsourcing.persistence import (
@@ -11,70 +11,21 @@ from eventsourcing.persistence import (
     StoredEvent,
     Subscription,
 )
-from eventsourcing.sqlite import (
-    SQLiteApplicationRecorder,
-    SQLiteConnection,
-    SQLiteConnectionPool,
-    SQLiteDatastore,
-)
+from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteCursor
 
 from codara.errors import LogDamaged, VersionClash
 from codara.events.store import schema, trouble
+from codara.events.store.datastore import LogDatastore
+from codara.events.store.digests import StoredDamage, damages
 from codara.events.store.groups import Batch, Fate, Group, Statement
 
 KNOWN_VERSIONS = 20_000
+TAIL_EVENTS = 1_000
+"""Checked at each start in some milliseconds."""
 
 
 Row = tuple[Any, ...]
 """Position, stream, version, name and bytes of a stored event."""
-
-
-class LogConnections(SQLiteConnectionPool):
-    """WAL, and a commit is on the disk before it is acknowledged."""
-
-    def connect(self) -> sqlite3.Connection:
-        """Returns a connection that the pool knows nothing of."""
-        connection = sqlite3.connect(
-            self.db_name, isolation_level=None, check_same_thread=False, cached_statements=64
-        )
-        connection.row_factory = sqlite3.Row
-        try:
-            for pragma in ("journal_mode=WAL", "synchronous=FULL"):
-                connection.execute(f"PRAGMA {pragma}").fetchall()
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def _create_connection(self) -> SQLiteConnection:
-        return SQLiteConnection(self.connect(), self.max_age)
-
-
-class LogDatastore(SQLiteDatastore):
-    """A database file whose streams have text for names."""
-
-    def __init__(self, db_name: str) -> None:
-        super().__init__(db_name, originator_id_type="text")
-        self.pool.close()
-        self.pool: LogConnections = LogConnections(db_name=db_name)
-        self._writing: sqlite3.Connection | None = None
-
-    def writing(self) -> sqlite3.Connection:
-        """The connection for `insert_groups`: borrowing one for each write takes too long."""
-        if self._writing is None:
-            self._writing = self.pool.connect()
-        return self._writing
-
-    def close(self) -> None:
-        super().close()
-        if self._writing is not None:
-            self._writing.close()
-            self._writing = None
-
-    def reopen(self) -> None:
-        """Lets go of the file; the next connection opens it again."""
-        self.close()
-        self.pool = LogConnections(db_name=self.pool.db_name)
 
 
 class LogRecorder(SQLiteApplicationRecorder):
@@ -87,7 +38,6 @@ class LogRecorder(SQLiteApplicationRecorder):
 
     def __init__(self, datastore: LogDatastore) -> None:
         super().__init__(datastore)
-        self.insert_events_statement = schema.INSERT
         self._position: int | None = None
         self._versions: dict[str, int] = {}
         self._newest: Row | None = None
@@ -111,9 +61,25 @@ class LogRecorder(SQLiteApplicationRecorder):
         self._notify()
         return batch.fates
 
+    def damage_at_the_ends(self) -> StoredDamage | None:
+        """Checks the first event and the last `TAIL_EVENTS`; returns the first thing wrong."""
+        database = self.datastore.writing()
+        last = self._last_position(database)
+        tail = max(0, last - TAIL_EVENTS)
+        for after, until in ((0, min(1, tail)), (tail, last)):
+            for damage in _damages(database, after, until):
+                return damage
+        return None
+
     def remember_newest(self) -> None:
         """Notes the last event of a log that was just opened; `reopen` has to find it again."""
         self._newest = self.datastore.writing().execute(schema.NEWEST).fetchone()
+
+    def newest(self) -> Row:
+        """Returns the last event that is durable; of a log that has one, from any thread."""
+        if self._newest is None:
+            raise LogDamaged("the log has no event")
+        return self._newest
 
     def reopen(self) -> int:
         """Opens the file again, checks it and returns the last position.
@@ -169,6 +135,18 @@ class LogRecorder(SQLiteApplicationRecorder):
                 )
                 for row in cursor.fetchall()
             ]
+
+    def _insert_events(
+        self, c: SQLiteCursor, stored_events: Sequence[StoredEvent], **_: Any
+    ) -> Sequence[int]:
+        c.execute(schema.LAST_POSITION)
+        row = c.fetchone()
+        batch = Batch(row[0] if row else 0)
+        first = batch.position + 1
+        batch.add(Group(stored_events))
+        for statement in batch.statements():
+            c.execute(*statement)
+        return list(range(first, batch.position + 1))
 
     def subscribe(
         self, gt: int | None = None, topics: Sequence[str] = ()
@@ -257,6 +235,17 @@ class LogRecorder(SQLiteApplicationRecorder):
     def _notify(self) -> None:
         for event in tuple(self._listeners):
             event.set()
+
+
+def _damages(database: sqlite3.Connection, after: int, until: int) -> Iterator[StoredDamage]:
+    try:
+        rows = database.execute(schema.BY_POSITION, (after, until, TAIL_EVENTS)).fetchall()
+    except sqlite3.DatabaseError as error:
+        if not trouble.damage(error):
+            raise
+        yield StoredDamage(f"not all events behind position {after:,} can be read ({error})")
+    else:
+        yield from damages([tuple(row) for row in rows], after, until)
 
 
 def _execute(database: sqlite3.Connection, statements: Sequence[Statement]) -> None:

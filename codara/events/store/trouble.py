@@ -9,6 +9,7 @@ from pathlib import Path
 import attrs
 
 from codara.errors import CodaraError, LogDamaged, StorageFailed, StorageFull
+from codara.events.store.digests import StoredDamage
 
 ROOM_BYTES = 1024 * 1024
 """A disk has room while it takes this much more, and again once this much more of it is free."""
@@ -90,6 +91,11 @@ def of_read(error: Exception) -> Trouble:
         retry_after=_FAILING_RETRY_SECONDS,
         failing=True,
     )
+
+
+def of_reader(error: Exception) -> Trouble:
+    """Returns what it means for writing that a reader met this error."""
+    return stopped(error.why) if isinstance(error, StoredDamage) else of_read(error)
 
 
 def stopped(why: str) -> Trouble:

@@ -99,7 +99,8 @@ class Writer:
     def suspect(self, error: Exception) -> None:
         """Has the log's files opened again and checked before anything more is written.
 
-        For readers that find that the disk fails. May be called from any thread.
+        For readers that find that the disk fails. After StoredDamage nothing more is written. May
+        be called from any thread.
         """
         self._jobs.put(error)
 
@@ -154,7 +155,7 @@ class Writer:
             return batch, True
         while job is not None:
             if isinstance(job, Exception):
-                self._note(trouble.of_read(job))
+                self._note(trouble.of_reader(job))
                 return batch, True
             batch.append(job)
             events += len(job.group.events)
@@ -185,6 +186,8 @@ class Writer:
 
     def _note(self, found: Trouble) -> None:
         """Trouble that is there already stays as it is first told, but for what is worse."""
+        if self._trouble is not None and self._trouble.final:
+            return
         if self._trouble is None or found.final:
             logger.warning("the log takes no writes: %s", found.reason)
         if self._trouble is None or not self._trouble.failing or found.final:

@@ -22,6 +22,7 @@ from codara.events import streams
 from codara.events.base import Event
 from codara.events.gateway import GatewayRecovered
 from codara.events.session import TurnFailed
+from codara.events.store.digests import leaf_hash
 from codara.events.store.mapper import MAX_EVENT_BYTES
 from codara.events.workspace import DiffRecorded
 from codara.projections.unfinished import LeftJailRow, OpenTurnRow
@@ -249,11 +250,16 @@ class UnreadableSpool(FakeSpool):
         return await super().read(turn_id)
 
 
-def damage(log: Path, stream: str) -> None:
-    """What is stored of the stream is nothing that could be read."""
+def make_unreadable(log: Path, stream: str) -> None:
+    """What was stored of the stream, digests and all, is nothing that could be read."""
     with closing(sqlite3.connect(log)) as db, db:
         db.execute("DROP TRIGGER stored_events_refuse_update")
+        db.execute("DROP TRIGGER event_digests_refuse_update")
         db.execute("UPDATE stored_events SET state = ? WHERE originator_id = ?", (b"?", stream))
+        changed = "SELECT position, originator_version, topic FROM stored_events"
+        for position, version, topic in db.execute(f"{changed} WHERE state = ?", (b"?",)):
+            values = leaf_hash(stream, version, topic, b"?"), position
+            db.execute("UPDATE event_digests SET hash = ? WHERE position = ?", values)
 
 
 def deep(folder: Path, number: int) -> str:
@@ -306,15 +312,15 @@ async def test_a_lost_turn_of_which_nothing_can_be_told_is_released_all_the_same
     assert (await after.ask("go on")).text == "hello"
 
 
-async def test_a_damaged_turn_keeps_neither_the_others_open_nor_the_gateway_closed(
+async def test_a_turn_that_cannot_be_read_keeps_neither_the_others_open_nor_the_gateway_closed(
     crash: Crash,
 ) -> None:
     house = await crash.house()
     house.agents.script = stuck
-    damaged = await started_turn(house, session_label="a", workspace="a")
+    unreadable = await started_turn(house, session_label="a", workspace="a")
     other = await started_turn(house, session_label="b", workspace="b")
-    damage(crash.folder / "events.db", streams.session(damaged.session_id))
-    after, _ = await crash.die(house, damaged, other)
+    make_unreadable(crash.folder / "events.db", streams.session(unreadable.session_id))
+    after, _ = await crash.die(house, unreadable, other)
     ended = (await after.log.last(streams.session(other.session_id))).event
     assert isinstance(ended, TurnFailed)
     assert (await after.log.last(streams.GATEWAY)).event.turns == (other.turn_id,)

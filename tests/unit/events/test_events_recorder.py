@@ -15,8 +15,9 @@ from eventsourcing import cryptography
 from eventsourcing.persistence import IntegrityError, OperationalError, StoredEvent
 
 from codara.errors import VersionClash
+from codara.events.store.datastore import LogDatastore
 from codara.events.store.groups import Group, PayloadPart
-from codara.events.store.recorder import LogDatastore, LogRecorder
+from codara.events.store.recorder import LogRecorder
 
 # The shipped tests import a cipher that needs one more package; no recorder uses it.
 sys.modules.setdefault("eventsourcing.cipher", cryptography)
