@@ -14,7 +14,8 @@ from codara.application.deciding import Deciding
 from codara.application.health import Health
 from codara.application.models import Models
 from codara.application.operators import Operators
-from codara.application.providers import ProviderWarnings
+from codara.application.providers import LendableProviders, ProviderWarnings
+from codara.application.repairing import Repairs
 from codara.application.sessions import Sessions
 from codara.application.turns.context import Context
 from codara.application.turns.finding import Finder
@@ -42,6 +43,7 @@ class House:
     run_id: str
     """Correlates the facts of this run that no request asked for."""
     settings: Settings
+    store: OpenStore
     log: EventLog
     deciding: Deciding
     views: Views
@@ -64,9 +66,10 @@ class OpenServices:
 
 
 @asynccontextmanager
-async def open_house(loaded: Loaded) -> AsyncIterator[House]:
+async def open_house(loaded: Loaded, *, accept_loss: bool = False) -> AsyncIterator[House]:
     """Opens the house, each part on those before it; they are closed in the opposite order.
 
+    With `accept_loss` log or vault may be an older copy; its opener has to record that then.
     A part to come is opened in the one of these four to which it belongs.
     """
     settings, run_id = loaded.settings, new_id("gtw")
@@ -74,7 +77,7 @@ async def open_house(loaded: Loaded) -> AsyncIterator[House]:
     await asyncio.to_thread(_make_private, home)
     passkey, is_new = await asyncio.to_thread(secrets.passkey, home, loaded.passkey)
     async with (
-        open_store(loaded, run_id) as store,
+        open_store(loaded, run_id, accept_loss=accept_loss) as store,
         open_followers(settings, store.log) as followers,
         open_agents(settings, store, run_id) as agents,
         open_services(
@@ -84,6 +87,7 @@ async def open_house(loaded: Loaded) -> AsyncIterator[House]:
         yield House(
             run_id=run_id,
             settings=settings,
+            store=store,
             log=store.log,
             deciding=store.deciding,
             views=followers.views,
@@ -119,10 +123,21 @@ async def open_services(
         bundle = Services(
             turns=turns,
             sessions=Sessions(deciding=deciding, finder=context.finder),
+            repairs=Repairs(
+                deciding=deciding, workspaces=agents.workspaces, clock=utc_now, new_id=new_id
+            ),
             users=_users(settings, store, followers.views),
             accounts=_accounts(settings, store, followers.views),
             operators=operators,
-            models=Models(agents.pool, default_models(settings), int(utc_now().timestamp())),
+            models=Models(
+                agents.pool,
+                default_models(settings),
+                int(utc_now().timestamp()),
+                aliases=settings.models.aliases,
+                may_lend=LendableProviders(
+                    standings=followers.views.account_standings, clock=utc_now
+                ),
+            ),
             views=followers.views,
             health=health,
             settings=settings,

@@ -1,7 +1,7 @@
 """Writes the example files, and the tables of settings, from the settings themselves."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,8 @@ def _toml_line(setting: Setting) -> str:
 
 
 def _no_default(setting: Setting) -> str:
+    if setting.type == Mapping[str, str]:
+        return '{ "gpt-4o" = "codex/gpt-5-codex" }'
     if isinstance(setting.default, dict):
         return '{ "codex/gpt-5-codex" = { input = 1.25, cached = 0.125, output = 10.0 } }'
     return '[{ name = "main", token = "..." }]' if setting.secret else '""'

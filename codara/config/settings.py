@@ -39,6 +39,18 @@ class ServerSettings:
     max_body_bytes: int = setting(
         16 * MIB, "Largest request body that is read.", size=True, least=1
     )
+    max_connections: int = setting(
+        2048,
+        "Connections that are open at the same time; fewer where the limit of open files is small. "
+        "64 more are kept for operators and health checks.",
+        least=64,
+    )
+    max_connections_per_address: int = setting(
+        512,
+        "Connections from one address (of IPv6: one /64 network). Behind a trusted proxy: requests "
+        "of one client at the same time.",
+        least=1,
+    )
     cors_origins: tuple[str, ...] = setting((), "Origins that browsers may call from.")
     trusted_proxies: tuple[str, ...] = setting(
         (), "Addresses or networks whose X-Forwarded-For is believed."
@@ -164,6 +176,17 @@ class UserSettings:
 
 
 @attrs.frozen(kw_only=True)
+class ModelSettings:
+    """Names of models that this gateway gives itself."""
+
+    aliases: Mapping[str, str] = setting(
+        attrs.Factory(dict),
+        "Models behind names that clients insist on: "
+        '`aliases = { "gpt-4o" = "codex/gpt-5-codex" }`.',
+    )
+
+
+@attrs.frozen(kw_only=True)
 class Telegram:
     """Chat bots."""
 
@@ -205,6 +228,7 @@ class Settings:
     providers: Providers = attrs.Factory(Providers)
     accounts: AccountSettings = attrs.Factory(AccountSettings)
     users: UserSettings = UserSettings()
+    models: ModelSettings = attrs.Factory(ModelSettings)
     logging: Logging = attrs.Factory(Logging)
     telemetry: Telemetry = attrs.Factory(Telemetry)
     ledger: Ledger = attrs.Factory(Ledger)

@@ -102,6 +102,11 @@ def _prices(_: Setting, raw: Any, __: Path) -> Mapping[str, Mapping[str, float]]
     return {name: _price(_expect(table, dict, wanted)) for name, table in models.items()}
 
 
+def _names(_: Setting, raw: Any, __: Path) -> Mapping[str, str]:
+    wanted = "a table of texts"
+    return {name: _expect(value, str, wanted) for name, value in _expect(raw, dict, wanted).items()}
+
+
 def _price(table: Mapping[str, Any]) -> Mapping[str, float]:
     known = {"input", "cached", "cache_write", "output"}
     if unknown := sorted(set(table) - known):
@@ -159,6 +164,7 @@ _READERS: dict[Any, _Reader] = {
     tuple[str, ...]: _texts,
     tuple[Mapping[str, Any], ...]: _tables,
     Mapping[str, Mapping[str, float]]: _prices,
+    Mapping[str, str]: _names,
 }
 _FROM_TEXT: dict[Any, Callable[[str], Any]] = {
     bool: _flag_text,
@@ -167,6 +173,7 @@ _FROM_TEXT: dict[Any, Callable[[str], Any]] = {
     tuple[str, ...]: _list_text,
     tuple[Mapping[str, Any], ...]: _json_text,
     Mapping[str, Mapping[str, float]]: _json_text,
+    Mapping[str, str]: _json_text,
 }
 
 

@@ -1,13 +1,21 @@
 """Which agent, and which of its models, a request means."""
 
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-from codara.errors import InvalidRequest
+from codara.errors import InvalidRequest, ModelNotFound
 from codara.runtimes import PROVIDERS
 
 MAX_CHARACTERS = 200
 _ALIAS = "uag-"
+_DEFAULT = "default"
+_FAMILIES = (
+    (re.compile(r"gpt-|o\d|codex-"), "codex"),
+    (re.compile(r"claude-"), "claude"),
+    (re.compile(r"gemini-"), "gemini"),
+)
+"""How the names of a vendor's models begin, and whose they are."""
 
 
 def checked_name(model: str) -> str:
@@ -41,10 +49,10 @@ def resolve(
 ) -> tuple[str, str]:
     """Returns the provider, and the model's name as that provider's CLI knows it.
 
-    `catalogue` lists the models that each of the `meant` providers is known to have; a name that
-    none of them lists is passed on, for the CLI to refuse. `available` are this gateway's
-    providers; the first one serves requests that leave the provider open. InvalidRequest says which
-    field is wrong.
+    `catalogue` lists the models that each of the `meant` providers is known to have. A name whose
+    provider is certain is passed on even if that provider does not list it: its CLI may refuse it.
+    `available` are this gateway's providers, the preferred one first. InvalidRequest says which
+    field is wrong; ModelNotFound that nobody here has such a model.
     """
     if provider is not None:
         _known(provider, available, param="provider")
@@ -53,7 +61,9 @@ def resolve(
     prefix, slash, rest = model.partition("/")
     if slash and prefix in PROVIDERS:
         return _prefixed(prefix, rest, provider, catalogue, available)
-    return provider or _owner(model, defaults, catalogue, available), model
+    if provider is not None:
+        return provider, _listed(provider, model, catalogue) or model
+    return _owner(model, defaults, catalogue, available)
 
 
 def public_name(provider: str, model: str) -> str:
@@ -70,13 +80,16 @@ def _alias(
 ) -> tuple[str, str]:
     """Resolves `uag-<provider>` to that provider's default model.
 
-    Any other name with `uag-` means the default of the named provider, else of the first one.
+    With `provider` any other name with `uag-` means that one's default; without it only
+    `uag-default` is known, and means the first one's.
     """
     named = alias[len(_ALIAS) :].lower()
     if named in PROVIDERS:
         _known(named, available, param="model")
         _agree(named, provider, alias)
         chosen = named
+    elif provider is None and named != _DEFAULT:
+        raise _not_found(alias)
     else:
         chosen = provider or _first(available)
     model = defaults.get(chosen) or next(iter(catalogue.get(chosen, ())), None)
@@ -111,17 +124,54 @@ def _owner(
     defaults: Mapping[str, str | None],
     catalogue: Mapping[str, Sequence[str]],
     available: Sequence[str],
-) -> str:
-    """Returns the one provider that has the model; the first available one if none is known to."""
+) -> tuple[str, str]:
+    """Resolves a name without a provider.
+
+    It belongs to who lists it as it is, else to its family's provider, else to who lists it behind
+    the provider's own name.
+    """
+    _first(available)
     owners = [
         each
         for each in available
         if model in catalogue.get(each, ()) or model == defaults.get(each)
     ]
+    family = _family(model)
+    if owners:
+        return _only(owners, model), model
+    if family is not None and family in available:
+        return family, model
+    owners = [each for each in available if f"{each}/{model}" in catalogue.get(each, ())]
+    if not owners:
+        raise _not_found(model)
+    owner = _only(owners, model)
+    return owner, f"{owner}/{model}"
+
+
+def _only(owners: Sequence[str], model: str) -> str:
     if len(owners) > 1:
         names = " or ".join(public_name(each, model) for each in owners)
         raise InvalidRequest(f"More than one agent has {model}: say {names}.", param="model")
-    return owners[0] if owners else _first(available)
+    return owners[0]
+
+
+def _listed(provider: str, model: str, catalogue: Mapping[str, Sequence[str]]) -> str | None:
+    """Returns the name under which the provider lists the model: this one, or with its prefix."""
+    names = (model, f"{provider}/{model}")
+    return next((name for name in names if name in catalogue.get(provider, ())), None)
+
+
+def _family(model: str) -> str | None:
+    found = (provider for form, provider in _FAMILIES if form.match(model.lower()))
+    return next(found, None)
+
+
+def _not_found(model: str) -> ModelNotFound:
+    return ModelNotFound(
+        f"No agent here has a model {model!r}; GET /v1/models lists those that can be asked for. "
+        "An operator may map a name that a client insists on (models.aliases).",
+        param="model",
+    )
 
 
 def _known(provider: str, available: Sequence[str], *, param: str) -> None:

@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 import attrs
 
 from codara.application.callers import Caller
+from codara.application.models import Model
 from codara.http.answers import done, found, listing, one, up_to_date
 from codara.http.envelope import Answer
 from codara.http.keys import KeyShown, RevokedKey, all_keys
 from codara.http.planes import USER
+from codara.http.repairs import WorkspaceRepair, repaired
 from codara.http.routing import Asked, Routes
 from codara.http.sessions import CancelRequested, SessionsQuery, TasksQuery
 from codara.http.shapes import ItemQuery, ListQuery, Nothing
@@ -46,18 +48,27 @@ class OwnKeyRequest:
 
 @attrs.frozen(kw_only=True)
 class ModelsQuery:
-    """Asks for the models of one provider, or of all."""
+    """Asks for the models of one provider, or of all; with `all` also for those that cannot run."""
 
     provider: str | None = None
+    all: bool = False
 
 
 @attrs.frozen(kw_only=True)
 class ModelShown:
-    """A model that can be requested by its `id`."""
+    """A model that can be requested by its `id`; `display_name` is null where it is not known."""
 
     id: str
     provider: str
     model: str
+    display_name: str | None
+
+    @classmethod
+    def of(cls, model: Model) -> "ModelShown":
+        """Returns what is shown of a model."""
+        return cls(
+            id=model.public, provider=model.provider, model=model.name, display_name=model.title
+        )
 
 
 @routes.get("/me", query=ItemQuery, answer=Me)
@@ -160,11 +171,15 @@ async def list_workspaces(asked: Asked[Caller, ListQuery, Nothing]) -> Answer[li
     return attrs.evolve(answer, data=[row.own() for row in answer.data])
 
 
+@routes.post("/workspaces/{workspace_id}/repair", body=Nothing, answer=WorkspaceRepair)
+async def repair_workspace(asked: Asked[Caller, Nothing, Nothing]) -> Answer[WorkspaceRepair]:
+    """Makes files and folders usable again from which an agent took its own rights."""
+    return await repaired(asked, asked.caller.user_id)
+
+
 @routes.get("/providers/models", query=ModelsQuery, answer=list[ModelShown])
 async def list_models(asked: Asked[Caller, ModelsQuery, Nothing]) -> Answer[list[ModelShown]]:
-    """Lists the models that can be requested."""
-    models = await asked.services.models.listing(asked.query.provider)
-    shown_models = [
-        ModelShown(id=model.public, provider=model.provider, model=model.name) for model in models
-    ]
-    return Answer(data=shown_models)
+    """Lists the models that can run now; with `all`, all that can be requested."""
+    models, query = asked.services.models, asked.query
+    found = await (models.everything if query.all else models.listing)(query.provider)
+    return Answer(data=[ModelShown.of(model) for model in found])

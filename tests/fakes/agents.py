@@ -1,11 +1,11 @@
 """Agents that do what the test says."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 import attrs
 
-from codara.application.ports.agents import AgentTurn, FrameSink, Outcome
+from codara.application.ports.agents import EFFORTS, AgentTurn, FrameSink, Outcome
 from codara.application.ports.frames import BackendSeen, TextDelta
 from codara.errors import AgentMissing, ContextLengthExceeded
 
@@ -43,6 +43,7 @@ class FakeAgents:
     cancelled: int = 0
     sighted: bool = True
     forking: bool = False
+    taking_effort: Collection[str] = EFFORTS
     longest: int = 100_000_000
     """The number of characters that a prompt may have."""
     missing: str = ""
@@ -63,6 +64,12 @@ class FakeAgents:
 
     def takes_images(self, provider: str) -> bool:
         return self.sighted
+
+    def efforts(self, provider: str) -> Collection[str]:
+        return self.taking_effort
+
+    def titles(self, provider: str) -> Mapping[str, str]:
+        return {}
 
     def forks(self, provider: str) -> bool:
         return self.forking

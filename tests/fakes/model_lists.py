@@ -1,8 +1,10 @@
 """Agents that only list their models."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import attrs
+
+from codara.application.ports.agents import EFFORTS
 
 
 @attrs.define
@@ -16,6 +18,12 @@ class FakeModelLists:
 
     def takes_images(self, provider: str) -> bool:
         return provider == "codex"
+
+    def efforts(self, provider: str) -> Collection[str]:
+        return EFFORTS if provider == "codex" else ()
+
+    def titles(self, provider: str) -> Mapping[str, str]:
+        return {"gpt-5": "GPT-5"} if provider == "codex" else {}
 
     async def models(self, provider: str) -> Sequence[str]:
         return self.listed.get(provider, ())

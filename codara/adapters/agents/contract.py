@@ -1,7 +1,7 @@
 """What the pool asks of a runtime: a module that satisfies `Runtime` is a new agent."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import attrs
@@ -53,6 +53,15 @@ class Early(Protocol):
 
 
 @runtime_checkable
+class TakesEffort(Protocol):
+    """A runtime whose turns may say how hard the model is to think."""
+
+    @property
+    def efforts(self) -> Collection[str]:
+        """The values of `AgentTurn.effort` that it takes, each for one turn."""
+
+
+@runtime_checkable
 class Installed(Protocol):
     """A runtime whose program can be looked at; every runtime with a real CLI is one."""
 
@@ -87,6 +96,9 @@ class ListsModels(Protocol):
 
     @property
     def name(self) -> str: ...
+
+    def titles(self) -> Mapping[str, str]:
+        """What its CLI calls the models before people, by name, as far as it is known by now."""
 
     async def learn(self) -> None:
         """Asks, in a jail of its own and on no account, unless this version's list is known.

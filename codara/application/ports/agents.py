@@ -1,6 +1,6 @@
 """Agents: what runs a turn, and how it ended."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -11,9 +11,12 @@ from codara.application.ports.frames import Frame
 from codara.events.vocabulary import FinishReason
 
 LONGEST_ID = 256
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max", "ultra")
+"""How hard a model may be asked to think, in the words of the vendors, the least first."""
 
 Permission = Callable[[], Awaitable[None]]
 """Returns once the agent may be told of its turn, or raises what forbids it."""
+
 
 Elsewhere = Callable[[], Awaitable[bool]]
 """Tells whether another account could take the turn now, and nothing has come of the turn yet."""
@@ -89,7 +92,9 @@ class AgentTurn:
     fresh thread is told `fresh_prompt` and `fresh_images` instead, and `Warned(FRESH_THREAD)` says
     so.
 
-    `toolless`: the agent may only talk, and has as few tools as its CLI can do with. `until` bounds
+    `toolless`: the agent may only talk, and has as few tools as its CLI can do with. `effort` is
+    one of those that the provider takes (`Agents.efforts`), for this turn alone; None leaves it to
+    the agent. `until` bounds
     the whole turn; `stall_timeout` (seconds, 0: off) bounds the time without progress. `on_login`:
     the account is a CLI's login, not a key. `on_login` and `account_id` mean nothing while a turn
     is only prepared. Everything may be made ready before the turn is `permitted`, but the agent is
@@ -141,8 +146,8 @@ class Agents(Protocol):
     def prepare(self, turn: AgentTurn) -> None:
         """Starts the process that the turn will need, if that takes no account; never waits.
 
-        Uses only the turn's workspace, folder, provider, model, instructions, `read_only` and
-        `toolless`.
+        Uses only the turn's workspace, folder, provider, model, effort, instructions, `read_only`
+        and `toolless`.
         """
 
     async def run(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
@@ -183,6 +188,9 @@ class Agents(Protocol):
     def takes_images(self, provider: str) -> bool:
         """Tells whether the provider's CLI can be given pictures."""
 
+    def efforts(self, provider: str) -> Collection[str]:
+        """Returns those of EFFORTS that the provider's CLI takes; empty if it takes none."""
+
     def forks(self, provider: str) -> bool:
         """Tells whether the provider's CLI can branch a thread at an earlier point."""
 
@@ -200,6 +208,9 @@ class Agents(Protocol):
 
         AgentMissing if the CLI is not installed.
         """
+
+    def titles(self, provider: str) -> Mapping[str, str]:
+        """Returns what the CLI calls its models before people, by name, as far as it is known."""
 
     def learn(self, provider: str) -> None:
         """Has the provider's CLI asked for its models, unless they are known; never waits.

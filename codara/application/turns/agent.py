@@ -58,6 +58,7 @@ def _agent_turn(
         fork=_fork(asked),
         read_only=command.manual or command.aside,
         toolless=command.aside,
+        effort=command.effort,
         until=until,
         stall_timeout=context.limits.patience[command.provider].stall_timeout,
         permitted=run.permitted,

@@ -35,6 +35,8 @@ class TurnOptions:
     workspace_root: str | None
     session_label: str | None
     chat: str | None = None
+    effort: str | None = None
+    """How hard the model is to think; None leaves it to the agent."""
     manual: bool
     """Whether the agent may read the workspace and not write it."""
     persistent: bool

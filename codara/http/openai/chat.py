@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import attrs
 import orjson
 from aiohttp import web
 
@@ -30,13 +31,14 @@ async def complete(request: web.Request, caller: Caller) -> web.StreamResponse:
     services = request.app[SERVICES]
     wanted = await _decoded(request, caller)
     command = await _command(request, caller, wanted)
+    unheeded = wanted.effort is not None and command.effort is None
     reply = Reply(
         model=wanted.model,
         created=int(services.clock().timestamp()),
         include_usage=wanted.include_usage,
         reasoning=wanted.reasoning,
         events=wanted.events,
-        ignored=wanted.ignored,
+        ignored=(*wanted.ignored, "reasoning_effort") if unheeded else wanted.ignored,
     )
     async with submitted(services.turns, command) as submission:
         if wanted.stream and not await submission.is_soon():
@@ -72,6 +74,8 @@ async def _command(request: web.Request, caller: Caller, wanted: ChatRequest) ->
     provider, model = await models.resolve(wanted.model, wanted.provider)
     if wanted.first_image is not None and not models.takes_images(provider):
         raise UnsupportedParameter(f"{provider} takes no pictures.", param=wanted.first_image)
+    if wanted.effort is not None and not models.takes_effort(provider, wanted.effort):
+        wanted = attrs.evolve(wanted, effort=None)
     return RunTurn.of(
         wanted,
         caller=caller,

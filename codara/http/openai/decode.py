@@ -8,6 +8,7 @@ import attrs
 import orjson
 
 from codara.application.callers import Caller
+from codara.application.ports.agents import EFFORTS
 from codara.application.ports.workspaces import Upload
 from codara.application.turns.commands import TurnOptions
 from codara.config.settings import ServerSettings
@@ -17,7 +18,7 @@ from codara.errors import InvalidRequest, UnsupportedParameter, WorkspaceAccessD
 from codara.http.openai.asides import is_aside, plain_model
 from codara.http.openai.conversations import chat_id_of
 from codara.http.openai.fields import ChatFields, flag
-from codara.http.openai.ignoring import ignored_of, refuse_forced_tools
+from codara.http.openai.ignoring import ignored_of, refuse_forced_tools, refuse_other_formats
 from codara.http.openai.messages import decode_messages, first_image
 
 _DEFAULT_WORKSPACE = "default"
@@ -71,6 +72,7 @@ def decode(
         chat=chat_id_of(body, headers, server),
         aside=aside,
         refuse=_refuse(fields),
+        effort=_effort(body.get("reasoning_effort")),
         manual=fields.flag("manual_mode", False),
         persistent=fields.flag("session_persistence", True) and not aside,
         stream=flag(body.get("stream"), "stream"),
@@ -86,9 +88,6 @@ def decode(
     )
 
 
-_FORMATS = frozenset({None, "text", "json_object"})
-
-
 def _refuse_unsupported(body: Mapping[str, Any]) -> None:
     n = body.get("n")
     if n is not None and (not isinstance(n, int) or isinstance(n, bool) or n < 1):
@@ -96,17 +95,14 @@ def _refuse_unsupported(body: Mapping[str, Any]) -> None:
     if n is not None and n > 1:
         raise UnsupportedParameter("An agent gives one answer: n must be 1.", param="n")
     refuse_forced_tools(body)
-    wanted = body.get("response_format")
-    if wanted is None:
-        return
-    if not isinstance(wanted, dict):
-        raise InvalidRequest("response_format must be an object.", param="response_format")
-    if wanted.get("type") not in _FORMATS:
-        raise UnsupportedParameter(
-            "Agents answer in prose: response_format may be text or json_object; "
-            "no agent can promise a JSON schema.",
-            param="response_format",
-        )
+    refuse_other_formats(body)
+
+
+def _effort(value: Any) -> str | None:
+    if value is None or (isinstance(value, str) and value in EFFORTS):
+        return value
+    known = ", ".join(EFFORTS)
+    raise InvalidRequest(f"reasoning_effort must be one of {known}.", param="reasoning_effort")
 
 
 def _model(value: Any) -> str:

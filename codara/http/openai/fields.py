@@ -7,6 +7,20 @@ import attrs
 
 from codara.errors import InvalidRequest
 
+OWN_FIELDS = frozenset(
+    {
+        "provider",
+        "workspace_id",
+        "client_session_id",
+        "workspace_root",
+        "manual_mode",
+        "session_persistence",
+        "queue",
+        "codara_reasoning",
+        "codara_events",
+    }
+)
+"""The names of our own fields."""
 _PLACES = ("uag_options", "metadata")
 _HEADERS = {
     "client_session_id": "X-Codara-Session",

@@ -482,6 +482,22 @@ def test_a_copy_is_resumed_at_its_point_under_a_name_of_its_own() -> None:
     assert told[-7:] == (*copy, "--session-id", THREAD)
 
 
+def test_an_effort_is_said_at_the_start() -> None:
+    def told(effort: str | None) -> tuple[str, ...]:
+        return arguments(
+            model="opus",
+            thread_id=THREAD,
+            resume=True,
+            instructions=None,
+            effort=effort,
+            closed=(),
+        )
+
+    at = told("xhigh").index("--effort")
+    assert told("xhigh")[at + 1] == "xhigh"
+    assert "--effort" not in told(None)
+
+
 def test_the_point_of_a_turn_is_its_last_message_and_no_sub_agents() -> None:
     said = {"type": "assistant", "uuid": "one", "message": {"id": "m", "content": []}}
     reading, _ = line(ClaudeReading(), said)

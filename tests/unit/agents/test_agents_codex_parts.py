@@ -1,5 +1,6 @@
 """Configuration, causes, counts and the last word on a turn."""
 
+import json
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codara.adapters.agents.codex.causes import cause_of
-from codara.adapters.agents.codex.config import config_toml, exec_arguments
+from codara.adapters.agents.codex.config import config_toml, exec_arguments, offered
 from codara.adapters.agents.codex.outcome import outcome_of
 from codara.adapters.agents.codex.parse import appserver_line, is_progress
 from codara.adapters.agents.codex.quota import retry_at, windows_of
@@ -41,6 +42,23 @@ def test_any_instructions_make_a_valid_configuration(instructions: str) -> None:
 def test_streams_are_never_begun_again() -> None:
     provider = tomllib.loads(config_toml("http://x"))["model_providers"]["codara"]
     assert provider["stream_max_retries"] == 0
+
+
+def test_an_effort_is_a_setting_of_the_one_process() -> None:
+    told = exec_arguments("m", "thread", effort="high")
+    at = told.index("-c")
+    assert told[at : at + 2] == ("-c", 'model_reasoning_effort="high"')
+    assert "-c" not in exec_arguments("m", "thread")
+
+
+def test_codex_says_what_it_calls_its_models_before_people() -> None:
+    shown = {"slug": "b", "display_name": "B", "visibility": "list", "priority": 2}
+    plain = {"slug": "a", "visibility": "list", "priority": 1}
+    hidden = {"slug": "c", "visibility": "hide", "priority": 0}
+    assert list(offered(json.dumps({"models": [shown, plain, hidden]})).items()) == [
+        ("a", ""),
+        ("b", "B"),
+    ]
 
 
 def test_a_resumed_thread_is_named_before_the_prompt() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from codara.adapters.agents.home.listings import FILE, KeptListing, Listings
 
-CODEX = KeptListing("0.169.0", ("gpt-6-astra", "gpt-5.5"))
+CODEX = KeptListing("0.169.0", ("gpt-6-astra", "gpt-5.5"), {"gpt-5.5": "GPT-5.5"})
 GEMINI = KeptListing("0.61.0", ("auto",))
 
 
@@ -35,7 +35,17 @@ async def test_without_a_folder_a_listing_is_known_as_long_as_the_process_lives(
 
 
 @pytest.mark.parametrize(
-    "text", ["", "no JSON", "[]", '{"codex": 1}', '{"codex": {"version": "1"}}', "{}", "\xff"]
+    "text",
+    [
+        "",
+        "no JSON",
+        "[]",
+        '{"codex": 1}',
+        '{"codex": {"version": "1"}}',
+        '{"codex": {"version": "1", "models": []}}',
+        "{}",
+        "\xff",
+    ],
 )
 async def test_a_file_that_is_none_is_written_anew(tmp_path: Path, text: str) -> None:
     (tmp_path / FILE).write_bytes(text.encode("latin-1"))

@@ -1,9 +1,11 @@
 """Which agent and model a request means."""
 
+import re
+
 import pytest
 
 from codara.domain.models import MAX_CHARACTERS, checked_name, public_name, resolve
-from codara.errors import InvalidRequest
+from codara.errors import InvalidRequest, ModelNotFound
 
 DEFAULTS = {"codex": "gpt-5-codex", "gemini": "gemini-2.5-pro", "opencode": None}
 CATALOGUE = {
@@ -48,10 +50,46 @@ def test_a_bare_name_of_two_agents_must_say_which() -> None:
     assert meant("shared", "gemini") == ("gemini", "shared")
 
 
-def test_a_name_that_nobody_lists_is_for_the_cli_to_refuse() -> None:
-    assert meant("brand-new") == ("codex", "brand-new")
+def test_a_name_that_nobody_lists_is_for_the_cli_to_refuse_if_its_provider_is_certain() -> None:
     assert meant("brand-new", "gemini") == ("gemini", "brand-new")
+    assert meant("nope/brand-new", "gemini") == ("gemini", "nope/brand-new")
     assert meant("codex/brand-new") == ("codex", "brand-new")
+
+
+@pytest.mark.parametrize(
+    ("model", "provider"),
+    [
+        ("gpt-4o", "codex"),
+        ("GPT-4o", "codex"),
+        ("o3-mini", "codex"),
+        ("codex-mini-latest", "codex"),
+        ("gemini-2.5-flash", "gemini"),
+    ],
+)
+def test_a_name_that_nobody_lists_goes_to_its_family(model: str, provider: str) -> None:
+    assert meant(model) == (provider, model)
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["brand-new", "nope/x", "anthropic/unknown", "claude-sonnet-4", "opus", "uag-nope", "uag-"],
+)
+def test_a_name_that_nobody_here_can_have_is_not_found(model: str) -> None:
+    with pytest.raises(ModelNotFound, match=re.escape(repr(model))) as refused:
+        meant(model)
+    assert refused.value.param == "model"
+
+
+def test_a_bare_name_is_found_behind_its_agents_own_prefix_as_well() -> None:
+    assert meant("big-pickle") == ("opencode", "opencode/big-pickle")
+    assert meant("big-pickle", "opencode") == ("opencode", "opencode/big-pickle")
+
+
+def test_a_family_goes_before_an_agent_that_offers_it_under_its_own_prefix() -> None:
+    catalogue = {"codex": (), "opencode": ("opencode/gpt-9", "opencode/claude-9")}
+    served = ("codex", "opencode")
+    assert resolve("gpt-9", None, {}, catalogue, served) == ("codex", "gpt-9")
+    assert resolve("claude-9", None, {}, catalogue, served) == ("opencode", "opencode/claude-9")
 
 
 def test_an_alias_means_the_agents_default() -> None:
@@ -59,8 +97,12 @@ def test_an_alias_means_the_agents_default() -> None:
     assert meant("UAG-Codex") == ("codex", "gpt-5-codex")
 
 
-def test_any_other_alias_means_the_named_agent_or_the_first() -> None:
-    assert meant("uag-anything") == ("codex", "gpt-5-codex")
+def test_the_default_of_the_first_agent_has_an_alias_of_its_own() -> None:
+    assert meant("uag-default") == ("codex", "gpt-5-codex")
+    assert meant("uag-default", "gemini") == ("gemini", "gemini-2.5-pro")
+
+
+def test_any_other_alias_means_the_named_agent() -> None:
     assert meant("uag-anything", "gemini") == ("gemini", "gemini-2.5-pro")
 
 

@@ -113,10 +113,24 @@ def test_more_than_one_answer_is_not_supported() -> None:
     assert decoded(n=1).model == "codex/gpt-5-codex"
 
 
-def test_a_promise_of_a_json_schema_is_not_supported() -> None:
-    error = refusal(response_format={"type": "json_schema", "json_schema": {}})
+@pytest.mark.parametrize("kind", ["json_schema", "json_object"])
+def test_a_promise_of_json_is_not_supported(kind: str) -> None:
+    error = refusal(response_format={"type": kind, "json_schema": {}})
     assert (error.code, error.param) == ("unsupported_parameter", "response_format")
     decoded(response_format={"type": "text"})
+
+
+@pytest.mark.parametrize("wanted", [{"type": "bogus"}, {"type": None}, {"type": ["text"]}, {}])
+def test_a_format_that_nobody_knows_is_invalid(wanted: Any) -> None:
+    error = refusal(response_format=wanted)
+    assert (error.code, error.param) == ("invalid_request", "response_format.type")
+
+
+@pytest.mark.parametrize("effort", ["hard", "", 3, ["high"], True])
+def test_an_effort_that_nobody_knows_is_invalid(effort: Any) -> None:
+    error = refusal(reasoning_effort=effort)
+    assert (error.code, error.param) == ("invalid_request", "reasoning_effort")
+    assert "low, medium, high" in error.message
 
 
 def test_tools_and_unknown_fields_are_ignored() -> None:
@@ -329,6 +343,7 @@ names = [
     "uag_options",
     "manual_mode",
     "response_format",
+    "reasoning_effort",
     "session_persistence",
     "workspace_root",
     "anything",

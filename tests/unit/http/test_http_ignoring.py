@@ -87,6 +87,34 @@ def test_a_field_that_may_name_a_chat_is_read() -> None:
     assert ignored_of(body, server) == ("user", "room")
 
 
+def test_what_has_no_effect_within_a_field_is_named_with_it() -> None:
+    body = {
+        "stream_options": {"include_usage": True, "include_obfuscation": False},
+        "uag_options": {"queue": "wait", "qeue": "refuse"},
+        "metadata": {"anything": "goes"},
+        "stop": ["c"],
+    }
+    named = ("stop", "stream_options.include_obfuscation", "uag_options.qeue")
+    assert ignored_of(body, ServerSettings()) == named
+
+
+async def test_an_effort_reaches_the_agent_that_takes_it(house: Housed) -> None:
+    answer = await house.chat("hello", reasoning_effort="high")
+    assert (answer.status, answer.ours["ignored"]) == (200, [])
+    again = await house.chat("hello")
+    assert (again.status, [turn.effort for turn in house.house.agents.turns]) == (
+        200,
+        ["high", None],
+    )
+
+
+async def test_an_effort_that_an_agent_does_not_take_is_named(house: Housed) -> None:
+    house.house.agents.taking_effort = ("low",)
+    answer = await house.chat("hello", reasoning_effort="high", max_tokens=5)
+    assert (answer.status, answer.ours["ignored"]) == (200, ["max_tokens", "reasoning_effort"])
+    assert [turn.effort for turn in house.house.agents.turns] == [None]
+
+
 def test_names_are_few_and_short() -> None:
     body = {f"{number:03}{'x' * 1000}": number for number in range(200)}
     named = ignored_of(body, ServerSettings())

@@ -1,7 +1,7 @@
 """A claude that stays: one process, one thread, one turn at a time."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from codara.adapters.agents.claude.causes import cause_of
 from codara.adapters.agents.claude.process import ClaudeProcess
@@ -26,8 +26,8 @@ class LostThread(Exception):
 class ClaudeSession(Staying[ClaudeTurn]):
     """Claude in one thread; the copy of another one, if it was started for a turn with a `fork`.
 
-    What a process is told at its start (folder, model, instructions, thread, whether it works on a
-    login) it keeps: a turn that differs in any of them needs another one.
+    What a process is told at its start (folder, model, effort, instructions, thread, whether it
+    works on a login) it keeps: a turn that differs in any of them needs another one.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class ClaudeSession(Staying[ClaudeTurn]):
         self._fork = turn.fork
         self._told = _told(turn)
         self._used = False
-        self.listed: tuple[str, ...] = ()
+        self.listed: Mapping[str, str] = {}
         self._spent = NOTHING
         self._process = ClaudeProcess(launched.jail, self._heard)
         self._hear(self._process)
@@ -62,7 +62,11 @@ class ClaudeSession(Staying[ClaudeTurn]):
                 raise LostThread from error
             raise self._not_started("claude", error) from error
         models = found.get("models") or ()
-        self.listed = tuple(str(model["value"]) for model in models if "value" in model)
+        self.listed = {
+            str(model["value"]): str(model.get("displayName") or "")
+            for model in models
+            if "value" in model
+        }
 
     def serves(self, turn: AgentTurn) -> bool:
         unused = turn.backend_id is None and not self._used and turn.fork == self._fork
@@ -115,4 +119,4 @@ class ClaudeSession(Staying[ClaudeTurn]):
 
 
 def _told(turn: AgentTurn) -> tuple[object, ...]:
-    return turn.model, turn.instructions, turn.on_login
+    return turn.model, turn.effort, turn.instructions, turn.on_login

@@ -55,6 +55,7 @@ class AppServer(Staying[CodexTurn]):
         self._look = look
         self._totals: dict[str, TokenCounts | None] = {}
         """The token counts of the threads this process has loaded."""
+        self._with_effort: set[str] = set()
         self._rpc = Rpc(launched.jail, self._heard)
         self._hear(self._rpc)
 
@@ -73,6 +74,14 @@ class AppServer(Staying[CodexTurn]):
             await self._rpc.call("thread/loaded/list", quiet=True)
             return True
         return False
+
+    def serves(self, turn: AgentTurn) -> bool:
+        """Tells whether the turn can run here: an effort holds for the later turns of its thread.
+
+        codex takes another one, but nothing that says "the model's own again".
+        """
+        held = not turn.effort and turn.backend_id in self._with_effort
+        return not held and super().serves(turn)
 
     async def run(self, turn: AgentTurn, sink: FrameSink) -> Outcome:
         return await super().run(await self._forgotten.without(turn), sink)
@@ -94,7 +103,12 @@ class AppServer(Staying[CodexTurn]):
         current.say(BackendSeen(expected))
         self._totals[expected] = current.reading.total
         said = _input(fresh(turn) if current.lost else turn)
-        await self._rpc.call("turn/start", threadId=expected, input=said, model=turn.model)
+        how: dict[str, Any] = {"model": turn.model} | (
+            {"effort": turn.effort} if turn.effort else {}
+        )
+        if turn.effort:
+            self._with_effort.add(expected)
+        await self._rpc.call("turn/start", threadId=expected, input=said, **how)
         await current.decided.wait()
         return expected
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
 import attrs
@@ -85,10 +85,11 @@ class Acp(Staying[GeminiTurn]):
     def remembers(self, thread_ids: Collection[str]) -> bool:
         return not self._sessions.keys().isdisjoint(thread_ids)
 
-    async def models(self, turn: AgentTurn) -> Sequence[str]:
-        """What it lists for a session in the turn's folder; Refused or Gone when it does not."""
+    async def models(self, turn: AgentTurn) -> Mapping[str, str]:
+        """What it lists for a session in the turn's folder, each with its title; Refused or Gone."""
         result = await self._rpc.call("session/new", quiet=True, **_place(turn))
-        return [str(each["modelId"]) for each in result["models"]["availableModels"]]
+        models = result["models"]["availableModels"]
+        return {str(each["modelId"]): str(each.get("name") or "") for each in models}
 
     async def answers(self) -> bool:
         """Asks for something that gemini does not have, which costs it nothing."""

@@ -18,10 +18,14 @@ log = logging.getLogger(__name__)
 
 @attrs.frozen
 class KeptListing:
-    """The models that a CLI of one version lists, in its own order."""
+    """The models that a CLI of one version lists, in its own order.
+
+    `titles` are what it calls them before people, by their names, where it says so.
+    """
 
     version: str
     models: tuple[str, ...]
+    titles: Mapping[str, str] = attrs.field(factory=dict)
 
 
 class Listings:
@@ -58,10 +62,11 @@ def _read(path: Path) -> dict[str, KeptListing]:
 
 
 def _listing(found: Mapping[str, object]) -> KeptListing:
-    models = found["models"]
-    if not isinstance(models, list):
+    models, titles = found["models"], found["titles"]
+    if not isinstance(models, list) or not isinstance(titles, dict):
         raise TypeError("no list of models")
-    return KeptListing(str(found["version"]), tuple(str(name) for name in models))
+    named = {str(name): str(title) for name, title in titles.items()}
+    return KeptListing(str(found["version"]), tuple(str(name) for name in models), named)
 
 
 def _write(folder: Path, text: str) -> None:

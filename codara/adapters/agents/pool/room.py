@@ -13,12 +13,20 @@ Weigh = Callable[[], Awaitable[Mapping[HomeKey, int]]]
 """Bytes that the agents take, by home."""
 
 
+def _never() -> bool:
+    return False
+
+
 @attrs.frozen(kw_only=True)
 class Bounds:
-    """`memory` in bytes for all of them, and how long (s) a turn waits for a process."""
+    """`memory` in bytes for all of them, and how long (s) a turn waits for a process.
+
+    `crowded` tells whether something else of the gateway's runs short that idle agents take.
+    """
 
     memory: int = 8 << 30
     patience: float = 30.0
+    crowded: Callable[[], bool] = _never
 
 
 USUAL = Bounds()
@@ -71,7 +79,7 @@ class Room:
 
     async def slim(self) -> None:
         """Agents have grown: idle ones are ended, the least recently used first."""
-        while (idle := self._slots.idle()) and await self._too_heavy():
+        while (idle := self._slots.idle()) and await self._is_tight():
             await self.give_back(_oldest(idle))
 
     async def all_open(self, seconds: float) -> None:
@@ -102,7 +110,12 @@ class Room:
             return [slot for slot in self._slots.of(runtime.name) if slot.idle]
         if any(slot.occupied for slot in self._slots) and await self._too_heavy():
             return self._slots.idle()
+        if self._bounds.crowded():
+            return self._slots.idle() or None
         return None
+
+    async def _is_tight(self) -> bool:
+        return self._bounds.crowded() or await self._too_heavy()
 
     async def _too_heavy(self) -> bool:
         return sum((await self._weigh()).values()) > self._bounds.memory
