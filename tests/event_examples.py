@@ -16,6 +16,7 @@ from codara.events import (
     jail,
     key,
     lease,
+    loss,
     name,
     operator,
     request,
@@ -85,6 +86,15 @@ WINDOW = account.QuotaWindow(name="5h", used_percent=12.5, minutes=300, resets_a
 
 EXAMPLES: dict[type[Event], dict[str, Any]] = {
     gateway.LogOpened: {"log_id": "log_1", "format": 1},
+    gateway.LogVaultNoted: {"changes": 7},
+    loss.LogRestored: {
+        "gateway_id": "gw_1",
+        "losses": ("log_shorter",),
+        "seen": 120,
+        "found": 90,
+        "vault_noted": 7,
+        "vault_found": 8,
+    },
     gateway.GatewayStarted: {
         "gateway_id": "gw_1",
         "codara_version": "0.1.0",
@@ -92,6 +102,7 @@ EXAMPLES: dict[type[Event], dict[str, Any]] = {
         "config_digest": "c" * 64,
     },
     gateway.GatewayRecovered: {"gateway_id": "gw_1", "turns": (TURN,), "jails": (JAIL,)},
+    gateway.GatewayFoldersMissing: {"gateway_id": "gw_1", "folders": ("trees", "homes")},
     gateway.GatewayStopped: {"gateway_id": "gw_1"},
     user.UserProvisioned: {
         "user_id": USER,
@@ -285,6 +296,7 @@ EXAMPLES: dict[type[Event], dict[str, Any]] = {
     },
     session.SessionReset: {"session_id": SESSION},
     session.SessionExpired: {"session_id": SESSION},
+    loss.SessionSetBack: {"session_id": SESSION},
     workspace.WorkspaceProvisioned: {
         "workspace_id": WORKSPACE,
         "user_id": USER,
@@ -299,6 +311,14 @@ EXAMPLES: dict[type[Event], dict[str, Any]] = {
         "until": SOON,
         "label": "Ada's notes",
         "folder": "/srv/Ada/notes",
+    },
+    workspace.WorkspaceRepaired: {
+        "workspace_id": WORKSPACE,
+        "user_id": USER,
+        "folders": 2,
+        "files": 5,
+        "left": 1,
+        "partial": False,
     },
     workspace.WorkspaceUnlocked: {
         "workspace_id": WORKSPACE,
@@ -405,6 +425,7 @@ turn_failed = partial(example, session.TurnFailed)
 turn_cancelled = partial(example, session.TurnCancelled)
 session_reset = partial(example, session.SessionReset)
 session_expired = partial(example, session.SessionExpired)
+session_set_back = partial(example, loss.SessionSetBack)
 
 workspace_provisioned = partial(example, workspace.WorkspaceProvisioned)
 workspace_locked = partial(example, workspace.WorkspaceLocked)

@@ -18,11 +18,18 @@ from codara.domain.user import User
 from codara.domain.workspace import Workspace
 from codara.events.account import AccountRegistered, HealthChanged
 from codara.events.base import Event
-from codara.events.gateway import GatewayRecovered, GatewayStarted, GatewayStopped
+from codara.events.gateway import (
+    GatewayFoldersMissing,
+    GatewayRecovered,
+    GatewayStarted,
+    GatewayStopped,
+    LogOpened,
+)
 from codara.events.idempotency import IdempotencyClaimed, IdempotencyFreed
 from codara.events.jail import EgressDenied, JailExited, JailKilled, JailStarted
 from codara.events.key import KeyIssued, KeyRevoked
 from codara.events.lease import LeaseReleased, LeaseTaken
+from codara.events.loss import SessionSetBack
 from codara.events.name import NameClaimed, NameFreed
 from codara.events.operator import (
     LoginRefused,
@@ -51,6 +58,7 @@ from codara.events.workspace import (
     DiffRecorded,
     WorkspaceLocked,
     WorkspaceProvisioned,
+    WorkspaceRepaired,
     WorkspaceUnlocked,
 )
 
@@ -121,6 +129,8 @@ def _session(past: Past, state: Session, event: Event, at: datetime) -> Demands:
             yield from _no_turn(state)
             until = state.expires_at
             yield until is not None and until <= at, "a session whose time is over"
+        case SessionSetBack():
+            yield from _no_turn(state)
 
 
 def _no_turn(state: Session) -> Demands:
@@ -149,6 +159,9 @@ def _workspace(past: Past, state: Workspace, event: Event, at: datetime) -> Dema
         case WorkspaceLocked():
             free = holder is None or state.until is None or state.until <= at
             yield free, f"that {held} has unlocked it or that its time is over"
+        case WorkspaceRepaired():
+            by_one = holder is not None and holder.kind == "repair"
+            yield by_one, f"that a repair holds it, and not {held}"
         case WorkspaceUnlocked():
             yield event.holder == holder, f"that it is unlocked by who holds it: {held}"
         case DiffRecorded(turn_id=turn_id):
@@ -240,15 +253,16 @@ def _jail(past: Past, _state: object, event: Event, _at: datetime) -> Demands:
 
 def _gateway(past: Past, _state: object, event: Event, _at: datetime) -> Demands:
     match event:
-        case GatewayStarted() | GatewayRecovered():
+        case GatewayStarted() | GatewayRecovered() | GatewayFoldersMissing():
             yield not past.holds(GatewayStarted, event.gateway_id), "a gateway that starts now"
         case GatewayStopped():
             yield past.holds(GatewayStarted, event.gateway_id), "a gateway that has started"
             yield not past.holds(GatewayStopped, event.gateway_id), "that it stops once"
 
 
-def _log(past: Past, _state: object, _event: Event, _at: datetime) -> Demands:
-    yield past.last is None, "nothing behind the log's first fact"
+def _log(past: Past, _state: object, event: Event, _at: datetime) -> Demands:
+    is_first = isinstance(event, LogOpened)
+    yield (past.last is None) == is_first, "the log's first fact once, before all others"
 
 
 RULES: dict[str, Rule] = {

@@ -12,6 +12,7 @@ from codara.events.workspace import (
     Holder,
     WorkspaceLocked,
     WorkspaceProvisioned,
+    WorkspaceRepaired,
     WorkspaceUnlocked,
 )
 
@@ -92,6 +93,21 @@ def lock(
             folder=state.folder,
         )
     ]
+
+
+def repaired(
+    state: Workspace, *, holder: Holder, folders: int, files: int, left: int, partial: bool
+) -> list[Event]:
+    """Records what the repair `holder` gave back, and takes the folder back from it."""
+    done = WorkspaceRepaired(
+        workspace_id=state.workspace_id,
+        user_id=state.user_id,
+        folders=folders,
+        files=files,
+        left=left,
+        partial=partial,
+    )
+    return [done, *unlock(state, holder=holder)]
 
 
 def unlock(state: Workspace, *, holder: Holder) -> list[Event]:

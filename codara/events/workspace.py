@@ -100,6 +100,23 @@ class DiffRecorded(Event):
 
 
 @attrs.frozen(kw_only=True)
+class WorkspaceRepaired(Event):
+    """The folder's owner was given back the rights that a `chmod` had taken.
+
+    `folders` and `files` count what got some back, `left` what could not be given any; `partial`
+    says that not everything was looked at.
+    """
+
+    name: ClassVar[str] = "workspace.repaired"
+    workspace_id: str
+    user_id: str
+    folders: int
+    files: int
+    left: int = 0
+    partial: bool = False
+
+
+@attrs.frozen(kw_only=True)
 class ThreadsRemoved(Event):
     """An agent's conversations were removed from its home: the next turn of each is `fresh`."""
 

@@ -12,6 +12,7 @@ from codara.application.health import Health
 from codara.application.models import Models
 from codara.application.operators import Operators
 from codara.application.ports.frames import Frame
+from codara.application.repairing import Repairs
 from codara.application.sessions import Sessions
 from codara.application.turns.commands import RunTurn, Started, TurnResult
 from codara.application.turns.waiting import Waiter
@@ -98,6 +99,7 @@ class Services:
 
     turns: RunsTurns
     sessions: Sessions
+    repairs: Repairs
     users: Users
     accounts: Accounts
     operators: Operators

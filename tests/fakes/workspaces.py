@@ -5,7 +5,7 @@ from pathlib import Path
 
 import attrs
 
-from codara.application.ports.workspaces import MISSING, Diff, Snapshot, Upload
+from codara.application.ports.workspaces import MISSING, Diff, Repair, Snapshot, Upload
 from codara.errors import WorkspaceAccessDenied
 from codara.events.workspace import FileChange
 
@@ -43,6 +43,11 @@ class FakeWorkspaces:
         patch = "".join(f"--- /dev/null\n+++ b/{path}\n@@ -0,0 +1 @@\n+x\n" for path in new)
         changes = tuple(FileChange(path=path, status="added", added=1) for path in new)
         return Diff(files=changes, patch=patch, truncated=False)
+
+    async def repair(self, workspace_id: str, folder: Path) -> Repair:
+        if self.broken:
+            raise OSError("the folder cannot be read")
+        return Repair(folders=2, files=1)
 
     async def stage(
         self, workspace_id: str, folder: Path, below: str, files: Sequence[Upload]

@@ -13,13 +13,14 @@ from typing import TypeVar
 
 import pygit2
 
+from codara.adapters.mending import MendLimits, mend
 from codara.adapters.workspaces import bigdiff, diff, glance, staging
 from codara.adapters.workspaces.known import NOTHING, Directory
 from codara.adapters.workspaces.places import KnownFolder, KnownFolders
 from codara.adapters.workspaces.safezone import SafeZone
 from codara.adapters.workspaces.trees import EMPTY_TREE, TreeStore, shield_from_host_config
 from codara.adapters.workspaces.walker import Walk, WalkLimits, WalkStopped
-from codara.application.ports.workspaces import MISSING, Diff, Snapshot, Upload
+from codara.application.ports.workspaces import MISSING, Diff, Repair, Snapshot, Upload
 from codara.errors import ShuttingDown, StorageFull
 
 _T = TypeVar("_T")
@@ -88,6 +89,13 @@ class Folders:
         """
         return await self._run(workspace_id, partial(self._diff, base, final))
 
+    async def repair(self, workspace_id: str, folder: Path) -> Repair:
+        """Gives the folder's owner back what a `chmod` took, as far as a snapshot would look.
+
+        WorkspaceAccessDenied as for `provision`.
+        """
+        return await self._run(workspace_id, partial(self._repair, folder))
+
     async def stage(
         self, workspace_id: str, folder: Path, below: str, files: Sequence[Upload]
     ) -> None:
@@ -145,6 +153,21 @@ class Folders:
         self._zone.make(folder)
         self._trees.mkdir(mode=0o700, parents=True, exist_ok=True)
         place.store()
+
+    def _repair(self, folder: Path, place: KnownFolder, stop: Event) -> Repair:
+        limits = MendLimits(
+            entries=self._limits.max_files,
+            depth=self._limits.depth,
+            seconds=self._limits.seconds,
+        )
+        try:
+            root = self._zone.place(folder)
+        except FileNotFoundError:
+            self._provision(folder, place, stop)
+            return Repair(folders=1, files=0)
+        with _closing(root):
+            done = mend(root, limits, stop)
+        return Repair(folders=done.folders, files=done.files, left=done.left, partial=done.partial)
 
     def _stage(
         self, folder: Path, below: str, files: Sequence[Upload], place: KnownFolder, stop: Event

@@ -13,6 +13,7 @@ from codara.errors import WorkspaceAccessDenied
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _OPEN = _DIRECTORY | os.O_NOFOLLOW
+_PLACE = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _USER = re.compile(r"[A-Za-z0-9_-]{1,200}")
 _PASSABLE = 0o711
 _PRIVATE = 0o700
@@ -38,6 +39,10 @@ class SafeZone:
         """
         return self._opened(folder, make=False)
 
+    def place(self, folder: Path) -> int:
+        """Opens the folder as a mere place (`O_PATH`), which needs no right to it; as `open`."""
+        return self._opened(folder, make=False, flags=_PLACE)
+
     def make(self, folder: Path) -> None:
         """Makes the folder as `open` would reach it, owned by the agents."""
         self.root.mkdir(mode=_PASSABLE, parents=True, exist_ok=True)
@@ -48,13 +53,13 @@ class SafeZone:
         finally:
             os.close(fd)
 
-    def _opened(self, folder: Path, *, make: bool) -> int:
+    def _opened(self, folder: Path, *, make: bool, flags: int = _OPEN) -> int:
         user, name = self._parts(folder)
         root = os.open(self.root, _DIRECTORY)
         try:
             between = _step(root, user, _PASSABLE if make else None)
             try:
-                return _step(between, name, _PRIVATE if make else None)
+                return _step(between, name, _PRIVATE if make else None, flags)
             finally:
                 os.close(between)
         except OSError as error:
@@ -80,14 +85,14 @@ class SafeZone:
         return parts[0], parts[1]
 
 
-def _step(parent: int, name: str, make: int | None) -> int:
+def _step(parent: int, name: str, make: int | None, flags: int = _OPEN) -> int:
     """Opens a directory in another one; with `make` as its mode it is made if need be."""
     if make is not None:
         try:
             os.mkdir(name, make, dir_fd=parent)
         except FileExistsError:
             make = None
-    fd = os.open(name, _OPEN, dir_fd=parent)
+    fd = os.open(name, flags, dir_fd=parent)
     if make is not None and stat.S_IMODE(os.fstat(fd).st_mode) != make:
         os.fchmod(fd, make)
     return fd

@@ -35,6 +35,19 @@ class Diff:
     truncated: bool
 
 
+@attrs.frozen(kw_only=True)
+class Repair:
+    """What an owner was given back: how many folders and files it may use again.
+
+    `left` counts those that it still may not; `partial` says that not everything was looked at.
+    """
+
+    folders: int
+    files: int
+    left: int = 0
+    partial: bool = False
+
+
 @attrs.frozen
 class Upload:
     """A file that came with a request: a plain name, its contents, and the name it was sent under.
@@ -61,6 +74,9 @@ class Workspaces(Protocol):
 
     async def diff(self, workspace_id: str, base: str, final: str) -> Diff:
         """Returns what differs between two trees of the workspace."""
+
+    async def repair(self, workspace_id: str, folder: Path) -> Repair:
+        """Lets the agents read, write and enter what they own; a missing folder is made."""
 
     async def stage(
         self, workspace_id: str, folder: Path, below: str, files: Sequence[Upload]

@@ -5,6 +5,7 @@ import attrs
 from codara.http.answers import listing, one
 from codara.http.envelope import Answer
 from codara.http.planes import OPERATOR, Operator
+from codara.http.repairs import WorkspaceRepair, repaired
 from codara.http.routing import Asked, Routes
 from codara.http.shapes import ItemQuery, ListQuery, Nothing
 from codara.projections.workspaces import WorkspaceRow
@@ -31,3 +32,9 @@ async def list_workspaces(
 async def show_workspace(asked: Asked[Operator, ItemQuery, Nothing]) -> Answer[WorkspaceRow]:
     """Shows one workspace."""
     return await one(asked, asked.services.views.workspaces, asked.path["workspace_id"])
+
+
+@routes.post("/workspaces/{workspace_id}/repair", body=Nothing, answer=WorkspaceRepair)
+async def repair_workspace(asked: Asked[Operator, Nothing, Nothing]) -> Answer[WorkspaceRepair]:
+    """Makes files and folders usable again from which an agent took its own rights."""
+    return await repaired(asked, None)

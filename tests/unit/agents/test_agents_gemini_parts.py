@@ -445,7 +445,9 @@ async def test_a_script_is_started_by_node_and_its_package_tells_the_version(
     node = an_executable(tmp_path / "node" / "bin" / "node")
     monkeypatch.setenv("PATH", str(node.parent))
     command = find_gemini(str(link))
-    assert command.words == (str(node), str(script))
+    assert (command.words[0], command.words[-1]) == (str(node), str(script))
+    assert command.words[1:-1] == command.before[1:]
+    assert command.before[1] == "--import"
     assert command.folders == (package, tmp_path / "node")
     assert await version_of(command) == "9.8.7"
 

@@ -39,6 +39,7 @@ def services(**parts: Any) -> Services:
     house: dict[str, Any] = {
         "turns": FakeTurns(),
         "sessions": None,
+        "repairs": None,
         "users": FakeUsers(),
         "accounts": None,
         "operators": FakeOperators(),

@@ -16,6 +16,7 @@ from codara.application.accounts import Accounts
 from codara.application.deciding import Deciding
 from codara.application.models import Models
 from codara.application.operators import Operators
+from codara.application.repairing import Repairs
 from codara.application.users import Users
 from codara.domain.aggregates import of_stream
 from codara.events.base import Append, Cause, Event
@@ -28,6 +29,7 @@ from tests.fakes.health import FakeHealth
 from tests.fakes.model_lists import FakeModelLists
 from tests.fakes.sessions import FakeSessions
 from tests.fakes.turns import FakeTurns
+from tests.fakes.workspaces import FakeWorkspaces
 from tests.http_reply import Reply
 
 PASSKEY = "correct horse battery staple"
@@ -99,6 +101,7 @@ async def plane(folder: Path) -> AsyncIterator[Plane]:
     bundle = services(
         turns=turns,
         sessions=sessions,
+        repairs=Repairs(deciding=deciding, workspaces=FakeWorkspaces(), clock=clock, new_id=new_id),
         users=users,
         accounts=Accounts(
             deciding=deciding,

@@ -221,6 +221,7 @@ async def test_keys_are_issued_rotated_and_revoked(op):
         ("GET", "tasks/trn_none"),
         ("POST", "tasks/trn_none/cancel"),
         ("GET", "workspaces/wsp_none"),
+        ("POST", "workspaces/wsp_none/repair"),
         ("GET", f"traces/{'0' * 31}1"),
     ],
 )
@@ -372,6 +373,7 @@ async def test_sessions_tasks_and_workspaces_of_everybody_can_be_read(op):
     cancelled = await op.ask("POST", f"{base}/tasks/trn_1/cancel")
     assert (cancelled.status, cancelled.data["task_id"]) == (202, "trn_1")
     assert (await op.ask("POST", f"{base}/sessions/ses_1/reset")).status == 200
+    assert (await op.ask("POST", f"{base}/workspaces/wsp_1/repair")).data["folders"] == 2
 
 
 async def test_a_trace_shows_the_spans_of_its_turns(op):

@@ -126,6 +126,14 @@ async def test_a_user_sees_their_own_sessions_tasks_and_workspaces(op, ann):
     assert (await ann.ask("GET", "sessions/ses_a")).status == 200
     assert (await ann.ask("GET", "tasks/trn_a")).data["status"] == "completed"
     assert (await ann.ask("POST", "sessions/ses_a/reset")).status == 200
+    repair = await ann.ask("POST", "workspaces/wsp_a/repair")
+    assert repair.data == {
+        "workspace_id": "wsp_a",
+        "folders": 2,
+        "files": 1,
+        "left": 0,
+        "partial": False,
+    }
     assert (await ann.ask("POST", "tasks/trn_a/cancel")).status == 202
     assert op.turns.cancelled == [("trn_a", f"user:{ann.user_id}")]
 
@@ -135,6 +143,7 @@ async def test_a_user_sees_their_own_sessions_tasks_and_workspaces(op, ann):
     [
         ("GET", "sessions/ses_b"),
         ("POST", "sessions/ses_b/reset"),
+        ("POST", "workspaces/wsp_b/repair"),
         ("GET", "tasks/trn_b"),
         ("POST", "tasks/trn_b/cancel"),
         ("DELETE", "keys/{key}"),
