@@ -204,10 +204,12 @@ async def test_a_cli_that_cannot_run_is_a_clear_failure(tmp_path: Path, kind: st
         binary.write_text("#!/bin/sh\n")
     async with gateway(tmp_path, binary=binary) as house:
         reply = await house.chat("hello")
-        assert (reply.status, reply.code) == (502, "agent_failed")
-        assert str(binary) in reply.body["error"]["message"]
-        tasks = await house.operator("GET", "/tasks")
-        assert [task["status"] for task in tasks.data] == ["failed"]
+        assert (reply.status, reply.code) == (503, "agent_missing")
+        assert reply.headers["x-should-retry"] == "false"
+        assert "codex agent is not installed here" in reply.body["error"]["message"]
+        assert str(binary) not in str(reply.body)
+        assert (await house.operator("GET", "/tasks")).data == []
+        assert (await house.operator("GET", "/sessions?all=true")).data == []
 
 
 async def test_a_full_disk_stops_writes_and_lets_reads_go_on(tmp_path: Path) -> None:

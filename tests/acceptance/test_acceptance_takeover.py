@@ -140,7 +140,8 @@ async def test_nothing_is_done_twice_once_a_tool_has_run(house: Gateway) -> None
     await house.chat("[[text:warm]]")
     await second_account(house)
     failed = await house.chat("[[append:log.txt=once]] [[fail:429quota]]")
-    assert failed.status == 429
+    assert (failed.status, failed.code) == (502, "agent_failed")
+    assert failed.body["codara"]["cause"] == "quota_exhausted"
     assert failed.headers["x-should-retry"] == "false"
     assert await happened(house, "session.account_changed") == 0
     (log,) = (house.data_dir / "workspaces").rglob("log.txt")
