@@ -35,6 +35,7 @@ class Gateway:
     models: ModelServer
     model_address: str
     settings: str = ""
+    server: str = ""
     provider: str = ""
     binary: Path = CODEX
     flags: tuple[str, ...] = ()
@@ -52,7 +53,7 @@ class Gateway:
         """Starts it and waits until it is ready to take turns."""
         config = self.folder / "codara.toml"
         config.write_text(
-            f'[server]\nport = 0\ndata_dir = "{self.data_dir}"\n'
+            f'[server]\nport = 0\ndata_dir = "{self.data_dir}"\n{self.server}\n'
             f'[providers.codex]\nbinary = "{self.binary}"\n'
             f'base_url = "{self.model_address}/v1"\n{self.provider}\n{self.settings}\n'
         )

@@ -19,6 +19,7 @@ from codara.adapters.workspaces.folders import Folders
 from codara.application.ports.jails import JailJournal
 from codara.application.refreshing import KeptLogins
 from codara.application.turns.context import Patience, TurnLimits
+from codara.bootstrap.descriptors import run_short
 from codara.config.settings import Settings
 from codara.runtimes import PROVIDERS
 
@@ -52,6 +53,7 @@ def agent_bounds(settings: Settings) -> Bounds:
     return Bounds(
         memory=settings.jail.total_memory,
         patience=settings.orchestrator.queue_timeout_seconds,
+        crowded=run_short,
     )
 
 

@@ -21,6 +21,7 @@ from codara.application.learning import Learning
 from codara.application.recovery import Recovery
 from codara.application.tidying import Tidying
 from codara.bootstrap.checks import repeated_checks
+from codara.bootstrap.descriptors import door_bounds, raise_limit
 from codara.bootstrap.house import House, open_house
 from codara.bootstrap.loglines import bounded_lines
 from codara.client import running as gateways
@@ -65,11 +66,13 @@ async def serve(
 ) -> None:
     """Runs the gateway until SIGTERM or SIGINT, then lets running turns end.
 
-    Raises AddressInUse, LogLocked, LogDamaged, MasterKeyInvalid or JailUnavailable, each before
-    anything was changed that a later start would stumble over.
+    Raises AddressInUse, LogLocked, LogDamaged, MasterKeyInvalid, JailUnavailable, or ConfigInvalid
+    for a limit of open files that is too small, each before anything was changed that a later start
+    would stumble over.
     """
     settings = loaded.settings
     _refuse_unjailed(settings, accepted=accept_unjailed)
+    raise_limit(settings)
     async with AsyncExitStack() as stack:
         lines = stack.enter_context(bounded_lines())
         stack.push_async_callback(_stopped, asyncio.create_task(lines.keep()))
@@ -241,7 +244,11 @@ async def _note(house: House, event: Event) -> None:
 
 async def _open_doors(house: House, listener: socket.socket, stack: AsyncExitStack) -> web.SockSite:
     """The doors; stopped, they let nobody in any more, and serve those who are in to the end."""
-    runner = server.runner(app.build(house.services))
+    runner = server.runner(
+        app.build(house.services),
+        bounds=door_bounds(house.settings),
+        trusted=house.settings.server.trusted_proxies,
+    )
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     doors = web.SockSite(runner, listener)

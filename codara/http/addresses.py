@@ -10,16 +10,21 @@ from codara.http.services import SERVICES
 
 def client_address(request: web.Request) -> str:
     """Returns the nearest address that is not a trusted proxy; `unknown` if there is no address."""
-    trusted = request.app[SERVICES].settings.server.trusted_proxies
+    return address_of(request, request.app[SERVICES].settings.server.trusted_proxies)
+
+
+def address_of(request: web.BaseRequest, trusted: Sequence[str]) -> str:
+    """Returns the nearest address that is not one of the `trusted` proxies."""
     forwarded = ",".join(request.headers.getall("X-Forwarded-For", []))
     hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
     address = request.remote or "unknown"
-    while hops and _is_trusted(address, trusted):
+    while hops and is_trusted(address, trusted):
         address = hops.pop()
     return address
 
 
-def _is_trusted(address: str, trusted: Sequence[str]) -> bool:
+def is_trusted(address: str, trusted: Sequence[str]) -> bool:
+    """Tells whether an address is one of these, or in one of these networks."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

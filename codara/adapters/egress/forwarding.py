@@ -42,7 +42,7 @@ def shows_token(headers: Mapping[str, str], token: str) -> bool:
 def foreign_target(request: web.BaseRequest) -> tuple[str, int] | None:
     """Host and port a request in absolute form asks for; None for the usual form.
 
-    The port is 0 if what is there is none.
+    The port is 0 if it is not a port.
     """
     target = request.raw_path
     if request.method == "CONNECT":

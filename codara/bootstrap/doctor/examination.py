@@ -18,6 +18,7 @@ async def examine(found: Loaded, pool: Pool) -> list[Check]:
         machine.python(),
         configuration(found),
         await asyncio.to_thread(machine.data_folder, settings.server.data_dir),
+        machine.open_files(settings),
         machine.master_key(found),
         await asyncio.to_thread(machine.address, settings.server),
         await agents.jail(settings.jail),

@@ -8,13 +8,15 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
+from codara.bootstrap.descriptors import hard_limit, shared
 from codara.bootstrap.doctor.findings import FAIL, OK, WARN, Check, Pool, Row
 from codara.client import running as gateways
 from codara.config.fields import GIB
 from codara.config.load import Loaded
-from codara.config.settings import ServerSettings
+from codara.config.settings import ServerSettings, Settings
 
 LEAST_ROOM = 1 * GIB
+_MORE_FILES = "raise the hard limit: `ulimit -Hn`, or LimitNOFILE= of the systemd unit"
 
 
 def python() -> Check:
@@ -63,6 +65,18 @@ def address(server: ServerSettings) -> Check:
             return Check("address", FAIL, f"{where} is in use", remedy)
         return Check("address", FAIL, f"{where}: {broken.strerror}", "set server.host")
     return Check("address", OK, f"{where} is free")
+
+
+def open_files(settings: Settings) -> Check:
+    """Says what the limit of open files comes to: too few for a start, or for all connections."""
+    name, share = "open files", shared(settings, hard_limit())
+    if share.refusal:
+        return Check(name, FAIL, f"{share.limit}, and {share.least} are needed", _MORE_FILES)
+    wanted, detail = settings.server.max_connections, f"{share.limit}"
+    if share.connections < wanted:
+        detail += f", enough for {share.connections} of {wanted} connections"
+        return Check(name, WARN, detail, f"{_MORE_FILES}, or lower server.max_connections")
+    return Check(name, OK, f"{detail}, enough for {share.connections} connections")
 
 
 def accounts(known: Pool) -> Check:

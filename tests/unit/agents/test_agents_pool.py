@@ -178,6 +178,26 @@ async def test_agents_that_grow_are_ended_while_they_rest(
     await pool.close()
 
 
+async def test_an_idle_agent_is_given_up_for_the_next_when_descriptors_run_short(
+    runtime: SessionRuntime,
+) -> None:
+    short = False
+    pool = AgentPool({"codex": runtime}, bounds=Bounds(crowded=lambda: short))
+    await run(pool, "a")
+    short = True
+    await run(pool, "b")
+    assert runtime.live() == ["b"]
+    await pool.close()
+
+
+async def test_without_an_idle_agent_a_turn_begins_although_descriptors_run_short(
+    runtime: SessionRuntime,
+) -> None:
+    pool = AgentPool({"codex": runtime}, bounds=Bounds(crowded=lambda: True))
+    assert (await run(pool)).status == "completed"
+    await pool.close()
+
+
 async def test_the_first_agent_may_weigh_what_it_wants(runtime: SessionRuntime) -> None:
     pool = AgentPool({"codex": runtime}, bounds=Bounds(memory=1), weigh=Scales(runtime))
     assert (await run(pool)).status == "completed"
