@@ -10,7 +10,8 @@ from codara.application.ports.frames import (
     ToolStarted,
 )
 
-_LONGEST_COMMENT = 200
+RETRYING = "retrying"
+"""The comment that an agent tries again. Why it does is for operators: it may be a vendor's word."""
 
 
 def event_of(frame: Frame) -> dict[str, Any] | None:
@@ -24,12 +25,6 @@ def event_of(frame: Frame) -> dict[str, Any] | None:
         case FileHint():
             return {"type": "files_changed", "paths": list(frame.paths)}
         case RetryNotice():
-            return {"type": "retry", "reason": frame.reason}
+            return {"type": "retry"}
         case _:
             return None
-
-
-def comment_of(notice: RetryNotice) -> str:
-    """Returns one line for a comment, at most 200 characters, whatever the agent said."""
-    reason = " ".join(notice.reason.split())
-    return f"retrying: {reason}"[:_LONGEST_COMMENT]

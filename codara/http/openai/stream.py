@@ -12,7 +12,7 @@ from aiohttp import web
 from codara.application.ports.frames import Frame, ReasoningDelta, RetryNotice, TextDelta
 from codara.application.turns.commands import TurnResult
 from codara.http.errors import error_body, presentable
-from codara.http.openai.activity import comment_of, event_of
+from codara.http.openai.activity import RETRYING, event_of
 from codara.http.openai.answer import Reply
 from codara.http.openai.submitting import Submission
 from codara.http.requests import identity_of
@@ -181,7 +181,7 @@ async def _deltas(events: EventStream, handle: HeldTurn, reply: Reply) -> TurnRe
 async def _beside(events: EventStream, reply: Reply, frame: Frame) -> None:
     """Sends what is not the answer: thoughts and activity if asked for, retries as comments."""
     if isinstance(frame, RetryNotice):
-        await events.comment(comment_of(frame))
+        await events.comment(RETRYING)
     if isinstance(frame, ReasoningDelta) and reply.reasoning and frame.text:
         await events.send(reply.chunk({"reasoning_content": frame.text}))
     event = event_of(frame) if reply.events else None

@@ -142,7 +142,7 @@ async def test_activity_is_told_to_those_who_ask_in_valid_chunks() -> None:
         {"type": "tool_started", "tool_id": "t", "tool": "shell", "title": "ls"},
         {"type": "files_changed", "paths": ["a.txt"]},
         {"type": "tool_finished", "tool_id": "t", "ok": True},
-        {"type": "retry", "reason": "busy"},
+        {"type": "retry"},
     ]
     empty = [{"index": 0, "delta": {}, "finish_reason": None}]
     assert all(chunk["choices"] == empty for chunk in told)
@@ -150,11 +150,12 @@ async def test_activity_is_told_to_those_who_ask_in_valid_chunks() -> None:
 
 
 async def test_a_retry_of_the_agent_is_a_comment_for_everyone() -> None:
-    script = [RetryNotice("busy\n\ndata: {}"), TextDelta("Hello world")]
+    script = [RetryNotice("401 at http://127.0.0.1:8377\n\ndata: {}"), TextDelta("Hello world")]
     async with opened(bundle(ScriptedTurn(script=script))) as door:
-        blocks = await streamed(door)
-    assert ": retrying: busy data: {}" in blocks
-    assert len(events(blocks)) == 4
+        blocks = await streamed(door, codara_events=True)
+    assert ": retrying" in blocks
+    assert "127.0.0.1" not in "".join(blocks), "why it tries again is for operators"
+    assert len(events(blocks)) == 5
 
 
 async def test_the_official_client_reads_a_stream_with_thoughts_and_activity() -> None:
