@@ -11,7 +11,7 @@ from codara.application.ports.frames import (
 )
 
 RETRYING = "retrying"
-"""The comment that an agent tries again. Why it does is for operators: it may be a vendor's word."""
+"""The comment that an agent tries again; why is for operators, as it may be a vendor's word."""
 
 
 def event_of(frame: Frame) -> dict[str, Any] | None:
