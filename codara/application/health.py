@@ -42,12 +42,14 @@ class Followers:
 class Health:
     """Asks every part that could keep a gateway from its work, all followers, and the providers.
 
-    `lacks` is asked what the providers lack; with None they lack nothing.
+    `lacks` is asked what the providers lack; with None they lack nothing. `under_way` tells what
+    is being done beside the work.
     """
 
     checks: list[Check] = attrs.field(factory=list)
     followers: Followers = attrs.field(factory=Followers)
     lacks: Ask | None = None
+    under_way: list[Check] = attrs.field(factory=list)
 
     def reasons(self) -> list[str]:
         """Returns why the gateway cannot do its work, one line for each; empty if it can."""
@@ -68,6 +70,10 @@ class Health:
         except Exception:
             logger.exception(UNKNOWN)
             return [UNKNOWN]
+
+    def progress(self) -> list[str]:
+        """Returns what is under way and nobody has to act on, one line for each."""
+        return [line for check in self.under_way for line in check()]
 
     def degraded_by(self) -> list[str]:
         """Returns what is in trouble outside although turns can run, one line for each."""

@@ -196,7 +196,7 @@ def _health(
         providers=tuple(default_models(settings)),
         clock=utc_now,
     )
-    return Health([store.trouble], followers.told, lacks)
+    return Health([store.trouble], followers.told, lacks, [store.log.checking])
 
 
 def _make_private(folder: Path) -> None:

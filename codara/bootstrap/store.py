@@ -23,9 +23,12 @@ class OpenStore:
     deciding: Deciding
 
     def trouble(self) -> list[str]:
-        """Returns why the log takes no writes; empty if it does."""
+        """Returns why the log takes no writes, and what else of it is damaged; empty if it does."""
         trouble = self.log.trouble()
-        return [f"the log takes no writes: {trouble.code}: {trouble.message}"] if trouble else []
+        if trouble is None:
+            return []
+        further = [damage for damage in self.log.damages() if damage not in trouble.message]
+        return [f"the log takes no writes: {trouble.code}: {trouble.message}", *further]
 
 
 @asynccontextmanager

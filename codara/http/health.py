@@ -22,10 +22,11 @@ async def alive(_: web.Request, __: Anybody) -> web.Response:
 async def ready(request: web.Request, _: Anybody) -> web.Response:
     """Answers 200 while the gateway can do its work, else 503 with the reasons.
 
-    The warnings beside it tell which providers can run no turn; they do not change the status.
+    The warnings beside it tell which providers can run no turn, and how far a check of the log has
+    come; they do not change the status.
     """
     health = request.app[SERVICES].health
-    reasons, warnings = health.reasons(), await health.warnings()
+    reasons, warnings = health.reasons(), [*await health.warnings(), *health.progress()]
     if not reasons:
         return _json(200, {"status": "ready", "reasons": [], "warnings": warnings})
     error = {

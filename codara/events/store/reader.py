@@ -38,7 +38,7 @@ from codara.events.store.schema import (
 
 NO_END = 2**63 - 1
 SOUGHT, SOUGHT_AT_ONCE = 10_000, 250
-"""Up to this many events are checked to find which one a stream lacks, so many in a read."""
+"""Up to this many events are checked to find the one that a stream lacks; and this many at once."""
 
 T = TypeVar("T")
 Row = tuple[int, str, int, str, bytes]

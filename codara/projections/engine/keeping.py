@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from codara.errors import LogDamaged
 from codara.events.store.follower import FollowerStanding
 from codara.projections.engine import manifest
 from codara.projections.engine.opening import Opened
@@ -40,8 +42,12 @@ class ReadModels:
         await self._runner.catch_up(until)
 
     async def start(self) -> None:
-        """Returns once everything that stands in the log now is folded; then follows the log."""
-        await self._runner.catch_up()
+        """Returns once everything that stands in the log now is folded; then follows the log.
+
+        In front of damage in the log it returns as well; `failures` tells of it.
+        """
+        with suppress(LogDamaged):
+            await self._runner.catch_up()
         self._runner.start()
 
     async def wait_for(self, position: int, seconds: float) -> bool:

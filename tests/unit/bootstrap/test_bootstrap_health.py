@@ -1,5 +1,9 @@
 """Health of a whole house: what its providers lack, while accounts come and go."""
 
+import asyncio
+import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -7,6 +11,7 @@ import pytest
 from codara.adapters.jail import spawner
 from codara.adapters.jail.probe import JailCheck, ProbeResult
 from codara.application.accounts import NewAccount
+from codara.application.users import NewUser
 from codara.bootstrap import checks, serving
 from codara.bootstrap.house import House
 from codara.bootstrap.offline import offline
@@ -14,10 +19,12 @@ from codara.config.jail import JailSettings
 from codara.config.load import Loaded
 from codara.config.providers import Provider, Providers
 from codara.config.settings import ServerSettings, Settings
-from codara.errors import NotFound
+from codara.errors import NotFound, StorageFailed
 from codara.events.base import Cause
+from codara.events.store import checker, proving
 from codara.http.services import Services
 from codara.runtimes import PROVIDERS
+from tests.old_logs import without_digests
 
 CLI = Cause(actor="cli", correlation_id="req_test")
 KEY = NewAccount(
@@ -41,6 +48,67 @@ async def test_a_gateway_without_accounts_lacks_one_of_each_provider(tmp_path: P
     async with offline(loaded(tmp_path)) as services:
         expected = [f"{name}: no account is registered" for name in PROVIDERS]
         assert await services.health.warnings() == expected
+        assert services.health.reasons() == []
+
+
+def damaged(log: Path) -> int:
+    """Changes the name of the event that registered the account; returns its position."""
+    with closing(sqlite3.connect(log)) as database, database:
+        database.execute("DROP TRIGGER stored_events_refuse_update")
+        where = "WHERE topic = 'account.registered'"
+        [(position,)] = database.execute(f"SELECT position FROM stored_events {where}")
+        database.execute(f"UPDATE stored_events SET topic = 'x' {where}")
+    return int(position)
+
+
+async def test_damage_in_the_log_is_named_by_health_while_the_rest_is_answered(
+    tmp_path: Path,
+) -> None:
+    async with offline(loaded(tmp_path)) as services:
+        await services.accounts.register(KEY, CLI)
+        assert await services.views.wait_for(services.views.head(), 5.0)
+    position = damaged(tmp_path / "events.db")
+    async with offline(loaded(tmp_path)) as services:
+        reasons = "; ".join(services.health.reasons())
+        assert "the log takes no writes" in reasons
+        assert f"the event at position {position} (account/main, version 1)" in reasons
+        assert "restore a backup" in reasons
+        assert services.health.progress() == []
+        assert [each.account_id for each in (await services.views.accounts.list()).items]
+        with pytest.raises(StorageFailed, match=f"position {position}"):
+            await services.users.provision(NewUser(email="ada@example.org"), CLI)
+
+
+async def test_read_models_that_meet_damage_stop_in_front_of_it_and_say_why(
+    tmp_path: Path,
+) -> None:
+    async with offline(loaded(tmp_path)) as services:
+        await services.accounts.register(KEY, CLI)
+    position = damaged(tmp_path / "events.db")
+    shutil.rmtree(tmp_path / "views")
+    async with offline(loaded(tmp_path)) as services:
+        async with asyncio.timeout(20):
+            while "read model accounts" not in str(services.health.reasons()):
+                await asyncio.sleep(0.005)
+        reasons = [each for each in services.health.reasons() if "read model accounts" in each]
+        assert f"the event at position {position} (account/main" in reasons[0]
+        assert services.views.position() == position - 1
+
+
+async def test_a_log_of_an_earlier_version_is_told_to_be_unproven_until_it_is_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with offline(loaded(tmp_path)) as services:
+        await services.accounts.register(KEY, CLI)
+    without_digests(tmp_path / "events.db")
+    monkeypatch.setattr(checker, "EVENTS_AT_ONCE", 1)
+    monkeypatch.setattr(proving, "PAUSE_SECONDS", 3600.0)
+    async with offline(loaded(tmp_path)) as services:
+        async with asyncio.timeout(20):
+            while not services.health.progress():
+                await asyncio.sleep(0.005)
+        [line] = services.health.progress()
+        assert line.startswith("the log is checked up to event ")
         assert services.health.reasons() == []
 
 

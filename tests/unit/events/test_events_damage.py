@@ -21,6 +21,7 @@ from codara.events.store.log import EventLog
 from codara.events.store.readonly import ReadOnlyLog
 from tests import event_examples
 from tests.fakes.keyring import FakeKeyRing
+from tests.old_logs import without_digests
 from tests.unit.events.log_followers import Counting
 
 EVENTS = 30
@@ -317,18 +318,6 @@ async def test_a_payload_that_is_damaged_while_the_log_is_open_is_seen_when_it_i
     assert "position 5" in await until_it_takes_no_writes(log)
 
 
-def as_of_old(stored: Stored) -> None:
-    """The log as a version without digests left it."""
-    with closing(sqlite3.connect(stored.file)) as database, database:
-        kinds = ("undigested", "digest")
-        found = database.execute("SELECT type, name FROM sqlite_master").fetchall()
-        for kind, name in found:
-            if kind == "trigger" and any(each in name for each in kinds):
-                database.execute(f"DROP TRIGGER {name}")
-        for table in ("event_digests", "payload_digests", "digest_marks"):
-            database.execute(f"DROP TABLE {table}")
-
-
 def digests(stored: Stored) -> list[tuple[int, bytes]]:
     with closing(sqlite3.connect(stored.file)) as database:
         return database.execute("SELECT position, hash FROM event_digests").fetchall()
@@ -338,7 +327,7 @@ async def test_a_log_of_an_earlier_version_gets_the_same_digests(
     stored: Stored, opened: Opens
 ) -> None:
     written = digests(stored)
-    as_of_old(stored)
+    without_digests(stored.file)
     log = await opened()
     assert len(await log.read(0)) == EVENTS + 1
     assert await log.open_payload(stored.ref) == b"a long answer"
@@ -353,7 +342,7 @@ async def test_a_log_of_an_earlier_version_gets_the_same_digests(
 async def test_proving_goes_on_where_it_was_stopped_and_counts_what_is_left(
     stored: Stored, opened: Opens, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    as_of_old(stored)
+    without_digests(stored.file)
     monkeypatch.setattr("codara.events.store.checker.EVENTS_AT_ONCE", 10)
     monkeypatch.setattr(proving, "PAUSE_SECONDS", 3600.0)
     log = await opened()
@@ -377,7 +366,7 @@ async def test_proving_goes_on_where_it_was_stopped_and_counts_what_is_left(
 
 
 async def test_a_digest_that_is_lost_after_proving_is_damage(stored: Stored, opened: Opens) -> None:
-    as_of_old(stored)
+    without_digests(stored.file)
     log = await opened()
     async with asyncio.timeout(20):
         while not marked(stored):
@@ -396,7 +385,7 @@ def marked(stored: Stored) -> bool:
 async def test_an_old_event_that_is_none_is_not_given_a_digest(
     stored: Stored, opened: Opens
 ) -> None:
-    as_of_old(stored)
+    without_digests(stored.file)
     stored.change(f"UPDATE stored_events SET state = x'00' WHERE position = {BAD}")
     log = await opened()
     assert f"position {BAD}" in await until_it_takes_no_writes(log)
@@ -406,7 +395,7 @@ async def test_an_old_event_that_is_none_is_not_given_a_digest(
 async def test_a_log_of_an_earlier_version_can_be_read_without_being_changed(
     stored: Stored,
 ) -> None:
-    as_of_old(stored)
+    without_digests(stored.file)
     before = stored.file.read_bytes()
     log = await ReadOnlyLog.open(stored.file, stored.keys)
     assert len(await log.read(0)) == EVENTS + 1

@@ -72,6 +72,17 @@ async def test_what_providers_lack_stands_beside_the_reasons_and_changes_no_stat
     assert (ready.status, said["reasons"], said["warnings"]) == (status, wrong, lacking)
 
 
+async def test_a_check_that_is_under_way_is_a_warning_and_degrades_nothing() -> None:
+    health = FakeHealth(under_way=["the log is checked up to event 5 of 9"])
+    bundle = services(health=health, views=SimpleNamespace(position=lambda: 12))
+    async with opened(bundle) as door:
+        ready = await door.ask("GET", "/readyz")
+        headers = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
+        answer = await door.ask("GET", "/management/v1/health", headers=headers)
+        assert (ready.status, (await ready.json())["warnings"]) == (200, health.under_way)
+        assert (await answer.json())["data"]["status"] == "ok"
+
+
 async def test_what_providers_lack_degrades_health() -> None:
     health = FakeHealth(lacking=["codex: its program is missing"])
     bundle = services(health=health, views=SimpleNamespace(position=lambda: 12))
