@@ -13,6 +13,7 @@ from codara.errors import AgentFailed
 
 _MOST_BYTES = 16 * 1024 * 1024
 _NO_FILES: Mapping[str, str | bytes] = {}
+_NO_LINKS: Mapping[str, Path] = {}
 
 
 @attrs.frozen(kw_only=True)
@@ -26,6 +27,8 @@ class Launch:
     env: Mapping[str, str]
     files: Mapping[str, str | bytes] = _NO_FILES
     """Texts and pictures by their paths in the home."""
+    links: Mapping[str, Path] = _NO_LINKS
+    """Files of the workspace that are to be found in the home too, by their paths there."""
     begins_in: Path | None = None
 
 

@@ -221,6 +221,8 @@ class CliRuntime(ABC):
             launch = plan(self._house.jails.inner_home(home), broker.doors)
             for path, content in launch.files.items():
                 await self._write(home, path, content)
+            for path, target in launch.links.items():
+                await self._link(home, path, target)
         except BaseException:
             await to_the_end(broker.close())
             raise
@@ -280,15 +282,17 @@ class CliRuntime(ABC):
     async def _strip(self, home: Path) -> None:
         """Leaves nothing in a home by which an agent would decide how the next one starts."""
         decides = (*DECIDES_FOR_ALL, *self.decides)
-        strip = self._house.homes.strip
-        try:
-            await to_the_end(asyncio.to_thread(strip, home, decides, self.keeps))
-        except OSError as error:
-            raise unprepared(home, error) from error
+        await self._changed(home, partial(self._house.homes.strip, home, decides, self.keeps))
+
+    async def _link(self, home: Path, path: str, target: Path) -> None:
+        await self._changed(home, partial(self._house.homes.link, home, path, target))
 
     async def _write(self, home: Path, path: str, content: str | bytes) -> None:
         data = content.encode("utf-8", "replace") if isinstance(content, str) else content
+        await self._changed(home, partial(self._house.homes.write, home, path, data))
+
+    async def _changed(self, home: Path, change: Callable[[], None]) -> None:
         try:
-            await to_the_end(asyncio.to_thread(self._house.homes.write, home, path, data))
+            await to_the_end(asyncio.to_thread(change))
         except OSError as error:
             raise unprepared(home, error) from error

@@ -97,6 +97,20 @@ def test_what_would_decide_is_removed_and_the_rest_is_kept(homes: Homes, tmp_pat
     assert left == [".codex/AGENTS.md"]
 
 
+def test_a_link_is_put_in_the_place_of_whatever_is_there(homes: Homes, tmp_path: Path) -> None:
+    home = homes.ensure("wsp_1", "codex")
+    target = tmp_path / "AGENTS.md"
+    for planted in ("none", "file", "folder"):
+        if planted != "none":
+            (home / ".codex" / "AGENTS.md").unlink()
+        if planted == "file":
+            (home / ".codex" / "AGENTS.md").write_text("planted")
+        if planted == "folder":
+            (home / ".codex" / "AGENTS.md" / "deeper").mkdir(parents=True)
+        homes.link(home, ".codex/AGENTS.md", target)
+        assert (home / ".codex" / "AGENTS.md").readlink() == target
+
+
 def test_a_link_on_the_way_to_what_would_decide_is_removed(homes: Homes, tmp_path: Path) -> None:
     home = homes.ensure("wsp_1", "opencode")
     elsewhere = tmp_path / "elsewhere"

@@ -28,6 +28,10 @@ DECIDES = (
 )
 """What codex would obey in its home, besides what the gateway writes there."""
 KEEPS = (".codex",)
+AGENTS_FILE = "AGENTS.md"
+HOME_AGENTS_FILE = ".codex/AGENTS.override.md"
+"""Read before any other instructions of the home; those of a workspace codex reads only here,
+as it has been told not to trust the workspace."""
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 LOGIN_BASE_URL = "https://chatgpt.com/backend-api/codex"
 TESTED = "0.169"

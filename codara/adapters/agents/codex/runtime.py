@@ -10,9 +10,11 @@ import attrs
 
 from codara.adapters.agents.codex.appserver import AppServer
 from codara.adapters.agents.codex.config import (
+    AGENTS_FILE,
     CONFIG_FILE,
     DECIDES,
     DEFAULT_BASE_URL,
+    HOME_AGENTS_FILE,
     KEEPS,
     LOGIN_BASE_URL,
     MODELS_ARGUMENTS,
@@ -176,6 +178,7 @@ def _launch(
         arguments=arguments,
         env=environment(inside, doors.token),
         files={CONFIG_FILE: config, VARIABLES_FILE: ""},
+        links={HOME_AGENTS_FILE: folder / AGENTS_FILE},
     )
 
 

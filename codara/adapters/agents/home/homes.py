@@ -61,6 +61,13 @@ class Homes:
                     os.unlink(temporary, dir_fd=folder)
                 raise
 
+    def link(self, home: Path, relative: str, target: Path) -> None:
+        """Puts a link into a home in the place of whatever is there; see `write`."""
+        *folders, name = relative.split("/")
+        with self._folder(home, folders) as folder:
+            removed(folder, name)
+            os.symlink(target, name, dir_fd=folder)
+
     def strip(self, home: Path, decides: Iterable[str], keeps: Iterable[str]) -> None:
         """Makes a home fit for the next start, whatever an agent did to it.
 
