@@ -1,6 +1,6 @@
 """Reads fields of what a client sent: each with its type, or an error that names the field."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,6 +33,13 @@ class Fields:
         value = self.values.get(name)
         if value is not None and not isinstance(value, str):
             raise _wrong(name, "a text")
+        return value
+
+    def maybe_one_of(self, name: str, choices: Sequence[str]) -> str | None:
+        """Returns one of the words; an empty text counts as missing."""
+        value = self.maybe_text(name) or None
+        if value is not None and value not in choices:
+            raise _wrong(name, f"one of {', '.join(choices)}")
         return value
 
     def maybe_integer(self, name: str) -> int | None:

@@ -114,7 +114,7 @@ class Route(Generic[C, Q, B, A]):
         )
 
     async def _values(self, request: web.Request) -> Mapping[str, Any]:
-        if self.body is Nothing:
+        if self.body is Nothing and not request.body_exists:
             return {}
         if self.forms and request.content_type in _FORMS:
             return await form_fields(request)

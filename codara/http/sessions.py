@@ -4,15 +4,17 @@ from datetime import datetime
 
 import attrs
 
+from codara.events.vocabulary import SessionStatus, TaskStatus
 from codara.http.shapes import ListQuery
+from codara.runtimes import PROVIDERS
 
 
 @attrs.frozen(kw_only=True)
 class SessionsQuery(ListQuery):
     """Asks for sessions; those of one-off calls are listed only with `all`."""
 
-    status: str | None = None
-    provider: str | None = None
+    status: SessionStatus | None = None
+    provider: str | None = attrs.field(default=None, metadata={"choices": PROVIDERS})
     workspace_id: str | None = None
     all: bool = attrs.field(default=False, metadata={"filter": "every"})
 
@@ -21,8 +23,8 @@ class SessionsQuery(ListQuery):
 class TasksQuery(ListQuery):
     """Asks for tasks that were requested from `since` to `until`."""
 
-    status: str | None = None
-    provider: str | None = None
+    status: TaskStatus | None = None
+    provider: str | None = attrs.field(default=None, metadata={"choices": PROVIDERS})
     session_id: str | None = None
     workspace_id: str | None = None
     since: datetime | None = None

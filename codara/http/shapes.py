@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import attrs
 
+from codara.errors import InvalidRequest
 from codara.http.decoding import Fields
 
 T = TypeVar("T")
@@ -15,11 +16,12 @@ Read = Callable[[Fields, str], Any]
 
 MOST_ON_A_PAGE = 200
 _LAST_POSITION = 10**18
+_LONGEST_NAME = 100
 
 
 @attrs.frozen
 class Nothing:
-    """Asks for nothing: whatever a client sends is ignored."""
+    """Asks for nothing: whatever a client sends is refused."""
 
 
 @attrs.frozen(kw_only=True)
@@ -48,19 +50,28 @@ class ListQuery(ItemQuery):
 
 
 def from_query(shape: type[T], query: Mapping[str, str]) -> T:
-    """Fills the class of a query; InvalidRequest, with `param`, for a value of the wrong type."""
-    return _filled(query, shape, _readers_of_query(shape))  # type: ignore[arg-type]  # a class is hashable
+    """Fills the class of a query.
+
+    InvalidRequest, with `param`, for a filter that the class does not have, and for a value that
+    the filter does not take; it says what there is.
+    """
+    return _filled(query, shape, _readers_of_query(shape), "filter")  # type: ignore[arg-type]  # a class is hashable
 
 
 def from_body(shape: type[T], body: Mapping[str, Any]) -> T:
-    """Fills the class of a body; InvalidRequest, with `param`, for what is missing or wrong.
+    """Fills the class of a body.
 
-    Fields that the class does not name are ignored.
+    InvalidRequest, with `param`, for what is missing or wrong, and for a field that the class does
+    not have.
     """
-    return _filled(body, shape, _readers_of_body(shape))  # type: ignore[arg-type]  # a class is hashable
+    return _filled(body, shape, _readers_of_body(shape), "field")  # type: ignore[arg-type]  # a class is hashable
 
 
-def _filled(values: Mapping[str, Any], shape: type[T], readers: Mapping[str, Read]) -> T:
+def _filled(values: Mapping[str, Any], shape: type[T], readers: Mapping[str, Read], noun: str) -> T:
+    unknown = next((name[:_LONGEST_NAME] for name in values if name not in readers), None)
+    if unknown is not None:
+        there = f"there are {', '.join(sorted(readers))}" if readers else "there are none"
+        raise InvalidRequest(f"There is no {noun} {unknown!r} here; {there}.", param=unknown)
     fields = Fields(values)
     return shape(**{name: read(fields, name) for name, read in readers.items()})
 
@@ -97,7 +108,16 @@ def _reader_of_query(kind: Any, field: "attrs.Attribute[Any]") -> Read:
         return Fields.asked_for
     if kind == datetime | None:
         return Fields.maybe_moment
+    choices = field.metadata.get("choices") or _words_of(kind)
+    if choices:
+        return lambda fields, name: fields.maybe_one_of(name, choices)
     return lambda fields, name: fields.maybe_text(name) or None
+
+
+def _words_of(kind: Any) -> tuple[str, ...]:
+    """Returns the words of an optional closed set, such as `TaskStatus | None`; else nothing."""
+    literals = [each for each in get_args(kind) if get_origin(each) is Literal]
+    return tuple(word for each in literals for word in get_args(each))
 
 
 def _types_of(shape: type[Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from codara.projections.task_details import OwnTask
 from codara.projections.task_rows import TaskRow
 from codara.projections.users import ApiKeyRow, UserDetails
 from codara.projections.workspaces import OwnWorkspace
+from codara.runtimes import PROVIDERS
 
 routes = Routes(USER, "/v1/user")
 
@@ -50,7 +51,7 @@ class OwnKeyRequest:
 class ModelsQuery:
     """Asks for the models of one provider, or of all; with `all` also for those that cannot run."""
 
-    provider: str | None = None
+    provider: str | None = attrs.field(default=None, metadata={"choices": PROVIDERS})
     all: bool = False
 
 

@@ -106,6 +106,25 @@ def _target(stream: str, details: dict[str, object]) -> tuple[str, str]:
             return kind, rest
 
 
+TARGETS = (
+    "account",
+    "gateway",
+    "idempotency",
+    "jail",
+    "key",
+    "lease",
+    "log",
+    "name",
+    "operator",
+    "request",
+    "session",
+    "task",
+    "token",
+    "user",
+    "workspace",
+)
+"""The kinds of things that something is done to: those of the streams, and `task`."""
+
 _LISTED = """
 position, event_id, at, actor, action, target_type, target_id, task_id, correlation_id,
 causation_id, details FROM audit

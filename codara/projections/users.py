@@ -107,11 +107,13 @@ class UsersProjection:
 _LISTED = """
 user_id, email, display_name, status, role, max_concurrency,
     (SELECT count(*) FROM keys WHERE keys.user_id = users.user_id AND revoked_at IS NULL
+        AND users.status <> 'deleted'
         AND (expires_at IS NULL OR expires_at > ?1)) AS active_keys,
     created_at, created_by, updated_at, position FROM users
 """
 _KEYS = """
-SELECT key_id, user_id, label, CASE WHEN revoked_at IS NOT NULL THEN 'revoked'
+SELECT key_id, user_id, label, CASE WHEN revoked_at IS NOT NULL OR EXISTS
+    (SELECT 1 FROM users WHERE users.user_id = keys.user_id AND status = 'deleted') THEN 'revoked'
     WHEN expires_at <= ?1 THEN 'expired' ELSE 'active' END AS status,
     created_at, expires_at, revoked_at, position FROM keys
 WHERE user_id = ?2 ORDER BY opened DESC

@@ -5,12 +5,14 @@ import attrs
 from codara.application.accounts import NewAccount
 from codara.domain.credential import LARGEST
 from codara.errors import InvalidRequest
+from codara.events.vocabulary import AccountStatus
 from codara.http.answers import done, listing, one
 from codara.http.envelope import Answer
 from codara.http.planes import OPERATOR, Operator
 from codara.http.routing import Asked, Routes
 from codara.http.shapes import ItemQuery, ListQuery, Nothing
 from codara.projections.account_rows import AccountRow
+from codara.runtimes import PROVIDERS
 
 routes = Routes(OPERATOR, "/management/v1")
 
@@ -36,8 +38,8 @@ class AccountUpload:
 class AccountsQuery(ListQuery):
     """Asks for accounts."""
 
-    provider: str | None = None
-    status: str | None = None
+    provider: str | None = attrs.field(default=None, metadata={"choices": PROVIDERS})
+    status: AccountStatus | None = None
 
 
 @attrs.frozen(kw_only=True)

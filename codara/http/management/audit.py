@@ -9,7 +9,7 @@ from codara.http.envelope import Answer
 from codara.http.planes import OPERATOR, Operator
 from codara.http.routing import Asked, Routes
 from codara.http.shapes import ListQuery, Nothing
-from codara.projections.audit import AuditRow
+from codara.projections.audit import TARGETS, AuditRow
 
 routes = Routes(OPERATOR, "/management/v1")
 
@@ -20,7 +20,7 @@ class AuditQuery(ListQuery):
 
     actor: str | None = None
     action: str | None = None
-    target_type: str | None = None
+    target_type: str | None = attrs.field(default=None, metadata={"choices": TARGETS})
     target_id: str | None = None
     user_id: str | None = None
     correlation_id: str | None = None

@@ -2,6 +2,7 @@
 
 import attrs
 
+from codara.events.vocabulary import TaskStatus
 from codara.http.answers import done, found, listing, one
 from codara.http.envelope import Answer
 from codara.http.planes import OPERATOR, Operator
@@ -25,7 +26,7 @@ class AllSessionsQuery(SessionsQuery):
 class SessionTasksQuery(ListQuery):
     """Asks for the turns of a session."""
 
-    status: str | None = None
+    status: TaskStatus | None = None
 
 
 @routes.get("/sessions", query=AllSessionsQuery, answer=list[SessionRow])

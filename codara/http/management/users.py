@@ -7,6 +7,7 @@ import attrs
 
 from codara.application.users import NewUser
 from codara.events.base import Cause
+from codara.events.vocabulary import UserRole, UserStatus
 from codara.http.answers import done, listing, one
 from codara.http.envelope import Answer
 from codara.http.keys import KeyShown
@@ -48,8 +49,8 @@ class UserChange:
 class UsersQuery(ListQuery):
     """Asks for users."""
 
-    status: str | None = None
-    role: str | None = None
+    status: UserStatus | None = None
+    role: UserRole | None = None
 
 
 @routes.post("/users", body=UserRequest, answer=ProvisionedUser, status=201)

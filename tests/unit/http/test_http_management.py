@@ -117,7 +117,6 @@ async def test_a_user_is_provisioned_and_can_be_read_at_once(op):
             "key_label": "laptop",
             "key_expires_at": "2030-01-31T12:00:00Z",
             "max_concurrency": 5,
-            "unknown": "ignored",
         },
     )
     assert made.status == 201

@@ -116,9 +116,16 @@ class Body:
     rotate: bool = False
 
 
-def test_a_body_is_filled_from_json_and_the_rest_of_it_ignored():
-    body = from_body(Body, {"name": "a", "seconds": 3, "rotate": True, "unknown": [1]})
+def test_a_body_is_filled_from_json():
+    body = from_body(Body, {"name": "a", "seconds": 3, "rotate": True})
     assert body == Body(name="a", seconds=3.0, rotate=True)
+
+
+def test_a_field_that_the_body_does_not_have_is_refused_with_those_it_has():
+    with pytest.raises(InvalidRequest) as refused:
+        from_body(Body, {"name": "a", "unknown": [1]})
+    assert refused.value.param == "unknown"
+    assert "there are label, most, name, rotate, seconds, until" in refused.value.message
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ async def test_a_user_sees_their_own_sessions_tasks_and_workspaces(op, ann):
     ):
         assert [item[key] for item in (await ann.ask("GET", path)).data] == [value]
     assert (await ann.ask("GET", "tasks?session_id=ses_b")).data == []
-    assert (await ann.ask("GET", "tasks?user_id=usr_other")).data != []
+    assert (await ann.ask("GET", "tasks?user_id=usr_other")).param == "user_id"
     assert (await ann.ask("GET", "sessions/ses_a")).status == 200
     assert (await ann.ask("GET", "tasks/trn_a")).data["status"] == "completed"
     assert (await ann.ask("POST", "sessions/ses_a/reset")).status == 200
@@ -194,4 +194,4 @@ async def test_usage_counts_today_and_the_thirty_days_before_whole(op, ann):
 async def test_models_can_be_listed_by_provider(ann):
     codex = (await ann.ask("GET", "providers/models?provider=codex")).data
     assert {model["provider"] for model in codex} == {"codex"}
-    assert (await ann.ask("GET", "providers/models?provider=nobody")).data == []
+    assert (await ann.ask("GET", "providers/models?provider=nobody")).param == "provider"
