@@ -5,7 +5,7 @@ tool that one of them offers, or a model that it names, has `HOSTILE` in its nam
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,8 @@ _AGENT = "---\nname: hostile-agent\ndescription: hostile\nmode: all\ntools: Bash
 _SHELL = 'touch "{mark}"\n'
 
 
-def files(cli: str, folder: Path, workspace: Path, *, home: bool) -> Mapping[str, str]:
-    """The files as they would work, by their paths below the workspace or the home.
-
-    `folder` is where they will lie, as the agent sees it.
-    """
+def files(cli: str, workspace: Path, *, home: bool) -> Mapping[str, str]:
+    """The files as they would work, by their paths below the workspace or the home."""
     given = dict(_HOMES[cli] | _HOME if home else _WORKSPACES[cli] | _WORKSPACE)
     return {path: _filled(path, text, workspace) for path, text in given.items()}
 
@@ -149,7 +146,6 @@ _SKILL = (
 _OPENCODE = _json(
     {
         "model": "hostile/model",
-        "plugin": ["./hostile.js"],
         "mcp": {"hostile": {"type": "local", "command": ["touch", "MARK"], "enabled": True}},
         "tools": {"bash": False, "write": False},
         "permission": {"bash": "deny", "edit": "deny"},
@@ -207,8 +203,6 @@ _WORKSPACES: Mapping[str, dict[str, str]] = {
         "opencode.json": _OPENCODE,
         "opencode.jsonc": _OPENCODE,
         ".opencode/opencode.json": _OPENCODE,
-        ".opencode/plugins/hostile.js": _PLUGIN,
-        ".opencode/plugin/hostile.ts": _PLUGIN,
         ".opencode/tools/hostile.js": _TOOL,
         ".opencode/tool/hostile.js": _TOOL,
         ".opencode/agents/hostile.md": _AGENT.replace("tools: Bash\n", ""),
@@ -285,7 +279,12 @@ _HOMES: Mapping[str, dict[str, str]] = {
             for path, text in _WORKSPACES["opencode"].items()
             if path.startswith(".opencode/")
         },
-        ".config/opencode/config.json": _OPENCODE,
+        ".config/opencode/config.json": _OPENCODE.replace(
+            '"mcp"', '"plugin": ["./hostile.js"], "mcp"'
+        ),
+        ".config/opencode/plugins/hostile.js": _PLUGIN,
+        ".config/opencode/plugin/hostile.ts": _PLUGIN,
+        ".opencode/plugins/hostile.js": _PLUGIN,
         ".config/opencode/hostile.js": _PLUGIN,
         ".opencode/hostile.js": _PLUGIN,
         ".local/share/opencode/auth.json": _json(
@@ -313,11 +312,3 @@ _HOME = {
     "bin/git": "#!/bin/sh\ntouch {mark}\n",
     ".local/bin/git": "#!/bin/sh\ntouch {mark}\n",
 }
-
-
-def every() -> Iterator[tuple[str, bool, str]]:
-    """The name of a CLI, whether the file lies in its home, and the file's path."""
-    for cli in _WORKSPACES:
-        for home in (False, True):
-            for path in files(cli, Path("/"), Path("/w"), home=home):
-                yield cli, home, path
