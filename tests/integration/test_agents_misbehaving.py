@@ -61,6 +61,10 @@ FAILURES = {
     "dies in the middle of a line": Case("[[half]]", "crashed", "in the middle of the turn"),
     "dies and leaves a child": Case("[[child]] [[exit:3]]", "crashed", "exit code 3"),
     "writes a line without end": Case("[[endless]]", "protocol", "a line without end"),
+    "writes too many values in a line": Case(
+        "[[values:3000000]]", "protocol", "a message of more than 200,000 values"
+    ),
+    "writes too deep a line": Case("[[deep:500]]", "protocol", "nested deeper than 200 levels"),
     "falls silent": Case("[[child]] [[text:on]] [[silence]]", "stalled", "no progress"),
     "makes excuses for ever": Case(
         "[[retries]]", {"opencode": "protocol", "*": "stalled"}, "no progress|nothing of the kind"

@@ -6,6 +6,7 @@ markers it answers at once. It needs nothing but Python's standard library, so i
     [[text:..]] [[deltas:n]] [[twice]]        what it says; twice: and begins the same answer again
     [[garbage]] [[badutf8]] [[surrogate]]     lines that are no protocol, and text that is no text
     [[huge:bytes]] [[endless]] [[half]]       a long line, one without end, half of one and death
+    [[values:n]] [[deep:n]]                   a line of that many values, or of that many levels
     [[silence]] [[deaf]] [[retries]]          nothing more; not even when interrupted; only excuses
     [[exit:n]]                                how it dies
     [[line:json]]                             any line at all, where its protocol goes
@@ -128,6 +129,13 @@ class Turns:
         self.write(self.framed(b"x").rstrip())
         while True:
             self.write(b"x" * MEBIBYTE)
+
+    def do_values(self, argument):
+        self.write(self.framed(b'{"a":[' + b"{}," * int(argument) + b"{}]}"))
+
+    def do_deep(self, argument):
+        levels = int(argument)
+        self.write(self.framed(b'{"a":' + b"[" * levels + b"]" * levels + b"}"))
 
     def do_half(self, _):
         self.write(self.framed(encode(self.said("half a line")))[:-20])

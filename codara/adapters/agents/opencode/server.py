@@ -16,11 +16,12 @@ from codara.adapters.agents.opencode.config import ModelName
 from codara.adapters.agents.opencode.parse import serve_event
 from codara.adapters.agents.opencode.turn import OpencodeTurn
 from codara.adapters.agents.opencode.wire import OpenCodeWire
+from codara.adapters.agents.session.amount import TooMuch
 from codara.adapters.agents.session.answers import AgentRefused, Gone
 from codara.adapters.agents.session.ending import Ending
 from codara.adapters.agents.session.launched import Launched
 from codara.adapters.agents.session.lender import Lender
-from codara.adapters.agents.session.lines import Message, TooMuch, message_of
+from codara.adapters.agents.session.lines import Message, heard_in
 from codara.adapters.agents.session.listening import fresh
 from codara.adapters.agents.session.output import ENDLESS, Output, unreadable
 from codara.adapters.agents.session.staying import CLOSE_SECONDS, Staying
@@ -37,7 +38,6 @@ _UNKNOWN = (400, 404)
 _SESSION_ID = re.compile(rf"{asking.SESSION_PREFIX}[0-9A-Za-z]+")
 _AT_ONCE = 4
 """Deletions under way together: as many as there are sockets for."""
-_PARSED_IN_THREAD = 256 * 1024
 _NOISE = frozenset({"server.heartbeat", "plugin.added", "session.diff", "file.watcher.updated"})
 
 
@@ -263,10 +263,7 @@ class OpenCodeServer(Staying[OpencodeTurn]):
                 await self._channel.ended()
 
     async def _take(self, line: bytes) -> None:
-        if len(line) > _PARSED_IN_THREAD:
-            message = await asyncio.to_thread(message_of, line)
-        else:
-            message = message_of(line)
+        message = await heard_in(line)
         if self._turn is not None and (message is None or message.get("type") not in _NOISE):
             self._turn.heard(line, message)
 

@@ -13,7 +13,7 @@ import aiohttp
 import orjson
 
 from codara.adapters.agents.session.answers import AgentRefused, Gone
-from codara.adapters.agents.session.lines import CHUNK, LINE_LIMIT, Lines, LineTooLong, value_of
+from codara.adapters.agents.session.lines import CHUNK, LINE_LIMIT, Lines, LineTooLong, value_in
 from codara.adapters.jail.jail import Jail
 from codara.errors import JailUnavailable
 
@@ -119,7 +119,7 @@ class OpenCodeWire:
                 if answer.status >= 400:
                     told = text[:500].decode("utf-8", "replace")
                     raise AgentRefused(f"opencode answered {answer.status}: {told}", answer.status)
-                return value_of(text) if text else None
+                return await value_in(text) if text else None
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as lost:
             raise Gone(str(lost)) from lost
 

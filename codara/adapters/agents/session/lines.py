@@ -5,10 +5,14 @@ from typing import Any
 
 import orjson
 
+from codara import offload
+from codara.adapters.agents.session.amount import TooMuch, check_amount
 from codara.events import readable
 
 LINE_LIMIT = 64 * 1024 * 1024
 CHUNK = 256 * 1024
+READ_AT_ONCE = 256 * 1024
+"""A longer message is read in a thread."""
 
 Message = dict[str, Any]
 
@@ -19,10 +23,6 @@ class Mended(Message):
 
 class LineTooLong(Exception):
     """The agent wrote more than `LINE_LIMIT` bytes without ending a line."""
-
-
-class TooMuch(ValueError):
-    """More than anybody can take; says of what."""
 
 
 class Lines:
@@ -61,21 +61,31 @@ class Lines:
 def message_of(line: bytes) -> Message | None:
     """Returns the JSON object of a line, as `value_of` reads it; None if it is something else.
 
-    It is a `Mended` one if not all of the line was text.
+    It is a `Mended` one if not all of the line was text. What is too much to be read is None, too.
     """
     try:
-        value = value_of(line)
-    except ValueError:
+        return _object_in(line)
+    except TooMuch:
         return None
-    return value if isinstance(value, dict) else None
+
+
+async def heard_in(line: bytes) -> Message | None:
+    """Returns `message_of` a line of an agent at work; TooMuch if it is too much to be read."""
+    return await offload.by_size(lambda: _object_in(line), size=len(line), most=READ_AT_ONCE)
+
+
+async def value_in(text: bytes) -> Any:
+    """Returns `value_of` a text that may be long."""
+    return await offload.by_size(lambda: value_of(text), size=len(text), most=READ_AT_ONCE)
 
 
 def value_of(text: bytes) -> Any:
-    """Returns the JSON value; ValueError if the text is not JSON.
+    """Returns the JSON value; ValueError if the text is not JSON, TooMuch if it holds too much.
 
     Text that is not valid UTF-8 or holds half a surrogate pair is read all the same: what cannot
     be text becomes U+FFFD.
     """
+    check_amount(text)
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -84,6 +94,16 @@ def value_of(text: bytes) -> Any:
 
 def _stripped(line: bytes) -> bytes:
     return line.removesuffix(b"\r")
+
+
+def _object_in(line: bytes) -> Message | None:
+    try:
+        value = value_of(line)
+    except TooMuch:
+        raise
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _leniently(text: bytes) -> Any:

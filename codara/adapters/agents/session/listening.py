@@ -8,8 +8,9 @@ from typing import ClassVar
 
 import attrs
 
+from codara.adapters.agents.session.amount import TooMuch
 from codara.adapters.agents.session.ending import Ending
-from codara.adapters.agents.session.lines import Mended, Message, TooMuch, message_of
+from codara.adapters.agents.session.lines import Mended, Message, message_of
 from codara.adapters.agents.session.watch import Watch
 from codara.adapters.agents.session.witness import Witness
 from codara.adapters.egress.lending import Hear, Lending

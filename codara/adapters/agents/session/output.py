@@ -7,17 +7,10 @@ from collections.abc import Callable
 
 import attrs
 
-from codara.adapters.agents.session.lines import (
-    CHUNK,
-    Lines,
-    LineTooLong,
-    Message,
-    TooMuch,
-    message_of,
-)
+from codara.adapters.agents.session.amount import TooMuch
+from codara.adapters.agents.session.lines import CHUNK, Lines, LineTooLong, Message, heard_in
 from codara.adapters.jail.jail import Jail
 
-_PARSED_IN_THREAD = 256 * 1024
 _EXIT_SECONDS = 2.0
 _STDERR_SHOWN = 2000
 _ERROR_SHOWN = 200
@@ -89,9 +82,9 @@ class Output:
         try:
             while chunk := await self._jail.stdout.read(CHUNK):
                 for line in lines.feed(chunk):
-                    await self._take(line)
-            if lines.rest():
-                await self._take(lines.rest())
+                    self._heard(line, await heard_in(line))
+            if rest := lines.rest():
+                self._heard(rest, await heard_in(rest))
         except LineTooLong:
             return ENDLESS
         except TooMuch as much:
@@ -99,12 +92,6 @@ class Output:
         except Exception as error:
             return unreadable(self._jail.jail_id, error)
         return ""
-
-    async def _take(self, line: bytes) -> None:
-        if len(line) > _PARSED_IN_THREAD:
-            self._heard(line, await asyncio.to_thread(message_of, line))
-        else:
-            self._heard(line, message_of(line))
 
     def _wait(self) -> "asyncio.Task[int | None]":
         return asyncio.create_task(self._jail.wait())
