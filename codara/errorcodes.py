@@ -47,6 +47,7 @@ BY_CODE: Mapping[str, type[CodaraError]] = {
         errors.ConfigInvalid,
         errors.LogLocked,
         errors.LogDamaged,
+        errors.DataMismatch,
         errors.MasterKeyInvalid,
         errors.AddressInUse,
     )

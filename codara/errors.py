@@ -13,7 +13,8 @@ CodaraError
 ├── the gateway                NoAccount, AccountRefused, NoFreeAccount, JailUnavailable,
 │                              StorageFull, StorageFailed, ShuttingDown, Internal
 ├── the turn ended early       ClientClosedRequest, TaskCancelled
-└── at start, for the operator ConfigInvalid, LogLocked, LogDamaged, MasterKeyInvalid, AddressInUse
+└── at start, for the operator ConfigInvalid, LogLocked, LogDamaged, DataMismatch,
+                               MasterKeyInvalid, AddressInUse
 
 `VersionClash` is not a CodaraError: it never leaves `codara.application`.
 """
@@ -232,6 +233,10 @@ class LogLocked(CodaraError, code="log_locked"):
 
 class LogDamaged(CodaraError, code="log_damaged"):
     """The log, the vault or a view cannot be read."""
+
+
+class DataMismatch(CodaraError, code="data_mismatch"):
+    """Log, vault or a folder is missing, empty, older, or of another installation."""
 
 
 class MasterKeyInvalid(CodaraError, code="master_key_invalid"):

@@ -372,6 +372,9 @@ def metadata(**changes: Any) -> Metadata:
 
 
 log_opened = partial(example, gateway.LogOpened)
+log_vault_noted = partial(example, gateway.LogVaultNoted)
+log_restored = partial(example, loss.LogRestored)
+folders_missing = partial(example, gateway.GatewayFoldersMissing)
 gateway_started = partial(example, gateway.GatewayStarted)
 gateway_recovered = partial(example, gateway.GatewayRecovered)
 gateway_stopped = partial(example, gateway.GatewayStopped)

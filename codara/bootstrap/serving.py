@@ -24,6 +24,7 @@ from codara.bootstrap.checks import repeated_checks
 from codara.bootstrap.descriptors import door_bounds, raise_limit
 from codara.bootstrap.house import House, open_house
 from codara.bootstrap.loglines import bounded_lines
+from codara.bootstrap.settling import settle
 from codara.client import running as gateways
 from codara.config.load import Loaded
 from codara.config.settings import Settings
@@ -62,13 +63,17 @@ class ServedGateway:
 
 
 async def serve(
-    loaded: Loaded, *, accept_unjailed: bool, on_ready: Callable[[ServedGateway], None]
+    loaded: Loaded,
+    *,
+    accept_unjailed: bool,
+    accept_loss: bool = False,
+    on_ready: Callable[[ServedGateway], None],
 ) -> None:
     """Runs the gateway until SIGTERM or SIGINT, then lets running turns end.
 
-    Raises AddressInUse, LogLocked, LogDamaged, MasterKeyInvalid, JailUnavailable, or ConfigInvalid
-    for a limit of open files that is too small, each before anything was changed that a later start
-    would stumble over.
+    Raises AddressInUse, LogLocked, LogDamaged, DataMismatch, MasterKeyInvalid, JailUnavailable,
+    or ConfigInvalid for a limit of open files that is too small, each before anything was changed
+    that a later start would stumble over. With `accept_loss` log or vault may be an older copy.
     """
     settings = loaded.settings
     _refuse_unjailed(settings, accepted=accept_unjailed)
@@ -77,10 +82,11 @@ async def serve(
         lines = stack.enter_context(bounded_lines())
         stack.push_async_callback(_stopped, asyncio.create_task(lines.keep()))
         listener = stack.enter_context(_listener(settings))
-        house = await _open_waiting(loaded, stack)
+        house = await _open_waiting(loaded, stack, accept_loss=accept_loss)
         await _prove_jail(settings)
         await house.jails.start_up()
         await _recover(house)
+        await settle(house, _cause(house, "gateway"))
         await _opening(house)
         stack.push_async_callback(_closing, house)
         stack.push_async_callback(_stopped, asyncio.create_task(_deadlines(house).keep()))
@@ -154,12 +160,12 @@ def _listener(settings: Settings) -> socket.socket:
         ) from error
 
 
-async def _open_waiting(loaded: Loaded, stack: AsyncExitStack) -> House:
+async def _open_waiting(loaded: Loaded, stack: AsyncExitStack, *, accept_loss: bool) -> House:
     """Opens the house; a command that holds the log for a moment is waited for."""
     deadline = asyncio.get_running_loop().time() + HOLDER_SECONDS
     while True:
         try:
-            return await stack.enter_async_context(open_house(loaded))
+            return await stack.enter_async_context(open_house(loaded, accept_loss=accept_loss))
         except LogLocked:
             is_gateway = gateways.read(loaded.settings.server.data_dir) is not None
             if is_gateway or asyncio.get_running_loop().time() > deadline:

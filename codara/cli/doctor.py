@@ -48,9 +48,10 @@ async def examine(arguments: argparse.Namespace) -> "list[Check]":
 async def pool(found: "Loaded") -> "Pool":
     """Asks for the accounts there are; the data folder is not made for the question."""
     from codara.bootstrap.doctor.findings import Pool
+    from codara.bootstrap.untouched import is_untouched
     from codara.client.client import LARGEST_PAGE, listed
 
-    if not found.settings.log_path.exists():
+    if is_untouched(found.settings):
         return Pool(nothing="none yet: nothing was ever started here")
     try:
         async with reach(found) as client:

@@ -20,8 +20,8 @@ async def reach(loaded: "Loaded") -> AsyncIterator["Client"]:
     """Gives a client of the running gateway if there is one, else of the log itself.
 
     Nothing is opened before the first request. A log that somebody else holds, a gateway that is
-    starting or another command, is waited for, up to 5 s; then LogLocked is raised. Where there is
-    no log yet, a question makes nothing.
+    starting or another command, is waited for, up to 5 s; then LogLocked is raised. Where no
+    gateway ever was, a question makes nothing.
     """
     async with AsyncExitStack() as stack:
         yield _Reaching(loaded, stack)
@@ -62,7 +62,9 @@ class _Reaching:
         return await self._stack.enter_async_context(remote(gateway))
 
     def _is_empty(self) -> bool:
-        return not self._loaded.settings.log_path.exists()
+        from codara.bootstrap.untouched import is_untouched
+
+        return is_untouched(self._loaded.settings)
 
     async def _of_nothing(self, path: str, query: Mapping[str, str] | None) -> "Envelope":
         from codara.cli.local import nothing_yet

@@ -21,6 +21,11 @@ def add(commands: Commands) -> None:
         action="store_true",
         help="together with jail.mode = unsafe: let agents run without a jail",
     )
+    parser.add_argument(
+        "--accept-loss",
+        action="store_true",
+        help="go on with an older events.db or keys.db of this installation; see its restore page",
+    )
 
 
 async def run(arguments: argparse.Namespace) -> int:
@@ -29,7 +34,12 @@ async def run(arguments: argparse.Namespace) -> int:
     found = loaded(arguments)
     for warning in found.warnings:
         print(f"codara: warning: {warning}", file=sys.stderr)
-    await serve(found, accept_unjailed=arguments.i_accept_unjailed, on_ready=announce)
+    await serve(
+        found,
+        accept_unjailed=arguments.i_accept_unjailed,
+        accept_loss=arguments.accept_loss,
+        on_ready=announce,
+    )
     print("codara: stopped", file=sys.stderr)
     return 0
 

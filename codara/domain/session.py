@@ -6,6 +6,7 @@ import attrs
 
 from codara.errors import NotFound, SessionBusy
 from codara.events.base import Event
+from codara.events.loss import SessionSetBack
 from codara.events.session import (
     AccountChanged,
     BackendBound,
@@ -94,8 +95,15 @@ def evolve(state: Session, event: Event) -> Session:
             return attrs.evolve(state, thread=Thread(), elsewhere=(), dirty=False, expires_at=None)
         case SessionExpired():
             return attrs.evolve(state, thread=Thread(), elsewhere=(), expires_at=None)
+        case SessionSetBack():
+            return attrs.evolve(state, thread=_forgotten(state.thread), elsewhere=(), dirty=True)
         case _:
             return state
+
+
+def _forgotten(thread: Thread) -> Thread:
+    """The point stays, so that the session is found; nobody goes on with the agent's own thread."""
+    return attrs.evolve(thread, backend_id=None, mark=None)
 
 
 def _requested(event: TurnRequested) -> Session:
@@ -193,3 +201,15 @@ def reset(state: Session, *, user_id: str | None) -> list[Event]:
     if state.thread == Thread() and not state.elsewhere and not state.dirty:
         return []
     return [SessionReset(session_id=state.session_id)]
+
+
+def set_back(state: Session, *, now: datetime) -> list[Event]:
+    """Has the session be dirty and begin a fresh thread, because the log or the vault went back.
+
+    Empty if it stands so already, if its time is over, or while a turn is open.
+    """
+    if not state.exists or state.turn is not None or is_expired(state, now):
+        return []
+    if evolve(state, back := SessionSetBack(session_id=state.session_id)) == state:
+        return []
+    return [back]

@@ -17,6 +17,17 @@ class LogOpened(Event):
 
 
 @attrs.frozen(kw_only=True)
+class LogVaultNoted(Event):
+    """The vault's keys and credentials had been changed this often by then.
+
+    A vault that counts fewer changes is an older copy.
+    """
+
+    name: ClassVar[str] = "log.vault_noted"
+    changes: int
+
+
+@attrs.frozen(kw_only=True)
 class GatewayStarted(Event):
     name: ClassVar[str] = "gateway.started"
     gateway_id: str
@@ -34,6 +45,15 @@ class GatewayRecovered(Event):
     gateway_id: str
     turns: tuple[str, ...]
     jails: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class GatewayFoldersMissing(Event):
+    """A start found folders of the data folder gone (`trees`, `homes`) and made them again."""
+
+    name: ClassVar[str] = "gateway.folders_missing"
+    gateway_id: str
+    folders: tuple[str, ...]
 
 
 @attrs.frozen(kw_only=True)

@@ -8,6 +8,7 @@ import orjson
 
 from codara.clock import Clock
 from codara.events.base import Recorded
+from codara.events.loss import SessionSetBack
 from codara.events.session import (
     SessionExpired,
     SessionOpened,
@@ -37,6 +38,11 @@ SELECT ?, session_id, ?, provider, ?, ?, ? FROM sessions WHERE session_id = ? AN
 """
 _ENDED = "UPDATE sessions SET ends_at = ?, expires_at = ? WHERE session_id = ?"
 _CLEARED = "DELETE FROM points WHERE session_id = ?"
+_SET_BACK = """
+UPDATE points SET thread = json_set(thread, '$.backend_id', NULL, '$.mark', NULL)
+WHERE session_id = ?
+"""
+"""The points stay, so that the session is found; nobody goes on with their threads."""
 _PRUNED = """
 DELETE FROM points WHERE position IN (
     SELECT position FROM sessions JOIN points USING (session_id)
@@ -57,7 +63,7 @@ class PointsProjection:
     """One row for each turn that left a thread; those of a session that was reset are deleted."""
 
     name: ClassVar[str] = "points"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     topics: ClassVar[frozenset[str]] = frozenset(
         event.name
         for event in (
@@ -68,6 +74,7 @@ class PointsProjection:
             TurnCancelled,
             SessionReset,
             SessionExpired,
+            SessionSetBack,
         )
     )
     schema: ClassVar[str] = """
@@ -105,6 +112,8 @@ class PointsProjection:
                 yield _ENDED, (position, expires, event.session_id)
             case SessionReset() | SessionExpired():
                 yield _CLEARED, (event.session_id,)
+            case SessionSetBack():
+                yield _SET_BACK, (event.session_id,)
 
 
 def _reached(session_id: str, turn_id: str, thread: Thread, position: int) -> tuple[Value, ...]:

@@ -8,6 +8,7 @@ import attrs
 
 from codara.clock import Clock
 from codara.events.base import Recorded
+from codara.events.loss import SessionSetBack
 from codara.events.session import (
     BackendBound,
     SessionExpired,
@@ -55,13 +56,16 @@ _EXPIRED = """
 UPDATE sessions SET backend_id = NULL, expires_at = NULL, expired = 1, updated_at = ?,
     position = ? WHERE session_id = ?
 """
+_SET_BACK = """
+UPDATE sessions SET dirty = 1, backend_id = NULL, updated_at = ?, position = ? WHERE session_id = ?
+"""
 
 
 class SessionsProjection:
     """One row for each session, and the labels of their workspaces."""
 
     name: ClassVar[str] = "sessions"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     topics: ClassVar[frozenset[str]] = frozenset(
         event.name
         for event in (
@@ -75,6 +79,7 @@ class SessionsProjection:
             TurnCancelled,
             SessionReset,
             SessionExpired,
+            SessionSetBack,
         )
     )
     schema: ClassVar[str] = """
@@ -115,6 +120,8 @@ class SessionsProjection:
                 yield _RESET, (at, position, event.session_id)
             case SessionExpired():
                 yield _EXPIRED, (at, position, event.session_id)
+            case SessionSetBack():
+                yield _SET_BACK, (at, position, event.session_id)
 
 
 def _opened(event: SessionOpened, at: str, position: int) -> tuple[Value, ...]:
@@ -189,7 +196,7 @@ class SessionRow:
     backend_id: str | None
     """The agent's own id of the thread with which the next turn goes on."""
     dirty: bool
-    """Whether the last turn did not end well."""
+    """Whether the last turn did not end well, or the log went back since."""
     turns: int
     created_at: Timestamp
     updated_at: Timestamp

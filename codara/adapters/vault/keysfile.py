@@ -23,6 +23,27 @@ SCHEMA = """
         wrapped BLOB NOT NULL);
     CREATE INDEX IF NOT EXISTS data_keys_by_subject ON data_keys (subject);
     CREATE TABLE IF NOT EXISTS credentials (account_id TEXT PRIMARY KEY, box BLOB NOT NULL);
+    CREATE TABLE IF NOT EXISTS log_seen (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        log_id TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        digest BLOB NOT NULL);
+    CREATE TABLE IF NOT EXISTS changes (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        number INTEGER NOT NULL);
+    INSERT OR IGNORE INTO changes VALUES (1, 0);
+    CREATE TRIGGER IF NOT EXISTS data_keys_insert_counts AFTER INSERT ON data_keys
+    BEGIN UPDATE changes SET number = number + 1; END;
+    CREATE TRIGGER IF NOT EXISTS data_keys_update_counts AFTER UPDATE ON data_keys
+    BEGIN UPDATE changes SET number = number + 1; END;
+    CREATE TRIGGER IF NOT EXISTS data_keys_delete_counts AFTER DELETE ON data_keys
+    BEGIN UPDATE changes SET number = number + 1; END;
+    CREATE TRIGGER IF NOT EXISTS credentials_insert_counts AFTER INSERT ON credentials
+    BEGIN UPDATE changes SET number = number + 1; END;
+    CREATE TRIGGER IF NOT EXISTS credentials_update_counts AFTER UPDATE ON credentials
+    BEGIN UPDATE changes SET number = number + 1; END;
+    CREATE TRIGGER IF NOT EXISTS credentials_delete_counts AFTER DELETE ON credentials
+    BEGIN UPDATE changes SET number = number + 1; END;
 """
 HMAC_ROOT = "hmac"
 RETRY_SECONDS = 5.0
@@ -54,7 +75,7 @@ class KeysFile:
         try:
             connection = _connect(path)
         except sqlite3.Error as error:
-            raise _damaged(path, error) from error
+            raise damaged(path, error) from error
         try:
             connection.executescript(SCHEMA)
             row = connection.execute("SELECT wrapped FROM roots WHERE name = ?", (HMAC_ROOT,))
@@ -63,7 +84,7 @@ class KeysFile:
             return cls(path, connection, master, _root(connection, master, wrapped))
         except sqlite3.Error as error:
             connection.close()
-            raise _damaged(path, error) from error
+            raise damaged(path, error) from error
         except BaseException:
             connection.close()
             raise
@@ -114,7 +135,8 @@ def _connect(file: Path) -> sqlite3.Connection:
     return connection
 
 
-def _damaged(file: Path, error: Exception) -> LogDamaged:
+def damaged(file: Path, error: Exception) -> LogDamaged:
+    """Returns the error for a file that SQLite cannot read as a vault."""
     return LogDamaged(
         f"{file} cannot be opened as a vault ({error}); check the disk and restore a backup"
     )

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.hmac import HMAC
 from codara.adapters.vault.keysfile import KeysFile
 from codara.errors import NotFound
 from codara.events.store.sealing import seal, unseal
+from codara.events.store.seen import SeenEvent
 from codara.ids import new_id
 
 _FIRST_KEY = "SELECT key_id, wrapped FROM data_keys WHERE subject = ? ORDER BY number LIMIT 1"
@@ -117,6 +118,14 @@ class FileVault:
         """Forgets the credential; does nothing if it is missing."""
         await asyncio.to_thread(self._remove, account_id)
 
+    async def changes(self) -> int:
+        """Returns how often a key or a credential was made, replaced or removed so far."""
+        return await asyncio.to_thread(self._changes)
+
+    async def note(self, log_id: str, seen: SeenEvent) -> None:
+        """Keeps which log belongs to this vault, and how far it has come."""
+        await asyncio.to_thread(self._note, log_id, seen)
+
     async def close(self) -> None:
         """Lets go of keys.db and of every key."""
         await asyncio.to_thread(self._close)
@@ -182,6 +191,19 @@ class FileVault:
         with self._file.using() as db:
             db.execute("DELETE FROM credentials WHERE account_id = ?", (account_id,))
             self._boxes.pop(account_id, None)
+
+    def _changes(self) -> int:
+        with self._file.using() as db:
+            return int(db.execute("SELECT number FROM changes").fetchone()[0])
+
+    def _note(self, log_id: str, seen: SeenEvent) -> None:
+        """In the file itself at once: its write-ahead file may be deleted with that of the log."""
+        with self._file.using() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO log_seen VALUES (1, ?, ?, ?)",
+                (log_id, seen.position, seen.digest),
+            )
+            db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def _close(self) -> None:
         self._file.close()

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from codara.application.ports.jails import LeftJail
 from codara.events.thread import Thread
-from codara.events.vocabulary import AccountStatus
+from codara.events.vocabulary import AccountStatus, SessionStatus
 
 
 class AccountStanding(Protocol):
@@ -143,6 +143,34 @@ class KeyStreams(Protocol):
 
         The stream's name is an HMAC of the key itself, so that it cannot be told from the id.
         """
+
+
+class ListedSession(Protocol):
+    """A session as a listing shows it."""
+
+    @property
+    def session_id(self) -> str: ...
+
+    @property
+    def status(self) -> SessionStatus: ...
+
+
+class ListedSessions(Protocol):
+    """A page of sessions; `cursor` asks for the next one, if there is more."""
+
+    @property
+    def items(self) -> Sequence[ListedSession]: ...
+
+    @property
+    def cursor(self) -> str | None: ...
+
+    @property
+    def has_more(self) -> bool: ...
+
+
+class SessionPages(Protocol):
+    async def list(self, *, limit: int, cursor: str | None, every: bool) -> ListedSessions:
+        """Returns a page of sessions; with `every`, one-off calls too."""
 
 
 class Expiring(Protocol):

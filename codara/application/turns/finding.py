@@ -96,12 +96,15 @@ class Finder:
         unfolded: Sequence[KnownPoint],
         recent: Sequence[Reached],
     ) -> list[Found]:
-        """Each point once; a session ends where its newest end is, folded or not."""
+        """Each point once; a session ends where its newest end is, folded or not.
+
+        A stored point may be without a thread: its session was set back.
+        """
         ends = {each.session_id: each.order for each in recent}
         points = {
             each.turn_id: each
-            for each in (*stored, *unfolded)
-            if each.thread.backend_id and each.order > self._cleared.get(each.session_id, 0)
+            for each in (*stored, *(each for each in unfolded if each.thread.backend_id))
+            if each.order > self._cleared.get(each.session_id, 0)
         }
         return [_found(each, ends.get(each.session_id, 0)) for each in points.values()]
 

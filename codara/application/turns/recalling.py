@@ -16,6 +16,7 @@ from codara.domain.workspace import Workspace
 from codara.errors import NotFound
 from codara.events import streams
 from codara.events.base import Event, Recorded
+from codara.events.loss import SessionSetBack
 from codara.events.session import (
     SessionExpired,
     SessionReset,
@@ -114,7 +115,7 @@ def _unheard_by(provider: str, recorded: Iterable[Recorded]) -> list[_Turn]:
                 turns.append(_Turn(requested=requested, ended=event))
                 if requested.provider == provider:
                     turns = []
-            case SessionReset() | SessionExpired():
+            case SessionReset() | SessionExpired() | SessionSetBack():
                 turns = []
             case _:
                 pass

@@ -110,6 +110,8 @@ async def _going_on(
     unheard = Unheard(place=proposal.place, cut=cut)
     if cut and proposal.place == len(offered.entries):
         unheard = history.asked_again(offered.entries)
+    if base.thread.backend_id is None:
+        unheard = Unheard(place=0)
     return Seat(
         session_id=known.session_id,
         origin=base.origin,

@@ -14,8 +14,15 @@ class FileLock:
         self._path = path
         self._file = -1
 
+    @classmethod
+    def beside(cls, log: Path) -> "FileLock":
+        """Returns the lock of a log, not taken yet."""
+        return cls(log.with_name(f"{log.name}.lock"))
+
     def take(self) -> None:
-        """LogLocked, naming the process that holds it, if there is one."""
+        """Takes it, or does nothing if it is held here; LogLocked, with the process that has it."""
+        if self._file >= 0:
+            return
         file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -29,6 +29,7 @@ from codara.events.store.payloads import (
 from codara.events.store.proving import Prover
 from codara.events.store.reader import LogReader, recorded
 from codara.events.store.recorder import LogRecorder
+from codara.events.store.seen import SeenEvent, seen_of
 from codara.events.store.tail import Tail
 from codara.events.store.writer import Writer
 from codara.ids import NewId, new_id
@@ -85,13 +86,14 @@ class EventLog:
         run_id: str | None = None,
         new_id: NewId = new_id,
         clock: Clock = utc_now,
+        lock: FileLock | None = None,
     ) -> "EventLog":
         """Opens the log, or begins one whose first event is `log.opened`, correlated by `run_id`.
 
         Raises LogLocked while another process holds it, LogDamaged if the file is no log. A log
         whose first or last events are damaged is opened and takes no writes.
         """
-        lock = FileLock(path.with_name(f"{path.name}.lock"))
+        lock = lock or FileLock.beside(path)
         log_id, recorder, damage = await asyncio.to_thread(open_recorder, path, lock)
         log = cls(path, log_id or new_id("log"), lock, recorder, keys, new_id=new_id, clock=clock)
         if damage is not None:
@@ -161,6 +163,10 @@ class EventLog:
     def head(self) -> int:
         """Returns the last committed position."""
         return self._head
+
+    def newest(self) -> SeenEvent:
+        """Returns the last durable event, as a position and a digest."""
+        return seen_of(self._recorder.newest())
 
     async def wait_past(self, position: int) -> None:
         """Returns once `head()` is beyond `position`; ShuttingDown if the log closes before."""

@@ -12,6 +12,7 @@ from codara.domain import session
 from codara.domain.session import Session
 from codara.errors import NotFound, SessionBusy
 from codara.events.base import Event
+from codara.events.loss import SessionSetBack
 from codara.events.session import SessionExpired, SessionReset
 from codara.events.thread import Elsewhere, Thread
 from tests import event_examples
@@ -289,3 +290,31 @@ def test_a_session_that_is_not_there_or_another_users_is_not_found(
 def test_a_busy_session_is_not_reset() -> None:
     with pytest.raises(SessionBusy):
         session.reset(state(before=RUNNING[SESSION]), user_id=event_examples.USER)
+
+
+def test_a_session_that_is_set_back_is_dirty_and_keeps_no_thread_but_its_point() -> None:
+    codexs = (Elsewhere(provider="codex", thread=event_examples.THREAD),)
+    before = attrs.evolve(state(), elsewhere=codexs)
+    [back] = session.set_back(before, now=NOW)
+    after = session.evolve(before, back)
+    assert (after.dirty, after.elsewhere) == (True, ())
+    assert after.thread == attrs.evolve(before.thread, backend_id=None, mark=None)
+    assert session.set_back(after, now=NOW) == []
+
+
+def test_a_session_whose_time_is_over_is_not_set_back() -> None:
+    assert session.set_back(state(), now=SOON) == []
+    assert session.set_back(session.EMPTY, now=NOW) == []
+
+
+def test_no_session_is_set_back_while_a_turn_is_open() -> None:
+    open_still = attrs.evolve(state(), turn=requested().turn)
+    assert session.set_back(open_still, now=NOW) == []
+
+
+def test_a_turn_after_the_session_was_set_back_ends_its_being_dirty() -> None:
+    back = SessionSetBack(session_id=event_examples.SESSION)
+    asked = event_examples.turn_requested(turn_id="trn_2", thread=Thread(), dirty=True)
+    done = event_examples.turn_completed(turn_id="trn_2")
+    started = event_examples.turn_started(turn_id="trn_2")
+    assert state(back, asked, started, done).dirty is False

@@ -126,6 +126,17 @@ POSSIBLE = {
         event_examples.history_diverged(),
         event_examples.turn_requested(),
     ],
+    "a session that was set back": [
+        *ENDED[SESSION],
+        event_examples.session_set_back(),
+        NEXT,
+    ],
+    "a log that was restored": [
+        event_examples.log_opened(),
+        event_examples.log_vault_noted(),
+        event_examples.log_restored(),
+    ],
+    "a start that misses folders": [event_examples.folders_missing(), *SERVING],
     "a session that was reset": [*ENDED[SESSION], RESET, NEXT],
     "a reset of a thread": [*ALONE, event_examples.turn_completed(), RESET],
     "a reset of what is dirty": [*ALONE, event_examples.turn_failed(end=UNHEARD), RESET],

@@ -23,6 +23,7 @@ AT_START_ONLY = {
     "config_invalid",
     "log_locked",
     "log_damaged",
+    "data_mismatch",
     "master_key_invalid",
     "address_in_use",
 }

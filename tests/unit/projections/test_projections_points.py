@@ -104,6 +104,16 @@ async def test_a_reset_takes_the_points_away(world: World) -> None:
     assert await found(world, DIGEST) == []
 
 
+async def test_a_session_that_was_set_back_is_found_without_its_thread(world: World) -> None:
+    await world.happen(PLACE)
+    await a_turn(world)
+    await world.happen(completed(), {SESSION: [event_examples.session_set_back()]})
+    (point,) = await found(world, DIGEST)
+    assert (point.thread.backend_id, point.thread.mark) == (None, None)
+    assert point.thread.point.digest == DIGEST
+    assert point.last
+
+
 async def test_what_has_expired_is_not_found_whether_the_log_says_so_or_not(world: World) -> None:
     await world.happen(PLACE)
     await a_turn(world)

@@ -1,0 +1,1 @@
+"""The installation: one log, one vault and their folders, and whether they belong together."""
