@@ -96,7 +96,7 @@ def _parsed(body: bytes) -> Mapping[str, Any]:
 
 
 def _is_object(body: bytes) -> bool:
-    """Whether it can be the vendor's own refusal: a page of something in between is none."""
+    """Whether it can be the vendor's own refusal; a page of something in between cannot."""
     try:
         return isinstance(json.loads(body), dict)
     except ValueError:
