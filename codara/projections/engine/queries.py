@@ -122,7 +122,7 @@ def open_text(log: ReadableLog, stored: str | None) -> Any:
 
 
 async def event_at(log: ReadableLog, position: int | None) -> Event | None:
-    """Reads the event at that position, its private fields sealed; None if there is no such event."""
+    """Reads the event at that position, private fields sealed; None if there is no such event."""
     if position is None:
         return None
     found = await log.read(position - 1, limit=1, sealed=True)

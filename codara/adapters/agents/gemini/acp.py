@@ -86,7 +86,7 @@ class Acp(Staying[GeminiTurn]):
         return not self._sessions.keys().isdisjoint(thread_ids)
 
     async def models(self, turn: AgentTurn) -> Mapping[str, str]:
-        """What it lists for a session in the turn's folder, each with its title; Refused or Gone."""
+        """Returns the models of a session in the turn's folder, with titles; Refused or Gone."""
         result = await self._rpc.call("session/new", quiet=True, **_place(turn))
         models = result["models"]["availableModels"]
         return {str(each["modelId"]): str(each.get("name") or "") for each in models}
