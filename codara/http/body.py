@@ -1,30 +1,35 @@
 """Reads a request's body: once, limited in size and time, and only as JSON or a form."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import orjson
 from aiohttp import web
 
+from codara.amount import TooMuch, check_amount
 from codara.errors import InvalidRequest
 from codara.http.errors import too_large
+from codara.offload import by_size
 
 _SECONDS_TO_ARRIVE = 60.0
+_READ_AT_ONCE = 256 * 1024
 
 
 async def json_body(request: web.Request) -> Any:
     """Returns the body's JSON value.
 
-    InvalidRequest if it is not JSON or takes longer than a minute to arrive; BodyTooLarge if it is
-    larger than `server.max_body_bytes`.
+    InvalidRequest if it is not JSON, takes longer than a minute to arrive, holds more than 200,000
+    values or is nested deeper than 200 levels; BodyTooLarge if it is larger than
+    `server.max_body_bytes`.
     """
-    return _parsed(await _read(request))
+    return await _value(await _read(request))
 
 
 async def json_object(request: web.Request) -> dict[str, Any]:
     """Returns the body's JSON object; an empty body counts as an empty object."""
     raw = await _read(request)
-    value = _parsed(raw) if raw.strip() else {}
+    value = await _value(raw) if raw.strip() else {}
     if not isinstance(value, dict):
         raise InvalidRequest("The body must be a JSON object.")
     return value
@@ -58,11 +63,19 @@ async def _text_of(name: str, value: str | bytes | bytearray | web.FileField) ->
         raise InvalidRequest(f"{name} is no UTF-8 text.", param=name) from broken
 
 
-def _parsed(raw: bytes) -> Any:
+async def _value(raw: bytes) -> Any:
+    return await by_size(partial(parsed, raw, "The body"), size=len(raw), most=_READ_AT_ONCE)
+
+
+def parsed(raw: bytes, what: str, *, param: str | None = None) -> Any:
+    """Returns the JSON value of `what`; InvalidRequest if it is not JSON, or holds too much."""
     try:
+        check_amount(raw)
         return orjson.loads(raw)
+    except TooMuch as much:
+        raise InvalidRequest(f"{what} is {much}.", param=param) from much
     except orjson.JSONDecodeError as broken:
-        raise InvalidRequest(f"The body is not valid JSON: {broken}.") from broken
+        raise InvalidRequest(f"{what} is not valid JSON: {broken}.", param=param) from broken
 
 
 async def _read(request: web.Request) -> bytes:

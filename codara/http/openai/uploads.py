@@ -4,13 +4,13 @@ import asyncio
 from typing import Any
 
 import attrs
-import orjson
 from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from codara.application.ports.workspaces import Upload
 from codara.domain.uploads import MOST, safe_names
 from codara.errors import BodyTooLarge, InvalidRequest
+from codara.http.body import parsed
 from codara.http.errors import too_large
 from codara.http.services import SERVICES
 
@@ -64,12 +64,7 @@ class _Reading:
     def form(self) -> UploadForm:
         if self._payload is None:
             raise InvalidRequest("The form has no field payload with the request.", param="payload")
-        try:
-            body = orjson.loads(self._payload)
-        except orjson.JSONDecodeError as broken:
-            raise InvalidRequest(f"payload is not valid JSON: {broken}.", param="payload") from (
-                broken
-            )
+        body = parsed(self._payload, "payload", param="payload")
         names = safe_names(name for name, _ in self._files)
         uploads = (
             Upload(name, data, "" if sent == name else sent)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codara.adapters.agents.session import amount
-from codara.adapters.agents.session.amount import MOST_DEPTH, MOST_VALUES, TooMuch, check_amount
+from codara import amount
 from codara.adapters.agents.session.lines import heard_in, message_of, value_of
+from codara.amount import MOST_DEPTH, MOST_VALUES, TooMuch, check_amount
 
 MANY = b'{"a":[' + b"{}," * 3_000_000 + b"{}]}"
 """What took 200 MB and 0.3 s to be read."""

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import aiohttp
 import pytest
 from http_with_fakes import opened, services
 
@@ -24,3 +25,25 @@ async def test_a_malformed_request_is_refused_and_leaves_no_line_in_the_log(
         assert 400 <= int(head.split()[1]) < 500
         await asyncio.sleep(0.05)
     assert caplog.text == ""
+
+
+MANY = b'{"messages":[' + b"{}," * 300_000 + b"{}]}"
+DEEP = b'{"messages":' + b"[" * 300 + b"]" * 300 + b"}"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [(MANY, "more than 200,000 values"), (DEEP, "nested deeper than 200 levels")],
+)
+async def test_a_body_that_holds_too_much_is_refused_with_its_bound(body: bytes, said: str) -> None:
+    bundle = services()
+    bundle.settings.server.max_body_bytes = 10_000_000
+    async with opened(bundle) as door:
+        headers = {"Authorization": f"Bearer {KEY}"}
+        plain = await door.ask("POST", "/v1/chat/completions", data=body, headers=headers)
+        form = aiohttp.FormData()
+        form.add_field("payload", body.decode(), content_type="application/json")
+        upload = await door.ask("POST", "/v1/chat/completions", data=form, headers=headers)
+        for answer in (plain, upload):
+            assert answer.status == 400
+            assert said in (await answer.json())["error"]["message"]

@@ -16,7 +16,6 @@ from codara.adapters.agents.opencode.config import ModelName
 from codara.adapters.agents.opencode.parse import serve_event
 from codara.adapters.agents.opencode.turn import OpencodeTurn
 from codara.adapters.agents.opencode.wire import OpenCodeWire
-from codara.adapters.agents.session.amount import TooMuch
 from codara.adapters.agents.session.answers import AgentRefused, Gone
 from codara.adapters.agents.session.ending import Ending
 from codara.adapters.agents.session.launched import Launched
@@ -25,6 +24,7 @@ from codara.adapters.agents.session.lines import Message, heard_in
 from codara.adapters.agents.session.listening import fresh
 from codara.adapters.agents.session.output import ENDLESS, Output, unreadable
 from codara.adapters.agents.session.staying import CLOSE_SECONDS, Staying
+from codara.amount import TooMuch
 from codara.application.ports.agents import AgentTurn, Fork, FrameSink, Outcome
 from codara.application.ports.frames import BackendSeen
 from codara.clock import Clock

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from codara import offload
-from codara.adapters.agents.session.amount import TooMuch, check_amount
+from codara.amount import TooMuch, check_amount
 from codara.events import readable
 
 LINE_LIMIT = 64 * 1024 * 1024

@@ -8,12 +8,12 @@ from typing import ClassVar
 
 import attrs
 
-from codara.adapters.agents.session.amount import TooMuch
 from codara.adapters.agents.session.ending import Ending
 from codara.adapters.agents.session.lines import Mended, Message, message_of
 from codara.adapters.agents.session.watch import Watch
 from codara.adapters.agents.session.witness import Witness
 from codara.adapters.egress.lending import Hear, Lending
+from codara.amount import TooMuch
 from codara.application.ports.agents import AgentTurn, FrameSink, Outcome, sane_id
 from codara.application.ports.frames import (
     FRESH_THREAD,

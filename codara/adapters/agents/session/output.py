@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import attrs
 
-from codara.adapters.agents.session.amount import TooMuch
 from codara.adapters.agents.session.lines import CHUNK, Lines, LineTooLong, Message, heard_in
 from codara.adapters.jail.jail import Jail
+from codara.amount import TooMuch
 
 _EXIT_SECONDS = 2.0
 _STDERR_SHOWN = 2000
