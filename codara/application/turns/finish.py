@@ -24,6 +24,7 @@ from codara.domain.turns.end import EndTurn, heard
 from codara.errors import CodaraError
 from codara.events.session import TurnCancelled, TurnCompleted, TurnEnd, TurnFailed, Usage
 from codara.events.thread import Thread
+from codara.offload import by_size
 
 _FULL = "context_full"
 _FOLDER_GONE = Outcome(status="failed", cause="workspace_gone")
@@ -113,7 +114,7 @@ class Finish:
 
     async def _end(self, left: Left, frames: bytes, error: CodaraError | None) -> TurnEnd:
         return TurnEnd(
-            thread=self._reached(left, error),
+            thread=await self._reached(left, error),
             lost_thread=self.lost_thread,
             expires_at=self.context.clock() + self.context.limits.session_ttl,
             usage=self.usage,
@@ -138,14 +139,16 @@ class Finish:
             return asked.standing
         return heard(asked.prompt.fresh if self.lost_thread else asked.prompt.after, backend_id)
 
-    def _reached(self, left: Left, error: CodaraError | None) -> Thread:
+    async def _reached(self, left: Left, error: CodaraError | None) -> Thread:
         """The thread behind the answer; behind the question, where there is no whole one."""
         if self.thread.backend_id is None or self._backend_id() is None:
             return self.thread
         point = self.thread.point
         if error is None:
+            answer = self.heard.answer
             digest = digest_of(self.context, self.run.command.caller.user_id)
-            point = transcript.answered(point, self.heard.answer, digest)
+            behind = partial(transcript.answered, point, answer, digest)
+            point = await by_size(behind, size=len(answer))
         tree = "" if left.partial else left.final.tree
         return attrs.evolve(self.thread, point=point, mark=self.heard.mark, tree=tree)
 

@@ -1,9 +1,11 @@
 """Whatever an agent, its provider or the disk did: a turn ends, and gives back what it held."""
 
 import errno
+import threading
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import attrs
 import pytest
@@ -25,6 +27,7 @@ from codara.application.ports.frames import (
 from codara.application.ports.workspaces import Diff, Snapshot, Upload
 from codara.application.turns.context import ReservedSlots
 from codara.application.turns.finish import Finish
+from codara.domain import transcript
 from codara.domain.turns.end import TOO_LARGE
 from codara.errors import LONGEST_MESSAGE
 from codara.events.account import QuotaObserved
@@ -176,6 +179,27 @@ async def test_texts_of_control_characters_are_kept_whole(house: House) -> None:
     assert len(recorded.answer) < 1_000
     assert await house.log.open_payload(recorded.answer_payload) == b"\x02" * 4_096
     await nothing_is_held(house)
+
+
+@pytest.mark.parametrize(("length", "beside"), [(100, False), (200_000, True)])
+async def test_a_long_answer_is_hashed_beside_the_event_loop(
+    house: House, length: int, beside: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads, answered = set[int](), transcript.answered
+
+    def watched(*asked: Any) -> Any:
+        threads.add(threading.get_ident())
+        return answered(*asked)
+
+    async def talks(turn: AgentTurn, sink: FrameSink) -> Outcome:
+        sink.frame(TextDelta("x" * length))
+        return await says_hello(turn, sink)
+
+    monkeypatch.setattr(transcript, "answered", watched)
+    house.agents.script = talks
+    await house.ask()
+    assert len(threads) == 1
+    assert (threading.get_ident() not in threads) == beside
 
 
 @pytest.mark.parametrize("seen", [True, False])
