@@ -1,5 +1,7 @@
 """Judging: whether what was found belongs together, and what it means if it does not."""
 
+from pathlib import Path
+
 import attrs
 
 from codara.adapters.installation.finding import Inventory
@@ -94,7 +96,7 @@ def _no_vault(found: Inventory) -> DataMismatch:
     beside = str(found.log_path) if found.log else _listed(found)
     wanted = keys.name if found.log else f"{keys.name} and {found.log_path.name}"
     return DataMismatch(
-        f"{keys} is {_absence(keys.exists())}, but {beside} is here: only that file has the keys"
+        f"{keys} is {_absence(keys)}, but {beside} is here: only that file has the keys"
         f" of everything private in the log, and the accounts' credentials. Put {wanted} back from"
         " one backup (with the -wal files beside them, if it has any); --accept-loss does not help"
         f" here. {_BEGIN_AGAIN}"
@@ -106,7 +108,7 @@ def _no_log(found: Inventory, vault: VaultFound) -> DataMismatch:
     whose = f" of installation {vault.log_id}" if vault.log_id else ""
     how_far = f", and had come to position {vault.seen.position:,}" if vault.seen else ""
     return DataMismatch(
-        f"{log} is {_absence(log.exists())}, but {found.keys_path}{whose} is here: every user, key,"
+        f"{log} is {_absence(log)}, but {found.keys_path}{whose} is here: every user, key,"
         f" session and task is in that log{how_far}. Put {log.name} back from the newest backup"
         f" (with {log.name}-wal, if it has one); if that is older, `codara serve --accept-loss`"
         f" takes it. {_BEGIN_AGAIN}"
@@ -134,8 +136,8 @@ def _lost(
     )
 
 
-def _absence(is_there: bool) -> str:
-    return "empty" if is_there else "missing"
+def _absence(file: Path) -> str:
+    return f"empty (perhaps its {file.name}-wal is gone)" if file.exists() else "missing"
 
 
 def _listed(found: Inventory) -> str:
