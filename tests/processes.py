@@ -51,3 +51,23 @@ def environments(inner_pid: int) -> Iterator[bytes]:
         with suppress(OSError):
             if (folder / "ns/pid").readlink() == space:
                 yield (folder / "environ").read_bytes()
+
+
+def memory_of(pid: int) -> int:
+    """The bytes of memory that a process takes now."""
+    return _status(pid, "VmRSS:")
+
+
+def highest_memory_of(pid: int) -> int:
+    """The most bytes that it took since `forget_highest`."""
+    return _status(pid, "VmHWM:")
+
+
+def forget_highest(pid: int) -> None:
+    """Begins again to remember the most memory that a process takes."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def _status(pid: int, name: str) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith(name))

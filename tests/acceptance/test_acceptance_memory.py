@@ -10,6 +10,7 @@ import pytest
 
 from tests.gateway_process import Gateway, gateway
 from tests.http_reply import Reply
+from tests.processes import forget_highest, highest_memory_of, memory_of
 from tests.scripted_agents import program_of
 
 pytestmark = pytest.mark.cli
@@ -24,19 +25,14 @@ async def a_house(folder: Path) -> AsyncIterator[Gateway]:
         yield house
 
 
-def _kilobytes(house: Gateway, name: str) -> int:
-    assert house.process is not None
-    status = Path(f"/proc/{house.process.pid}/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith(name))
-
-
 async def taken(house: Gateway, work: Callable[[], Awaitable[Reply]]) -> tuple[Reply, int]:
     """What was answered, and the MiB that the gateway took for it at its highest."""
     assert house.process is not None
-    before = _kilobytes(house, "VmRSS:")
-    Path(f"/proc/{house.process.pid}/clear_refs").write_text("5")
+    pid = house.process.pid
+    before = memory_of(pid)
+    forget_highest(pid)
     answer = await work()
-    return answer, (_kilobytes(house, "VmHWM:") - before) // 1024
+    return answer, (highest_memory_of(pid) - before) // MIB
 
 
 async def test_a_line_of_twenty_million_values_is_refused_and_nothing_is_made_of_it(

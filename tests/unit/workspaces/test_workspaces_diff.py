@@ -1,5 +1,6 @@
 """What a turn left behind, whatever the agent did to its repository meanwhile."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from codara.adapters.workspaces import diff as diffs
 from codara.adapters.workspaces.trees import EMPTY_TREE
 from codara.application.ports.workspaces import Diff
+from tests.processes import forget_highest, highest_memory_of, memory_of
 
 LOST = Diff(files=(), patch="", truncated=True)
 
@@ -131,6 +133,23 @@ async def test_a_patch_is_cut_at_the_end_of_a_line(workspace):
     assert len(diff.patch.encode()) <= 300
     assert diff.patch.endswith("\n")
     assert [each.added for each in diff.files] == [20, 200]
+
+
+@pytest.mark.parametrize("number", [20, 200])
+async def test_a_diff_takes_little_memory_however_much_has_changed(workspace, number: int):
+    bench = await workspace()
+    base = await bench.snapshot()
+    for each in range(number):
+        (bench.folder / f"f{each:03}").write_text(f"{each} is a line\n" * 40_000)
+    final = await bench.snapshot()
+    own = os.getpid()
+    before = memory_of(own)
+    forget_highest(own)
+    diff = await bench.diff(base.tree, final.tree)
+    assert diff.truncated
+    assert len(diff.patch.encode()) <= 1 << 20
+    assert len(diff.files) == number
+    assert highest_memory_of(own) - before < 100 << 20
 
 
 @pytest.mark.parametrize("seconds", [30.0, 0.0])
