@@ -10,6 +10,8 @@ WORKERS ?= 6
 ARGS ?=
 
 export PATH := $(CURDIR)/agents/node_modules/.bin:$(CURDIR)/$(BIN):$(PATH)
+# Compiled tests are kept, whatever the shell says: else each worker compiles all of them each time.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test quick check pytest soak bench format examples system tracer clean
 

@@ -1,5 +1,6 @@
 """The loop of all tests; and those of one CLI go to the same worker, in a row."""
 
+import gc
 import re
 from typing import Any
 
@@ -8,6 +9,18 @@ import uvloop
 
 _SCENE = re.compile(r"(\w+)-(?:persistent|process)\]$")
 """How the names of tests end that are played in a scene of a real CLI."""
+
+
+gc.disable()
+"""While tests are collected: almost all of what is made then lives to the end."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What was collected is not looked through again for garbage while the tests run."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, Any]:
