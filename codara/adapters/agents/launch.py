@@ -20,7 +20,8 @@ _NO_LINKS: Mapping[str, Path] = {}
 class Launch:
     """How a program is started: its arguments, its variables, and what its home has to hold.
 
-    It begins in the workspace, or in `begins_in`, where an agent can put nothing.
+    It begins in the workspace, or in `begins_in`, where an agent can put nothing. It sees the
+    workspace at its own path, or at `seen_at`.
     """
 
     arguments: tuple[str, ...]
@@ -30,6 +31,7 @@ class Launch:
     links: Mapping[str, Path] = _NO_LINKS
     """Files of the workspace that are to be found in the home too, by their paths there."""
     begins_in: Path | None = None
+    seen_at: Path | None = None
 
 
 Plan = Callable[[Path, Doors], Launch]

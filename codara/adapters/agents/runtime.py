@@ -237,6 +237,7 @@ class CliRuntime(ABC):
             read_only_workspace=turn.read_only,
             program_dirs=program.folders,
             begins_in=launch.begins_in,
+            seen_at=launch.seen_at,
             limits=self._house.limits,
         )
         jail = await self._house.jails.start(spec, broker)

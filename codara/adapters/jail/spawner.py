@@ -118,7 +118,7 @@ class Spawner:
             home=home,
             programs=tuple(programs),
             workspace=workspace,
-            begins_in=spec.begins_in or spec.workspace,
+            begins_in=spec.begins_in or workspace.inside,
             limits=spec.limits,
             uid=self.uid,
             passwd_fd=_in_memory(bwrap.passwd(self.uid), fds),
@@ -175,7 +175,7 @@ class Spawner:
     def _places(self, spec: JailSpec, fds: contextlib.ExitStack) -> list[bwrap.Mount]:
         wanted = [
             (spec.home, HOME_INSIDE, True),
-            (spec.workspace, spec.workspace, not spec.read_only_workspace),
+            (spec.workspace, spec.seen_at or spec.workspace, not spec.read_only_workspace),
             *((path, path, False) for path in spec.program_dirs),
         ]
         if self.drops:

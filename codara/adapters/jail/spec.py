@@ -31,7 +31,8 @@ class JailLimits:
 class JailSpec:
     """One jail.
 
-    `workspace` has the same absolute path inside as on the host; `home` is the host's path of the
+    `workspace` has the same absolute path inside as on the host, or is `seen_at` another one, which
+    only walls make possible; `home` is the host's path of the
     private home, which the agent knows by the name `inner_home` gave. `program_dirs` are bound
     read-only at their own paths. The program begins in the workspace, or in the folder `begins_in`
     where one is named, which the jail has to have. `env` is added to the jail's own few variables,
@@ -48,6 +49,7 @@ class JailSpec:
     read_only_workspace: bool = False
     program_dirs: tuple[Path, ...] = ()
     begins_in: Path | None = None
+    seen_at: Path | None = None
     limits: JailLimits = attrs.field(factory=JailLimits)
 
     def policy_digest(self, *, mode: str, way_out: WayOut) -> str:

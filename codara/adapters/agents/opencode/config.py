@@ -39,10 +39,12 @@ KEEPS = (".config/opencode", ".local/share/opencode")
 INSTRUCTIONS_FILE = ".codara/instructions.md"
 TALKER = "codara-talker"
 """The agent of turns that may only talk; opencode offers no tool that is denied altogether."""
-BEGINS_IN = Path("/")
-"""Where its process begins, as it would obey a `tsconfig.json` there, which may name code to run.
+BEGINS_IN = Path("/run")
+SEEN_AT = Path("/workspace")
+"""Where it sees a workspace with a `%` in its path, which it would decode once too often."""
+"""Where its process begins: it would obey a `tsconfig.json` there, which may name code to run.
 
-Which workspace it works in, it is told.
+In a jail this folder is empty and nobody else's. Which workspace it works in, opencode is told.
 """
 TITLE = "Codara"
 """A session without a title is given one by a second request to the model."""

@@ -11,6 +11,7 @@ from codara.adapters.agents.home.keeping import AgentKeeper
 from codara.adapters.agents.home.pictures import files_of, places_of
 from codara.adapters.agents.house import RuntimeContext
 from codara.adapters.agents.launch import Launch
+from codara.adapters.agents.obstacles import CAUSE
 from codara.adapters.agents.opencode.config import (
     BEGINS_IN,
     DECIDES,
@@ -18,6 +19,7 @@ from codara.adapters.agents.opencode.config import (
     INSTRUCTIONS_FILE,
     KEEPS,
     MODELS_ARGUMENTS,
+    SEEN_AT,
     TESTED,
     ModelName,
     Way,
@@ -36,6 +38,7 @@ from codara.adapters.agents.session.launched import Launched
 from codara.adapters.egress.doors import Doors
 from codara.application.ports.agents import EFFORTS, AgentTurn
 from codara.config.providers import Provider
+from codara.errors import AgentFailed
 
 AGENTS_FILE = "AGENTS.md"
 
@@ -67,18 +70,20 @@ class OpencodeRuntime(AgentKeeper, CliRuntime):
 
     async def _staying(self, turn: AgentTurn) -> OpenCodeServer:
         password, models = secrets.token_urlsafe(32), self._told(turn)
+        folder = self._seen(turn)
 
         def plan(_: Path, doors: Doors) -> Launch:
             way = Way(
                 endpoint=doors.endpoint(),
                 token=doors.token,
                 models=models,
-                instructions=(str(turn.folder / AGENTS_FILE),),
+                instructions=(str(folder / AGENTS_FILE),),
             )
             return Launch(
                 arguments=serve_arguments(),
                 env=environment(config_of(way), password),
                 begins_in=BEGINS_IN,
+                seen_at=folder,
             )
 
         session = OpenCodeServer(
@@ -87,6 +92,7 @@ class OpencodeRuntime(AgentKeeper, CliRuntime):
             models=frozenset(str(ModelName.of(model)) for model in models),
             completed=self._completed.use,
             password=password,
+            folder=folder,
             lender=self._lender,
             clock=self._house.clock,
         )
@@ -109,12 +115,14 @@ class OpencodeRuntime(AgentKeeper, CliRuntime):
         return OpencodeExecution(self._run, copy, self._around(turn), self._completed.use)
 
     async def _run(self, turn: AgentTurn, session_id: str | None) -> Launched:
+        folder = self._seen(turn)
+
         def plan(inside: Path, doors: Doors) -> Launch:
             way = Way(
                 endpoint=doors.endpoint(),
                 token=doors.token,
                 models=(turn.model,),
-                instructions=(str(turn.folder / AGENTS_FILE), str(inside / INSTRUCTIONS_FILE)),
+                instructions=(str(folder / AGENTS_FILE), str(inside / INSTRUCTIONS_FILE)),
                 compacts=False,
             )
             shown = places_of(turn.images, inside)
@@ -122,17 +130,31 @@ class OpencodeRuntime(AgentKeeper, CliRuntime):
                 arguments=run_arguments(
                     str(ModelName.of(turn.model)),
                     session_id,
-                    turn.folder,
+                    folder,
                     shown,
                     toolless=turn.toolless,
                     effort=turn.effort,
                 ),
                 env=environment(config_of(way)),
                 begins_in=BEGINS_IN,
+                seen_at=folder,
                 files={INSTRUCTIONS_FILE: turn.instructions, **files_of(turn.images, inside)},
             )
 
         return await self._launch(turn, plan)
+
+    def _seen(self, turn: AgentTurn) -> Path:
+        """Returns where it sees the workspace; AgentFailed where it could not work there."""
+        if "%" not in str(turn.folder):
+            return turn.folder
+        if not self._house.jails.jailed:
+            raise AgentFailed(
+                "opencode cannot work in a folder with a % in its path, unless it is jailed. Give "
+                "the workspace a plain name, or move `workspace.root`.",
+                cause=CAUSE,
+                retry_safe=False,
+            )
+        return SEEN_AT
 
     def _told(self, turn: AgentTurn) -> tuple[str, ...]:
         """The turn's model first, then those used lately: none of them needs a new process."""

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -54,6 +55,7 @@ class OpenCodeServer(Staying[OpencodeTurn]):
         models: frozenset[str],
         completed: Callable[[str], None],
         password: str,
+        folder: Path,
         lender: Lender,
         clock: Clock,
     ) -> None:
@@ -61,7 +63,7 @@ class OpenCodeServer(Staying[OpencodeTurn]):
         self._models = models
         self._completed = completed
         self._password = password
-        self._folder = turn.folder
+        self._folder = folder
         self._known: set[str] = set()
         self._asking: asyncio.Task[Any] | None = None
         self._wire: OpenCodeWire | None = None
