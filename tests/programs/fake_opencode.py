@@ -14,6 +14,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import parse_qs, unquote
 
 from fake_script import (
     DEAF,
@@ -196,6 +197,14 @@ class Door(BaseHTTPRequestHandler):
     def log_message(self, *_):
         """Nothing."""
 
+    def parse_request(self):
+        """Works where a request says; opencode decodes it once more than HTTP does."""
+        is_one = super().parse_request()
+        self.path, _, query = getattr(self, "path", "").partition("?")
+        if query:
+            os.chdir(unquote(parse_qs(query)["directory"][0]))
+        return is_one
+
     def do_GET(self):
         if not self.known():
             self.reply(401, {})
@@ -287,6 +296,7 @@ class Run(Opencode):
         self.session = ""
 
     def once(self, prompt):
+        os.chdir(sys.argv[sys.argv.index("--dir") + 1])
         known = sys.argv[sys.argv.index("--session") + 1] if "--session" in sys.argv else None
         if known is not None and known not in kept():
             sys.exit("Error: Session not found")
