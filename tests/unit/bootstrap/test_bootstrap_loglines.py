@@ -77,7 +77,8 @@ def test_a_long_text_is_cut_in_its_middle(out: io.StringIO, lines: BoundedLines)
 
 
 def test_a_text_cannot_pass_for_a_second_record(out: io.StringIO, lines: BoundedLines) -> None:
-    LOG.warning("one\n2026-01-01 ERROR codara: two\r\x1b[31m\udcff")
+    text = "one\n2026-01-01 ERROR codara: two\r\x1b[31m\udcff"
+    lines.handle(logging.LogRecord(LOG.name, logging.WARNING, __file__, 1, text, (), None))
     first, second = out.getvalue().splitlines()
     assert first.endswith("one")
     assert second == "  2026-01-01 ERROR codara: two\\r\\x1b[31m\\udcff"
