@@ -137,6 +137,7 @@ def spawn(spec: JailSpec, env: Mapping[str, str]) -> "subprocess.Popen[bytes]":
     """Starts the warden, which waits at its gate; it is told of the death of the calling thread."""
     limits = (str(spec.limits.open_files), str(spec.limits.file_size))
     try:
+        os.close(os.open(spec.workspace, os.O_PATH | os.O_DIRECTORY))
         return subprocess.Popen(
             [sys.executable, "-I", "-S", str(Path(warden.__file__)), *limits, *spec.argv],
             stdin=subprocess.PIPE,
