@@ -113,6 +113,8 @@ def _plain(turn: ReadBack) -> dict[str, Any]:
     outcome = _fields(turn.outcome)
     if outcome["finish_reason"] == "stop":
         del outcome["finish_reason"]
+    if not outcome["told"]:
+        del outcome["told"]
     return {"frames": frames, "outcome": outcome}
 
 
