@@ -20,7 +20,7 @@ from tests.processes import command_lines, descriptors_of
 pytestmark = [pytest.mark.cli, pytest.mark.timeout(600)]
 
 CLIENTS = 32
-SHORT_SECONDS, LONG_SECONDS = 8.0, 180.0
+SHORT_SECONDS, LONG_SECONDS = 3.0, 180.0
 PROCESSES = 8
 WORKSPACES = 24
 SETTINGS = f"""
