@@ -2,7 +2,9 @@
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from hashlib import sha256
+from typing import Any
 
 import attrs
 import orjson
@@ -21,9 +23,11 @@ from codara.events.store.groups import EventDigest, PartDigest, Proofs
 from codara.events.store.reader import LogReader
 
 EVENTS_AT_ONCE = 200
-PARTS_AT_ONCE = 8
-"""Up to 2 MiB."""
+PARTS_AT_ONCE = 200
+PARTS_BYTES = 1024 * 1024
+"""A read of payloads ends with the row that makes it as large as this."""
 DIGESTS_AT_ONCE = 1_000
+NOT_FOUND = "it is not found by its stream, because the index of streams is damaged"
 
 
 @attrs.frozen(kw_only=True)
@@ -81,6 +85,9 @@ class Checker(LogReader):
             end = rows[-1][0] if rows else after
             found.append(unreadable_event(end + 1, error))
         found = [*damages(rows, after, end), *found]
+        if not found:
+            lost = {row[0] for row in self._rows(schema.NOT_BY_STREAM, (after, end))}
+            found = [event_damage(*row[:3], NOT_FOUND) for row in rows if row[0] in lost]
         proofs = list[EventDigest]()
         for row in rows:
             if row[5] is None and row[0] <= row[6]:
@@ -95,7 +102,7 @@ class Checker(LogReader):
         )
 
     def _parts(self, after: int) -> Look:
-        rows = self._rows(schema.STORED_PARTS, (after, PARTS_AT_ONCE))
+        rows = self._rows_of_parts(after)
         found, proofs = list[StoredDamage](), list[PartDigest]()
         for _, payload_id, part, box, digest, may_lack in rows:
             is_digest = sha256(box).digest() if type(box) is bytes else None
@@ -105,6 +112,16 @@ class Checker(LogReader):
                 what = "lacks its digest" if digest is None else "does not match its digest"
                 found.append(self._wrong(payload_id, f"its part {part} {what}"))
         return Look(until=rows[-1][0] if rows else 0, damages=found, proofs=Proofs(parts=proofs))
+
+    def _rows_of_parts(self, after: int) -> list[Any]:
+        rows, size = list[Any](), 0
+        with closing(self._cursor(schema.STORED_PARTS, (after, PARTS_AT_ONCE))) as cursor:
+            for row in cursor:
+                rows.append(row)
+                size += len(row[3])
+                if size >= PARTS_BYTES:
+                    break
+        return rows
 
     def _lost_parts(self, after: int) -> Look:
         last = self._rows(schema.LAST_PART_DIGEST, ())[0][0]

@@ -149,6 +149,12 @@ OF_STREAM = _EVENTS + (
     "WHERE e.originator_id = ? AND e.originator_version >= ? ORDER BY e.originator_version"
 )
 LAST_OF_STREAM = _EVENTS + ("WHERE e.originator_id = ? ORDER BY e.originator_version DESC LIMIT 1")
+NOT_BY_STREAM = """
+    SELECT e.position FROM stored_events e WHERE e.position > ? AND e.position <= ?
+    AND e.position IS NOT (SELECT i.position FROM stored_events i
+                           WHERE i.originator_id = e.originator_id
+                           AND i.originator_version = e.originator_version)
+"""
 LAST_NAMED = """
     SELECT originator_version FROM stored_events
     WHERE originator_id = ? AND topic IN (SELECT value FROM json_each(?))

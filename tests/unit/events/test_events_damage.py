@@ -11,7 +11,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from codara.errors import LogDamaged, StorageFailed
+from codara.errors import CodaraError, LogDamaged, StorageFailed
 from codara.events.base import Append, PayloadRef
 from codara.events.store import proving, recorder
 from codara.events.store.digests import leaf_hash
@@ -403,6 +403,48 @@ async def test_a_log_of_an_earlier_version_can_be_read_without_being_changed(
     assert await log.open_payload(stored.ref) == b"a long answer"
     await log.close()
     assert stored.file.read_bytes() == before
+
+
+async def test_an_event_that_the_index_of_streams_lost_is_named(
+    stored: Stored, opened: Opens
+) -> None:
+    with closing(sqlite3.connect(stored.file)) as database:
+        index = "SELECT rootpage FROM sqlite_master WHERE name LIKE 'sqlite_autoindex_stored%'"
+        [(page,)] = database.execute(index)
+        [(size,)] = database.execute("PRAGMA page_size")
+    whole = bytearray(stored.file.read_bytes())
+    whole[whole.index(b"session/s2", (page - 1) * size, page * size) + 9] ^= 1
+    stored.file.write_bytes(whole)
+    log = await opened()
+    assert "not found by its stream" in await until_it_takes_no_writes(log)
+    assert "(session/s2, version" in str(log.damages())
+    assert len(await log.read(0)) == EVENTS + 1
+
+
+@pytest.mark.parametrize("percent", range(5, 100, 9))
+async def test_flipped_bytes_are_found_wherever_they_are(
+    tmp_path: Path, keys: FakeKeyRing, percent: int
+) -> None:
+    log = await EventLog.open(tmp_path / "events.db", keys)
+    streams = [Append(f"session/{n}", 0, [event_examples.turn_requested()]) for n in range(400)]
+    await log.append(streams, CAUSE)
+    before = await log.read(0, limit=1_000)
+    await log.close()
+    whole = bytearray((tmp_path / "events.db").read_bytes())
+    start = len(whole) * percent // 100
+    whole[start : start + 64] = bytes(byte ^ 0xFF for byte in whole[start : start + 64])
+    (tmp_path / "events.db").write_bytes(whole)
+    try:
+        again = await EventLog.open(tmp_path / "events.db", keys)
+    except CodaraError as error:
+        assert "restore a backup" in error.message
+        return
+    try:
+        assert "position" in await until_it_takes_no_writes(again)
+        read = await again.read(0, limit=1_000)
+        assert read == before[: len(read)]
+    finally:
+        await again.close()
 
 
 @pytest.mark.parametrize(
