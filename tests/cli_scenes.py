@@ -249,6 +249,10 @@ hinting = scenes(*CLIS, soak="process", without=(GEMINI,))
 rethinking = scenes(CLAUDE, GEMINI, soak="process", without=(GEMINI,))
 """Where an answer that broke off in the middle of a thought is asked for again."""
 both = scenes(*CLIS, transports="persistent process")
+"""By both transports always: where they differ, and each kind of end is met by each of them once.
+
+A start costs gemini 2 s of CPU and opencode 5, so a test of a process for each turn starts few.
+"""
 alone = scenes(*CLIS, transports="process")
 """By one process per turn."""
 
@@ -258,6 +262,18 @@ async def _cancelled(task: "asyncio.Task[Outcome]") -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+
+
+def together(*marks: pytest.MarkDecorator) -> pytest.MarkDecorator:
+    """Runs a test in the scenes of all of these."""
+    cases = [case for mark in marks for case in mark.args[1]]
+    return pytest.mark.parametrize("stage", cases, indirect=True, scope="session")
+
+
+quickly = together(
+    scenes(CODEX, CLAUDE, transports="persistent process"), scenes(GEMINI, OPENCODE, soak="process")
+)
+"""By both transports, where a process for each turn is quick; else in the long torture."""
 
 
 def _root() -> Path:

@@ -26,6 +26,7 @@ from tests.cli_scenes import (
     hearing,
     hinting,
     key_of,
+    quickly,
     rethinking,
     sharing,
 )
@@ -79,7 +80,7 @@ async def test_changed_files_and_thoughts_are_told(scene: Scene) -> None:
     assert "".join(seen.text for seen in heard.of(ReasoningDelta)) == "hm"
 
 
-@both
+@quickly
 async def test_a_thread_goes_on_in_the_next_turn(scene: Scene) -> None:
     first, _ = await scene.run("hello")
     started = scene.starts
@@ -207,32 +208,24 @@ async def test_a_fresh_thread_is_shown_the_pictures_of_the_whole_conversation(
 
 
 @everywhere
-async def test_two_workspaces_work_at_once_and_share_nothing(scene: Scene) -> None:
-    prompt = "[[write:mine.txt]] [[shell:ls -a ~ /]] [[history]]"
-    results = await asyncio.gather(*(scene.run(prompt, workspace_id=f"wsp_{at}") for at in (1, 2)))
+async def test_two_workspaces_work_at_once_with_their_own_keys_and_share_nothing(
+    scene: Scene,
+) -> None:
+    work = "[[write:mine.txt]] [[shell:ls -a ~ /]] [[sleep:1]] [[history]]"
+    turns = (
+        scene.run(f"turn of acc_{at} {work}", workspace_id=f"wsp_{at}", account_id=f"acc_{at}")
+        for at in (1, 2)
+    )
+    results = await asyncio.gather(*turns)
     assert [outcome.status for outcome, _ in results] == ["completed", "completed"]
     assert len({outcome.backend_id for outcome, _ in results}) == 2
     for other, (_, heard) in zip((2, 1), results, strict=True):
         assert heard.text.startswith("user messages: 1\n")
         assert not any(f"wsp_{other}".encode() in line for line in heard.lines)
-
-
-@everywhere
-async def test_two_accounts_work_at_once_each_with_its_own_key(scene: Scene) -> None:
-    turns = (
-        scene.run(
-            f"turn of acc_{at} [[write:mine.txt]] [[sleep:1]] [[text:ok]]",
-            workspace_id=f"wsp_{at}",
-            account_id=f"acc_{at}",
-        )
-        for at in (1, 2)
-    )
-    results = await asyncio.gather(*turns)
-    assert [outcome.status for outcome, _ in results] == ["completed", "completed"]
     for seen, key in zip(scene.server.requests, scene.keys, strict=True):
         (account,) = re.findall(r"turn of (acc_\d)", seen.conversation.prompts[-1])
         assert key == key_of(account)
-    assert sorted(scene.keys) == [key_of(f"acc_{at}") for at in (1, 1, 2, 2)]
+    assert sorted(scene.keys) == [key_of(f"acc_{at}") for at in (1, 1, 1, 2, 2, 2)]
 
 
 @everywhere

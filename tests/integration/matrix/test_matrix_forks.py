@@ -6,7 +6,7 @@ import pytest
 
 from codara.application.ports.agents import Fork, Outcome
 from codara.application.ports.frames import BackendSeen, MarkSeen
-from tests.cli_scenes import Scene, everywhere, scenes
+from tests.cli_scenes import Scene, everywhere, quickly, scenes, together
 from tests.clis import CLAUDE, CODEX, GEMINI, OPENCODE
 from tests.fakes.sink import Listener
 
@@ -17,16 +17,6 @@ pytestmark = [
 ]
 
 
-def together(*marks: pytest.MarkDecorator) -> pytest.MarkDecorator:
-    """Runs a test in the scenes of all of these."""
-    cases = [case for mark in marks for case in mark.args[1]]
-    return pytest.mark.parametrize("stage", cases, indirect=True, scope="session")
-
-
-both = together(
-    scenes(CODEX, CLAUDE, transports="persistent process"), scenes(GEMINI, OPENCODE, soak="process")
-)
-"""By both transports, where a process for each turn is quick; else in the long torture."""
 staying = together(
     scenes(CODEX, transports="persistent process"), scenes(GEMINI, OPENCODE, CLAUDE, soak="process")
 )
@@ -75,7 +65,7 @@ async def forked(
     return outcome, heard
 
 
-@both
+@quickly
 async def test_a_fork_has_the_turns_up_to_its_point_and_the_thread_has_all_of_its_own(
     scene: Scene,
 ) -> None:
@@ -95,8 +85,12 @@ async def test_a_fork_has_the_turns_up_to_its_point_and_the_thread_has_all_of_it
 
 
 @slowest
-async def test_a_thread_is_forked_for_a_process_of_its_own(scene: Scene) -> None:
-    _, (first, _) = await a_thread(scene, "one", "two", **PATIENT)
+async def test_a_thread_goes_on_and_is_forked_in_processes_of_their_own(scene: Scene) -> None:
+    started = scene.starts
+    thread, (first, second) = await a_thread(scene, "one", "two", **PATIENT)
+    assert (first.backend_id, second.backend_id) == (thread, thread)
+    assert prompts(scene) == ["one", "two"]
+    assert scene.starts == started + 2
     await forked(scene, first, **PATIENT)
     assert prompts(scene) == ["one", "forked"]
 

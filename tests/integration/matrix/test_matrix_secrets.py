@@ -55,18 +55,16 @@ async def test_where_one_account_is_refused_the_thread_goes_on_with_another(scen
 
 
 @both
-async def test_neither_prompt_nor_instructions_are_on_a_command_line(scene: Scene) -> None:
+async def test_processes_show_neither_what_is_said_nor_the_gateways_environment(
+    scene: Scene,
+) -> None:
     told = {"instructions": "whispered-instructions"}
-    async with scene.waiting("a whispered-prompt [[hang:none]]", requests=1, **told):
+    prompt = "a whispered-prompt [[shell:env > env.txt]] [[hang:none]]"
+    async with scene.waiting(prompt, requests=2, **told):
         lines = dict(command_lines())
+        found = [*environments(scene.den.journal.pid_of["wsp_1"])]
     assert str(scene.den.journal.pid_of["wsp_1"]) in lines
     assert not [line for line in lines.values() if b"whispered" in line]
-
-
-@both
-async def test_nothing_of_the_gateways_own_environment_is_inside(scene: Scene) -> None:
-    async with scene.waiting("[[shell:env > env.txt]] [[hang:none]]", requests=2):
-        found = [*environments(scene.den.journal.pid_of["wsp_1"])]
     found.append((scene.den.workspace() / "env.txt").read_bytes())
     assert any(b"HOME=/home/codara" in environment for environment in found)
     for word in (WITNESS, WITNESSED, key_of("acc_1")):
