@@ -221,8 +221,8 @@ class EventLog:
         await self._prover.close()
         await self._writer.close()
         self._wake()
-        await self._positions.close()
-        await self._streams.close()
+        for reader in (self._positions, self._streams, self._checker):
+            await reader.close()
         await asyncio.to_thread(self._recorder.datastore.close)
         self._lock.release()
 

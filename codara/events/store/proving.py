@@ -72,7 +72,6 @@ class Prover:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task}, timeout=CLOSE_SECONDS)
-        await self._checker.close()
 
     def progress(self) -> list[str]:
         """Returns a line while a pass is at work on what the start did not check; else nothing."""
