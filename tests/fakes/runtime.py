@@ -1,7 +1,7 @@
 """Runtimes of no real agent: for those who look for a program, ask it, or open its sessions."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import attrs
 
@@ -64,6 +64,9 @@ class LearningRuntime:
     asked: int = 0
     ended: int = 0
     gate: asyncio.Event = attrs.field(factory=asyncio.Event)
+
+    def titles(self) -> Mapping[str, str]:
+        return {}
 
     async def learn(self) -> None:
         self.asked += 1
