@@ -91,8 +91,8 @@ class EventLog:
         """Opens the log, or begins one whose first event is `log.opened`, correlated by `run_id`.
 
         Raises LogLocked while another process holds it, LogDamaged if the file is no log. A log
-        whose first or last events are damaged is opened and takes no writes. `lock` is the log's own,
-        if it is taken already; it is free again when the log is closed.
+        whose first or last events are damaged is opened and takes no writes. `lock` is the
+        log's own, if it is taken already; it is free again when the log is closed.
         """
         lock = lock or FileLock.beside(path)
         log_id, recorder, damage = await asyncio.to_thread(open_recorder, path, lock)
