@@ -1,10 +1,8 @@
 """How far a log has come: its last event as a position and a digest, also without opening it."""
 
 import sqlite3
-import struct
 from collections.abc import Sequence
 from contextlib import closing
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import orjson
 
 from codara.errors import LogDamaged
 from codara.events.gateway import LogOpened, LogVaultNoted
+from codara.events.store.digests import leaf_hash
 from codara.events.store.reader import connect
 from codara.events.store.schema import AT_POSITION, FIRST, LAST_POSITION
 from codara.events.streams import LOG
@@ -23,7 +22,6 @@ _VAULT_NOTED = """
     SELECT state FROM stored_events WHERE originator_id = ? AND topic = ?
     ORDER BY originator_version DESC LIMIT 1
 """
-_HEAD = struct.Struct(">IQII")
 
 
 @attrs.frozen
@@ -50,9 +48,7 @@ class LogFound:
 def seen_of(row: Sequence[Any]) -> SeenEvent:
     """Returns the position and the leaf hash (RFC 6962) of a row of `stored_events`."""
     position, stream, version, name, state = row
-    of_stream, of_name = stream.encode(), name.encode()
-    head = _HEAD.pack(len(of_stream), version, len(of_name), len(state))
-    return SeenEvent(position, sha256(b"\0" + head + of_stream + of_name + state).digest())
+    return SeenEvent(position, leaf_hash(stream, version, name, state))
 
 
 def look(path: Path, position: int) -> LogFound | None:
