@@ -17,22 +17,22 @@ class TooMuch(ValueError):
     """More than anybody can take; says of what."""
 
 
-def check_amount(text: bytes) -> None:
-    """Raises TooMuch for more than `MOST_VALUES` values, or more than `MOST_DEPTH` in each other.
+def check_amount(text: bytes, most: int = MOST_VALUES) -> None:
+    """Raises TooMuch for more than `most` values, or more than `MOST_DEPTH` in each other.
 
     What is inside strings does not count.
     """
-    if _values(text) <= MOST_VALUES and _opened(text) <= MOST_DEPTH:
+    if _values(text) <= most and _opened(text) <= MOST_DEPTH:
         return
-    bare = _without_strings(text)
-    if _values(bare) > MOST_VALUES:
-        raise _many()
+    bare = _without_strings(text, most)
+    if _values(bare) > most:
+        raise _many(most)
     if _opened(bare) > MOST_DEPTH and _depth(bare) > MOST_DEPTH:
         raise TooMuch(f"a message that is nested deeper than {MOST_DEPTH} levels")
 
 
-def _many() -> TooMuch:
-    return TooMuch(f"a message of more than {MOST_VALUES:,} values")
+def _many(most: int) -> TooMuch:
+    return TooMuch(f"a message of more than {most:,} values")
 
 
 def _values(text: bytes) -> int:
@@ -43,10 +43,10 @@ def _opened(text: bytes) -> int:
     return text.count(b"[") + text.count(b"{")
 
 
-def _without_strings(text: bytes) -> bytes:
+def _without_strings(text: bytes, most: int) -> bytes:
     plain = text.replace(b"\\\\", b"").replace(b'\\"', b"")
-    if plain.count(b'"') > 4 * MOST_VALUES:
-        raise _many()
+    if plain.count(b'"') > 4 * most:
+        raise _many(most)
     return b"".join(plain.split(b'"')[::2])
 
 

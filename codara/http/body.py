@@ -13,14 +13,16 @@ from codara.http.errors import too_large
 from codara.offload import by_size
 
 _SECONDS_TO_ARRIVE = 60.0
+_MOST_VALUES = 1_000_000
+"""Room for a conversation of 100,000 messages, each of several parts."""
 _READ_AT_ONCE = 256 * 1024
 
 
 async def json_body(request: web.Request) -> Any:
     """Returns the body's JSON value.
 
-    InvalidRequest if it is not JSON, takes longer than a minute to arrive, holds more than 200,000
-    values or is nested deeper than 200 levels; BodyTooLarge if it is larger than
+    InvalidRequest if it is not JSON, takes longer than a minute to arrive, holds more than
+    1,000,000 values or is nested deeper than 200 levels; BodyTooLarge if it is larger than
     `server.max_body_bytes`.
     """
     return await _value(await _read(request))
@@ -70,7 +72,7 @@ async def _value(raw: bytes) -> Any:
 def parsed(raw: bytes, what: str, *, param: str | None = None) -> Any:
     """Returns the JSON value of `what`; InvalidRequest if it is not JSON, or holds too much."""
     try:
-        check_amount(raw)
+        check_amount(raw, _MOST_VALUES)
         return orjson.loads(raw)
     except TooMuch as much:
         raise InvalidRequest(f"{what} is {much}.", param=param) from much

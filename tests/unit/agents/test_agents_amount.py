@@ -65,7 +65,9 @@ def test_strings_never_count(value: object) -> None:
     text = json.dumps(value).encode()
     structure = [mark for mark in tokens(text) if mark in "[]{},:"]
     assert [
-        mark for mark in amount._without_strings(text).decode() if mark in "[]{},:"
+        mark
+        for mark in amount._without_strings(text, amount.MOST_VALUES).decode()
+        if mark in "[]{},:"
     ] == structure
 
 
