@@ -1,6 +1,6 @@
 """An operator, known by an access token."""
 
-from codara.errors import InvalidApiKey
+from codara.application.tokens import ForeignToken
 
 OPERATOR_TOKEN = "operator.access.token"
 
@@ -8,5 +8,5 @@ OPERATOR_TOKEN = "operator.access.token"
 class FakeOperators:
     async def verify(self, access_token: str) -> str:
         if access_token != OPERATOR_TOKEN:
-            raise InvalidApiKey("That is no access token.")
+            raise ForeignToken("That is no access token.")
         return "op_1"

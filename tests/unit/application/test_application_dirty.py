@@ -151,6 +151,7 @@ BADLY: tuple[End, ...] = (fails, fails_unheard, is_stopped, is_lost)
 
 @pytest.mark.parametrize("end", WELL)
 async def test_a_turn_that_leaves_nothing_half_done_leaves_no_dirt(scene: Scene, end: End) -> None:
+    await scene.answer()
     await end(scene)
     row = await scene.row()
     assert (row.status, row.dirty) == ("idle", False)

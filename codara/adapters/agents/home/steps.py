@@ -24,7 +24,7 @@ def entered(above: int, name: str, owner: int | None) -> int:
 
 
 def known(above: int, name: str, owner: int | None = None) -> int:
-    """The same for a folder that is there; FileNotFoundError if there is none, or none any more."""
+    """Opens the folder as `entered` does, if it is there; FileNotFoundError if it is missing."""
     try:
         place = os.open(name, _PLACE, dir_fd=above)
     except NotADirectoryError:
