@@ -44,8 +44,8 @@ async def test_a_body_that_holds_too_much_is_refused_with_its_bound(body: bytes,
         plain = await door.ask(
             "POST", "/v1/chat/completions", data=io.BytesIO(body), headers=headers
         )
-        form = aiohttp.FormData()
-        form.add_field("payload", io.BytesIO(body), content_type="application/json")
+        form = aiohttp.MultipartWriter("form-data")
+        form.append(io.BytesIO(body)).set_content_disposition("form-data", name="payload")
         upload = await door.ask("POST", "/v1/chat/completions", data=form, headers=headers)
         for answer in (plain, upload):
             assert answer.status == 400
