@@ -36,7 +36,7 @@ from tests.fakes.sink import Listener
 from tests.fakes.vault import OneKey
 from tests.jail_setup import need_bubblewrap
 
-WITNESS = "CODARA_TEST_WITNESS"
+WITNESS = "TEST_WITNESS"
 """A variable that the gateway of every scene has in its environment."""
 WITNESSED = "seen-by-the-gateway-only"
 
@@ -129,8 +129,9 @@ class Scene:
         seen, listener = asyncio.Event(), heard or Listener()
         turn = self.den.turn(prompt, **{"model": self.cli.model, **changes})
         task = asyncio.create_task(self.den.pool.run(turn, listener.hope(sign, seen)))
-        await seen.wait()
         try:
+            async with asyncio.timeout(100):
+                await seen.wait()
             yield task
         finally:
             await _cancelled(task)
@@ -140,8 +141,9 @@ class Scene:
         """A turn from its request of that number on; the prompt lets that one wait for ever."""
         turn = self.den.turn(prompt, **{"model": self.cli.model, **changes})
         task = asyncio.create_task(self.den.pool.run(turn, Listener()))
-        await self.post.came(requests)
         try:
+            async with asyncio.timeout(100):
+                await self.post.came(requests)
             yield
         finally:
             await _cancelled(task)

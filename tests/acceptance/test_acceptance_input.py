@@ -188,7 +188,7 @@ async def test_the_agents_own_token_counts_are_in_the_task(house: Gateway) -> No
 
 
 async def test_every_agent_that_is_served_lists_its_models(house: Gateway) -> None:
-    listed = (await house.user("GET", "/v1/models")).body["data"]
+    listed = (await house.user("GET", "/v1/models?all=true")).body["data"]
     owners = {model["owned_by"] for model in listed}
     names = {model["id"] for model in listed}
     assert owners == set(PROVIDERS)

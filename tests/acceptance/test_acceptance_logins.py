@@ -134,7 +134,9 @@ async def test_a_login_that_is_over_and_alone_says_what_to_do(house: Gateway) ->
     await alone(house)
     refused = await house.chat("[[text:one]]")
     assert refused.code == "agent_auth_failed"
-    assert "log in again with the CLI" in refused.body["error"]["message"]
+    assert "An operator must renew it" in refused.body["error"]["message"]
+    task = await house.operator("GET", f"/tasks/{refused.headers['X-Codara-Task']}")
+    assert "log in again with the CLI" in str(task.data)
 
 
 async def test_no_login_is_in_the_log(house: Gateway) -> None:

@@ -87,13 +87,14 @@ async def test_a_read_only_workspace_is_refused(place):
 
 async def test_a_cancelled_start_leaves_nothing(place, journal):
     journal.may_start.clear()
+    before = await agents_below(os.getpid())
     spec = place.spec("/bin/sleep", "1234567")
     starting = asyncio.create_task(place.start(spec))
     await asyncio.wait_for(journal.asked.wait(), 20)
     starting.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await starting
-    assert not await agents_below(os.getpid())
+    assert set(await agents_below(os.getpid())) <= set(before)
 
 
 async def test_files_may_not_grow_without_bound(place):

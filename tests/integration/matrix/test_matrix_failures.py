@@ -37,7 +37,7 @@ def each(*usual: str) -> pytest.MarkDecorator:
 
 async def fails(scene: Scene, prompt: str, kind: str, **changes: Any) -> tuple[Outcome, Listener]:
     """Runs a turn that has to fail so."""
-    outcome, heard = await scene.run(prompt, stall_timeout=15.0, **changes)
+    outcome, heard = await scene.run(prompt, stall_timeout=60.0, **changes)
     assert outcome.status == "failed"
     assert outcome.cause == CAUSES[kind]
     assert outcome.message
