@@ -1,5 +1,5 @@
 # make demo [ARGS=--once]   see it work        make test    everything a change has to pass
-# make quick                checks, unit and golden tests in about 90 s
+# make quick                checks, unit and golden tests in about 2 min
 # make soak                 kill -9, 50 times  make bench   the figures of benchmarks/README.md
 
 VENV := .venv
