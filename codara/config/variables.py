@@ -12,7 +12,7 @@ _CLOSE = 0.8
 def unknown_variables(
     environ: Mapping[str, str], known: Sequence[Setting], others: Collection[str]
 ) -> list[str]:
-    """Returns a warning for each variable with our prefix that nobody reads, without its value.
+    """Returns a warning for each unknown variable with our prefix, without its value.
 
     `others` are the names that are read although no setting has them. An empty variable counts as
     not set.

@@ -52,7 +52,7 @@ def resolve(
     `catalogue` lists the models that each of the `meant` providers is known to have. A name whose
     provider is certain is passed on even if that provider does not list it: its CLI may refuse it.
     `available` are this gateway's providers, the preferred one first. InvalidRequest says which
-    field is wrong; ModelNotFound that nobody here has such a model.
+    field is wrong; ModelNotFound says that no agent here has such a model.
     """
     if provider is not None:
         _known(provider, available, param="provider")

@@ -160,7 +160,7 @@ def tally(provider: str, conditions: Iterable[Condition]) -> Tally:
 def clock_time(moment: datetime, now: datetime) -> str:
     """Returns a moment as people read it: in UTC, with the date if it is not today's.
 
-    It is rounded up to a second, so that nobody comes too early.
+    It is rounded up to a whole second: at the time that is shown, a request can succeed.
     """
     if moment.microsecond:
         moment = moment.replace(microsecond=0) + timedelta(seconds=1)

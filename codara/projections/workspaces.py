@@ -146,7 +146,7 @@ class LastDiff:
 
 @attrs.frozen(kw_only=True)
 class OwnWorkspace:
-    """A workspace as its user sees it: nothing of it says where the host keeps its folder."""
+    """A workspace as its user sees it, without its path on the host."""
 
     workspace_id: str
     label: str | None

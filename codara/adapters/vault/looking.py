@@ -1,4 +1,4 @@
-"""Looking at a vault that nobody has open: which log it belongs to, and how far it saw that log."""
+"""Looking into a closed vault: which log it belongs to, and how far it saw that log."""
 
 import sqlite3
 from contextlib import closing

@@ -18,7 +18,7 @@ def repeats(run: Run, command: RunTurn) -> bool:
 
 
 def gives_way(run: Run, command: RunTurn, offered: Offered) -> bool:
-    """Says whether a request takes the place of a turn that nobody listens to any more.
+    """Says whether a request takes the place of a turn whose clients have all left.
 
     It does in the same session or chat, with the same history before its last question, and where
     it goes on from that turn's question. A turn with an idempotency key waits for its client.

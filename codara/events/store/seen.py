@@ -52,7 +52,7 @@ def seen_of(row: Sequence[Any]) -> SeenEvent:
 
 
 def look(path: Path, position: int) -> LogFound | None:
-    """Reads a log that nobody has open, and its event at `position`; makes and changes nothing.
+    """Returns what a closed log holds, and its event at `position`; makes and changes nothing.
 
     None if there is no file, or no event in it. LogDamaged if it is no log. Blocks.
     """

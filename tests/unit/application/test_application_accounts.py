@@ -2,7 +2,6 @@ from datetime import timedelta
 
 import attrs
 import pytest
-from service_setup import logged
 
 from codara.application.accounts import Accounts, NewAccount
 from codara.domain import account
@@ -11,9 +10,6 @@ from codara.events import streams
 from codara.events.account import QuotaWindow
 from codara.events.base import Append
 from tests import event_examples
-from tests.fakes.clock import FixedClock
-from tests.fakes.keyring import FakeKeyRing
-from tests.fakes.vault import FakeVault
 
 NEW = NewAccount(
     account_id="main",
@@ -22,17 +18,6 @@ NEW = NewAccount(
     label="Main",
     credential=b" sk-secret-1\n",
 )
-
-
-@pytest.fixture
-async def house(tmp_path):
-    async with logged(tmp_path, FakeKeyRing(), FixedClock()) as opened:
-        yield opened
-
-
-@pytest.fixture
-def vault():
-    return FakeVault()
 
 
 @pytest.fixture

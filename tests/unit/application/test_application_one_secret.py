@@ -4,7 +4,6 @@ import asyncio
 
 import attrs
 import pytest
-from service_setup import logged
 
 from codara.application.accounts import Accounts, NewAccount
 from codara.domain import account, credential
@@ -14,9 +13,6 @@ from codara.events.account import HealthChanged
 from codara.events.base import Append
 from tests import event_examples
 from tests.event_examples import CLI, SOON
-from tests.fakes.clock import FixedClock
-from tests.fakes.keyring import FakeKeyRing
-from tests.fakes.vault import FakeVault
 from tests.login_files import chatgpt, written
 
 NEW = NewAccount(
@@ -25,17 +21,6 @@ NEW = NewAccount(
 OTHER = attrs.evolve(NEW, account_id="other")
 LOGIN = attrs.evolve(NEW, auth_type="OAUTH_SESSION", credential=written(chatgpt(SOON)))
 REFRESHED = written(chatgpt(SOON, refresh="refresh-9", name="new"))
-
-
-@pytest.fixture
-async def house(tmp_path):
-    async with logged(tmp_path, FakeKeyRing(), FixedClock()) as opened:
-        yield opened
-
-
-@pytest.fixture
-def vault():
-    return FakeVault()
 
 
 @pytest.fixture

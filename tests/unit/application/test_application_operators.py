@@ -32,12 +32,6 @@ class Pauses:
 
 
 @pytest.fixture
-async def house(tmp_path):
-    async with logged(tmp_path, FakeKeyRing(), FixedClock()) as opened:
-        yield opened
-
-
-@pytest.fixture
 def pauses():
     return Pauses()
 

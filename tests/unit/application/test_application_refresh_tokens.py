@@ -28,12 +28,6 @@ def made(house):
 
 
 @pytest.fixture
-async def house(tmp_path):
-    async with logged(tmp_path, FakeKeyRing(), FixedClock()) as opened:
-        yield opened
-
-
-@pytest.fixture
 def operators(house):
     return made(house)
 

@@ -2,7 +2,6 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from service_setup import logged
 
 from codara.application.accounts import Accounts, NewAccount
 from codara.application.ports.logins import Token
@@ -11,9 +10,6 @@ from codara.errors import AgentFailed, NotFound
 from codara.events.account import TokenRefreshed
 from tests import event_examples
 from tests.event_examples import NOW
-from tests.fakes.clock import FixedClock
-from tests.fakes.keyring import FakeKeyRing
-from tests.fakes.vault import FakeVault
 
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
@@ -40,17 +36,6 @@ class FakeRefresher:
         if self.fails:
             raise AgentFailed("the vendor says no", cause=self.fails)
         return login + b"+"
-
-
-@pytest.fixture
-async def house(tmp_path):
-    async with logged(tmp_path, FakeKeyRing(), FixedClock()) as opened:
-        yield opened
-
-
-@pytest.fixture
-def vault():
-    return FakeVault()
 
 
 @pytest.fixture

@@ -16,12 +16,6 @@ ANN = NewUser(email="Ann@Example.org", display_name="Ann")
 
 
 @pytest.fixture
-async def house(tmp_path):
-    async with logged(tmp_path, FakeKeyRing(), FixedClock()) as opened:
-        yield opened
-
-
-@pytest.fixture
 def users(house):
     return Users(
         deciding=house.deciding,
