@@ -163,17 +163,18 @@ async def test_a_thread_that_its_process_has_lost_takes_all_pictures_along(den: 
     assert heard.text == f"{digest(CAT)} {digest(DOG)}"
 
 
+@pytest.mark.parametrize("mebibytes", [1, 2])
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("name", NAMES)
 async def test_an_agent_that_never_stops_talking_is_ended(
-    tmp_path: Path, name: str, transport: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, name: str, transport: str, mebibytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listening, "SAID_BYTES", 1 << 19)
+    monkeypatch.setattr(listening, "SAID_BYTES", mebibytes << 20)
     async with a_scripted_den(tmp_path, name, transport=transport) as den:
-        outcome, heard = await den.run(f"[[text:{'x' * 160_000}]]" * 6)
+        outcome, heard = await den.run(f"[[huge:{mebibytes * 300_000}]]" * 6)
         assert (outcome.status, outcome.cause) == ("failed", "protocol")
-        assert "the agent said more than" in outcome.message
-        assert 0 < len(heard.text) < 960_000
+        assert f"more than {mebibytes} MiB" in outcome.message
+        assert 0 < len(heard.text) < mebibytes * 1_800_000
         assert at_work(den.root) == []
         assert (await den.run("hello"))[0].status == "completed"
 

@@ -25,6 +25,7 @@ from codara.adapters.agents.session.lines import Message, heard_in
 from codara.adapters.agents.session.listening import fresh
 from codara.adapters.agents.session.output import ENDLESS, Output, unreadable
 from codara.adapters.agents.session.staying import CLOSE_SECONDS, Staying
+from codara.adapters.agents.session.watch import to_the_end
 from codara.amount import TooMuch
 from codara.application.ports.agents import AgentTurn, Fork, FrameSink, Outcome
 from codara.application.ports.frames import BackendSeen
@@ -137,7 +138,11 @@ class OpenCodeServer(Staying[OpencodeTurn]):
 
     async def _ending(self, turn: AgentTurn, current: OpencodeTurn) -> Ending:
         ending = await super()._ending(turn, current)
-        if ending.stopped is None and (why := self._wrong()):
+        why = self._wrong()
+        if not why:
+            return ending
+        await to_the_end(self._kill("protocol"))
+        if ending.stopped in (None, "protocol"):
             return attrs.evolve(ending, stopped="protocol", message=why)
         return ending
 
@@ -157,7 +162,8 @@ class OpenCodeServer(Staying[OpencodeTurn]):
         if await asking.before(self._asking, current.decided):
             answer = asking.answered(self._asking.result())
             await self._settled(current, answer)
-            current.heard(orjson.dumps(answer), answer)
+            if not self._wrong():
+                current.heard(orjson.dumps(answer), answer)
         return session_id
 
     async def _session(self, wire: OpenCodeWire, turn: AgentTurn, current: OpencodeTurn) -> str:
@@ -207,10 +213,13 @@ class OpenCodeServer(Staying[OpencodeTurn]):
         return True
 
     async def _settled(self, current: OpencodeTurn, answer: Message) -> None:
-        """The events of an answered prompt come a little later than the answer does."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SETTLE_SECONDS):
-                await current.settled(str(answer["info"]["id"]))
+        """Waits for the events of an answered prompt, which come a little later, or their end."""
+        settling = asyncio.create_task(current.settled(str(answer["info"]["id"])))
+        awaited = {settling} if self._listener is None else {settling, self._listener}
+        try:
+            await asyncio.wait(awaited, timeout=SETTLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            settling.cancel()
 
     def _heeds(self, current: OpencodeTurn, reason: str) -> bool:
         return reason != "stalled" and self._asking is not None and not self.ended.done()
